@@ -56,6 +56,25 @@ export interface FilesystemUse {
   device?: string;
 }
 
+/** Since the machine started. */
+export interface DiskActivity {
+  reads: number;
+  /** Adjacent ones that were done as one. */
+  readsMerged: number;
+  /** Of 512 bytes, whatever the disk's own are. */
+  sectorsRead: number;
+  readSeconds: number;
+  writes: number;
+  writesMerged: number;
+  sectorsWritten: number;
+  writeSeconds: number;
+  /** At this moment. */
+  underWay: number;
+  busySeconds: number;
+  /** Each second counts once for everything that was under way in it. */
+  weightedSeconds: number;
+}
+
 /** How long some of the work, or all of it, stood still: the total in microseconds, and parts of the last seconds in percent. */
 export interface Stall {
   total: number;
@@ -88,6 +107,8 @@ export interface CgroupUsage {
 export interface BlockDeviceUse {
   /** `/dev/sda` */
   device: string;
+  /** `8:0` */
+  number: string;
   readBytes: number;
   writtenBytes: number;
   reads: number;
@@ -120,6 +141,10 @@ export interface GroupDetails {
   maxUsageBytes: number;
   /** How often its memory limit was in the way. */
   limitHits: number;
+  /** Memory that it keeps when others are short of it; 0: none. */
+  memoryReservationBytes: number;
+  /** 0: no limit. */
+  swapLimitBytes: number;
   /** Processes of it that the kernel ended for want of memory. */
   oomKills: number;
   /** Its weight for processor time; 1,024 stand for a whole cpu. */
@@ -213,5 +238,7 @@ export interface Machine {
   readonly dialer: ProbeDialer;
   /** Traffic in the network of a process; of the node itself without one. */
   interfaceUsages(pid?: number): Promise<InterfaceUsage[]>;
+  /** By device, as it is mounted. */
+  diskActivities(): Promise<ReadonlyMap<string, DiskActivity>>;
   createVolumes(inputs: VolumeInputs): PodVolumes;
 }

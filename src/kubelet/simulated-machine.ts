@@ -63,6 +63,7 @@ export function simulatedMachine(options: SimulatedMachineOptions): Machine {
       containerDetails: async () => undefined,
     },
     interfaceUsages: async () => [],
+    diskActivities: async () => new Map(),
     dialer: {
       http: async (_check, id) => (runtime.isHealthy(id) ? { status: 200, body: '' } : { error: refused }),
       tcp: async (_target, id) => (runtime.isHealthy(id) ? undefined : refused),

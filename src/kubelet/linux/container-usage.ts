@@ -37,6 +37,8 @@ export function groupDetailsV1(mountPoint: string, path: string): GroupDetails |
     majorPageFaults: of(memory, 'total_pgmajfault'),
     maxUsageBytes: readNumber(join(folder('memory'), 'memory.max_usage_in_bytes')) ?? 0,
     limitHits: readNumber(join(folder('memory'), 'memory.failcnt')) ?? 0,
+    memoryReservationBytes: limitIn(join(folder('memory'), 'memory.soft_limit_in_bytes')),
+    swapLimitBytes: limitIn(join(folder('memory'), 'memory.memsw.limit_in_bytes')),
     oomKills: of(oom, 'oom_kill'),
     cpuShares: readNumber(join(folder('cpu'), 'cpu.shares')) ?? 0,
     processes: members.length,
@@ -73,6 +75,8 @@ export function groupDetailsV2(folder: string): GroupDetails | undefined {
     majorPageFaults: of(memory, 'pgmajfault'),
     maxUsageBytes: readNumber(join(folder, 'memory.peak')) ?? 0,
     limitHits: of(events, 'max'),
+    memoryReservationBytes: limitIn(join(folder, 'memory.low')),
+    swapLimitBytes: limitIn(join(folder, 'memory.swap.max')),
     oomKills: of(events, 'oom_kill'),
     cpuShares: sharesOfWeight(readNumber(join(folder, 'cpu.weight')) ?? 0),
     processes: members.length,
@@ -117,6 +121,9 @@ function devicesV2(text: string): BlockDeviceUse[] {
   return devices;
 }
 
+/** As v1 writes "no limit", which depends on the size of a page; v2 writes `max`. */
+const unlimitedMinBytes = 2 ** 62;
+
 const deviceNames = new Map<string, string>();
 
 function newDevice(number: string): BlockDeviceUse {
@@ -125,7 +132,7 @@ function newDevice(number: string): BlockDeviceUse {
     device = `/dev/${basename(linkOf(`/sys/dev/block/${number}`) ?? number)}`;
     deviceNames.set(number, device);
   }
-  return { device, readBytes: 0, writtenBytes: 0, reads: 0, writes: 0 };
+  return { device, number, readBytes: 0, writtenBytes: 0, reads: 0, writes: 0 };
 }
 
 function linkOf(path: string): string | undefined {
@@ -140,6 +147,12 @@ function linkOf(path: string): string | undefined {
 function threadsMaxIn(folder: string): number {
   const text = readText(join(folder, 'pids.max')).trim();
   return text === '' || text === 'max' ? 0 : Number(text);
+}
+
+/** 0: none. */
+function limitIn(file: string): number {
+  const bytes = Number(readText(file).trim());
+  return Number.isNaN(bytes) || bytes >= unlimitedMinBytes ? 0 : bytes;
 }
 
 function processesIn(file: string): number[] {

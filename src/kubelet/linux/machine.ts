@@ -6,6 +6,7 @@ import type { FilesystemUse, Machine, MachineFacts, MachineUsage } from '../mach
 import { networkDialer } from '../probes/network-dialer.ts';
 import { LinuxVolumes } from '../volumes/linux-volumes.ts';
 import { LinuxCgroups } from './cgroups.ts';
+import { diskActivities } from './disk-activity.ts';
 import { filesystemUse, mountedDevice } from './filesystem-use.ts';
 import { interfaceUsages } from './network-usage.ts';
 import { LinuxPodFiles } from './pod-files.ts';
@@ -36,6 +37,7 @@ export function linuxMachine(options: LinuxMachineOptions): Machine {
     cgroups,
     sandboxTraces: new LinuxSandboxTraces(),
     dialer: networkDialer,
+    diskActivities: async () => diskActivities(),
     interfaceUsages: async (pid) => interfaceUsages(pid ?? 'self'),
     createVolumes: (inputs) => new LinuxVolumes(rootDir, inputs),
   };

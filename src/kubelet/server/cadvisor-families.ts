@@ -1,6 +1,6 @@
 /** The families of `/metrics/cadvisor` that tell of containers, pods and the node: names, help and where each value is from. */
 import type { InterfaceUsage } from '../linux/network-usage.ts';
-import type { FilesystemUse, GroupDetails, Pressures, Stall } from '../machine.ts';
+import type { DiskActivity, FilesystemUse, GroupDetails, Pressures, Stall } from '../machine.ts';
 import type { Summary } from './stats-summary.ts';
 
 /** One container, one pod, or the node: whose figures carry these labels. */
@@ -14,7 +14,7 @@ export interface Subject {
   cpuLimitCores?: number;
   filesystemBytes?: number;
   /** Of the node: those that it keeps pods and images on. */
-  filesystems?: readonly FilesystemUse[];
+  filesystems?: readonly (FilesystemUse & { activity?: DiskActivity })[];
   interfaces?: readonly InterfaceUsage[];
 }
 
@@ -29,10 +29,18 @@ const detail = (read: (details: GroupDetails) => number): Values =>
   function* ({ details }) {
     yield [details && read(details)];
   };
-const perDevice = (name: 'reads' | 'writes' | 'readBytes' | 'writtenBytes'): Values =>
-  function* ({ details }) {
-    for (const each of details?.devices ?? []) yield [each[name], { device: each.device }];
+type DeviceFigure = 'reads' | 'writes' | 'readBytes' | 'writtenBytes';
+/** Of a container by what its group did, of the node by what its disks did. */
+const perDevice = (name: DeviceFigure, ofNode: (activity: DiskActivity) => number): Values =>
+  function* (subject) {
+    for (const each of subject.details?.devices ?? []) yield [each[name], { device: each.device }];
+    yield* perDisk(ofNode)(subject);
   };
+const perDisk = (read: (activity: DiskActivity) => number): Values =>
+  function* ({ filesystems = [] }) {
+    for (const { activity, device = '' } of filesystems) if (activity) yield [read(activity), { device }];
+  };
+const sectorBytes = 512;
 const perFilesystem = (name: 'capacityBytes' | 'inodes' | 'inodesFree'): Values =>
   function* ({ filesystems = [] }) {
     for (const each of filesystems) yield [each[name], { device: each.device ?? '' }];
@@ -157,14 +165,95 @@ export const containerFamilies: readonly FamilyRow[] = [
       yield [details.majorPageFaults, { failure_type: 'pgmajfault', scope: 'hierarchy' }];
     },
   ],
-  ['container_fs_reads_total', 'counter', 'Cumulative count of reads completed', perDevice('reads')],
-  ['container_fs_writes_total', 'counter', 'Cumulative count of writes completed', perDevice('writes')],
-  ['container_fs_reads_bytes_total', 'counter', 'Cumulative count of bytes read', perDevice('readBytes')],
+  [
+    'container_fs_reads_total',
+    'counter',
+    'Cumulative count of reads completed',
+    perDevice('reads', ({ reads }) => reads),
+  ],
+  [
+    'container_fs_writes_total',
+    'counter',
+    'Cumulative count of writes completed',
+    perDevice('writes', ({ writes }) => writes),
+  ],
+  [
+    'container_fs_reads_bytes_total',
+    'counter',
+    'Cumulative count of bytes read',
+    perDevice('readBytes', ({ sectorsRead }) => sectorsRead * sectorBytes),
+  ],
   [
     'container_fs_writes_bytes_total',
     'counter',
     'Cumulative count of bytes written',
-    perDevice('writtenBytes'),
+    perDevice('writtenBytes', ({ sectorsWritten }) => sectorsWritten * sectorBytes),
+  ],
+  [
+    'container_fs_reads_merged_total',
+    'counter',
+    'Cumulative count of reads merged',
+    perDisk(({ readsMerged }) => readsMerged),
+  ],
+  [
+    'container_fs_writes_merged_total',
+    'counter',
+    'Cumulative count of writes merged',
+    perDisk(({ writesMerged }) => writesMerged),
+  ],
+  [
+    'container_fs_sector_reads_total',
+    'counter',
+    'Cumulative count of sector reads completed',
+    perDisk(({ sectorsRead }) => sectorsRead),
+  ],
+  [
+    'container_fs_sector_writes_total',
+    'counter',
+    'Cumulative count of sector writes completed',
+    perDisk(({ sectorsWritten }) => sectorsWritten),
+  ],
+  [
+    'container_fs_read_seconds_total',
+    'counter',
+    'Cumulative count of seconds spent reading',
+    perDisk(({ readSeconds }) => readSeconds),
+  ],
+  [
+    'container_fs_write_seconds_total',
+    'counter',
+    'Cumulative count of seconds spent writing',
+    perDisk(({ writeSeconds }) => writeSeconds),
+  ],
+  [
+    'container_fs_io_current',
+    'gauge',
+    'Number of I/Os currently in progress',
+    perDisk(({ underWay }) => underWay),
+  ],
+  [
+    'container_fs_io_time_seconds_total',
+    'counter',
+    'Cumulative count of seconds spent doing I/Os',
+    perDisk(({ busySeconds }) => busySeconds),
+  ],
+  [
+    'container_fs_io_time_weighted_seconds_total',
+    'counter',
+    'Cumulative weighted I/O time in seconds',
+    perDisk(({ weightedSeconds }) => weightedSeconds),
+  ],
+  [
+    'container_blkio_device_usage_total',
+    'counter',
+    'What the container moved to and from block devices, in bytes.',
+    function* ({ details }) {
+      for (const { device, number, readBytes, writtenBytes } of details?.devices ?? []) {
+        const [major = '', minor = ''] = number.split(':');
+        yield [readBytes, { device, major, minor, operation: 'Read' }];
+        yield [writtenBytes, { device, major, minor, operation: 'Write' }];
+      }
+    },
   ],
   [
     'container_fs_usage_bytes',
@@ -318,6 +407,18 @@ export const containerFamilies: readonly FamilyRow[] = [
     function* ({ memoryLimitBytes }) {
       yield [memoryLimitBytes];
     },
+  ],
+  [
+    'container_spec_memory_reservation_limit_bytes',
+    'gauge',
+    'Memory reservation limit for the container.',
+    detail(({ memoryReservationBytes }) => memoryReservationBytes),
+  ],
+  [
+    'container_spec_memory_swap_limit_bytes',
+    'gauge',
+    'Memory swap limit for the container.',
+    detail(({ swapLimitBytes }) => swapLimitBytes),
   ],
   [
     'container_spec_cpu_period',

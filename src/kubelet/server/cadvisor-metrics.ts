@@ -1,7 +1,7 @@
 /** `/metrics/cadvisor`: figures of containers, pods and the node, under the names and labels of cAdvisor. */
 import { milliValueOf, wholeValueOf } from '../../api/quantity.ts';
 import type { Kubelet } from '../kubelet.ts';
-import type { MachineFacts } from '../machine.ts';
+import type { FilesystemUse, MachineFacts } from '../machine.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
 import { containerFamilies, type Subject } from './cadvisor-families.ts';
 import { expose, type Family, type Sample } from './exposition.ts';
@@ -77,12 +77,20 @@ export async function cadvisorMetrics(
 ): Promise<string> {
   const { machine } = kubelet.context;
   const { nodeFs, imageFs, imageFsIsApart } = await machine.usage();
+  const activities = await machine.diskActivities();
+  const withActivity = (use: FilesystemUse) => {
+    const activity = activities.get(use.device ?? '');
+    return activity ? { ...use, activity } : use;
+  };
   const node: Subject = {
     labels: labelsOf({ id: '/' }),
     cpu: summary.node.cpu,
     memory: summary.node.memory,
     interfaces: await machine.interfaceUsages(),
-    filesystems: [...(nodeFs ? [nodeFs] : []), ...(imageFs && imageFsIsApart ? [imageFs] : [])],
+    filesystems: [
+      ...(nodeFs ? [withActivity(nodeFs)] : []),
+      ...(imageFs && imageFsIsApart ? [withActivity(imageFs)] : []),
+    ],
   };
   const pods = await Promise.all(
     summary.pods.map((pod) => {

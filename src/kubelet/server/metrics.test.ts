@@ -34,13 +34,15 @@ const details: GroupDetails = {
   majorPageFaults: 1,
   maxUsageBytes: 9999,
   limitHits: 0,
+  memoryReservationBytes: 2048,
+  swapLimitBytes: 0,
   oomKills: 3,
   cpuShares: 512,
   processes: 2,
   threads: 5,
   threadsMax: 64,
   openFiles: { descriptors: 9, sockets: 2, softMax: 1024 },
-  devices: [{ device: '/dev/sda', readBytes: 10, writtenBytes: 20, reads: 1, writes: 2 }],
+  devices: [{ device: '/dev/sda', number: '8:0', readBytes: 10, writtenBytes: 20, reads: 1, writes: 2 }],
   firstPid: 1,
   pressures: { cpu: pressure(2_500_000), memory: pressure(0), io: pressure(0) },
 };
@@ -63,6 +65,9 @@ test("a container's figures stand under cAdvisor's names and labels, and only th
     `container_memory_working_set_bytes{${own}} 1000 ${stamp}`,
     `container_memory_failures_total{${own},failure_type="pgmajfault",scope="hierarchy"} 1 ${stamp}`,
     `container_fs_writes_bytes_total{${own},device="/dev/sda"} 20 ${stamp}`,
+    `container_blkio_device_usage_total{${own},device="/dev/sda",major="8",minor="0",operation="Write"} 20 ${stamp}`,
+    `container_spec_memory_reservation_limit_bytes{${own}} 2048 ${stamp}`,
+    `container_spec_memory_swap_limit_bytes{${own}} 0 ${stamp}`,
     `container_oom_events_total{${own}} 3 ${stamp}`,
     `container_threads{${own}} 5 ${stamp}`,
     `container_threads_max{${own}} 64 ${stamp}`,
@@ -82,13 +87,26 @@ test("a container's figures stand under cAdvisor's names and labels, and only th
   for (const start of unknown) assert.ok(![...lines].some((line) => line.startsWith(start)), start);
 });
 
-test('the metrics of a node show how full the disks of its pods and images are', () => {
+test('the metrics of a node show how full the disks of its pods and images are, and how busy', () => {
   const filesystem = { availableBytes: 60, capacityBytes: 100, usedBytes: 40, inodes: 10, inodesFree: 3 };
+  const activity = {
+    reads: 1,
+    readsMerged: 2,
+    sectorsRead: 3,
+    readSeconds: 4,
+    writes: 5,
+    writesMerged: 6,
+    sectorsWritten: 7,
+    writeSeconds: 8,
+    underWay: 9,
+    busySeconds: 10,
+    weightedSeconds: 11,
+  };
   const subject = {
     labels: { id: '/' },
     cpu: { time },
     memory: { time },
-    filesystems: [{ ...filesystem, device: '/dev/sda1' }],
+    filesystems: [{ ...filesystem, device: '/dev/sda1', activity }, filesystem],
   };
   const lines = new Set(cadvisorText([subject], { ...facts, physicalCores: 2, sockets: 1 }).split('\n'));
   const stamp = Date.parse(time);
@@ -97,6 +115,19 @@ test('the metrics of a node show how full the disks of its pods and images are',
     ['limit_bytes', 100],
     ['inodes_total', 10],
     ['inodes_free', 3],
+    ['reads_total', 1],
+    ['reads_bytes_total', 3 * 512],
+    ['reads_merged_total', 2],
+    ['sector_reads_total', 3],
+    ['read_seconds_total', 4],
+    ['writes_total', 5],
+    ['writes_bytes_total', 7 * 512],
+    ['writes_merged_total', 6],
+    ['sector_writes_total', 7],
+    ['write_seconds_total', 8],
+    ['io_current', 9],
+    ['io_time_seconds_total', 10],
+    ['io_time_weighted_seconds_total', 11],
   ]) {
     const line = `container_fs_${name}{id="/",device="/dev/sda1"} ${value} ${stamp}`;
     assert.ok(lines.has(line), line);

@@ -76,6 +76,7 @@ test('facts of the machine that could not be read once do not spoil the next sum
       return { memoryBytes: 1e9 };
     },
     interfaceUsages: async () => [],
+    diskActivities: async () => new Map(),
     cgroups: { podsUsage: async () => undefined },
   };
   const kubelet = sparse<Kubelet>({
