@@ -1,13 +1,34 @@
 /** A node with thirty pods of many kinds, to which everything bad is done: nothing restarts needlessly, nothing is left. */
 import assert from 'node:assert/strict';
-import { existsSync, globSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { writeBusyboxImage } from './images.ts';
-import { eventually, TestCluster } from './test-cluster.ts';
+import { moveClock } from './moved-clock.ts';
+import { eventually, execute, expectSuccess, TestCluster } from './test-cluster.ts';
 
 const image = 'test.local/busybox:1';
 const podCount = 30;
+/** What the cluster itself takes is a small part of it. */
+const diskMiB = 400;
+const hourMs = 3_600_000;
+
+/** A full disk is not to end pods here: test/e2e/node-pressure.test.ts shows who goes then. */
+const kubelet = {
+  apiVersion: 'kubelet.config.k8s.io/v1beta1',
+  kind: 'KubeletConfiguration',
+  evictionHard: { 'memory.available': '1Mi' },
+  imageGCHighThresholdPercent: 100,
+  imageGCLowThresholdPercent: 99,
+};
 
 /** In turn: a plain pod, one with a probe, one with volumes, one with a sidecar, one on the host's network. */
 function podSpec(index: number): object {
@@ -100,8 +121,16 @@ function readsAs(link: string, expected: string): boolean {
 suite('a node with thirty pods', () => {
   const cluster = new TestCluster();
 
+  /** Of the node, before it had any pod. */
+  let bare: string[];
+
   before(async () => {
-    await cluster.up();
+    const mount = ['-t', 'tmpfs', '-o', `size=${diskMiB}m`, 'tmpfs', cluster.home];
+    await expectSuccess(execute('mount', mount), 'mount');
+    const file = join(cluster.home, 'kubelet.yaml');
+    writeFileSync(file, JSON.stringify(kubelet));
+    await cluster.up('--kubelet-config', file);
+    bare = await network();
     const archive = join(cluster.home, 'busybox.tar');
     await writeBusyboxImage(archive, [image]);
     await cluster.wherry('image', 'load', archive);
@@ -114,7 +143,57 @@ suite('a node with thirty pods', () => {
     await cluster.apply(JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
     await allReady();
   });
-  after(() => cluster.delete());
+  after(async () => {
+    await cluster.wherry('delete', '--name', cluster.name);
+    await expectSuccess(execute('umount', ['-l', cluster.home]), 'umount');
+    await cluster.delete();
+  });
+
+  /** Links, addresses, routes, neighbours that were set, and rules of the node, without what they counted. */
+  async function network(): Promise<string[]> {
+    const asked = [
+      'ip -br link',
+      'ip -br address',
+      'ip route show table all',
+      'ip -6 route show table all',
+      'ip neighbour show nud permanent',
+      'nft --stateless list ruleset',
+    ];
+    const holder = `${cluster.pidOf('wherry/holder')}`;
+    const texts = await Promise.all(
+      asked.map((words) =>
+        expectSuccess(execute('nsenter', ['--target', holder, '--net', ...words.split(' ')]), words),
+      ),
+    );
+    return texts
+      .flatMap((text) => text.split('\n'))
+      .map((line) => line.trim())
+      .filter(Boolean);
+  }
+
+  /** How far the agent's clock is ahead, by what it last said of itself. */
+  async function leaseAheadMs(): Promise<number> {
+    const path = 'jsonpath={.spec.renewTime}';
+    const renewed = await cluster.kubectl('get', 'lease', 'wherry', '-n', 'kube-node-lease', '-o', path);
+    return Date.parse(renewed) - Date.now();
+  }
+
+  async function agentIsAheadBy(ms: number): Promise<void> {
+    const toleranceMs = 60_000;
+    await eventually('the node is heard of', async () => Math.abs((await leaseAheadMs()) - ms) < toleranceMs);
+  }
+
+  /** A pod comes and goes. */
+  async function podComesAndGoes(name: string): Promise<void> {
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec: podSpec(2) };
+    await cluster.apply(JSON.stringify(pod));
+    await cluster.kubectl('wait', `pod/${name}`, '--for=condition=Ready', '--timeout=60s');
+    await cluster.kubectl('delete', 'pod', name, '--timeout=60s');
+  }
+
+  async function changedSince(before: readonly string[]): Promise<string[]> {
+    return (await containers()).split('\n').filter((line, index) => line !== before[index]);
+  }
 
   async function allReady(): Promise<void> {
     await eventually('all pods are ready', async () => (await ready()) === podCount);
@@ -234,7 +313,75 @@ suite('a node with thirty pods', () => {
     assert.equal(changed.length, 1);
   });
 
-  test('deleted pods leave no file, mount, group, address or process', async () => {
+  test('a full disk ends no container, nor do agent and containerd that are killed on it; with room again all goes on', async () => {
+    const before = (await containers()).split('\n');
+    const fill = join(cluster.home, 'fill');
+    const filled = await execute('dd', ['if=/dev/zero', `of=${fill}`, 'bs=64k']);
+    assert.match(filled.stderr, /No space left on device/);
+    try {
+      for (const victim of ['wherry/agent', 'wherry/containerd'])
+        process.kill(cluster.pidOf(victim), 'SIGKILL');
+      // Its container cannot be made anew before there is room.
+      process.kill(firstProcessOf(containerIdOf(before, 'p10')), 'SIGKILL');
+      await eventually('supervision has tried', async () =>
+        /containerd|agent/.test(textOf(join(cluster.folder, 'logs', 'supervisor.log'))),
+      );
+    } finally {
+      rmSync(fill);
+    }
+    await cluster.up();
+    await eventually('p10 alone was started again', async () => {
+      const changed = await changedSince(before);
+      return changed.length === 1 && /^p10 \S+ 1$/.test(changed[0]!);
+    });
+    await allReady();
+    await podComesAndGoes('after-full-disk');
+  });
+
+  /**
+   * The hour passes on the agent's clock alone: what of it hangs on timers (back-off, deadlines, leases), a whole node plays
+   * under virtual time in test/cluster/server-gone.test.ts.
+   */
+  test('a server that is gone for an hour of the node’s clock finds all as it was, and what ended meanwhile running again', async () => {
+    const before = (await containers()).split('\n');
+    const [agent, server, supervisor] = ['wherry/agent', 'server', 'supervisor'].map((part) =>
+      cluster.pidOf(part),
+    ) as [number, number, number];
+    const uid = await cluster.kubectl('get', 'pod', 'p15', '-o', 'jsonpath={.metadata.uid}');
+    const ended = containerIdOf(before, 'p15');
+    process.kill(supervisor, 'SIGSTOP');
+    try {
+      process.kill(server, 'SIGKILL');
+      await moveClock(agent, hourMs);
+      process.kill(firstProcessOf(ended), 'SIGKILL');
+      await eventually('it runs again', async () => runsAnother(uid, ended));
+    } finally {
+      process.kill(supervisor, 'SIGCONT');
+    }
+    await agentIsAheadBy(hourMs);
+    assert.equal(cluster.pidOf('wherry/agent'), agent, 'the agent lived on');
+    await eventually('p15 alone was started again', async () => {
+      const changed = await changedSince(before);
+      return changed.length === 1 && /^p15 \S+ 1$/.test(changed[0]!);
+    });
+    await allReady();
+    await podComesAndGoes('an-hour-ahead');
+  });
+
+  test('a clock that is set back by two hours, and right again, restarts no container and holds up no pod', async () => {
+    const before = await containers();
+    const agent = cluster.pidOf('wherry/agent');
+    for (const aheadMs of [-hourMs, 0]) {
+      await moveClock(agent, aheadMs);
+      await podComesAndGoes('after-jump');
+      await agentIsAheadBy(aheadMs);
+      await allReady();
+    }
+    assert.equal(cluster.pidOf('wherry/agent'), agent, 'the agent lived on');
+    assert.equal(await containers(), before);
+  });
+
+  test('deleted pods leave no file, mount, group, address, route, rule or process', async () => {
     await cluster.kubectl('delete', 'pods', '-l', 'app=many', '--timeout=60s');
     const root = `/proc/${cluster.pidOf('wherry/holder')}/root`;
     const list = (path: string) => (existsSync(join(root, path)) ? readdirSync(join(root, path)) : []);
@@ -250,6 +397,7 @@ suite('a node with thirty pods', () => {
         ...shims(),
         ...mounts.split('\n').filter((line) => line.includes('/kubelet/pods/')),
         ...unreaped(cluster.pidOf('wherry/holder')),
+        ...(await network()).filter((line) => !bare.includes(line)),
       ];
       if (left.length > 0) throw new Error(`left: ${left.join(', ')}`);
       return true;
