@@ -9,8 +9,11 @@ import type { WaitBackoff } from './containers/crash-backoff.ts';
 import type { ContainerConfig } from './cri/messages.ts';
 import type { ContainerRuntime } from './cri/runtime.ts';
 import type { DeviceAllocator, DeviceInventory } from './devices/device-allocator.ts';
+import type { DeviceMetrics } from './devices/device-metrics.ts';
 import type { ClaimedDevices } from './dynamic-resources/node-claims.ts';
 import type { ImageManager } from './images/image-manager.ts';
+import type { ImageMetrics } from './images/image-metrics.ts';
+import type { KubeletMetrics } from './kubelet-metrics.ts';
 import type { Machine } from './machine.ts';
 import type { ObjectSource } from './object-source.ts';
 import type { StartTimes } from './pod/pod-start-latency.ts';
@@ -84,6 +87,10 @@ export interface KubeletContext {
     podStart(seconds: number): void;
     podRuns(took: StartTimes): void;
     sync(operation: string, seconds: number): void;
-    relist(seconds: number, sinceLastSeconds: number | undefined): void;
+    relist: KubeletMetrics['relist'];
+    orphanFound(): void;
+    orphanVolumes(cleaned: number, failed: number): void;
+    images: ImageMetrics;
+    devices: DeviceMetrics;
   };
 }

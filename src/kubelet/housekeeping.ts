@@ -35,6 +35,7 @@ export function startHousekeeping(options: HousekeepingOptions, signal: AbortSig
     imageFs: async () => (await machine.usage()).imageFs,
     lastUsedMs: context.images.lastUsedMs,
     pulled: context.images.pulled,
+    metrics: context.timings.images,
     *inVolumes() {
       for (const { pod } of pods.workers()) yield* volumeImages(pod);
     },

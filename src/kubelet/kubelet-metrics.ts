@@ -1,7 +1,9 @@
 /** The kubelet's own metrics, under upstream's names. */
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { RuntimeOperations } from './cri/measured-runtime.ts';
+import { type DeviceMetrics, deviceMetrics } from './devices/device-metrics.ts';
 import { type ClaimMetrics, claimMetrics } from './dynamic-resources/claim-metrics.ts';
+import { type ImageMetrics, imageMetrics } from './images/image-metrics.ts';
 import type { ObserveCgroups } from './measured-cgroups.ts';
 import type { PodSet } from './pod/pod-set.ts';
 import type { StartTimes } from './pod/pod-start-latency.ts';
@@ -16,14 +18,20 @@ export interface KubeletMetrics {
   podRuns(took: StartTimes): void;
   /** `operation`: what the sync was for, as upstream names it. */
   sync(operation: string, seconds: number): void;
-  /** The runtime was listed; `sinceLastSeconds` from the listing before, absent for the first. */
-  relist(seconds: number, sinceLastSeconds: number | undefined): void;
+  /** The runtime was listed; `sinceLastSeconds` from the listing before, absent for the first; `nowMs`: since the epoch. */
+  relist(took: { seconds: number; sinceLastSeconds: number | undefined; nowMs: number }): void;
+  /** A sandbox was there for a pod that nobody wants. */
+  orphanFound(): void;
+  /** In one round: pods whose volumes went after them, and those whose volumes could not. */
+  orphanVolumes(cleaned: number, failed: number): void;
   readonly operations: RuntimeOperations;
   probes: ProbeMetrics;
   counts: PodCounts;
   cgroups: ObserveCgroups;
   storage: StorageMetrics;
   claims: ClaimMetrics;
+  images: ImageMetrics;
+  devices: DeviceMetrics;
   watch(pods: PodSet, nodeName: string): void;
 }
 
@@ -58,6 +66,9 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
   showPods(registry, sets, nodes);
   const metrics: KubeletMetrics = {
     ...startMetrics(registry),
+    ...orphanMetrics(registry),
+    images: imageMetrics(registry),
+    devices: deviceMetrics(registry),
     sync: (operation, seconds) => sync.observe(seconds, { operation_type: operation }),
     relist: relistMetrics(registry),
     operations: runtimeOperations(registry),
@@ -112,9 +123,36 @@ function relistMetrics(registry: MetricsRegistry): KubeletMetrics['relist'] {
     'Interval in seconds between relisting in PLEG.',
     [...defaultBuckets, 30, 60, 90, 120],
   );
-  return (seconds, sinceLastSeconds) => {
+  const lastSeen = registry.gauge(
+    'kubelet_pleg_last_seen_seconds',
+    'Timestamp in seconds when PLEG was last seen active.',
+  );
+  return ({ seconds, sinceLastSeconds, nowMs }) => {
+    lastSeen.set(Math.floor(nowMs / 1000));
     relistDuration.observe(seconds);
     if (sinceLastSeconds !== undefined) relistInterval.observe(sinceLastSeconds);
+  };
+}
+
+function orphanMetrics(registry: MetricsRegistry): Pick<KubeletMetrics, 'orphanFound' | 'orphanVolumes'> {
+  const found = registry.counter(
+    'kubelet_orphaned_runtime_pods_total',
+    'Number of pods that have been detected in the container runtime without being already known to the pod worker. This typically indicates the kubelet was restarted while a pod was force deleted in the API or in the local configuration, which is unusual.',
+  );
+  const cleaned = registry.gauge(
+    'kubelet_orphan_pod_cleaned_volumes',
+    'The total number of orphaned Pods whose volumes were cleaned in the last periodic sweep.',
+  );
+  const failed = registry.gauge(
+    'kubelet_orphan_pod_cleaned_volumes_errors',
+    'The number of orphaned Pods whose volumes failed to be cleaned in the last periodic sweep.',
+  );
+  return {
+    orphanFound: () => found.add(1),
+    orphanVolumes(cleanedCount, failedCount) {
+      cleaned.set(cleanedCount);
+      failed.set(failedCount);
+    },
   };
 }
 
@@ -161,10 +199,36 @@ function showPods(registry: MetricsRegistry, sets: readonly PodSet[], nodes: Rea
     total((set) => [...set.workers()].filter(({ isStatic, isAdmitted }) => isStatic && isAdmitted).length),
   );
   registry.collected(
+    'kubelet_managed_ephemeral_containers',
+    'Current number of ephemeral containers in pods managed by this kubelet.',
+    total((set) => sum([...set.workers()].map(({ pod }) => pod.spec.ephemeralContainers?.length ?? 0))),
+  );
+  showResizes(registry, sets);
+  registry.collected(
     'kubelet_active_pods',
     'The number of pods the kubelet considers active and which are being considered when admitting new pods. static is true if the pod is not from the apiserver.',
     byOrigin(({ isAdmitted }) => isAdmitted),
   );
+}
+
+function showResizes(registry: MetricsRegistry, sets: readonly PodSet[]): void {
+  registry.collected('kubelet_pod_pending_resizes', 'Number of pending resizes for pods.', () =>
+    ['Deferred', 'Infeasible'].map((reason) => ({
+      labels: { reason: reason.toLowerCase() },
+      value: sum(
+        sets.map((set) =>
+          set.countConditions((one) => one.type === 'PodResizePending' && one.reason === reason),
+        ),
+      ),
+    })),
+  );
+  registry.collected('kubelet_pod_in_progress_resizes', 'Number of in-progress resizes for pods.', () => [
+    { value: sum(sets.map((set) => set.countConditions(({ type }) => type === 'PodResizeInProgress'))) },
+  ]);
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
 }
 
 /** The stages of a worker in upstream's words. */

@@ -108,6 +108,8 @@ export class KubeletParts {
       logger: this.#ground.logger,
       changed: () => this.registration.refresh(),
       healthChanged: (uids) => this.#wakeEach(uids),
+      clock: this.#options.clock,
+      metrics: this.#ground.metrics.devices,
     });
   }
 
@@ -268,6 +270,7 @@ export class KubeletParts {
       clock: this.#options.clock,
       signal,
       pulled: this.#createPulledImages(),
+      metrics: this.#ground.metrics.images,
       pullsMax: this.settings.parallelPullsMax,
     });
   }

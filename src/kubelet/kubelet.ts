@@ -125,6 +125,7 @@ async function tellPodResources({ context, pods, devicePlugins }: KubeletParts):
       claims: context.claims,
       pods: () => pods.admitted(),
       find: (namespace, name) => pods.findByName(namespace, name)?.pod,
+      metrics: context.timings.devices,
     },
     context.signal,
   );

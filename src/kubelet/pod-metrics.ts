@@ -7,6 +7,8 @@ export interface PodCounts {
   containerStarts(pod: Pod, containerName: string): void;
   /** Its status shows the end for the first time. */
   containerEnded(pod: Pod, containerName: string, end: { exitCode: number; reason?: string }): void;
+  /** The API has a status, so long after it was first another than that there. */
+  statusWritten(seconds: number): void;
   /** `code`: what its status gives as the reason. */
   containerFailed(pod: Pod, containerName: string, code: string): void;
   /** An image was to be shown as a volume. */
@@ -20,6 +22,8 @@ export interface PodCounts {
 
 /** Upstream's defaults. */
 export const defaultBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+const statusBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20, 30, 45, 60];
 
 export function podCounts(registry: MetricsRegistry): PodCounts {
   const counter = (name: string, help: string) => registry.counter(`kubelet_${name}`, help);
@@ -40,6 +44,11 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
     'Cumulative number of errors when starting containers',
   );
   const ends = counter('terminated_containers_total', 'Cumulative number of container terminations.');
+  const statusSeconds = registry.histogram(
+    'kubelet_pod_status_sync_duration_seconds',
+    'Duration in seconds to sync a pod status update. Measures time from detection of a change to pod status until the API is successfully updated for that pod, even if multiple intevening changes to pod status occur.',
+    statusBuckets,
+  );
   const imageVolumes = {
     asked: counter('image_volume_requested_total', 'Number of requested image volumes.'),
     shown: counter('image_volume_mounted_succeed_total', 'Number of successful image volume mounts.'),
@@ -62,6 +71,7 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
     containerStarts: (pod, name) => containers.add(1, { container_type: containerType(pod, name) }),
     containerEnded: (pod, name, { exitCode, reason = '' }) =>
       ends.add(1, { container_type: containerType(pod, name), exit_code: String(exitCode), reason }),
+    statusWritten: (seconds) => statusSeconds.observe(seconds),
     containerFailed: (pod, name, code) =>
       containerErrors.add(1, { container_type: containerType(pod, name), code }),
     imageVolumeAsked(failed) {

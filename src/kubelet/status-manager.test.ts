@@ -62,7 +62,7 @@ test('a status that another client changes meanwhile is written once, delays no 
     },
   });
   const { signal } = new AbortController();
-  const counts = { containerEnded: () => undefined };
+  const counts = { containerEnded: () => undefined, statusWritten: () => undefined };
   const clock = new VirtualClock();
   const manager = new StatusManager({ client, clock, logger: silentLogger, signal, counts });
   const pod = testPod();
@@ -89,17 +89,25 @@ test('while a write is under way newer wishes wait, and only the newest is writt
     },
   });
   const { signal } = new AbortController();
-  const counts = { containerEnded: () => undefined };
+  const took: number[] = [];
+  const counts = {
+    containerEnded: () => undefined,
+    statusWritten: (seconds: number) => void took.push(seconds),
+  };
   const manager = new StatusManager({ client, clock, logger: silentLogger, signal, counts });
   const pod = testPod();
   manager.set(pod, { message: 'one' });
   manager.set(pod, { message: 'two' });
   manager.set(pod, { message: 'three' });
+  await clock.advance(2000);
   answer?.();
   await new Promise((resolve) => setImmediate(resolve));
+  await clock.advance(1000);
+  assert.deepEqual(took, [], 'what is wanted is not written yet');
   answer?.();
   await manager.flushed(pod.metadata.uid);
   assert.deepEqual(sent, [{ message: 'one' }, { message: 'three' }]);
+  assert.deepEqual(took, [3]);
 });
 
 test('a few writes are under way at a time, a pod that waits for its turn writes its newest status, and a retry holds no other up', async () => {
@@ -114,7 +122,7 @@ test('a few writes are under way at a time, a pod that waits for its turn writes
     },
   });
   const { signal } = new AbortController();
-  const counts = { containerEnded: () => undefined };
+  const counts = { containerEnded: () => undefined, statusWritten: () => undefined };
   const manager = new StatusManager({ client, clock, logger: silentLogger, signal, counts });
   const named = (name: string): Pod => ({
     ...testPod(),
@@ -145,7 +153,10 @@ test('the end of a container counts once, with the status that is the first to t
     clock: new VirtualClock(),
     logger: silentLogger,
     signal: new AbortController().signal,
-    counts: { containerEnded: (_pod, name, { exitCode }) => void ends.push(`${name} ${exitCode}`) },
+    counts: {
+      containerEnded: (_pod, name, { exitCode }) => void ends.push(`${name} ${exitCode}`),
+      statusWritten: () => undefined,
+    },
   });
   const told = (name: string, exitCode: number) =>
     ({ name, state: { terminated: { exitCode } } }) as core.ContainerStatus;

@@ -15,13 +15,15 @@ interface Entry {
   written: core.PodStatus;
   wanted: core.PodStatus;
   writing: Promise<void> | undefined;
+  /** Since when what the server has is not what is wanted. */
+  behindSinceMs?: number | undefined;
   /** A patch that was taken and changed nothing: somebody on the way has a word in it, and is not asked again. */
   inVain?: object | undefined;
   /** What was last found out about these two, which are replaced and never changed. */
   compared?: { written: core.PodStatus; wanted: core.PodStatus; patch: object | undefined };
 }
 
-type StatusCounts = Pick<PodCounts, 'containerEnded'>;
+type StatusCounts = Pick<PodCounts, 'containerEnded' | 'statusWritten'>;
 
 const statusLists = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'] as const;
 
@@ -118,6 +120,7 @@ export class StatusManager {
 
   #write(entry: Entry): void {
     if (!patchToSend(entry)) return;
+    entry.behindSinceMs ??= this.#clock.monotonic();
     entry.writing = this.#writeUntilEqual(entry).finally(() => {
       entry.writing = undefined;
       // A wish that came in while the last write settled.
@@ -149,14 +152,23 @@ export class StatusManager {
       );
       entry.written = stored.status ?? {};
       entry.inVain = same(patchFor(entry), patch) ? patch : undefined;
+      this.#noteWritten(entry);
       return 'written';
     } catch (error) {
       if (this.#signal.aborted || !isRefusal(error)) return 'failed';
       if (!isGone(error))
         this.#logger.error('a pod status was refused', { pod: `${namespace}/${name}`, error });
       entry.written = entry.wanted;
+      entry.behindSinceMs = undefined;
       return 'equal';
     }
+  }
+
+  /** What is wanted by now may be more than what was sent. */
+  #noteWritten(entry: Entry): void {
+    if (entry.behindSinceMs === undefined || patchToSend(entry)) return;
+    this.#counts.statusWritten((this.#clock.monotonic() - entry.behindSinceMs) / 1000);
+    entry.behindSinceMs = undefined;
   }
 
   #isCurrent(entry: Entry): boolean {

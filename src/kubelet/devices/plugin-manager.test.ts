@@ -108,7 +108,12 @@ const asking = (uid: string, count: number) => {
 
 test('a plugin registers, its devices count, are given out once each, and come back', async () => {
   const listed = Promise.withResolvers<void>();
-  const devices = new DevicePlugins({ folder, logger: silentLogger, changed: listed.resolve });
+  const counted: string[] = [];
+  const metrics = {
+    registered: (resource: string) => void counted.push(`registered ${resource}`),
+    allocated: (resource: string) => void counted.push(`allocated ${resource}`),
+  };
+  const devices = new DevicePlugins({ folder, logger: silentLogger, changed: listed.resolve, metrics });
   await devices.start(stop.signal);
   await servePlugin(join(folder, 'plugin.sock'));
   await assert.rejects(register({ version: 'v2', endpoint: 'plugin.sock', resourceName: 'example.com/dev' }));
@@ -121,6 +126,7 @@ test('a plugin registers, its devices count, are given out once each, and come b
   assert.deepEqual(grant.envs, { DEVICES: 'd1' });
   assert.deepEqual(grant.devices, [{ containerPath: '/dev/x', hostPath: '/dev/null', permissions: 'rw' }]);
   assert.deepEqual((await devices.allocate(first, first.spec.containers[0]!)).envs, { DEVICES: 'd1' });
+  assert.deepEqual(counted.slice(0, 2), ['registered example.com/dev', 'allocated example.com/dev']);
   const d1 = { resourceName: 'example.com/dev', id: 'd1', numaNodes: [1], isHealthy: true };
   assert.deepEqual(devices.ofContainer('u1', 'c'), [d1]);
   assert.deepEqual(devices.ofContainer('u1', 'another'), []);

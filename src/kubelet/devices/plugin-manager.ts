@@ -9,6 +9,7 @@ import { Client, credentials, status as grpcStatus, Server } from '@grpc/grpc-js
 import { wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
 import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import type { Logger } from '../../base/logger.ts';
 import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
@@ -20,6 +21,7 @@ import {
   noGrant,
 } from './device-allocator.ts';
 import { DeviceAssignments } from './device-assignments.ts';
+import type { DeviceMetrics } from './device-metrics.ts';
 import {
   type ContainerAllocateResponse,
   codec,
@@ -35,6 +37,8 @@ export interface DevicePluginOptions {
   changed(): void;
   /** Devices that these pods have are healthy again, or no more. */
   healthChanged?(podUids: readonly string[]): void;
+  clock?: Pick<Clock, 'monotonic'>;
+  metrics?: Pick<DeviceMetrics, 'registered' | 'allocated'>;
 }
 
 interface Plugin {
@@ -198,11 +202,16 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
   }
 
   async #ask(plugin: Plugin, devicesIDs: readonly string[]): Promise<ContainerAllocateResponse> {
-    const { containerResponses } = await call<{ containerResponses: ContainerAllocateResponse[] }>(
+    const { clock = systemClock, metrics } = this.#options;
+    const startMs = clock.monotonic();
+    const allocating = call<{ containerResponses: ContainerAllocateResponse[] }>(
       plugin.client,
       'Allocate',
       ['AllocateRequest', 'AllocateResponse'],
       { containerRequests: [{ devicesIDs }] },
+    );
+    const { containerResponses } = await allocating.finally(() =>
+      metrics?.allocated(plugin.resourceName, (clock.monotonic() - startMs) / 1000),
     );
     const [answer] = containerResponses;
     if (!answer) throw new Error(`the device plugin of ${plugin.resourceName} gave no allocation`);
@@ -235,6 +244,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     const cancel = () => stream.cancel();
     signal.addEventListener('abort', cancel, { once: true });
     logger.info('a device plugin registered', { resource: resourceName });
+    this.#options.metrics?.registered(resourceName);
     try {
       for await (const { devices } of stream as AsyncIterable<{ devices: PluginDevice[] }>) {
         const before = plugin.devices;

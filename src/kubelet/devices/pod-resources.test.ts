@@ -87,7 +87,11 @@ test('programs of the node learn which containers have which devices, and where 
   });
   const pod = { ...made, metadata: { ...made.metadata, name: 'p', namespace: 'ns', uid: 'u' } };
   const find = (namespace: string, name: string) => (`${namespace}/${name}` === 'ns/p' ? pod : undefined);
-  await servePodResources({ folder, devices, claims, pods: () => [pod], find }, stop.signal);
+  const asked: string[] = [];
+  const metrics = {
+    asked: (method: string, failed: boolean) => void asked.push(failed ? `${method} failed` : method),
+  };
+  await servePodResources({ folder, devices, claims, pods: () => [pod], find, metrics }, stop.signal);
   const client = new Client(`unix://${join(folder, 'kubelet.sock')}`, credentials.createInsecure());
   t.after(() => {
     client.close();
@@ -118,4 +122,5 @@ test('programs of the node learn which containers have which devices, and where 
     ask(client, 'Get', ['GetRequest', 'GetResponse'], { podName, podNamespace: 'ns' });
   assert.deepEqual(await get('p'), { podResources: expected });
   await assert.rejects(get('q'), /^Error: 2 UNKNOWN: pod q in namespace ns not found$/);
+  assert.deepEqual(asked, ['list', 'get_allocatable', 'get', 'get failed']);
 });

@@ -12,6 +12,7 @@ import { devicesFor } from '../dynamic-resources/claim-rules.ts';
 import type { ClaimedDevices } from '../dynamic-resources/node-claims.ts';
 import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
 import type { DeviceInventory, KnownDevice } from './device-allocator.ts';
+import type { DeviceMetrics, PodResourcesMethod } from './device-metrics.ts';
 import {
   type ContainerDevices,
   type DynamicResourceMessage,
@@ -27,6 +28,7 @@ export interface PodResourcesOptions {
   /** Those that use what the node has. */
   pods(): Iterable<Pod>;
   find(namespace: string, name: string): Pod | undefined;
+  metrics: Pick<DeviceMetrics, 'asked'>;
 }
 
 interface NamedPod {
@@ -36,8 +38,9 @@ interface NamedPod {
 
 /** Resolves when the socket is there; serves until the signal ends it. */
 export async function servePodResources(options: PodResourcesOptions, signal: AbortSignal): Promise<void> {
-  const { folder, devices } = options;
+  const { folder, devices, metrics } = options;
   const told = (pod: Pod) => resourcesOf(pod, options);
+  const asked = (name: PodResourcesMethod) => (failed: boolean) => metrics.asked(name, failed);
   await mkdir(folder, { recursive: true, mode: 0o750 });
   const socket = join(folder, 'kubelet.sock');
   const server = new Server();
@@ -48,9 +51,11 @@ export async function servePodResources(options: PodResourcesOptions, signal: Ab
       Get: method('Get', 'GetPodResourcesRequest', 'GetPodResourcesResponse'),
     },
     {
-      List: answering(() => ({ podResources: [...options.pods()].map(told) })),
-      GetAllocatableResources: answering(() => ({ devices: devices.offered().flatMap(asMessages) })),
-      Get: answering(({ podName, podNamespace }: NamedPod) => {
+      List: answering(asked('list'), () => ({ podResources: [...options.pods()].map(told) })),
+      GetAllocatableResources: answering(asked('get_allocatable'), () => ({
+        devices: devices.offered().flatMap(asMessages),
+      })),
+      Get: answering(asked('get'), ({ podName, podNamespace }: NamedPod) => {
         const pod = options.find(podNamespace, podName);
         if (!pod) throw new Error(`pod ${podName} in namespace ${podNamespace} not found`);
         return { podResources: told(pod) };
@@ -66,14 +71,17 @@ function method(name: string, request: string, answer: string) {
 }
 
 /** A failure has its own words, without a code of its own. */
-function answering<Request>(answer: (request: Request) => object) {
+function answering<Request>(asked: (failed: boolean) => void, answer: (request: Request) => object) {
   return (
     { request }: { request: Request },
     reply: (error: Partial<ServiceError> | null, value?: object) => void,
   ) => {
     try {
-      reply(null, answer(request));
+      const value = answer(request);
+      asked(false);
+      reply(null, value);
     } catch (error) {
+      asked(true);
       reply({ code: grpcStatus.UNKNOWN, details: (error as Error).message });
     }
   };

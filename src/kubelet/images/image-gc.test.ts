@@ -37,6 +37,7 @@ function setup(options: {
   );
   const events: string[] = [];
   const lastUsedMs = new Map<string, number>();
+  const collected: string[] = [];
   const start = images.size;
   const gc = new ImageGc({
     clock,
@@ -44,6 +45,7 @@ function setup(options: {
     nodeName: 'n',
     lastUsedMs,
     pulled: { prune: async () => undefined },
+    metrics: { collected: (reason) => void collected.push(reason) },
     inVolumes: () => options.inVolumes ?? [],
     highPercent: 85,
     lowPercent: 80,
@@ -75,11 +77,11 @@ function setup(options: {
     }),
   });
   const add = (id: string) => void images.set(id, { ...[...images.values()][0]!, id, repoTags: [`${id}:1`] });
-  return { gc, clock, events, lastUsedMs, add, left: () => [...images.keys()] };
+  return { gc, clock, events, collected, lastUsedMs, add, left: () => [...images.keys()] };
 }
 
 test('above the high mark the longest unused images go until the low mark; those in use, pinned and of sandboxes stay', async () => {
-  const { gc, clock, lastUsedMs, left, events } = setup({
+  const { gc, clock, lastUsedMs, left, events, collected } = setup({
     usedGi: 86,
     images: ['pause', 'pinned', 'used', 'shown', 'old', 'older'],
     inUse: ['used'],
@@ -95,10 +97,11 @@ test('above the high mark the longest unused images go until the low mark; those
   await clock.advance(3 * minute);
   await gc.collect();
   assert.deepEqual(left(), ['pause', 'pinned', 'used', 'shown', 'old']);
+  assert.deepEqual(collected, ['space']);
 });
 
 test('below the high mark nothing goes, except what is unused for too long', async () => {
-  const { gc, clock, left } = setup({
+  const { gc, clock, left, collected } = setup({
     usedGi: 84,
     images: ['a', 'used'],
     inUse: ['used'],
@@ -111,6 +114,7 @@ test('below the high mark nothing goes, except what is unused for too long', asy
   await clock.advance(2 * minute);
   await gc.collect();
   assert.deepEqual(left(), ['used']);
+  assert.deepEqual(collected, ['age']);
 });
 
 test('an image counts as used until its last container is gone, however long ago that began', async () => {

@@ -5,6 +5,7 @@ import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import type { Image } from '../cri/messages.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import type { FilesystemUse } from '../machine.ts';
+import type { ImageMetrics } from './image-metrics.ts';
 import type { PulledImages } from './pulled-images.ts';
 
 export interface ImageGcOptions {
@@ -20,6 +21,7 @@ export interface ImageGcOptions {
   inVolumes: () => Iterable<string>;
   /** Who pulled which image: what is gone is forgotten there. */
   pulled: Pick<PulledImages, 'prune'>;
+  metrics: Pick<ImageMetrics, 'collected'>;
   highPercent: number;
   lowPercent: number;
   /** A fresh image may be about to be used. */
@@ -100,7 +102,7 @@ export class ImageGc {
     for (const { image, firstMs } of await this.#unused()) {
       if (freedBytes >= wantedBytes) break;
       const neededMs = Math.max(firstMs, lastUsedMs.get(image.id) ?? 0);
-      if (nowMs - neededMs >= ageMinMs && (await this.#remove(image))) freedBytes += image.size;
+      if (nowMs - neededMs >= ageMinMs && (await this.#remove(image, 'space'))) freedBytes += image.size;
     }
     return freedBytes;
   }
@@ -115,12 +117,13 @@ export class ImageGc {
     const { ageMaxMs, clock } = this.#options;
     const unused = await this.#unused();
     if (ageMaxMs === undefined) return;
-    for (const { image, usedMs } of unused) if (clock.now() - usedMs > ageMaxMs) await this.#remove(image);
+    for (const { image, usedMs } of unused)
+      if (clock.now() - usedMs > ageMaxMs) await this.#remove(image, 'age');
   }
 
   /** False: it is still there. */
-  async #remove(image: Image): Promise<boolean> {
-    const { logger, runtime } = this.#options;
+  async #remove(image: Image, reason: 'space' | 'age'): Promise<boolean> {
+    const { logger, runtime, metrics } = this.#options;
     const facts = { image: image.repoTags[0] ?? image.id, sizeBytes: image.size };
     try {
       await runtime.removeImage({ image: image.id });
@@ -129,6 +132,7 @@ export class ImageGc {
       return false;
     }
     logger.info('an unused image was removed', facts);
+    metrics.collected(reason);
     this.#seen.delete(image.id);
     return true;
   }

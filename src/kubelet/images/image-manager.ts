@@ -9,6 +9,7 @@ import type { ContainerRuntime } from '../cri/runtime.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
 import type { ObjectSource } from '../object-source.ts';
 import type { ContainerEvents } from '../pod/pod-events.ts';
+import type { ImageMetrics } from './image-metrics.ts';
 import { type ImageName, parseImageName } from './image-name.ts';
 import { credentialsFor, type PullCredential } from './pull-credentials.ts';
 import { pullSecretsOf } from './pull-secrets.ts';
@@ -35,6 +36,7 @@ export interface ImageManagerOptions {
   clock: Clock;
   signal: AbortSignal;
   pulled: PulledImages;
+  metrics: Pick<ImageMetrics, 'pulled'>;
   /** How many images are pulled at once; undefined: no limit. */
   pullsMax?: number | undefined;
 }
@@ -88,6 +90,7 @@ export class ImageManager {
   /** Pulls that wait for others to end, the first one first. */
   readonly #queue: (() => void)[] = [];
   readonly pulled: PulledImages;
+  readonly #metrics: Pick<ImageMetrics, 'pulled'>;
   /** When an image was last needed, by its id: for garbage collection. */
   readonly lastUsedMs = new Map<string, number>();
 
@@ -97,6 +100,7 @@ export class ImageManager {
     this.#runtime = runtime;
     this.#objects = objects;
     this.pulled = pulled;
+    this.#metrics = options.metrics;
     this.#clock = clock;
     this.#signal = signal;
     this.#backoff = new WaitBackoff({ clock });
@@ -207,7 +211,9 @@ export class ImageManager {
     try {
       const startMs = this.#clock.monotonic();
       const image = await this.#pullOnRecord(name, credentials, sandbox);
-      return { image, pullMs: this.#clock.monotonic() - startMs };
+      const pullMs = this.#clock.monotonic() - startMs;
+      this.#metrics.pulled(image.size, pullMs / 1000);
+      return { image, pullMs };
     } finally {
       // Whoever waits takes this one's place.
       const next = this.#queue.shift();

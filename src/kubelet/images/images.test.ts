@@ -131,12 +131,14 @@ function setup() {
   const events: string[] = [];
   const log = (reason: string, message: string) => void events.push(`${reason} ${message}`);
   const { signal } = new AbortController();
+  const pulls: [bytes: number, seconds: number][] = [];
   const manager = new ImageManager({
     runtime: simulatedRuntime({ clock, random: seededRandom(1) }),
     objects: {} as ObjectSource,
     clock,
     signal,
     pulled: preloaded(),
+    metrics: { pulled: (...pull) => void pulls.push(pull) },
   });
   const ensure = async (image: string, imagePullPolicy?: 'Always' | 'Never' | 'IfNotPresent') => {
     const outcome = manager
@@ -156,11 +158,11 @@ function setup() {
     await clock.advance(100);
     return outcome;
   };
-  return { clock, manager, events, log, ensure };
+  return { clock, manager, events, pulls, log, ensure };
 }
 
 test('an image is pulled once, and reported as present after that', async () => {
-  const { events, ensure } = setup();
+  const { events, pulls, ensure } = setup();
   assert.equal(await ensure('a:1'), 'there');
   assert.equal(await ensure('a:1'), 'there');
   assert.deepEqual(
@@ -168,6 +170,7 @@ test('an image is pulled once, and reported as present after that', async () => 
     ['Pulling', 'Pulled', 'Pulled'],
   );
   assert.match(events[2]!, /already present on machine and can be accessed by the pod$/);
+  assert.equal(pulls.length, 1);
 });
 
 test('who waits for the image of a volume is told of at the container, the image at the pod', async () => {
@@ -231,6 +234,7 @@ test('with a limit, pulls wait for their turn, and the event has how long', asyn
     clock,
     signal: new AbortController().signal,
     pulled: preloaded(),
+    metrics: { pulled: () => undefined },
     pullsMax: 1,
   });
   const log = (reason: string, message: string) => void events.push(`${reason} ${message}`);

@@ -22,9 +22,14 @@ test('of pods that are not wanted, one whose sandbox cannot be stopped keeps wha
       labels: { [labels.podUid]: uid },
     });
   const list = async () => ['stuck', 'left'];
+  const orphans: string[] = [];
   const pods = new PodSet(
     sparse<KubeletContext>({
       logger: silentLogger,
+      timings: {
+        orphanFound: () => void orphans.push('found'),
+        orphanVolumes: (cleaned: number, failed: number) => void orphans.push(`volumes ${cleaned} ${failed}`),
+      },
       runtime: sparse<KubeletContext['runtime']>({
         listPodSandboxes: async () => ['stuck', 'left'].map(sandboxOf),
         stopPodSandbox: async (id) => {
@@ -63,6 +68,7 @@ test('of pods that are not wanted, one whose sandbox cannot be stopped keeps wha
     'group left',
     'files left',
   ]);
+  assert.deepEqual(orphans, ['found', 'found', 'volumes 1 0']);
 });
 
 test('after a restart, pods that run already have their share of the node before any new one is admitted', async () => {

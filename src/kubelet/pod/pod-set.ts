@@ -1,5 +1,6 @@
 /** All pods of the node: hands the API's and the runtime's news to their workers, and clears away what is nobody's. */
 import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
 import { mirrorPodAnnotation } from '../../api/well-known.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import { pause } from '../../base/clock.ts';
@@ -90,6 +91,14 @@ export class PodSet {
       const ips = observed.sandboxes.find(({ ready }) => ready)?.ips ?? [];
       if (ips.length > 0) yield { pod, ips };
     }
+  }
+
+  /** Of what the node reports of its pods that are not over. */
+  countConditions(matches: (condition: core.PodCondition) => boolean): number {
+    let count = 0;
+    for (const { uid, isDone } of this.#workers.values())
+      if (!isDone) count += this.#context.statuses.statusOf(uid)?.conditions?.filter(matches).length ?? 0;
+    return count;
   }
 
   runningPods(): number {
@@ -254,10 +263,11 @@ export class PodSet {
     forgetGone((id) => now.has(id));
     this.#listed = now;
     const seconds = (ms: number) => ms / 1000;
-    timings.relist(
-      seconds(clock.monotonic() - startMs),
-      lastMs === undefined ? undefined : seconds(startMs - lastMs),
-    );
+    timings.relist({
+      seconds: seconds(clock.monotonic() - startMs),
+      sinceLastSeconds: lastMs === undefined ? undefined : seconds(startMs - lastMs),
+      nowMs: clock.now(),
+    });
   }
 
   #knownState(uid: string, id: string): boolean | undefined {
@@ -291,7 +301,7 @@ export class PodSet {
 
   /** Ends what runs for pods that nobody wants here, and removes their devices, files, volumes and groups. */
   async #clearOrphans(): Promise<void> {
-    const { runtime, machine, volumes, claims, logger } = this.#context;
+    const { runtime, machine, volumes, claims, logger, timings } = this.#context;
     const isWanted = (uid: string) => this.#workers.has(uid);
     const sandboxes = (await runtime.listPodSandboxes()).filter(({ labels: own }) => {
       const uid = own[labels.podUid];
@@ -313,6 +323,7 @@ export class PodSet {
       sandboxes.map(async ({ id, metadata, labels: own }) => {
         const pod = `${metadata.namespace}/${metadata.name}`;
         logger.info('a pod that is not wanted here is removed', { pod });
+        timings.orphanFound();
         const isGone = await attempt(`sandbox of ${pod}`, async () => {
           await runtime.stopPodSandbox(id);
           await runtime.removePodSandbox(id);
@@ -322,8 +333,11 @@ export class PodSet {
     );
     const mayGo = (uid: string) => !isWanted(uid) && !stuck.has(uid);
     await attempt('claimed devices', () => claims.tidy((uid) => !mayGo(uid)));
+    const torn = [];
     for (const uid of await volumes.list())
-      if (mayGo(uid)) await attempt(`volumes of ${uid}`, () => volumes.tearDown(uid));
+      if (mayGo(uid)) torn.push(await attempt(`volumes of ${uid}`, () => volumes.tearDown(uid)));
+    const cleaned = torn.filter(Boolean).length;
+    timings.orphanVolumes(cleaned, torn.length - cleaned);
     await attempt('staged volumes', () => volumes.clearUnused());
     for (const uid of await machine.cgroups.list())
       if (mayGo(uid)) await attempt(`control group of ${uid}`, () => machine.cgroups.remove(uid));
