@@ -1,6 +1,6 @@
 /**
- * Takes a node's network away from the machine: what startCni, startProxy, startDns, startPolicy and startAnnouncer leave
- * on purpose when their process ends. For machines that stop being nodes; a namespace takes all of it along by itself.
+ * Removes a node's network from the machine: what startCni, startProxy, startDns, startPolicy and startAnnouncer leave
+ * in place on purpose when their process ends. For machines that stop being nodes; a namespace takes all of it with it.
  */
 import { readLink } from './cni/link.ts';
 import { overlayDevice, routeProtocol } from './cni/plan.ts';
@@ -18,7 +18,7 @@ export async function removeNodeNetwork(options: {
 }): Promise<void> {
   const run = options.run ?? createCommandRunner();
   const tables = [tableName, policyTable, dnsTable];
-  // Adding a table that is there changes nothing, and one that is not there cannot be deleted.
+  // Adding a table that exists changes nothing, and one that does not exist cannot be deleted.
   const text = tables.map((table) => `add table ip ${table}\ndelete table ip ${table}\n`).join('');
   await run('nft', ['-f', '-'], text);
   await run('ip', ['route', 'flush', 'proto', routeProtocol]);

@@ -1,6 +1,6 @@
 /**
  * The elements that owners (services, policies) want in the kernel's sets, and what changed since the last transaction.
- * Two owners may want one element: the first keeps it, the next follows when the first lets go.
+ * Two owners may claim one element: the first holds it, and the next follows when the first releases it.
  */
 
 /** One element of a set or map, in nft's own words. */
@@ -14,16 +14,16 @@ export interface SetElement {
 export interface ElementChange {
   set: string;
   key: string;
-  /** Undefined: the element was not there. */
+  /** Undefined: the element did not exist. */
   before: string | undefined;
-  /** Undefined: the element goes. */
+  /** Undefined: the element is removed. */
   after: string | undefined;
 }
 
-/** Tidies up after changes that are in the kernel, in the background: nothing waits for it. */
+/** Cleans up, in the background, after changes have reached the kernel: nothing waits for it. */
 export interface Cleaner {
   clean(changes: readonly ElementChange[], table: ElementTable): void;
-  /** Resolves when all that was asked for so far is done. */
+  /** Resolves when everything requested so far is done. */
   idle(): Promise<void>;
 }
 
@@ -34,12 +34,12 @@ interface Claim {
 
 export class ElementTable {
   readonly #byOwner = new Map<string, readonly SetElement[]>();
-  /** By set, then by key; the first claim is the one that holds. */
+  /** By set, then by key; the first claim holds. */
   readonly #claims = new Map<string, Map<string, Claim[]>>();
-  /** By set, then by key: what the kernel has where it may differ from the first claim. */
+  /** By set, then by key: what the kernel has, where it may differ from the first claim. */
   #touched = new Map<string, Map<string, string | undefined>>();
 
-  /** Replaces all that `owner` wants. Elements that another owner holds already are given as `lost`. */
+  /** Replaces everything that `owner` wants. Returns as `lost` the elements that another owner already holds. */
   replace(owner: string, elements: readonly SetElement[]): { lost: SetElement[] } {
     const wanted = new Map(elements.map((element) => [`${element.set} ${element.key}`, element]));
     for (const element of this.#byOwner.get(owner) ?? []) {
@@ -52,7 +52,7 @@ export class ElementTable {
     return { lost };
   }
 
-  /** The data that stands at a key, or undefined. */
+  /** The data at a key, or undefined. */
   get(set: string, key: string): string | undefined {
     return this.#claims.get(set)?.get(key)?.[0]?.value;
   }
@@ -73,7 +73,7 @@ export class ElementTable {
     return this.#byOwner.has(owner);
   }
 
-  /** Changes since the last call; the caller brings them to the kernel or calls {@link restart}. */
+  /** Changes since the last call; the caller applies them to the kernel or calls {@link restart}. */
   takeChanges(): ElementChange[] {
     const changes: ElementChange[] = [];
     for (const [set, keys] of this.#touched) {
@@ -86,7 +86,7 @@ export class ElementTable {
     return changes;
   }
 
-  /** Makes the next changes lead from `kernel` (by set, key → data; empty for a fresh table) to what is wanted. */
+  /** Makes the next changes lead from `kernel` (by set, key → data; empty for a fresh table) to the wanted state. */
   restart(kernel: ReadonlyMap<string, ReadonlyMap<string, string>>): void {
     this.#touched = new Map();
     for (const [set, claims] of this.#claims) {
@@ -127,7 +127,7 @@ export class ElementTable {
     else keys.delete(key);
   }
 
-  /** Notes what the kernel has; only the first note since the last transaction counts. */
+  /** Records what the kernel has; only the first record since the last transaction counts. */
   #touch(set: string, key: string, inKernel: string | undefined): void {
     let keys = this.#touched.get(set);
     if (!keys) {
@@ -138,7 +138,7 @@ export class ElementTable {
   }
 }
 
-/** The nft script that makes the changes, deletions first; one transaction when it is given to nft in one go. */
+/** The nft script for the changes, deletions first; a single transaction when nft gets it in one piece. */
 export function changesText(table: string, changes: readonly ElementChange[]): string {
   const deleted = new Map<string, string[]>();
   const added = new Map<string, string[]>();

@@ -1,4 +1,4 @@
-/** Informers without a server, for tests: what is put is there at once. */
+/** Informers without a server, for tests: an object that is put is there at once. */
 import type { Draft, KubeObject, ResourceType } from '../api/meta.ts';
 import type { Informer, InformerFactory, InformerHandlers } from '../client/informer.ts';
 import { ObjectCache } from '../client/object-cache.ts';
@@ -12,14 +12,14 @@ export interface FakeInformers extends InformerFactory {
 export function createFakeInformers(): FakeInformers {
   const informers = new Map<string, FakeInformer<KubeObject>>();
   let revision = 0;
-  /** Filters are the test's business: one informer holds all objects of a resource. */
+  /** Filters are up to the test: one informer holds all objects of a resource. */
   const of = <T extends KubeObject>(type: ResourceType<T>): FakeInformer<T> => {
     let informer = informers.get(type.plural);
     if (!informer) {
       informer = new FakeInformer<KubeObject>(type);
       informers.set(type.plural, informer);
     }
-    // What lies under a type's plural is of that type.
+    // Objects under a type's plural are of that type.
     return informer as unknown as FakeInformer<T>;
   };
   return {

@@ -1,6 +1,6 @@
 /**
  * Machines for packet-level tests, as network namespaces: nodes joined by a bridge, pods behind them, and programs that
- * answer and ask in them. Everything has the prefix `whnet-` and goes when the network is disposed.
+ * answer and ask in them. All names have the prefix `whnet-`, and all is removed when the network is disposed.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -11,7 +11,7 @@ import { createCommandRunner, type RunCommand } from './command.ts';
 export const canMakeNetworks = tryNamespace();
 
 const host = createCommandRunner();
-/** No number of a process: one that was killed may have left networks, and its number to another. */
+/** Random, not a process id: a killed process may have left networks, and its id may be in use again. */
 const ownPrefix = `whnet-${randomBytes(4).toString('hex')}`;
 let counter = 0;
 
@@ -19,7 +19,7 @@ export interface TestMachine {
   name: string;
   address: string;
   run: RunCommand;
-  /** Words that enter the machine's namespace. */
+  /** The command prefix that enters the machine's namespace. */
   enter: readonly string[];
 }
 
@@ -30,7 +30,7 @@ export class TestNetwork {
   #links = 0;
   #bridge: TestMachine | undefined;
 
-  /** The machine that has the bridge: a node's way to others and the user's own machine. */
+  /** The machine with the bridge: a node's way to others, and the user's own machine. */
   async host(): Promise<TestMachine> {
     if (!this.#bridge) {
       this.#bridge = await this.#machine('host', '172.31.255.1');
@@ -39,7 +39,7 @@ export class TestNetwork {
         'link set br0 up',
         'addr add 172.31.255.1/24 dev br0',
       ]);
-      // What only crosses the bridge does not pass the host: its rules and counters must not see it.
+      // Traffic that only crosses the bridge does not pass through the host: its rules and counters must not see it.
       const bridged = '/proc/sys/net/bridge/bridge-nf-call-iptables';
       await this.#bridge.run('sh', [
         '-c',
@@ -50,8 +50,8 @@ export class TestNetwork {
   }
 
   /**
-   * A node at 172.31.255.`index`, with a service route as the host part gives it. `far`: at 172.31.254.`index`, on a link
-   * of its own, which the host routes to.
+   * A node at 172.31.255.`index`, with a service route as `src/host` adds it. `far`: at 172.31.254.`index`, on a
+   * separate link to which the host routes.
    */
   async node(index: number, place: 'near' | 'far' = 'near'): Promise<TestMachine> {
     const bridge = await this.host();
@@ -77,7 +77,7 @@ export class TestNetwork {
     return node;
   }
 
-  /** A pod on `node`, wired as the CNI plugin `ptp` does it. */
+  /** A pod on `node`, connected as the CNI plugin `ptp` does it. */
   async pod(node: TestMachine, address: string): Promise<TestMachine> {
     const pod = await this.#machine(`p${address.split('.').slice(2).join('-')}`, address);
     const gateway = address.replace(/\d+$/, '1');
@@ -129,7 +129,7 @@ export class TestNetwork {
     return machine;
   }
 
-  /** Joins two machines; gives the name of the link in the first. */
+  /** Joins two machines; returns the name of the link in the first. */
   async #wire(from: TestMachine, to: TestMachine, name: string): Promise<string> {
     const link = `veth${this.#links++}`;
     const namespace = to.enter[1]!.replace('--net=/run/netns/', '');

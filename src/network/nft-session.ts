@@ -1,6 +1,6 @@
 /**
- * One `nft -i` that stays for small changes: to start a process for each costs many times what the kernel needs for them,
- * and when it ends the kernel waits for everything that it ever deleted.
+ * A long-running `nft -i` for small changes: starting a process for each costs many times what the kernel needs for
+ * them, and at its end the kernel waits for everything that it ever deleted.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock, Timer } from '../base/clock.ts';
@@ -15,17 +15,17 @@ export interface NftSessionOptions {
 
 export interface NftSession {
   /**
-   * Lines of one command each, as one transaction. `not known`: it failed, or nobody can say: whoever gives it to a process
-   * of its own learns from the exit code.
+   * Runs lines of one command each as one transaction. `not known`: it failed, or the outcome is unclear: running it in
+   * a separate process gives an exit code.
    */
   run(commands: string): Promise<'done' | 'not known'>;
-  /** What is under way is carried out. */
+  /** Lets the present command finish. */
   close(): void;
 }
 
-/** Longer ones are read faster from a file: `nft -i` reads its terminal byte by byte. */
+/** Longer scripts are read faster from a file: `nft -i` reads its terminal byte by byte. */
 export const sessionBytesMax = 8_192;
-/** `nft -i` remembers every line, as a shell does: then another one takes over. */
+/** `nft -i` remembers every line, as a shell does: after this many bytes another one takes over. */
 const transactionsPerProcessMax = 10_000;
 const idleMs = 60_000;
 const answerMs = 10_000;
@@ -38,7 +38,7 @@ export function createNftSession(options: NftSessionOptions): NftSession {
   return {
     run(commands) {
       const outcome = last.then(() => runNext(commands));
-      // A process that could not be started, for want of file descriptors perhaps, fails this change and none after it.
+      // A process that could not be started, perhaps for want of file descriptors, fails this change and no later one.
       last = outcome.catch(() => undefined);
       return outcome;
     },
@@ -53,7 +53,7 @@ export function createNftSession(options: NftSessionOptions): NftSession {
     if (!running?.takesMore) {
       running?.end();
       running = new NftProcess(options);
-      // An nft that cannot be used so (it is missing, or words its errors another way) is not tried again.
+      // An nft that cannot be used this way (it is missing, or words its errors differently) is not tried again.
       if (!(await running.run(''))) {
         options.logger.warn('nft -i does not answer as expected: every change takes a process of its own');
         isUsable = false;
@@ -77,7 +77,7 @@ class NftProcess {
   constructor({ clock, enter }: NftSessionOptions) {
     this.#clock = clock;
     const [file, ...words] = [...enter, 'nft', '-i'];
-    // It would keep its lines in a file of its user's home.
+    // It would keep its history in a file of its user's home.
     const env = { ...process.env, HOME: '/nonexistent', TERM: 'dumb' };
     this.#child = spawn(file!, words, { stdio: ['pipe', 'ignore', 'pipe'], env });
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
@@ -89,7 +89,7 @@ class NftProcess {
       this.end();
       this.#listener?.();
     };
-    // `close`, not `exit`: what it said last comes before.
+    // `close`, not `exit`: its last output comes before.
     this.#child.on('error', ended).on('close', ended);
     this.#child.stdin!.on('error', ended);
   }
@@ -104,10 +104,10 @@ class NftProcess {
     this.#child.stdin!.end();
   }
 
-  /** True only when nft has carried out the commands and nothing of theirs was an error. Otherwise the process is ended. */
+  /** True only when nft has carried out all the commands without an error. Otherwise the process is ended. */
   async run(commands: string): Promise<boolean> {
     this.#idleTimer?.cancel();
-    // No command, so nft answers it with an error, which is the one thing that it says at once and in order.
+    // Not a command, so nft answers it with an error, the one kind of output that it writes at once and in order.
     const mark = `end-${++this.#transactions}`;
     this.#output = '';
     const answered = this.#answer(mark);
@@ -122,7 +122,7 @@ class NftProcess {
     return false;
   }
 
-  /** What nft said up to the mark; undefined when it ended, says too much or nothing for too long. */
+  /** nft's output up to the mark; undefined when it ends, writes too much, or is silent for too long. */
   #answer(mark: string): Promise<string | undefined> {
     return new Promise((resolve) => {
       const finish = (answer: string | undefined) => {

@@ -11,7 +11,7 @@ import { createNftSession, sessionBytesMax } from './nft-session.ts';
 
 const common = { clock: systemClock, logger: silentLogger };
 
-/** Processes `nft -i` that this test started. */
+/** The `nft -i` processes that this test started. */
 function sessions(): number[] {
   const lines = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' });
   return lines

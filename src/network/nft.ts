@@ -6,7 +6,7 @@ import { createNftSession, sessionBytesMax } from './nft-session.ts';
 
 export interface ListedTable {
   chains: ReadonlySet<string>;
-  /** By set name: key → data ('' for sets), in the words that transactions use. */
+  /** By set name: key → data ('' for sets), in the syntax of transactions. */
   elements: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
 
@@ -18,9 +18,9 @@ export interface NftOptions {
 }
 
 export interface Nft {
-  /** All of it or nothing. @throws CommandError */
+  /** All or nothing. @throws CommandError */
   apply(transaction: string): Promise<void>;
-  /** The same for lines of one command each, quicker when they are few. @throws CommandError */
+  /** The same for lines of one command each; faster for small numbers. @throws CommandError */
   change(commands: string): Promise<void>;
   /** Undefined when there is no such table of family `ip`. */
   listTable(table: string): Promise<ListedTable | undefined>;
@@ -41,7 +41,8 @@ export function createNft(options: NftOptions, signal: AbortSignal): Nft {
     apply,
     async change(commands) {
       if (commands.length <= sessionBytesMax && (await session.run(commands)) === 'done') return;
-      // A change that the session made but could not confirm fails here: its elements exist, or are gone, already.
+      // A change that the session made but could not confirm fails here, since its elements already exist or are
+      // already gone.
       await apply(commands);
     },
     async listTable(table) {
@@ -84,7 +85,7 @@ function readListing({ nftables }: Listing): ListedTable {
   return { chains, elements };
 }
 
-/** nft's JSON of a key or of data, as its text syntax writes it. */
+/** nft's JSON of a key or of data, in its text syntax. */
 function formatValue(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value);
   if ('concat' in value) return (value.concat as unknown[]).map(formatValue).join(' . ');

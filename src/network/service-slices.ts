@@ -1,4 +1,4 @@
-/** Which service an EndpointSlice belongs to, and the index that finds a service's slices; shared by proxy and DNS. */
+/** Which service an EndpointSlice belongs to, and the index that finds a service's slices; for proxy and DNS. */
 import { EndpointSlice } from '../api/resources.gen.ts';
 import { serviceNameLabel } from '../api/well-known.ts';
 import type { Informer, InformerFactory } from '../client/informer.ts';

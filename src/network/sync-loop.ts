@@ -1,10 +1,12 @@
-/** Runs one synchronisation at a time, again whenever something was touched meanwhile, and after a while when it failed. */
+/**
+ * Runs one synchronisation at a time: again whenever something was touched meanwhile, and after a delay when it failed.
+ */
 import { type BackoffOptions, backoffDelayMs } from '../base/backoff.ts';
 import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 
 export interface SyncLoop {
-  /** Something changed: a synchronisation that starts later than this call will follow. */
+  /** Something changed: a synchronisation that starts after this call will follow. */
   touch(): void;
   /** Resolves when nothing is left to do, or the signal has aborted. */
   settled(): Promise<void>;
@@ -14,7 +16,7 @@ export interface SyncLoop {
 
 const retry: BackoffOptions = { firstMs: 100, maxMs: 10_000 };
 
-/** `failure`: the log line of a synchronisation that threw. */
+/** `failure`: the log message for a synchronisation that threw. */
 export function createSyncLoop(
   options: { clock: Clock; logger: Logger; failure: string; sync(): Promise<void> },
   signal: AbortSignal,
@@ -35,7 +37,8 @@ export function createSyncLoop(
   };
 
   async function runWhileTouched(): Promise<void> {
-    // Handlers of one batch of events run in one turn: let them all touch before the first synchronisation.
+    // All handlers of one batch of events run in one turn of the event loop: they may all touch before the
+    // synchronisation starts.
     await Promise.resolve();
     let failures = 0;
     while (touched && !signal.aborted) {

@@ -99,7 +99,7 @@ describe('three nodes, one of them on another link', { skip: !canMakeNetworks },
   });
 
   async function startNode(node: TestMachine): Promise<void> {
-    // As the name server of a node takes it: one more address that the kernel might send from.
+    // As a node's name server does: one more address that the kernel might send from.
     await node.run('ip', ['address', 'replace', '10.96.0.10/32', 'dev', 'lo']);
     const settings = join(folder, node.name);
     for (const name of [

@@ -1,6 +1,6 @@
 /**
- * The pod network of a node: writes the CNI configuration once the node has a pod range, and keeps the routes to the pod
- * ranges of other nodes, through an overlay where no link is shared.
+ * The pod network of a node: writes the CNI configuration once the node has a pod range, and maintains routes to the
+ * pod ranges of other nodes, through an overlay to those on other links.
  */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,16 +26,16 @@ import {
 
 export interface CniOptions {
   nodeName: string;
-  /** The node's own IPv4 address, by which other nodes reach it. */
+  /** The node's IPv4 address, by which other nodes reach it. */
   nodeAddress: string;
   /** The range that holds the pod ranges of all nodes. */
   clusterCidr: string;
   informers: InformerFactory;
   clock: Clock;
   logger: Logger;
-  /** Where the container runtime looks for its network; `/etc/cni/net.d` when absent. */
+  /** Where the container runtime looks for its network configuration; `/etc/cni/net.d` when absent. */
   configFolder?: string;
-  /** Where addresses in use are noted; must not outlive the pods. `/run/wherry/addresses` when absent. */
+  /** Where addresses in use are recorded; must not outlive the pods. `/run/wherry/addresses` when absent. */
   leasesFolder?: string;
   /** How to run `ip` and `bridge`; directly when absent. */
   run?: RunCommand;
@@ -47,7 +47,10 @@ const overlayPort = 8472;
 const overlayId = 1;
 const configName = '10-wherry.conflist';
 
-/** Forwarding between pods and nodes; answers may come by another way than the question; node ports on loopback. */
+/**
+ * Forwarding between pods and nodes; asymmetric routes, since answers may take another path than requests; node ports
+ * on loopback.
+ */
 const kernelSettings: Record<string, string> = {
   'net/ipv4/ip_forward': '1',
   'net/ipv4/conf/all/rp_filter': '0',
@@ -57,7 +60,10 @@ const kernelSettings: Record<string, string> = {
   'net/ipv4/conf/default/send_redirects': '0',
 };
 
-/** Resolves when the configuration is written and the routes known by then stand; follows nodes until `signal` aborts. */
+/**
+ * Resolves when the configuration is written and the routes known at that time exist; follows nodes until `signal`
+ * aborts.
+ */
 export async function startCni(options: CniOptions, signal: AbortSignal): Promise<Pick<SyncLoop, 'settled'>> {
   const run = options.run ?? createCommandRunner();
   const nodes = options.informers.of(Node);
@@ -83,11 +89,11 @@ export async function startCni(options: CniOptions, signal: AbortSignal): Promis
     const own: NodeRange = { name: options.nodeName, address: options.nodeAddress, podCidr };
     const others = ranges.filter(({ name }) => name !== options.nodeName);
     const plan = planRoutes({ own, others, clusterCidr: options.clusterCidr, isOnLink: link.isOnLink });
-    // Nodes change with every heartbeat; their routes hardly ever.
+    // Nodes change with every heartbeat, their routes hardly ever.
     const text = JSON.stringify(plan);
     if (text !== last) await applyRoutes(run, plan, link, options.nodeAddress);
     last = text;
-    // Always smaller by the overlay's header: pods that run must not need another size when a far node joins.
+    // Always reduced by the overlay's header: running pods must not need another size when a distant node joins.
     await writeConfig(options.configFolder ?? '/etc/cni/net.d', {
       podCidr,
       mtuBytes: link.mtuBytes - overlayHeaderBytes,
@@ -97,7 +103,7 @@ export async function startCni(options: CniOptions, signal: AbortSignal): Promis
   }
 }
 
-/** Brings routes and overlay from whatever they are to the plan. */
+/** Brings routes and overlay from their present state to the plan. */
 async function applyRoutes(run: RunCommand, plan: RoutePlan, link: Link, nodeAddress: string): Promise<void> {
   await syncOverlay(run, plan, link, nodeAddress);
   interface Listed {
@@ -151,7 +157,7 @@ async function syncOverlay(run: RunCommand, plan: RoutePlan, link: Link, nodeAdd
   await syncForwarding(run, plan);
 }
 
-/** An address that stays is left alone: the kernel forgets the connections of one that goes. */
+/** An address that stays is left alone: when one is removed, the kernel forgets its connections. */
 async function syncOverlayAddress(run: RunCommand, wanted: string): Promise<void> {
   interface Listed {
     addr_info: { local: string; prefixlen: number }[];
@@ -167,7 +173,7 @@ async function syncOverlayAddress(run: RunCommand, wanted: string): Promise<void
   await run('ip', ['-batch', '-'], lines.join(''));
 }
 
-/** Which machine has which hardware address of the overlay. */
+/** Which machine has which hardware address in the overlay. */
 async function syncForwarding(run: RunCommand, plan: RoutePlan): Promise<void> {
   interface Listed {
     mac: string;
@@ -193,7 +199,7 @@ async function writeKernelSettings(folder: string): Promise<void> {
   }
 }
 
-/** Written whole and then put in place: the runtime may read at any moment. */
+/** Written to a temporary file and renamed: the runtime may read it at any moment. */
 async function writeConfig(folder: string, config: Parameters<typeof cniConfig>[0]): Promise<void> {
   const path = join(folder, configName);
   const text = `${JSON.stringify(cniConfig(config), null, 2)}\n`;

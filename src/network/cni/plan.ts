@@ -1,4 +1,4 @@
-/** Decides how pods of this node are wired and how pod ranges of other nodes are reached. Pure. */
+/** Decides how pods of this node are connected, and how pod ranges of other nodes are reached. Pure. */
 import type { Node } from '../../api/resources.gen.ts';
 
 /** What a node publishes about itself: its address, and the range of its pods' addresses. */
@@ -15,9 +15,9 @@ export interface Route {
   via: string;
 }
 
-/** A remote end of the overlay: who has the hardware address and where it is. */
+/** A remote end of the overlay: its hardware address, and where it is. */
 export interface OverlayPeer {
-  /** First address of the peer's pod range: the gateway that routes through the overlay name. */
+  /** First address of the peer's pod range: the gateway named by routes through the overlay. */
   gateway: string;
   hardwareAddress: string;
   address: string;
@@ -27,13 +27,13 @@ export interface RoutePlan {
   routes: Route[];
   peers: OverlayPeer[];
   /**
-   * The node's own on the overlay: the first of its pod range, to which the peers have a route. Without one the kernel
-   * gives what the node itself sends through the overlay, or hides the source of, any address that it finds.
+   * The node's own address on the overlay: the first of its pod range, to which the peers have a route. Without it the
+   * kernel would choose any address as the source of what the node itself sends, or masquerades, through the overlay.
    */
   overlayAddress: string;
 }
 
-/** Marks the routes that are ours in the kernel's table. */
+/** Marks our routes in the kernel's table. */
 export const routeProtocol = '119';
 export const overlayDevice = 'wherry-vxlan';
 export const overlayHeaderBytes = 50;
@@ -49,8 +49,8 @@ export function nodeRange(node: Node): NodeRange | undefined {
 }
 
 /**
- * Ranges of nodes on the same link go by their address, others through the overlay. Addresses of a range that no pod
- * has, and pod ranges that no node has, are unreachable: their packets never leave.
+ * Pod ranges on the same link are reached by the node's address, others through the overlay. Addresses in the node's
+ * range that no pod has, and pod ranges that no node has, are unreachable: packets to them never leave the node.
  * `isOnLink`: whether an address can be reached without a router.
  */
 export function planRoutes(options: {
@@ -80,15 +80,15 @@ export function planRoutes(options: {
 
 const firstOf = (range: string) => range.split('/')[0]!;
 
-/** Follows from the node's address, so that nobody has to tell it. Locally administered. */
+/** Derived from the node's address, so that it need not be announced. Locally administered. */
 export function overlayHardwareAddress(address: string): string {
   const bytes = address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));
   return ['02', '77', ...bytes].join(':');
 }
 
 /**
- * The CNI configuration. `ptp`, not `bridge`: every packet of a pod then passes the node's own forwarding, so that
- * answers from a pod next door come back through the service table and policies hold there too (docs/adr).
+ * The CNI configuration. `ptp`, not `bridge`: every packet of a pod then passes through the node's forwarding, so that
+ * answers from another pod of the node come back through the service table, and policies apply there too (docs/adr).
  */
 export function cniConfig(options: { podCidr: string; mtuBytes: number; leasesFolder: string }): unknown {
   const { podCidr, mtuBytes, leasesFolder } = options;

@@ -1,12 +1,12 @@
-/** The service address of cluster DNS on the node's loopback interface, and what the kernel does with questions to it. */
+/** The service address of cluster DNS on the node's loopback interface, and how the kernel treats queries to it. */
 import type { RunCommand } from '../command.ts';
 
 export const dnsTable = 'wherry-dns';
 
 /**
- * Questions are answered on the node itself, so the kernel need not remember them as connections. While nobody listens,
- * because the process is being replaced, it does not refuse them either: whoever asks tries again by itself, and a refusal
- * would end that.
+ * Queries are answered on the node itself, so the kernel need not track them as connections. While no process listens,
+ * because it is being replaced, the kernel does not refuse them either: clients retry on their own, and a refusal would
+ * stop them.
  */
 export async function takeDnsAddress(run: RunCommand, address: string, port: number): Promise<void> {
   await run('ip', ['address', 'replace', `${address}/32`, 'dev', 'lo', 'scope', 'global']);
@@ -28,5 +28,7 @@ table ip ${dnsTable} {
   );
 }
 
-/** Of the packet that an ICMP error quotes behind its own 8 bytes and that packet's 20 of IP: bytes 2 and 3, in bits. */
+/**
+ * In the packet quoted by an ICMP error, behind 8 bytes of ICMP and 20 of the quoted IP header: bytes 2 and 3, in bits.
+ */
 const refusedUdpPort = `@th,${(8 + 20 + 2) * 8},16`;

@@ -1,6 +1,6 @@
 /**
- * Decides what a cluster name means: services, headless endpoints, pods by address, and reverse lookups. Pure, over a view
- * of the API's objects; the rules are those of CoreDNS' kubernetes plugin.
+ * Resolves a cluster name: services, headless endpoints, pods by address, and reverse lookups. Pure, over a view of the
+ * API's objects; the rules are those of CoreDNS' kubernetes plugin.
  */
 import type { EndpointSlice, Service } from '../../api/resources.gen.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
@@ -28,11 +28,11 @@ export interface ClusterAnswer {
   code: number;
   answers: ResourceRecord[];
   additionals: ResourceRecord[];
-  /** The answer ends in a name that others may know: the caller looks it up and appends what it finds. */
+  /** The answer ends in a name outside the cluster: the caller resolves it and appends the result. */
   follow?: string;
 }
 
-/** One answer to a name: an address, with the name of its own that SRV records point to. */
+/** One answer to a name: an address, with the name that SRV records point to. */
 interface Target {
   address: string;
   port: number | undefined;
@@ -43,7 +43,7 @@ type Lookup = 'none' | 'nothing of that type' | { alias: string } | { targets: T
 
 const version = '1.1.0';
 
-/** `name`: lower case, within the zone, without the last dot. */
+/** `name`: lower case, within the zone, without the trailing dot. */
 export function answerClusterName(
   name: string,
   type: number,
@@ -67,7 +67,7 @@ export function answerClusterName(
   return found([]);
 }
 
-/** Of `1.0.96.10.in-addr.arpa` and the like; undefined when no cluster address has that name. */
+/** The name for the likes of `1.0.96.10.in-addr.arpa`; undefined when no cluster address has that name. */
 export function answerReverse(
   name: string,
   type: number,
@@ -95,7 +95,7 @@ export function authorityOf(zone: ClusterZone, serial: number): ResourceRecord {
   };
 }
 
-/** Its name server is the Service by which users reach it, when there is one. */
+/** Its name server is the Service through which users reach it, when there is one. */
 function answerApex(type: number, zone: ClusterZone, view: ClusterView): ClusterAnswer {
   if (type !== RecordType.NS) return found([]);
   const { domain, ttlSeconds } = zone;
@@ -106,7 +106,7 @@ function answerApex(type: number, zone: ClusterZone, view: ClusterView): Cluster
   return { ...found(answers), additionals: addresses.map((each) => addressRecord(target, each, ttlSeconds)) };
 }
 
-/** The name that the start of authority gives. */
+/** Answers for the name server that the start of authority names. */
 function answerNameServer(name: string, type: number, zone: ClusterZone, view: ClusterView): ClusterAnswer {
   const service = view.service('kube-system/kube-dns');
   const records = (service ? clusterAddresses(service) : []).map((each) =>
@@ -115,7 +115,9 @@ function answerNameServer(name: string, type: number, zone: ClusterZone, view: C
   return found(records.filter((record) => record.type === type));
 }
 
-/** `labels`: what stands before the zone: `[endpoint | _port, _protocol] service namespace svc`, or `address namespace pod`. */
+/**
+ * `labels`: those before the zone: `[endpoint | _port, _protocol] service namespace svc`, or `address namespace pod`.
+ */
 function lookUp(labels: readonly string[], zone: ClusterZone, view: ClusterView): Lookup {
   const kind = labels.at(-1);
   if (kind !== 'svc' && kind !== 'pod') return 'none';
@@ -136,7 +138,7 @@ function lookUpPod(name: string, zone: ClusterZone): Lookup {
   return { targets: [{ address, port: undefined, name }] };
 }
 
-/** `before`: what stands before the name of the service, an endpoint or a port and its protocol. */
+/** `before`: the labels before the service's name: an endpoint, or a port and its protocol. */
 function lookUpService(
   { namespace, name, before }: { namespace: string; name: string; before: readonly string[] },
   zone: ClusterZone,
@@ -179,7 +181,7 @@ function endpointTargets(
       const hostname = endpoint.hostname ?? address.replaceAll(/[.:]/g, '-');
       if (asked !== undefined && asked !== hostname) return [];
       const name = `${hostname}.${serviceName}`;
-      // Without ports (a headless service may have none) the endpoint still has addresses, but no SRV record.
+      // Without ports (a headless service may have none) an endpoint still has addresses, but no SRV record.
       if (!slice.ports?.length) return isAsked({}) ? [{ address, port: undefined, name }] : [];
       return slice.ports.filter(isAsked).map(({ port }) => ({ address, port, name }));
     }),
@@ -209,7 +211,7 @@ function addressRecord(name: string, address: string, ttlSeconds: number): Resou
   return { name, type: address.includes(':') ? RecordType.AAAA : RecordType.A, ttlSeconds, address };
 }
 
-/** Equal shares of a weight of 100; each target's address goes along. */
+/** Equal shares of a weight of 100; the address of each target is added. */
 function answerService(name: string, targets: readonly Target[], ttlSeconds: number): ClusterAnswer {
   const weight = Math.max(1, Math.floor(100 / targets.length));
   const answers = new Map<string, ResourceRecord>();
@@ -230,7 +232,7 @@ function answerService(name: string, targets: readonly Target[], ttlSeconds: num
   return { ...found([...answers.values()]), additionals: [...additionals.values()] };
 }
 
-/** A service's own name; else the names of endpoints that were given a hostname. */
+/** A service's own name; otherwise the names of endpoints that have a hostname. */
 function namesOfAddress(address: string, domain: string, view: ClusterView): string[] {
   for (const { metadata } of view.servicesByClusterAddress(address)) {
     return [`${metadata.name}.${metadata.namespace}.svc.${domain}`];
@@ -243,7 +245,7 @@ function namesOfAddress(address: string, domain: string, view: ClusterView): str
   });
 }
 
-/** IPv4 and IPv6; undefined for names that are no whole address. */
+/** IPv4 and IPv6; undefined for names that are not a complete address. */
 function reverseAddress(name: string): string | undefined {
   const ipv4 = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\.in-addr\.arpa$/.exec(name);
   if (ipv4) return ipv4.slice(1).reverse().join('.');

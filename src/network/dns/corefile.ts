@@ -1,12 +1,12 @@
 /**
- * Reads a CoreDNS configuration as people keep it in the ConfigMap `kube-system/coredns`: server blocks with kubernetes,
- * forward, hosts, rewrite name, cache and template-free plugins. Plugins that only matter to CoreDNS itself are accepted.
+ * Reads a CoreDNS configuration as commonly kept in the ConfigMap `kube-system/coredns`: server blocks with the plugins
+ * kubernetes, forward, hosts, rewrite name and cache. Plugins that only matter to CoreDNS itself are accepted.
  */
 import { isIP } from 'node:net';
 import { isRegex } from '../regex.ts';
 
 export interface ForwardRule {
-  /** Zone that is forwarded, without dots at the ends; '' for all. */
+  /** The zone to forward, without leading and trailing dots; '' for everything. */
   from: string;
   /** `address` or `address:port`; empty means: those of the node's resolv.conf. */
   to: string[];
@@ -21,13 +21,13 @@ export interface RewriteRule {
 export interface ServerBlock {
   /** Zones that this block answers, '' for all. */
   zones: string[];
-  /** Zones answered from the cluster's objects, reverse zones among them; absent: none. */
+  /** Zones answered from the cluster's objects, including reverse zones; absent: none. */
   kubernetes?: { zones: string[]; pods: 'disabled' | 'insecure'; ttlSeconds: number; fallthrough: boolean };
   forwards: ForwardRule[];
   /** Name → addresses, from a `hosts` block. */
   hosts: Map<string, string[]>;
   rewrites: RewriteRule[];
-  /** The longest that answers of others are kept; 0: not at all. */
+  /** How long other servers' answers are cached at most; 0: not at all. */
   cacheSeconds: number;
 }
 
@@ -38,7 +38,10 @@ export class CorefileError extends Error {
   }
 }
 
-/** Plugins that change no answer here. `loop`, `reload` and `loadbalance` describe what this server does anyway. */
+/**
+ * Plugins that make no difference to answers here. `loop`, `reload` and `loadbalance` describe what this server does
+ * anyway.
+ */
 const otherPlugins = new Set([
   'bind',
   'debug',
@@ -171,7 +174,7 @@ function parseKubernetes(
     throw new CorefileError('kubernetes: ttl must be in range [0, 3600]');
   return {
     zones: args.length > 0 ? args.map(zoneOf) : ['cluster.local'],
-    // Verified pods answer like insecure ones here: an address that no pod has leads nowhere either way.
+    // `pods verified` is treated as `pods insecure`: an address that no pod has leads nowhere in either case.
     pods: pods === 'disabled' ? 'disabled' : 'insecure',
     ttlSeconds: ttl,
     fallthrough: option('fallthrough') !== undefined,

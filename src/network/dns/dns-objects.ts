@@ -7,7 +7,7 @@ import type { Client, ObjectName } from '../../client/client.ts';
 export const dnsNamespace = 'kube-system';
 export const dnsConfigMapName = 'coredns';
 
-/** What kubeadm gives a cluster. */
+/** As created by kubeadm. */
 export function defaultCorefile(clusterDomain: string): string {
   return `.:53 {
     errors
@@ -55,7 +55,10 @@ export function dnsService(address: string): Draft<Service> {
   };
 }
 
-/** The service address itself: every node answers there, for itself. Tools that look for endpoints find some. */
+/**
+ * The service address itself: every node answers there for its own pods. It is listed for tools that look for
+ * endpoints.
+ */
 function dnsEndpoints(address: string): Draft<Endpoints> {
   const { ports = [] } = dnsService(address).spec ?? {};
   return {
@@ -69,7 +72,7 @@ function dnsEndpoints(address: string): Draft<Endpoints> {
   };
 }
 
-/** Creates what is missing and leaves alone what is there: users may have changed it. */
+/** Creates what is missing and leaves existing objects alone: users may have changed them. */
 export async function ensureDnsObjects(
   client: Client,
   options: { address: string; clusterDomain: string },
@@ -84,7 +87,9 @@ export async function ensureDnsObjects(
   await createUnlessPresent(client, Endpoints, dnsEndpoints(options.address), { ...at, name: 'kube-dns' });
 }
 
-/** Asks first: the server may refuse a second service of the same address before it sees that the name is taken. */
+/**
+ * Checks first: the server may refuse a second service with the same address before it notices that the name is taken.
+ */
 async function createUnlessPresent<T extends KubeObject>(
   client: Client,
   type: ResourceType<T>,

@@ -41,7 +41,7 @@ function put(
   });
 }
 
-/** One question over UDP as bytes: what libraries hide. */
+/** Sends one query over UDP as bytes, to see what libraries hide. */
 async function ask(name: string, type: number, udpSizeBytes = 1232) {
   const socket = createSocket('udp4');
   socket.send(encodeQuery(7, name, type, udpSizeBytes), port, '127.0.0.1');

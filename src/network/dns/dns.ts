@@ -30,7 +30,7 @@ import { internetClass } from './resource-record.ts';
 import { listenForDns } from './sockets.ts';
 
 export interface DnsOptions {
-  /** The service address, put on the node's loopback; 10.96.0.10 unless the service range differs. */
+  /** The service address, added to the node's loopback interface; 10.96.0.10 unless the service range differs. */
   address: string;
   /** 53 when absent. */
   port?: number;
@@ -54,7 +54,7 @@ export interface Dns {
 const plainUdpSizeBytes = 512;
 const resolvConfAgeMsMax = 30_000;
 
-/** Resolves when questions are answered; stops when `signal` aborts. */
+/** Resolves when queries are answered; stops when `signal` aborts. */
 export async function startDns(options: DnsOptions, signal: AbortSignal): Promise<Dns> {
   const { informers, clock, logger, port = 53 } = options;
   const view = await clusterView(informers);
@@ -146,7 +146,7 @@ async function clusterView(informers: InformerFactory): Promise<{ view: ClusterV
     servicesByClusterAddress: (address) => services.byIndex('dns-cluster-address', address),
     slicesByNamedAddress: (address) => slices.informer.byIndex('dns-named-address', address),
   };
-  // Revisions only grow and every change of a name has one: what a zone's serial number asks for.
+  // Revisions only grow, and every change of a name has one, as a zone's serial number requires.
   const serial = () =>
     Math.max(Number(services.resourceVersion) || 0, Number(slices.informer.resourceVersion) || 0) >>> 0;
   return { view, serial };
@@ -156,7 +156,7 @@ function namedAddresses(slice: { endpoints?: { addresses: string[]; hostname?: s
   return (slice.endpoints ?? []).filter(({ hostname }) => hostname).flatMap(({ addresses }) => addresses);
 }
 
-/** The server blocks in force: of the ConfigMaps, as long as they can be read. */
+/** The active server blocks: the latest from the ConfigMaps that could be read. */
 async function followSettings(options: DnsOptions): Promise<{ blocks: readonly ServerBlock[] }> {
   const { informers, clusterDomain, logger } = options;
   const configMaps = informers.of(ConfigMap, { namespace: dnsNamespace });
@@ -198,7 +198,7 @@ function listOfServers(value: unknown): string[] {
   throw new CorefileError(`${JSON.stringify(value)} is no list of name servers`);
 }
 
-/** Read again when it is old, and only when somebody asks. */
+/** Read again when it is old and a query needs it. */
 async function followResolvConf(options: DnsOptions): Promise<() => readonly string[]> {
   const path = options.resolvConf ?? '/etc/resolv.conf';
   let servers: readonly string[] = [];

@@ -1,4 +1,4 @@
-/** One question to one name server: over UDP and, when the answer does not fit, TCP. */
+/** One query to one name server: over UDP and, when the answer does not fit, TCP. */
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
@@ -8,7 +8,7 @@ import { headerBytes } from './message-reader.ts';
 const dnsPort = 53;
 const timeoutMs = 2_000;
 const answerBytesMax = 65_535;
-/** Over TCP every message comes after its length. */
+/** Over TCP, every message is preceded by its length. */
 const lengthBytes = 2;
 
 /** `server`: `address` or `address:port`. Undefined when it does not answer in time. */
@@ -22,7 +22,7 @@ export async function askNameServer(
   return answer && parseAnswer(answer)?.isTruncated ? askOverTcp({ host, port, question, clock }) : answer;
 }
 
-/** With its length before it, as TCP wants messages. */
+/** Preceded by its length, as TCP requires. */
 export function framed(message: Buffer): Buffer {
   const bytes = Buffer.allocUnsafe(message.length + lengthBytes);
   bytes.writeUInt16BE(message.length, 0);
@@ -37,7 +37,7 @@ interface Exchange {
   clock: Clock;
 }
 
-/** Each question from a port of its own, so that nobody can guess where an answer would be taken. */
+/** Each query uses another port, so that an attacker cannot guess where an answer would be accepted. */
 function askOverUdp({ host, port, question, clock }: Exchange): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
@@ -53,7 +53,7 @@ function askOverUdp({ host, port, question, clock }: Exchange): Promise<Buffer |
     socket.on('message', (answer) => {
       if (answersTo(answer, question)) finish(answer);
     });
-    // Nobody listens there, or no route leads there: as good as no answer.
+    // No server listens there, or no route leads there: the same as no answer.
     const fail = () => finish(undefined);
     socket.on('error', fail);
     socket.connect(port, host, ((error?: Error) => {

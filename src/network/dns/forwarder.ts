@@ -1,19 +1,19 @@
-/** Asks other name servers, one after the other, and keeps their answers for a while. */
+/** Queries other name servers, one after another, and caches their answers for a while. */
 import type { Clock } from '../../base/clock.ts';
 import { askNameServer } from './exchange.ts';
 import { encodeQuery, parseAnswer, ResponseCode } from './message.ts';
 
 export interface ForwarderOptions {
   clock: Clock;
-  /** Uniform in [0, 1): message numbers come from it. */
+  /** Uniform in [0, 1), for message ids. */
   random: { next(): number };
 }
 
 export interface Forwarder {
   /**
-   * The first answer of `servers` (`address` or `address:port`, tried in order) that is no failure of the server, as the
-   * server sent it; undefined when none answers. `cacheSeconds`: the longest that it may be kept, here and by whoever asks
-   * here; 0 for as long as the server says, but not here.
+   * The first answer of `servers` (`address` or `address:port`, tried in order) that is not a server failure, as
+   * received; undefined when none answers. `cacheSeconds`: the longest that it may be cached, here and by clients; 0:
+   * as long as the server says, but not here.
    */
   ask(question: {
     name: string;
@@ -24,7 +24,7 @@ export interface Forwarder {
 }
 
 const triesPerServer = 2;
-/** What fits into one packet everywhere: the size that name servers agreed on at the DNS flag day of 2020. */
+/** What fits into one packet everywhere: the size that name servers agreed on for the DNS flag day of 2020. */
 const udpSizeBytes = 1232;
 const cacheEntriesMax = 10_000;
 const questionsMax = 1_000;
@@ -45,7 +45,7 @@ export function createForwarder({ clock, random }: ForwarderOptions): Forwarder 
       const kept = cache.get(key);
       if (kept && kept.endsAtMs > clock.monotonic()) return aged(kept, clock.monotonic());
       cache.delete(key);
-      // Equal questions wait for one answer; more than so many different ones at a time are not taken.
+      // Equal queries wait for one answer; the number of different queries at a time is limited.
       const present = running.get(key);
       if (present) return present;
       if (running.size >= questionsMax) return undefined;
@@ -56,7 +56,7 @@ export function createForwarder({ clock, random }: ForwarderOptions): Forwarder 
     },
   };
 
-  /** Gives the answer with times to live that end when it is forgotten here, as CoreDNS does. */
+  /** Returns the answer with its times to live reduced by the time that it has been cached, as CoreDNS does. */
   function keep(key: string, fresh: Buffer, cacheSeconds: number): Buffer {
     const parsed = parseAnswer(fresh);
     if (!parsed || (parsed.code !== ResponseCode.noError && parsed.code !== ResponseCode.noSuchName))
@@ -101,7 +101,7 @@ export function parseNameServers(resolvConf: string): string[] {
   return [...resolvConf.matchAll(/^\s*nameserver\s+(\S+)/gm)].map((match) => match[1]!);
 }
 
-/** The time that an answer was kept counts against its records' time to live. */
+/** The time spent in the cache is taken off the records' times to live. */
 function aged({ answer, ttlOffsets, keptAtMs }: Kept, nowMs: number): Buffer {
   const seconds = Math.floor((nowMs - keptAtMs) / 1000);
   return withTtls(answer, ttlOffsets, (ttl) => Math.max(0, ttl - seconds));

@@ -9,11 +9,11 @@ export interface ReadRecord {
   type: number;
   ttlOffset: number;
   end: number;
-  /** Undefined for types that nothing here looks into. */
+  /** Undefined for types that are not interpreted here. */
   value: ResourceRecord | undefined;
 }
 
-/** Undefined when there is no whole record at `offset`. */
+/** Undefined when there is no complete record at `offset`. */
 export function readRecord(bytes: Buffer, offset: number): ReadRecord | undefined {
   const owner = readName(bytes, offset);
   if (!owner || owner.end + 10 > bytes.length) return undefined;
@@ -39,7 +39,7 @@ export function readRecord(bytes: Buffer, offset: number): ReadRecord | undefine
   return { type, ttlOffset, end, value };
 }
 
-/** Follows compression; pointers only ever lead backwards, so that no message makes it run for long. */
+/** Follows compression; pointers only ever lead backwards, so that no message can make this loop for long. */
 export function readName(bytes: Buffer, start: number): { name: string; end: number } | undefined {
   const labels: string[] = [];
   let length = 0;
@@ -61,7 +61,7 @@ export function readName(bytes: Buffer, start: number): { name: string; end: num
     }
     if (size > labelBytesMax || offset + 1 + size > bytes.length) return undefined;
     const label = bytes.toString('latin1', offset + 1, offset + 1 + size);
-    // A dot within a label could not be told from one between labels; no name of a cluster or of a host has one.
+    // A dot within a label could not be told from one between labels; names of clusters and hosts have none.
     if (label.includes('.')) return undefined;
     labels.push(label);
     length += size + 1;

@@ -4,16 +4,16 @@ import { internetClass, RecordType, type ResourceRecord } from './resource-recor
 
 export const messageBytesMax = 65_535;
 const soaTimersSeconds = { refresh: 7200, retry: 1800, expire: 86_400 };
-/** Name, type, size, code and flags, length: an OPT record without options. */
+/** An OPT record without options: name, type, size, code and flags, length. */
 export const optRecordBytes = 11;
 
-/** One message at a time is written, here; {@link MessageWriter.finish} copies it out. */
+/** Messages are written here, one at a time; {@link MessageWriter.finish} copies the message out. */
 const scratch = Buffer.alloc(messageBytesMax + 1024);
 
 export class MessageWriter {
   readonly #sizeBytesMax: number;
   readonly #bytes = scratch;
-  /** Where names that were written stand, lower-cased, to point back at. */
+  /** Where names were written, in lower case, to point back to. */
   readonly #names = new Map<string, number>();
   #offset = headerBytes;
 
@@ -43,7 +43,7 @@ export class MessageWriter {
     this.#bytes[this.#offset++] = 0;
   }
 
-  /** Writes as many as fit; gives their number. */
+  /** Writes as many as fit; returns their number. */
   records(records: readonly ResourceRecord[]): number {
     for (const [index, record] of records.entries()) {
       const start = this.#offset;

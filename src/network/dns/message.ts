@@ -18,7 +18,7 @@ export interface Query {
   opcode: number;
   recursionDesired: boolean;
   checkingDisabled: boolean;
-  /** As asked, with its case, without the last dot; '' for the root. */
+  /** As in the query, with its case, without the trailing dot; '' for the root. */
   name: string;
   type: number;
   class: number;
@@ -37,7 +37,9 @@ export interface Response {
 
 const additionalCountOffset = 10;
 
-/** Undefined: nothing to answer to (too short, or an answer itself). `malformed`: a header that can be answered. */
+/**
+ * Undefined: not to be answered (too short, or itself an answer). `malformed`: it has a header that can be answered.
+ */
 export function parseQuery(bytes: Buffer): Query | { malformed: true; id: number } | undefined {
   if (bytes.length < headerBytes || (bytes[2]! & 0x80) !== 0) return undefined;
   const id = bytes.readUInt16BE(0);
@@ -60,8 +62,8 @@ export function parseQuery(bytes: Buffer): Query | { malformed: true; id: number
 }
 
 /**
- * The answer as bytes. Records that do not fit into `sizeBytesMax` are left out: then the truncation bit is set when
- * answers are among them, so that the client asks again over TCP.
+ * The answer as bytes. Records that do not fit into `sizeBytesMax` are left out; if answers are among them, the
+ * truncation bit is set, so that the client retries over TCP.
  */
 export function encodeResponse(query: Query, response: Response, sizeBytesMax = messageBytesMax): Buffer {
   const writer = new MessageWriter(sizeBytesMax - (query.edns ? optRecordBytes : 0));
@@ -85,7 +87,7 @@ export function encodeResponse(query: Query, response: Response, sizeBytesMax = 
   return writer.finish(query.id, flags, [1, answered, authorities, additionals + (query.edns ? 1 : 0)]);
 }
 
-/** A header alone: what a message that cannot be read gets. */
+/** A header alone, for a message that cannot be read. */
 export function encodeError(id: number, code: number): Buffer {
   const bytes = Buffer.alloc(headerBytes);
   bytes.writeUInt16BE(id, 0);
@@ -94,8 +96,8 @@ export function encodeError(id: number, code: number): Buffer {
 }
 
 /**
- * What another server answered as an answer to `query`: with its number and its spelling of the name, which some resolvers
- * compare, and without OPT where the client does not speak of it.
+ * Another server's answer as an answer to `query`: with its id and its spelling of the name, which some resolvers
+ * compare, and without OPT if the client did not send it.
  */
 export function encodePassedOn(query: Query, answer: Buffer): Buffer {
   const opt = query.edns ? undefined : parseAnswer(answer)?.opt;
@@ -109,14 +111,14 @@ export function encodePassedOn(query: Query, answer: Buffer): Buffer {
   return bytes;
 }
 
-/** Over the question's name, of the same length. */
+/** Overwrites the question's name, which has the same length. */
 function writeLabels(bytes: Buffer, name: string): void {
   let offset = headerBytes;
   for (const label of name === '' ? [] : name.split('.'))
     offset += 1 + bytes.write(label, offset + 1, 'latin1');
 }
 
-/** A question for another server. */
+/** A query to another server. */
 export function encodeQuery(id: number, name: string, type: number, udpSizeBytes: number): Buffer {
   const writer = new MessageWriter(messageBytesMax);
   writer.name(name);
@@ -129,17 +131,17 @@ export function encodeQuery(id: number, name: string, type: number, udpSizeBytes
 export interface Answer {
   code: number;
   isTruncated: boolean;
-  /** Records of the answer section that this program reads: addresses and aliases. */
+  /** Records of the answer section that are interpreted here: addresses and aliases. */
   records: ResourceRecord[];
-  /** Where each record's time to live stands, of all sections but OPT. */
+  /** The offset of each record's time to live, in all sections, except OPT's. */
   ttlOffsets: number[];
-  /** The least time to live, or that of negative answers; 0 when there are no records. */
+  /** The smallest time to live, or that of negative answers; 0 when there are no records. */
   ttlSeconds: number;
-  /** Where the OPT record stands, if it is the last: nothing points behind it then. */
+  /** The offset of the OPT record, if it is the last: then no pointer leads behind it. */
   opt?: { start: number; end: number };
 }
 
-/** Reads what another server answered; undefined when it cannot be read. */
+/** Reads another server's answer; undefined when it is malformed. */
 export function parseAnswer(bytes: Buffer): Answer | undefined {
   if (bytes.length < headerBytes) return undefined;
   const answerCount = bytes.readUInt16BE(6);

@@ -1,10 +1,10 @@
-/** What is measured of cluster DNS, under CoreDNS' names, and where it is shown. */
+/** Metrics of cluster DNS, under CoreDNS' names, and where they are served. */
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import { http } from '../../base/node-http.ts';
 import type { Query } from './message.ts';
 
-/** Where CoreDNS shows its metrics, and the Service says they are. */
+/** Where CoreDNS serves its metrics, and where the Service says they are. */
 const metricsPort = 9153;
 
 export interface MetricsServerOptions {
@@ -64,7 +64,7 @@ export function serveMetrics(options: MetricsServerOptions, signal: AbortSignal)
   server.listen({ host: options.address, port: metricsPort, signal });
 }
 
-/** Series show up when they are first written, and are looked up by a short key from then on. */
+/** Series appear when they are first written, and are looked up by a short key from then on. */
 function boundOnce<K, B>(bind: (key: K) => B): (key: K) => B {
   const bound = new Map<K, B>();
   return (key) => {

@@ -1,4 +1,7 @@
-/** From a question to an answer: which server block, which plugin, and in which order; over the API's objects and others' answers. */
+/**
+ * From a query to an answer: which server block, which plugin, and in which order, over the API's objects and other
+ * servers' answers.
+ */
 import type { ClusterAnswer, ClusterView, ClusterZone } from './cluster-names.ts';
 import { answerClusterName, answerReverse, authorityOf } from './cluster-names.ts';
 import type { RewriteRule, ServerBlock } from './corefile.ts';
@@ -10,23 +13,23 @@ export interface ResolverOptions {
   view: ClusterView;
   forwarder: Forwarder;
   blocks: readonly ServerBlock[];
-  /** Servers of the node's resolv.conf, for forwards that name it. */
+  /** Servers from the node's resolv.conf, for forwards that name it. */
   nodeServers(): readonly string[];
-  /** Changes when names change. */
+  /** Changes whenever names change. */
   serial(): number;
   random: { next(): number };
 }
 
-/** An answer made here, or another server's bytes to be passed on. */
+/** An answer made here, or another server's bytes to pass on. */
 export type Resolution = Response | { passOn: Buffer };
 
-/** IXFR and AXFR: nobody is given a whole zone. */
+/** IXFR and AXFR: zone transfers are refused. */
 const zoneTransfers = new Set([251, 252]);
 
 /** How many aliases of ExternalName services are followed. */
 const aliasesMax = 8;
 
-/** A promise only where another server is asked: cluster names are answered at once. */
+/** A promise only where another server is queried: cluster names are answered at once. */
 export function resolve(
   query: Query,
   options: ResolverOptions,
@@ -75,8 +78,8 @@ function answerFromCluster(
 }
 
 /**
- * An alias' target may be another cluster name or anybody's; what cannot be found leaves the alias alone. A rewrite may
- * lead from a target back to its alias, so that every step counts.
+ * An alias' target may be another cluster name or any other; if it cannot be resolved, the alias stands alone. A
+ * rewrite may lead from a target back to its alias, so every step counts towards the limit.
  */
 async function follow(
   cluster: ClusterAnswer,
@@ -117,7 +120,7 @@ async function forward(
   options: ResolverOptions,
 ): Promise<Resolution> {
   const servers = serversFor(name, block, options);
-  // Nobody to ask. A single label is nobody's name then; of others nothing can be said.
+  // No server to forward to. A single label then does not exist; about other names nothing is known.
   if (servers.length === 0)
     return plain(name.includes('.') ? ResponseCode.serverFailure : ResponseCode.noSuchName);
   const answer = await options.forwarder.ask({ name, type, servers, cacheSeconds: block.cacheSeconds });
@@ -175,7 +178,7 @@ function rewrite(name: string, rules: readonly RewriteRule[]): string {
   return name;
 }
 
-/** Records of a rewritten name carry the name that was asked for. */
+/** Records of a rewritten name are returned under the name in the query. */
 function renamed(response: Response, from: string, to: string): Response {
   const rename = (record: ResourceRecord) => (record.name === from ? { ...record, name: to } : record);
   return { ...response, answers: response.answers.map(rename) };
@@ -190,7 +193,7 @@ function fromHosts(name: string, type: number, addresses: readonly string[]): Re
   return { code: ResponseCode.noError, authoritative: true, answers };
 }
 
-/** Starts at a random place, so that clients that take the first address spread over all. */
+/** Starts at a random place, so that clients that use the first address spread over all. */
 function rotate(records: readonly ResourceRecord[], random: { next(): number }): readonly ResourceRecord[] {
   if (records.length < 2) return records;
   const start = Math.floor(random.next() * records.length);

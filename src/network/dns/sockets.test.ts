@@ -27,7 +27,7 @@ test('a client over TCP that takes no answers is not given more than a connectio
   const client = connect({ host: '127.0.0.1', port });
   await once(client, 'connect');
   client.write(Buffer.concat(new Array(questions).fill(framed(Buffer.alloc(12)))));
-  // As long as the kernel's buffers take answers.
+  // Until the kernel's buffers are full.
   for (let before = -1; before !== asked; await new Promise((resolve) => setTimeout(resolve, 50)))
     before = asked;
   assert.ok(asked > 0 && asked < questions, `${asked} questions were answered, and no answer was read`);

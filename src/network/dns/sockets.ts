@@ -7,14 +7,14 @@ import { framed } from './exchange.ts';
 export interface DnsListenOptions {
   address: string;
   port: number;
-  /** Gives the answer, or undefined for what deserves none. */
+  /** Returns the answer, or undefined when there should be none. */
   answer(message: Buffer, protocol: 'udp' | 'tcp'): Buffer | undefined | Promise<Buffer | undefined>;
   onError(error: Error): void;
 }
 
 const tcpConnectionsMax = 1_000;
 const tcpIdleMs = 10_000;
-/** Questions that wait in the kernel while the process is busy with other things. */
+/** Bytes of queries that the kernel keeps while the process is busy. */
 const receiveBufferBytes = 1 << 20;
 
 /** Resolves when both sockets listen; they close when `signal` aborts. */
@@ -25,7 +25,7 @@ export async function listenForDns(
   const family = options.address.includes(':') ? 6 : 4;
   const udp = createSocket({
     type: `udp${family}`,
-    // Answers go to addresses: they need not wait a turn to be looked up.
+    // Answers go to literal addresses: they need not wait for a lookup.
     lookup: (address, _options, callback) => callback(null, address, family),
   });
   udp.on('message', (message, from) => {
@@ -64,7 +64,7 @@ function reply(
   protocol: 'udp' | 'tcp',
   send: (answer: Buffer) => void,
 ): void {
-  // Whatever a stranger's question brings about, the other parts of this process go on.
+  // Whatever a stranger's query causes, the rest of this process carries on.
   try {
     const answer = options.answer(message, protocol);
     if (answer instanceof Promise) answer.then((bytes) => bytes && send(bytes)).catch(options.onError);
@@ -76,7 +76,7 @@ function reply(
 
 function serveConnection(socket: Socket, options: DnsListenOptions): void {
   let pending: Buffer = Buffer.alloc(0);
-  /** A client that takes no answers is asked for no more questions; in time it counts as idle. */
+  /** While a client does not read its answers, no more of its queries are read; in time it counts as idle. */
   const takeQuestions = () => {
     while (
       !socket.writableNeedDrain &&
@@ -94,7 +94,7 @@ function serveConnection(socket: Socket, options: DnsListenOptions): void {
     else socket.resume();
   };
   socket.setTimeout(tcpIdleMs, () => socket.destroy());
-  // A client that goes away closes its connection; there is nothing to report.
+  // A client that closes its connection early is nothing to report.
   socket.on('error', () => socket.destroy());
   socket.on('data', (chunk) => {
     pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);

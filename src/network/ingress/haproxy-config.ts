@@ -1,9 +1,9 @@
-/** Writes a routing as HAProxy's files. Pure: equal routings give equal text, whatever order the API listed them in. */
+/** Writes a routing as HAProxy's files. Pure: equal routings give equal text, in whatever order the API listed them. */
 import type { Backend, Route, Routing } from './routing.ts';
 import type { IngressSettings } from './settings.ts';
 
 export interface HaproxyPlace {
-  /** Where the files stand. */
+  /** The folder of the files. */
   folder: string;
   /** Addresses to listen on. */
   addresses: readonly string[];
@@ -19,7 +19,7 @@ export interface HaproxyPlace {
 export interface HaproxyFiles {
   config: string;
   files: Record<string, string>;
-  /** By backend: `address:port` of its slots in order; '' for one that is free. Not part of what a reload is needed for. */
+  /** By backend: the `address:port` of its slots, in order; '' for a free one. Changing these needs no reload. */
   slots: Map<string, string[]>;
 }
 
@@ -28,9 +28,7 @@ export const adminSocketName = 'admin.sock';
 const slotsMin = 4;
 const disabledServer = '127.0.0.1:1';
 
-/**
- * `previous`: the slots of the files that run, so that servers keep their places and only changed ones are touched.
- */
+/** `previous`: the slots of the active files, so that servers keep their places and only changed ones are touched. */
 export function writeHaproxyFiles(
   routing: Routing,
   place: HaproxyPlace,
@@ -79,7 +77,7 @@ export function writeHaproxyFiles(
   };
 }
 
-/** Servers that stay keep their slots; new ones take free ones; there is always room for as many again. */
+/** Servers that stay keep their slots; new ones take free slots; there is always room for as many again. */
 function assignSlots(servers: readonly string[], previous: readonly string[]): string[] {
   const wanted = new Set(servers);
   const slots = previous.map((server) => (wanted.delete(server) ? server : ''));
@@ -118,7 +116,8 @@ function globalLines({ folder, clusterDns }: HaproxyPlace, { needsLua }: { needs
     '  option idle-close-on-response',
     '  option redispatch 1',
     '  retries 3',
-    // As nginx: another server is asked when one goes away without a word, for requests that may be done twice.
+    // As nginx: when a server drops the connection without an answer, another is tried, for requests that may be
+    // repeated.
     '  retry-on conn-failure empty-response',
     '  timeout client 75s',
     '  timeout client-fin 30s',
@@ -131,7 +130,7 @@ function globalLines({ folder, clusterDns }: HaproxyPlace, { needsLua }: { needs
   ];
 }
 
-/** Like nginx' combined format, with the backend, the server and the time in milliseconds behind. */
+/** Like nginx' combined format, followed by the backend, the server and the time in milliseconds. */
 const logFormat =
   '\'%ci - %[var(txn.user),json] [%tr] "%HM %HU %HV" %ST %B "%[capture.req.hdr(0)]" "%[capture.req.hdr(1)]" [%b] %s %Ta\'';
 
@@ -297,7 +296,7 @@ function serverLine({ settings, isExternalName }: Backend, server: string, index
   return words.filter(Boolean).join(' ');
 }
 
-/** Hashes that crypt(3) knows are HAProxy's to check; `http_auth` wants a list even when nobody is in it. */
+/** Hashes that crypt(3) knows are checked by HAProxy; `http_auth` requires a list even when it is empty. */
 function userLines({ name, users }: Backend): string[] {
   if (!users) return [];
   const own = users.filter(
@@ -346,7 +345,7 @@ function escapeRegex(text: string): string {
   return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
-/** A word of HAProxy's configuration that means just these characters; `%` would begin an expression. */
+/** A word of HAProxy's configuration that stands for exactly these characters; `%` would begin an expression. */
 function quote(text: string): string {
   return `'${text.replaceAll('%', '%%').replaceAll("'", "'\\''")}'`;
 }

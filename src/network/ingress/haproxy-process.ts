@@ -10,22 +10,22 @@ import { adminSocketName, configName } from './haproxy-config.ts';
 
 export interface HaproxyOptions {
   folder: string;
-  /** Of accesses and of HAProxy itself. */
+  /** The log of accesses and of HAProxy's own messages. */
   logFile: string;
   clock: Clock;
   /** Words before the command, to start it in another namespace. */
   enter?: readonly string[];
-  /** A process that was started here and has lasted a while is gone. */
+  /** A process that was started here and ran for a while has ended. */
   onEnd?(): void;
 }
 
 export const program = 'haproxy';
 const pidName = 'haproxy.pid';
 const readyMs = 20_000;
-/** Longer than a reload takes on a busy machine: each one costs a process. */
+/** When the signal is repeated: longer than a reload takes on a busy machine, as each reload costs a process. */
 const signalAgainMs = 3_000;
 const pollMs = 20;
-/** One that ends sooner would end again: it is left to those who look now and then. */
+/** A process that ends sooner would end again at once: it is left to the periodic check. */
 const lastsMs = 1_000;
 const answerBytesMax = 1 << 20;
 
@@ -51,7 +51,7 @@ export class HaproxyProcess {
     await writeFile(join(folder, pidName), String(child.pid));
   }
 
-  /** Of the process that runs, also of one that another process started. */
+  /** Of the running process, including one that another process started. */
   async pid(): Promise<number | undefined> {
     const { folder, clock } = this.#options;
     const pid = Number(await readFile(join(folder, pidName), 'utf8').catch(ifMissing('')));
@@ -59,7 +59,7 @@ export class HaproxyProcess {
     for (;;) {
       const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(ifMissing(undefined));
       if (words) return words.includes(join(folder, configName)) ? pid : undefined;
-      // No words: it is gone, or just replaces itself, as it does with every configuration.
+      // No output: the process is gone, or is replacing itself, as it does with every configuration.
       const state = await readFile(`/proc/${pid}/stat`, 'utf8').catch(ifMissing(''));
       if (state === '' || /\) [ZX] /.test(state)) return undefined;
       await clock.sleep(pollMs);
@@ -67,8 +67,8 @@ export class HaproxyProcess {
   }
 
   /**
-   * Resolves when the process serves the configuration that carries this mark. `reload`: who is to load it; told so again
-   * after a while, for a process that just replaces itself loses signals.
+   * Resolves when the process serves the configuration with this mark. `reload`: the process to signal; the signal is
+   * repeated, since a process that is replacing itself loses signals.
    */
   async untilServing(mark: string, reload: number | undefined): Promise<void> {
     const { clock, logFile } = this.#options;
@@ -79,7 +79,7 @@ export class HaproxyProcess {
         signal(reload, 'SIGUSR2');
         signalledMs = clock.monotonic();
       }
-      // Until it listens at its socket, it shows no mark: asked again below.
+      // Until it listens on its socket it shows no mark: it is queried again below.
       const info = await this.command('show info').catch(() => '');
       if (info.includes(`description: ${mark}`)) return;
       if ((await this.pid()) === undefined) throw new Error(`haproxy has ended: see ${logFile}`);
@@ -89,7 +89,7 @@ export class HaproxyProcess {
     }
   }
 
-  /** Of its administration socket; gives the answer. */
+  /** Sends a command to its administration socket; returns the answer. */
   command(line: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const socket = connect({ path: join(this.#options.folder, adminSocketName) });
@@ -106,7 +106,7 @@ export class HaproxyProcess {
   }
 
   async stop(): Promise<void> {
-    // Again and again: it loses the signal when it just replaces itself.
+    // Repeatedly, since the process loses the signal while it is replacing itself.
     for (let pid = await this.pid(); pid !== undefined; pid = await this.pid()) {
       signal(pid, 'SIGTERM');
       await this.#options.clock.sleep(pollMs);
@@ -118,7 +118,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch (error) {
-    // It has just ended; whoever waits for it sees that.
+    // It has just ended, as callers that wait for it will see.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The HAProxy of an ingress: started once, taken over by the next process that finds it, given changed servers through
- * its socket, and reloaded without dropping a connection when anything else changes.
+ * The HAProxy of an ingress: started once, adopted by later processes, given changed servers through its socket, and
+ * reloaded without dropping a connection when anything else changes.
  */
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { createCommandRunner, type RunCommand } from '../command.ts';
 import { configName, type HaproxyFiles } from './haproxy-config.ts';
 import { type HaproxyOptions, HaproxyProcess, program } from './haproxy-process.ts';
 
-/** What became of HAProxy when it was given files. */
+/** The outcome of giving HAProxy new files. */
 export type HaproxyOutcome = 'unchanged' | 'updated' | 'reloaded' | 'started';
 
 const logBytesMax = 32 << 20;
@@ -28,7 +28,10 @@ export class Haproxy {
     this.#run = createCommandRunner(options.enter ?? []);
   }
 
-  /** Brings the process to these files. @throws CommandError when HAProxy refuses them; then the former ones serve on. */
+  /**
+   * Brings the process to these files. @throws CommandError when HAProxy refuses them; the previous ones stay active
+   * then.
+   */
   async apply(files: HaproxyFiles): Promise<HaproxyOutcome> {
     const { folder } = this.#options;
     const pid = await this.#process.pid();
@@ -42,7 +45,8 @@ export class Haproxy {
       return commands.length > 0 ? 'updated' : 'unchanged';
     }
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    // What has served before is not examined again: whoever waits for a process that died waits for that, too.
+    // A configuration that was active before is not checked again: that would delay the recovery of a process that
+    // died.
     if (!isKnown) await this.#validate(files);
     await writeFiles(folder, files);
     if (pid === undefined) await this.#process.start();
@@ -51,7 +55,7 @@ export class Haproxy {
     return pid === undefined ? 'started' : 'reloaded';
   }
 
-  /** Whether HAProxy would take these files. */
+  /** Whether HAProxy would accept these files. */
   async check(files: HaproxyFiles): Promise<boolean> {
     try {
       await this.#validate(files);
@@ -66,7 +70,10 @@ export class Haproxy {
     return (await this.#process.pid()) !== undefined;
   }
 
-  /** Cuts the log when it has grown too long; what is lost is its old part. HAProxy appends, so that it can be cut under it. */
+  /**
+   * Truncates the log when it has grown too long; the old part is lost. HAProxy appends, so the file can be truncated
+   * while in use.
+   */
   async trimLog(): Promise<void> {
     const { logFile } = this.#options;
     const log = await open(logFile, 'r+');
@@ -88,7 +95,7 @@ export class Haproxy {
     await rm(this.#options.folder, { recursive: true, force: true });
   }
 
-  /** In a folder of its own, with its own socket: what serves is not touched. */
+  /** In a separate folder, with a separate socket: the active files are not touched. */
   async #validate(files: HaproxyFiles): Promise<void> {
     const { folder } = this.#options;
     const trial = join(folder, 'trial');
@@ -121,7 +128,7 @@ function serverCommands(before: HaproxyFiles['slots'], after: HaproxyFiles['slot
   return commands;
 }
 
-/** What a running process cannot take over without a reload: everything but the addresses of servers. */
+/** What a running process cannot change without a reload: everything but the addresses of servers. */
 function withoutServers(files: HaproxyFiles): string {
   const config = files.config.replaceAll(/^( {2}server s\d+) \S+( disabled)?/gm, '$1');
   return JSON.stringify([config, files.files]);

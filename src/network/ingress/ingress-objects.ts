@@ -1,4 +1,4 @@
-/** What switches the ingress controller on: its class, and the rights that the nodes' agents need for it. */
+/** What enables the ingress controller: its class, and the rights that the nodes' agents need for it. */
 import type { Draft } from '../../api/meta.ts';
 import { ClusterRole, ClusterRoleBinding, IngressClass } from '../../api/resources.gen.ts';
 import { ignoreAlreadyExists, undefinedIfNotFound } from '../../api/status.ts';
@@ -42,7 +42,7 @@ const binding: Draft<ClusterRoleBinding> = {
   subjects,
 };
 
-/** Where an older version switched it on, the rights are the nodes' own; what serves now is not a node to the API. */
+/** Where an older version enabled it, the rights are bound to the nodes: binds them to the controller's account. */
 export async function keepIngressRights(client: Client): Promise<void> {
   const found = await client.get(ClusterRoleBinding, { name: roleName }).catch(undefinedIfNotFound);
   if (found && !found.subjects?.some(({ kind }) => kind === 'ServiceAccount'))
@@ -52,11 +52,11 @@ export async function keepIngressRights(client: Client): Promise<void> {
 export async function enableIngress(client: Client): Promise<void> {
   await client.create(ClusterRole, role).catch(ignoreAlreadyExists);
   await client.create(ClusterRoleBinding, binding).catch(ignoreAlreadyExists);
-  // Last: it is what the agents wait for, and then they need the rights.
+  // Last: the agents wait for it, and need the rights from then on.
   await client.create(IngressClass, ingressClass).catch(ignoreAlreadyExists);
 }
 
-/** Ingresses stay, unserved. */
+/** Ingresses remain, but are not served. */
 export async function disableIngress(client: Client): Promise<void> {
   await client.delete(IngressClass, { name: className }).catch(undefinedIfNotFound);
   await client.delete(ClusterRoleBinding, { name: roleName }).catch(undefinedIfNotFound);

@@ -1,4 +1,7 @@
-/** An ingress controller with its HAProxy, over informers without a server, and services that tell what they are asked. */
+/**
+ * An ingress controller with its HAProxy, over informers without a server, and services that report what they are
+ * asked.
+ */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -22,7 +25,7 @@ export interface Answer {
   body: string;
 }
 
-/** For suites: they take HAProxy, and openssl for passwords. */
+/** For suites that need HAProxy, and openssl for passwords. */
 export const suiteOptions = { skip: !hasPrograms(), timeout: 120_000 };
 
 export class IngressFixture {
@@ -183,13 +186,13 @@ export class IngressFixture {
     });
   }
 
-  /** Resolves when HAProxy has what was put by now. */
+  /** Resolves when HAProxy has everything that was put before the call. */
   async settled(): Promise<void> {
     await this.#controller?.settled();
   }
 }
 
-/** Rules of one host, or of all. */
+/** Rules of one host, or of all hosts. */
 export function paths(
   host: string | undefined,
   ...list: [path: string, pathType: 'Exact' | 'Prefix' | 'ImplementationSpecific', service: string][]
@@ -198,10 +201,10 @@ export function paths(
   return { rules: [{ ...(host ? { host } : {}), http: { paths: rules } }] };
 }
 
-/** The backend that is the one port of a service. */
+/** The backend for the single port of a service. */
 export const to = (name: string) => ({ service: { name, port: { number: 80 } } });
 
-/** The server that answered, or the status without one. */
+/** The server that answered, or the status when none did. */
 export function served({ status, body }: Answer): string | number {
   return status === 200 ? (JSON.parse(body) as { name: string }).name : status;
 }

@@ -1,6 +1,6 @@
 /**
- * The ingress controller of a node. It serves while an IngressClass names it and the node is the one of the cluster that
- * is to: the oldest ready one. HAProxy carries the traffic and goes on when this process ends.
+ * The ingress controller of a node. It serves while an IngressClass names it and the node is the cluster's ingress
+ * node: the oldest ready one. HAProxy carries the traffic, and keeps running when this process ends.
  */
 import { keyOf, splitKey } from '../../api/meta.ts';
 import { Ingress, IngressClass, Node, Secret, Service } from '../../api/resources.gen.ts';
@@ -29,13 +29,19 @@ export interface IngressOptions {
   /** Where HAProxy listens, and what `kubectl get ingress` shows. */
   nodeAddress: string;
   clusterDns: string;
-  /** May read Ingresses, their classes, services, endpoints, nodes and secrets, and write the status of Ingresses. */
+  /**
+   * A client that may read Ingresses, their classes, services, endpoints, nodes and secrets, and write the status of
+   * Ingresses.
+   */
   client: Client;
   informers: InformerFactory;
   recorder: EventRecorder;
   clock: Clock;
   logger: Logger;
-  /** For HAProxy's files and socket; `/run/wherry-ingress` when absent. Only its owner may read it: keys are in it. */
+  /**
+   * For HAProxy's files and socket; `/run/wherry-ingress` when absent. Readable by its owner only: it holds private
+   * keys.
+   */
   folder?: string;
   /** `/var/log/wherry-ingress.log` when absent. */
   logFile?: string;
@@ -45,10 +51,10 @@ export interface IngressOptions {
   enter?: readonly string[];
 }
 
-/** Whether HAProxy still runs, if a former agent started it, and how long its log is. */
+/** Checks whether HAProxy still runs, if an earlier agent started it, and how long its log is. */
 const lookEveryMs = 2_000;
 
-/** Follows the cluster until `signal` aborts. HAProxy stays then; it ends when the controller is switched off. */
+/** Follows the cluster until `signal` aborts. HAProxy keeps running then; it stops when the controller is disabled. */
 export async function startIngress(
   options: IngressOptions,
   signal: AbortSignal,
@@ -104,7 +110,7 @@ class IngressController {
     this.#lookTimer ??= this.#lookLater();
   }
 
-  /** While this node serves, and then no more. */
+  /** Only while this node serves. */
   #lookLater(): Timer {
     return this.#options.clock.after(lookEveryMs, async () => {
       this.#lookTimer = undefined;
@@ -124,7 +130,7 @@ class IngressController {
     return [...classes].some(({ spec }) => spec?.controller === controllerName);
   }
 
-  /** One node serves, so that one address is all that users need. */
+  /** One node serves, so that users need only one address. */
   #isChosen(): boolean {
     const nodes = [...this.#options.informers.of(Node).list()]
       .filter(({ status }) =>
@@ -134,7 +140,7 @@ class IngressController {
     return nodes[0]?.metadata.name === this.#options.nodeName;
   }
 
-  /** Even when nothing was started: a former process may have left HAProxy running. */
+  /** Even when this process started nothing: an earlier one may have left HAProxy running. */
   async #stop(): Promise<void> {
     if (this.#isServing) await this.#haproxy.stop();
     this.#isServing = false;
@@ -154,7 +160,7 @@ class IngressController {
     await Promise.all([nodes.synced(), services.synced(), ingresses.synced(), slices.informer.synced()]);
     services.handle(handlers);
     slices.informer.handle(handlers);
-    // Heartbeats change nodes all the time, and this controller's own status its Ingresses.
+    // Heartbeats change nodes all the time, and this controller's own status updates change its Ingresses.
     const readiness = (node: Node) =>
       JSON.stringify(node.status?.conditions?.map((each) => [each.type, each.status]));
     nodes.handle({ ...handlers, updated: (node, old) => readiness(node) !== readiness(old) && touch() });
@@ -168,7 +174,7 @@ class IngressController {
   }
 
   #scheduled(ingress: Ingress): void {
-    // Every node follows; the one that serves speaks.
+    // Every node follows the cluster; only the serving node records events.
     if (this.#isChosen() && isServed(ingress, this.#options.informers.of(IngressClass).list()))
       this.#options.recorder.event(targetOf(Ingress, ingress), 'Normal', 'Sync', 'Scheduled for sync');
     this.#touch();
@@ -188,7 +194,7 @@ class IngressController {
         return this.#secrets.get(key)?.get(key);
       },
     };
-    // A first pass finds out which secrets matter: only those are asked for.
+    // A first pass finds out which secrets are needed: only those are requested.
     computeRouting(input);
     await Promise.all([...wanted].map((key) => this.#followSecret(key)));
     return input;
@@ -207,7 +213,9 @@ class IngressController {
     informer.handle({ added: this.#touch, updated: this.#touch, deleted: this.#touch });
   }
 
-  /** When HAProxy refuses the whole configuration, the Ingresses that it refuses alone are left out and reported. */
+  /**
+   * When HAProxy refuses the whole configuration, the Ingresses that it refuses individually are left out and reported.
+   */
   async #apply(input: RoutingInput): Promise<Routing> {
     const routing = computeRouting(input);
     try {
@@ -253,7 +261,7 @@ class IngressController {
       clock,
     } = this.#options;
     if (!this.#place) {
-      // Only here: a node that serves no ingress need not load what makes certificates.
+      // Loaded here only: a node that serves no ingress need not load the certificate library.
       const { createAuthority } = await import('../../base/pki.ts');
       const pair = await createAuthority('Kubernetes Ingress Controller Fake Certificate', clock.now());
       this.#place = {
@@ -268,7 +276,7 @@ class IngressController {
     return writeHaproxyFiles(routing, this.#place, this.#slots);
   }
 
-  /** Once for every problem, until it is gone. */
+  /** Once for every problem, until it is resolved. */
   #report({ problems }: Routing): void {
     const present = new Set(problems.map((problem) => JSON.stringify(problem)));
     for (const id of this.#reported) if (!present.has(id)) this.#reported.delete(id);

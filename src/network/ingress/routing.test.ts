@@ -22,7 +22,7 @@ interface Wanted {
 
 let second = 0;
 
-/** Each a little younger than the one before. */
+/** Each slightly younger than the one before. */
 function ingress(name: string, wanted: Wanted): Ingress {
   const { path, pathType = 'Prefix', host = 'a.test', annotations = {}, ingressClassName = 'nginx' } = wanted;
   const backend = { service: { name: wanted.service ?? 'web', port: { number: 80 } } };

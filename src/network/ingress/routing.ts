@@ -1,6 +1,6 @@
 /**
  * Decides what an ingress proxy serves: from Ingresses, services, their endpoints and secrets to routes, backends and
- * certificates, with a sentence for everything that cannot be served. Pure; what cannot be served takes nothing with it.
+ * certificates, with a sentence for everything that cannot be served. Pure; a problem affects nothing but its own part.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { keyOf } from '../../api/meta.ts';
@@ -26,7 +26,7 @@ export interface Routing {
   backends: Map<string, Backend>;
   certificates: Certificate[];
   problems: Problem[];
-  /** Keys of Ingresses that are ours. */
+  /** Keys of the Ingresses of this controller. */
   served: string[];
 }
 
@@ -42,23 +42,23 @@ export interface Route {
 
 export interface Backend {
   name: string;
-  /** `address:port` of endpoints, or one host name for an ExternalName service. */
+  /** The `address:port` of endpoints, or one host name for an ExternalName service. */
   servers: string[];
   isExternalName: boolean;
   settings: IngressSettings;
-  /** Lines of an htpasswd file; present when a password is wanted. Empty: nobody has one. */
+  /** Lines of an htpasswd file; present when a password is required. Empty: no user is admitted. */
   users: { name: string; hash: string }[] | undefined;
-  /** The host has a certificate, so plain requests may be sent on to HTTPS. */
+  /** The host has a certificate, so plain requests may be redirected to HTTPS. */
   hasTls: boolean;
-  /** With a rewrite: the path that the whole of it replaces. */
+  /** With a rewrite: what the whole path is replaced by. */
   rewrite?: { pattern: string; target: string };
 }
 
 export interface Certificate {
-  /** Of the secret. */
+  /** The key of the secret. */
   key: string;
   hosts: string[];
-  /** Chain and private key. */
+  /** Certificate chain and private key. */
   pem: string;
 }
 
@@ -68,7 +68,7 @@ export interface Problem {
   message: string;
 }
 
-/** Ingresses that this controller serves: of its classes, or of none. */
+/** Ingresses that this controller serves: those of its classes, or without any. */
 export function isServed(ingress: Ingress, classes: Iterable<IngressClass>): boolean {
   const ours = new Set(
     [...classes]
@@ -85,7 +85,7 @@ export function computeRouting(input: RoutingInput): Routing {
   const ingresses = [...input.ingresses]
     .filter((ingress) => !ingress.metadata.deletionTimestamp && isServed(ingress, classes))
     .sort(byAge);
-  // Canaries join routes of others, which must be there first.
+  // Canaries join routes of other Ingresses, which must exist first.
   const isCanary = (ingress: Ingress) => settingsOf(ingress).settings.canary !== undefined;
   for (const ingress of ingresses) if (!isCanary(ingress)) builder.add(ingress);
   for (const ingress of ingresses) if (isCanary(ingress)) builder.addCanary(ingress);
@@ -112,7 +112,7 @@ interface WantedBackend {
   settings: IngressSettings;
   backend: IngressBackend;
   hasTls: boolean;
-  /** As the rule has it. */
+  /** As written in the rule. */
   path?: string | undefined;
   match: Route['match'];
 }
@@ -150,7 +150,7 @@ class RoutingBuilder {
       this.#default(ingress, { settings, host: '', hasTls: tlsHosts.has('') });
   }
 
-  /** A canary takes part of what an older Ingress gets for the same host and path. */
+  /** A canary takes a share of what an older Ingress gets for the same host and path. */
   addCanary(ingress: Ingress): void {
     const key = keyOf(ingress);
     const { settings, problems } = settingsOf(ingress);
@@ -234,7 +234,7 @@ class RoutingBuilder {
     this.routing.routes.push(route);
   }
 
-  /** Gives the backend's name; undefined, with a problem, when the Ingress names none that there could be. */
+  /** Returns the backend's name; undefined, with a problem recorded, when the Ingress names none that can be served. */
   #backend(ingress: Ingress, wanted: WantedBackend): string | undefined {
     const { settings, hasTls, path: at = '/', match } = wanted;
     const key = keyOf(ingress);
@@ -363,21 +363,23 @@ function matchOf(
   return { match: 'prefix', path: at.length > 1 ? at.replace(/\/+$/, '') : at };
 }
 
-/** A line of the proxy's maps ends with a line break, and its key with white space: what follows would be another's route. */
+/**
+ * An entry of the proxy's maps ends at a line break, and its key at white space: what follows would be another's route.
+ */
 function pathProblem(path: string, match: Route['match']): string | undefined {
-  // A blank within a regular expression is written in another way.
+  // White space within a regular expression is escaped.
   const unfit = match === 'regex' ? /[^\S ]|\p{Cc}/u : /\s|\p{Cc}/u;
   if (unfit.test(path)) return 'has white space or control characters';
   return match === 'regex' && !isRegex(path) ? 'is no regular expression' : undefined;
 }
 
-/** nginx' rewrite: the whole path becomes the target, `$1` and so on standing for groups of the path. */
+/** nginx' rewrite: the whole path becomes the target, in which `$1` and so on stand for groups of the path. */
 function rewriteOf(path: string, match: Route['match'], target: string): NonNullable<Backend['rewrite']> {
   const pattern = match === 'regex' ? path : path.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return { pattern: `^${pattern}`, target };
 }
 
-/** Chain and key, when they are there, can be read and belong together. */
+/** Whether chain and key, if present, can be read and belong together. */
 function readCertificate(secret: Secret | undefined): { pem: string } | { problem: string } {
   if (!secret) return { problem: 'does not exist' };
   const { 'tls.crt': chain, 'tls.key': key } = secret.data ?? {};
@@ -387,7 +389,7 @@ function readCertificate(secret: Secret | undefined): { pem: string } | { proble
     if (!new X509Certificate(pem.chain).checkPrivateKey(createPrivateKey(pem.key)))
       return { problem: 'has a key that does not belong to its certificate' };
   } catch {
-    // Not OpenSSL's message: users know these words.
+    // Not OpenSSL's message, but words that users know.
     return { problem: 'has a certificate or key that cannot be read' };
   }
   return { pem: `${pem.chain.trim()}\n${pem.key.trim()}\n` };

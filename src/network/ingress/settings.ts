@@ -1,10 +1,12 @@
-/** What an Ingress' `nginx.ingress.kubernetes.io/*` annotations ask for, in plain values; those that cannot be read are named. */
+/**
+ * What an Ingress' `nginx.ingress.kubernetes.io/*` annotations ask for, in plain values; unreadable ones are reported.
+ */
 
 export interface IngressSettings {
   rewriteTarget?: string;
   useRegex: boolean;
   appRoot?: string;
-  /** Redirect to HTTPS where the host has a certificate. */
+  /** Redirect to HTTPS when the host has a certificate. */
   sslRedirect: boolean;
   /** Redirect to HTTPS everywhere. */
   forceSslRedirect: boolean;
@@ -34,7 +36,7 @@ const corsDefaults = {
   maxAgeSeconds: 1_728_000,
 };
 
-/** All that is read below; whoever sets another one should hear that nothing comes of it. */
+/** All annotations that are read below; any other is reported as having no effect. */
 const knownNames = new Set([
   'affinity',
   'allowlist-source-range',
@@ -77,7 +79,7 @@ const knownNames = new Set([
   'whitelist-source-range',
 ]);
 
-/** `problems`: one sentence for every annotation that is left out because of its value. */
+/** `problems`: one sentence for every annotation that is ignored because of its value. */
 export function parseSettings(annotations: Record<string, string>): {
   settings: IngressSettings;
   problems: string[];
@@ -156,7 +158,7 @@ function readBasicAuth(reader: AnnotationReader): IngressSettings['basicAuth'] {
   const secret = reader.text('auth-secret');
   if (type !== 'basic') reader.refuse('auth-type', 'is not basic');
   else if (!secret) reader.refuse('auth-secret', 'is missing');
-  // Even when it cannot be done: an Ingress that asks for passwords must not be open without them.
+  // Even when it cannot be satisfied: an Ingress that asks for passwords must not be open without them.
   const realm = (reader.text('auth-realm') ?? 'Authentication Required').replaceAll(/["\\\n]/g, '');
   return { secret: secret ?? '', realm, isMap: reader.text('auth-secret-type') === 'auth-map' };
 }
@@ -224,7 +226,7 @@ class AnnotationReader {
     return this.#matched(name, /^\/\S*$/, 'is no path', String);
   }
 
-  /** Without what would end the attribute, or mean something to the proxy within its quotes. */
+  /** Without characters that would end the attribute, or that mean something to the proxy within quotes. */
   cookiePath(name: string): string | undefined {
     return this.#matched(name, /^\/[^\s;"\\$]*$/, 'is no path', String);
   }
@@ -254,7 +256,7 @@ class AnnotationReader {
         name,
         `has entries that are no address ranges: ${items.filter((item) => !isGood(item)).join(', ')}`,
       );
-    // All bad: nobody is allowed, rather than everybody.
+    // None is valid: no client is allowed, rather than all of them.
     return items.length > 0 && good.length === 0 ? ['255.255.255.255/32'] : good;
   }
 

@@ -59,7 +59,7 @@ describe('who answers for a load-balancer address', () => {
     const service = balanced('172.30.0.128');
     service.spec!.externalTrafficPolicy = 'Local';
     const nodes = ['a', 'b', 'c'].map((name) => ready(name));
-    // The server shows slices without endpoints with null.
+    // The server shows slices without endpoints as null.
     const none = { addressType: 'IPv4', endpoints: null } as unknown as EndpointSlice;
     const some = {
       addressType: 'IPv4',

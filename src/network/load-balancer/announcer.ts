@@ -1,6 +1,6 @@
 /**
- * Makes load-balancer addresses reachable on the cluster's own link: of every address exactly one ready node takes it on
- * its interface, so that machines on the link find it. What the address serves is the proxy's.
+ * Makes load-balancer addresses reachable on the cluster's own link: exactly one ready node has each address on its
+ * interface, so that machines on the link find it. What the address serves is up to the proxy.
  */
 
 import { keyOf } from '../../api/meta.ts';
@@ -25,7 +25,10 @@ export interface AnnouncerOptions {
   run?: RunCommand;
 }
 
-/** Addresses that this node is to have. Every node of a link decides alike, so that no two take the same. */
+/**
+ * Addresses that this node is to have. All nodes of a link come to the same decision, so that no two take the same
+ * address.
+ */
 export function planAnnouncements(options: {
   nodeName: string;
   services: Iterable<Service>;
@@ -46,7 +49,7 @@ export function planAnnouncements(options: {
     .sort();
 }
 
-/** Follows services and nodes until `signal` aborts; then the addresses stay, as the rules for them do. */
+/** Follows services and nodes until `signal` aborts; the addresses stay then, as the rules for them do. */
 export async function startAnnouncer(
   options: AnnouncerOptions,
   signal: AbortSignal,
@@ -76,7 +79,7 @@ export async function startAnnouncer(
   return loop;
 }
 
-/** What of the cluster decides which node has an address. */
+/** The part of the cluster's state that decides which node has an address. */
 interface ClusterView {
   services: Informer<Service>;
   nodes: Informer<Node>;
@@ -92,7 +95,7 @@ async function readCluster(informers: InformerFactory): Promise<ClusterView> {
   return { services, nodes, slices };
 }
 
-/** Touches the loop when something changes that may move an address. */
+/** Touches the loop when a change may move an address. */
 function touchOnChanges({ services, nodes, slices }: ClusterView, loop: SyncLoop): void {
   const touchNode = (node: Node, old?: Node) => {
     if (!old || isReady(node) !== isReady(old)) loop.touch();
@@ -118,7 +121,7 @@ function announcedAddresses({ spec, status }: Service): string[] {
   return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => (ip?.includes('.') ? [ip] : []));
 }
 
-/** With a Local policy only nodes with an endpoint of their own serve what comes from outside. */
+/** With a Local policy, only nodes with local endpoints serve traffic from outside. */
 function candidateNodes(
   service: Service,
   slices: readonly EndpointSlice[],
@@ -126,7 +129,7 @@ function candidateNodes(
 ): readonly string[] {
   if (service.spec?.externalTrafficPolicy !== 'Local') return ready;
   const serving = new Set(
-    // The server shows a slice without endpoints with null.
+    // The server shows a slice without endpoints as null.
     slices.flatMap(({ endpoints }) =>
       (endpoints ?? [])
         .filter(({ conditions }) => conditions?.ready !== false)
@@ -137,7 +140,7 @@ function candidateNodes(
   return local.length > 0 ? local : ready;
 }
 
-/** Rendezvous hashing: a node that goes takes only its own addresses' places with it. */
+/** Rendezvous hashing: when a node goes, only its own addresses move. */
 function chooseNode(address: string, nodes: readonly string[]): string | undefined {
   let best: { name: string; weight: number } | undefined;
   for (const name of nodes) {
@@ -148,7 +151,7 @@ function chooseNode(address: string, nodes: readonly string[]): string | undefin
   return best?.name;
 }
 
-/** FNV-1a with a last mix, 32 bits. */
+/** FNV-1a with a final mix, 32 bits. */
 function hash(text: string): number {
   let value = 0x811c9dc5;
   for (let index = 0; index < text.length; index++)

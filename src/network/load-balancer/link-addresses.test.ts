@@ -4,7 +4,7 @@ import { silentLogger } from '../../base/logger.ts';
 import { LinkAddresses } from './link-addresses.ts';
 
 test('an address that somebody else took away does not keep others from changing', async () => {
-  /** The interface, with the kernel's answer to the removal of what is not there. */
+  /** The interface, with the kernel's answer to the removal of an address that it does not have. */
   const present = new Set<string>();
   const run = async (program: string, args: readonly string[], input = '') => {
     if (program !== 'ip') return '';

@@ -1,4 +1,7 @@
-/** The load-balancer addresses that this node has on its interface; machines on the link learn of those that it takes. */
+/**
+ * The load-balancer addresses that this node has on its interface; machines on the link are notified of those that it
+ * takes.
+ */
 
 import { CommandError } from '../../base/command.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -11,7 +14,7 @@ export interface LinkAddressesOptions {
   logger: Logger;
 }
 
-/** An address of the device with this label is one of ours. */
+/** An address of the device with this label is ours. */
 export function addressLabel(device: string): string {
   return `${device.slice(0, 12)}:lb`;
 }
@@ -25,7 +28,7 @@ export class LinkAddresses {
     this.#present = present;
   }
 
-  /** With the addresses that an earlier run left on the interface. */
+  /** Including the addresses that an earlier run left on the interface. */
   static async read(options: LinkAddressesOptions): Promise<LinkAddresses> {
     return new LinkAddresses(options, new Set(await listAddresses(options)));
   }
@@ -45,7 +48,8 @@ export class LinkAddresses {
     try {
       await run('ip', ['-batch', '-'], lines.join(''));
     } catch (error) {
-      // Part of it may be done, or somebody else has changed the addresses: the next call starts from what is there.
+      // Part of it may be done, or the addresses may have been changed from outside: the next call starts from what
+      // exists.
       this.#present = new Set(await listAddresses(this.#options));
       throw error;
     }
@@ -53,13 +57,13 @@ export class LinkAddresses {
     for (const address of added) await this.#announce(address);
   }
 
-  /** Machines that still know the address at another node learn that it has moved. */
+  /** Machines that still associate the address with another node learn that it has moved. */
   async #announce(address: string): Promise<void> {
     const { device, run, logger } = this.#options;
     try {
       await run('busybox', ['arping', '-q', '-U', '-c', '1', '-w', '1', '-I', device, address]);
     } catch (error) {
-      // Unsolicited requests have no answer, which arping counts as a failure.
+      // Unsolicited requests get no answer, which arping counts as a failure.
       if (error instanceof CommandError && !error.isMissingProgram) return;
       logger.warn('a load-balancer address could not be announced to the link', { address, error });
     }

@@ -1,7 +1,7 @@
 /**
- * Decides what NetworkPolicies let through for the pods of one node: from policies, pods and namespaces to the chains and
- * sets of an nftables table. Pure. Chains and sets are named by what they say, so that equal ones are shared and a change
- * of the cluster is a change of names and elements.
+ * Decides what NetworkPolicies let through for the pods of one node: from policies, pods and namespaces to the chains
+ * and sets of an nftables table. Pure. Chains and sets are named by their content, so that equal ones are shared, and a
+ * change in the cluster is a change of names and elements.
  */
 import { createHash } from 'node:crypto';
 import { compileLabelSelector } from '../../api/label-selector.ts';
@@ -13,16 +13,16 @@ export interface PolicyInput {
   policies: Iterable<NetworkPolicy>;
   pods: Iterable<Pod>;
   namespaces: Iterable<Namespace>;
-  /** Of cluster DNS, which has no pods here: every node answers for itself. */
+  /** The address of cluster DNS, which has no pods here: every node answers for its own. */
   dnsAddress?: string;
 }
 
-/** What the table should hold, besides its fixed part (table.ts). */
+/** What the table should contain, besides its fixed part (table.ts). */
 export interface PolicyPlan {
-  /** Address of an isolated pod of this node → the chain that decides. */
+  /** Address of an isolated pod of this node → the chain that applies to it. */
   ingress: Map<string, string>;
   egress: Map<string, string>;
-  /** Rules by chain. A chain that others jump to stands before them. */
+  /** Rules by chain. A chain comes before those that jump to it. */
   chains: Map<string, string[]>;
   sets: Map<string, { type: string; elements: Set<string> }>;
 }
@@ -63,7 +63,7 @@ export function planPolicies(input: PolicyInput): PolicyPlan {
   return builder.plan;
 }
 
-/** Pods with an address of their own that still run. */
+/** Running pods with their own address. */
 function membersOf({ pods, namespaces, dnsAddress }: PolicyInput): Member[] {
   const labelsOf = new Map([...namespaces].map(({ metadata }) => [metadata.name, metadata.labels ?? {}]));
   const all: PolicyPod[] = [...pods];
@@ -86,7 +86,7 @@ function membersOf({ pods, namespaces, dnsAddress }: PolicyInput): Member[] {
 }
 
 /**
- * The pods of cluster DNS as other clusters have them: what policies allow to those, as nearly every policy for egress
+ * The pods of cluster DNS as other clusters have them. What policies allow to those, as nearly every egress policy
  * does, is allowed to the address that answers in their place. It is on no node, so that no policy isolates it.
  */
 function dnsPod(address: string): PolicyPod {
@@ -112,7 +112,7 @@ function selects(policy: NetworkPolicy, member: Member): boolean {
   );
 }
 
-/** Without policyTypes a policy is about ingress, and about egress when it has rules for it. */
+/** Without policyTypes a policy applies to ingress, and also to egress when it has rules for it. */
 function isolates({ spec }: NetworkPolicy, direction: Direction): boolean {
   const types = spec?.policyTypes;
   if (types?.length) return types.includes(direction === 'ingress' ? 'Ingress' : 'Egress');
@@ -184,7 +184,7 @@ class Builder {
       )
       .filter((member) => hasLabels(member.labels))
       .map(({ address }) => address);
-    // Named by the selectors, not by who matches: then a pod that comes or goes is one element.
+    // Named after the selectors, not after the pods that they match: a pod that comes or goes is then one element.
     const scope = inNamespace ? '' : namespace;
     const name = this.#set(
       'peers',
@@ -195,7 +195,7 @@ class Builder {
     return [`${field} @${name}`];
   }
 
-  /** One match each, not a set: ranges may overlap, which sets of ranges do not bear. */
+  /** One match each, not a set: ranges may overlap, which sets of ranges do not support. */
   #portMatches(ports: readonly Port[]): string[] {
     return ports.map(({ port, endPort, protocol = 'TCP' }) => {
       const transport = protocol.toLowerCase();

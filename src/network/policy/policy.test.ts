@@ -232,7 +232,7 @@ describe('network policies of a node', { skip: !canMakeNetworks }, () => {
     await policy.inForce();
     assert.equal(await reaches('late', 'web'), false);
     assert.equal(await reaches('web', 'late'), false);
-    // The pod may be new to the node only.
+    // The pod may be new to this node only.
     informers.remove(Pod, 'default/late');
     await policy.settled();
     assert.equal(await reaches('late', 'web'), false);

@@ -1,6 +1,6 @@
 /**
- * Network policies of a node: follows policies, and only while there are any also pods and namespaces of the whole cluster,
- * and keeps the kernel's table at what plan.ts decides.
+ * Network policies of a node: follows policies (and, while there are any, pods and namespaces of the whole cluster),
+ * and keeps the kernel's table as plan.ts decides.
  */
 import { Namespace, NetworkPolicy, Pod } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -16,7 +16,7 @@ export interface PolicyOptions {
   /** The address at which the node answers for cluster DNS. */
   dnsAddress?: string;
   informers: InformerFactory;
-  /** Pods of this node by the addresses that they have here, which the API learns later. */
+  /** Pods of this node, by addresses that they have here before the API knows. */
   localPods?(): Iterable<{ pod: Pod; ips: readonly string[] }>;
   clock: Clock;
   logger: Logger;
@@ -25,11 +25,16 @@ export interface PolicyOptions {
 }
 
 export interface Policies extends Pick<SyncLoop, 'settled' | 'problem'> {
-  /** Resolves when the policies known by now are in force for the pods that `localPods` returns by now. */
+  /**
+   * Resolves when the policies known at the time of the call apply to the pods that `localPods` returns at that time.
+   */
   inForce(): Promise<void>;
 }
 
-/** Resolves when the policies known by then are in force; follows them until `signal` aborts, leaving the rules. */
+/**
+ * Resolves when the policies known at that time apply; follows them until `signal` aborts, and leaves the rules in
+ * place.
+ */
 export async function startPolicy(options: PolicyOptions, signal: AbortSignal): Promise<Policies> {
   const { informers, clock, logger } = options;
   const table = new PolicyTable(options.run ?? createCommandRunner());
@@ -125,7 +130,7 @@ function withLocalAddresses(
   return [...byUid.values()];
 }
 
-/** Of a pod, all that a policy depends on and that may change. */
+/** The part of a pod on which policies depend and that may change. */
 function factsOf({ metadata, spec, status }: Pod): string {
   return JSON.stringify([metadata.labels, spec?.nodeName, status?.podIP, status?.phase]);
 }

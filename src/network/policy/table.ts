@@ -4,9 +4,10 @@ import type { PolicyPlan } from './plan.ts';
 export const policyTable = 'wherry-policy';
 
 /**
- * Answers always pass, and what a node itself sends to its pods (probes). What a pod sends to its own node, cluster DNS
- * among it, is egress; so is what it sends on. Destinations are those after services were resolved.
- * Two chains for what is forwarded: an accept of the first must not spare a packet the second.
+ * Replies always pass, and so does what a node itself sends to its pods (probes). What a pod sends to its own node,
+ * including cluster DNS, is egress, and so is what is forwarded for it. Destinations are those after services were
+ * resolved. There are two chains for forwarded packets, since an accept in the first must not spare a packet the
+ * second.
  */
 const skeleton = `table ip ${policyTable} {
   map ingress { type ipv4_addr : verdict; }
@@ -39,7 +40,7 @@ const emptyPlan: PolicyPlan = {
   sets: new Map(),
 };
 
-/** Replaces whatever table is there by one for the plan, in one transaction. */
+/** Replaces any existing table by one for the plan, in one transaction. */
 export function replaceText(plan: PolicyPlan): string {
   return `add table ip ${policyTable}\ndelete table ip ${policyTable}\n${skeleton}${diffText(emptyPlan, plan)}`;
 }
@@ -47,7 +48,10 @@ export function replaceText(plan: PolicyPlan): string {
 /** Removes the table. */
 export const removeText = `add table ip ${policyTable}\ndelete table ip ${policyTable}\n`;
 
-/** '' when nothing changes. First what is new, then who is sent where, then what nobody needs any more. */
+/**
+ * '' when nothing changes. First what is new, then the elements that send traffic there, then the removal of what is no
+ * longer used.
+ */
 export function diffText(before: PolicyPlan, after: PolicyPlan): string {
   const lines: string[] = [];
   for (const [name, { type, elements }] of after.sets) {
@@ -72,7 +76,7 @@ export function diffText(before: PolicyPlan, after: PolicyPlan): string {
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }
 
-/** No policy keeps a pod from itself. */
+/** No policy separates a pod from itself. */
 function ownAddresses(plan: PolicyPlan): Set<string> {
   return new Set([...plan.ingress.keys(), ...plan.egress.keys()].map((address) => `${address} . ${address}`));
 }

@@ -1,4 +1,4 @@
-/** Clients that the kernel remembers for `sessionAffinity: ClientIP` forget endpoints that are gone. */
+/** Makes clients that the kernel remembers for `sessionAffinity: ClientIP` forget endpoints that are gone. */
 
 import { CommandError } from '../../base/command.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -7,14 +7,14 @@ import type { Nft } from '../nft.ts';
 import { isEndpoint } from './rules.ts';
 import { tableName } from './skeleton.ts';
 
-/** Where a client came to a service, as the kernel's table has it. */
+/** The address by which a client reached a service, as in the kernel's table. */
 interface ServicePort {
   address: string;
   protocol: string;
   port: string;
 }
 
-/** Keys of remembered clients whose endpoint no longer serves, by `hasEndpoint`. */
+/** Keys of remembered clients whose endpoint no longer serves, according to `hasEndpoint`. */
 function computeForgotten(
   remembered: ReadonlyMap<string, string>,
   hasEndpoint: (port: ServicePort, endpoint: string) => boolean,
@@ -27,7 +27,7 @@ function computeForgotten(
     .map(([key]) => key);
 }
 
-/** A client may be forgotten by timeout between the listing and the deletion, which then fails as a whole: try again. */
+/** A client may expire between the listing and the deletion, which then fails as a whole and is retried. */
 const triesMax = 5;
 
 export function startAffinityCleaner(options: { nft: Nft; logger: Logger }): Cleaner {
@@ -67,7 +67,7 @@ function concernsAffinity({ set, key, before }: ElementChange, table: ElementTab
   return false;
 }
 
-/** An address that is no service's is one of the node's own: there the port alone counts. */
+/** An address that is not a service's is one of the node's own: then only the port counts. */
 function serves(table: ElementTable, { address, protocol, port }: ServicePort, endpoint: string): boolean {
   const byAddress = `${address} . ${protocol} . ${port}`;
   if (table.get('affine', byAddress) !== undefined)

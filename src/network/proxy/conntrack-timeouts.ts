@@ -5,13 +5,13 @@ import type { RunCommand } from '../command.ts';
 const folder = '/proc/sys/net/netfilter';
 const timeoutsSeconds: Record<string, number> = {
   nf_conntrack_tcp_timeout_established: 24 * 60 * 60,
-  // A client that has finished sending may wait for its answer longer than the kernel's minute.
+  // A client that has finished sending may have to wait for its answer longer than the kernel's minute.
   nf_conntrack_tcp_timeout_close_wait: 60 * 60,
 };
 
 /**
- * After the rules are in the kernel: the settings of a network namespace appear when it first tracks connections. They
- * are written by a program, since a program may run in the namespace of a node that this process is not in.
+ * Called once the rules are in the kernel: the settings of a network namespace appear when it first tracks connections.
+ * A program writes them, since it can run in the namespace of a node that this process is not in.
  */
 export async function setConntrackTimeouts({
   run,

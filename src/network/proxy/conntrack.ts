@@ -1,6 +1,7 @@
 /**
- * UDP has no end of connection that the kernel sees: a client that goes on sending keeps the endpoint that conntrack
- * remembers, even a dead one, or none at all. Such entries are deleted when the endpoints of a UDP port change.
+ * UDP has no end of connection that the kernel could see: a client that goes on sending stays with the endpoint in its
+ * conntrack entry, even a dead one, or with none at all. Such entries are deleted when the endpoints of a UDP port
+ * change.
  */
 
 import { CommandError } from '../../base/command.ts';

@@ -1,6 +1,6 @@
 /**
- * The health check node port of services whose external policy is Local: outside load balancers ask there whether this node
- * has an endpoint of its own.
+ * The health check node port of services whose external policy is Local: external load balancers use it to find out
+ * whether this node has local endpoints.
  */
 import type { Server } from 'node:http';
 import { keyOf } from '../../api/meta.ts';
@@ -20,7 +20,7 @@ interface Check {
   localEndpoints: number;
 }
 
-/** Upstream's answer: 200 with an endpoint, 503 without. Everything closes when `signal` aborts. */
+/** Upstream's answer: 200 with a local endpoint, 503 without. Everything closes when `signal` aborts. */
 export function createHealthChecks(logger: Logger, signal: AbortSignal): HealthChecks {
   const checks = new Map<string, Check>();
   const remove = (key: string) => {

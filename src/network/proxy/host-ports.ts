@@ -2,7 +2,7 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type { Element } from './rules.ts';
 
-/** Nothing for pods that share the node's network (they listen there themselves), have no address or have ended. */
+/** None for pods that share the node's network (they listen there themselves), have no address or have ended. */
 export function computeHostPortRules(pod: Pod | undefined): Element[] {
   const address = pod?.status?.podIP;
   if (!pod?.spec || pod.spec.hostNetwork || !address?.includes('.')) return [];

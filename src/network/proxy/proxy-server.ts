@@ -1,6 +1,6 @@
 /**
- * The health and mode of the service proxy, at kube-proxy's ports and in its words: outside load balancers ask every node
- * for /healthz, and monitoring asks the node itself for /metrics and /proxyMode.
+ * The health and mode of the service proxy, on kube-proxy's ports and in its words: external load balancers query every
+ * node's /healthz, and monitoring reads /metrics and /proxyMode on the node itself.
  */
 import type { RequestListener, ServerResponse } from 'node:http';
 import type { Node } from '../../api/resources.gen.ts';
@@ -9,7 +9,7 @@ import type { MetricsRegistry } from '../../base/metrics.ts';
 import { http } from '../../base/node-http.ts';
 
 export interface ProxyHealth {
-  /** False: rules have been failing to reach the kernel for longer than upstream would bear. */
+  /** False: rules have been failing to reach the kernel for longer than upstream tolerates. */
   isHealthy: boolean;
   lastUpdatedMs: number;
 }
@@ -29,13 +29,13 @@ const upstreamPorts = { health: 10_256, status: 10_249 };
 /** The cluster autoscaler's mark of a node that it is about to remove. */
 const removalTaint = 'ToBeDeletedByClusterAutoscaler';
 
-/** Serves until `signal` aborts. If the port is taken, that is logged and the proxy goes on without. */
+/** Serves until `signal` aborts. If the port is taken, that is logged and the proxy carries on without. */
 export function startProxyServer(options: ProxyServerOptions, signal: AbortSignal): void {
   const { health, status } = options.ports ?? upstreamPorts;
   listen('0.0.0.0', health, (request, response) => {
     const path = pathOf(request.url);
     if (path === '/healthz') answerHealth(response, options, { nodeEligible: isEligible(options.node()) });
-    // A node that is to go serves the connections that it has.
+    // A node that is about to be removed keeps serving its open connections.
     else if (path === '/livez') answerHealth(response, options, { nodeEligible: true });
     else answerText(response, 404, '404 page not found\n');
   });
@@ -80,14 +80,14 @@ function answerHealth(
   response.end(JSON.stringify({ lastUpdated, currentTime: timeText(options.now()), nodeEligible }));
 }
 
-/** Load balancers should send nothing new to a node that is about to go. */
+/** Load balancers should send no new connections to a node that is about to be removed. */
 function isEligible(node: Node | undefined): boolean {
   if (!node) return true;
   if (node.metadata.deletionTimestamp !== undefined) return false;
   return !(node.spec?.taints ?? []).some(({ key }) => key === removalTaint);
 }
 
-/** As Go writes times. */
+/** As Go formats times. */
 function timeText(ms: number): string {
   const [date, time] = new Date(ms).toISOString().split(/[TZ]/);
   return `${date} ${time} +0000 UTC`;

@@ -27,14 +27,14 @@ const options = {
   logger: silentLogger,
 };
 
-/** Asks again and again from one port. */
+/** Sends repeatedly from one port. */
 const talker = `
 const socket = require('dgram').createSocket('udp4');
 socket.on('message', (text) => console.log(String(text)));
 setInterval(() => socket.send('?', Number(process.argv[2]), process.argv[1]), 20);`;
 
 const echoer = `require('net').createServer((socket) => socket.pipe(socket)).listen(9000);`;
-/** Counts, by what comes back. */
+/** Counts answers by their content. */
 const echoClient = `
 const connect = () => {
   const socket = require('net').connect(Number(process.argv[2]), process.argv[1]);
@@ -46,7 +46,7 @@ const connect = () => {
 };
 connect();`;
 
-/** A proxy of its own process, whose service has two of three endpoints, another pair with every update. */
+/** A proxy in its own process, whose service has two of three endpoints, a different pair with every update. */
 const rollingProxy = `
 const [folder, ...pods] = process.argv.slice(1);
 const { startProxy } = await import(folder + '/proxy.ts');

@@ -1,6 +1,6 @@
 /**
  * The service proxy of a node: follows services, their endpoint slices and the node's own pods, and keeps the kernel's
- * table at what rules.ts decides, by differences, one transaction at a time. The rules outlive the process.
+ * table as rules.ts decides, by differences, one transaction at a time. The rules outlive the process.
  */
 import { keyOf } from '../../api/meta.ts';
 import { type EndpointSlice, Node, Pod, Service, ServiceCIDR } from '../../api/resources.gen.ts';
@@ -26,7 +26,7 @@ import { dynamicChainText, type SkeletonOptions, skeletonText, tableName, versio
 
 export interface ProxyOptions extends SkeletonOptions {
   nodeName: string;
-  /** The range of service addresses that is always there; ServiceCIDRs add to it. */
+  /** The range of service addresses that always exists; ServiceCIDRs add to it. */
   serviceCidr: string;
   /** Service addresses that the node itself answers, such as that of cluster DNS. */
   ownServiceAddresses: readonly string[];
@@ -41,14 +41,16 @@ export interface ProxyOptions extends SkeletonOptions {
 export interface ServiceProxy {
   /** Resolves when every change that was known at the time of the call is in the kernel. */
   settled(): Promise<void>;
-  /** Resolves when clients of endpoints that are gone have been moved on, which happens after the rules changed. */
+  /** Resolves when clients of removed endpoints have been moved on, which happens after the rules changed. */
   cleaned(): Promise<void>;
-  /** Elements that the table should have now. */
+  /** The number of elements that the table should have. */
   readonly elementCount: number;
   health(): ProxyHealth;
 }
 
-/** Resolves when the first full state is in the kernel. Ends, leaving the rules, when `signal` aborts. */
+/**
+ * Resolves when the first complete state is in the kernel. Ends when `signal` aborts, and leaves the rules in place.
+ */
 export async function startProxy(options: ProxyOptions, signal: AbortSignal): Promise<ServiceProxy> {
   const followed = followedBy(options);
   const { services, slices, pods, nodes, ranges } = followed;
@@ -101,7 +103,7 @@ function zoneOf({ nodes }: Followed, nodeName: string): string | undefined {
   return nodes.get(nodeName)?.metadata.labels?.[zoneLabel];
 }
 
-/** Names to the syncer whose rules a change may touch, and keeps the health checks and the node's zone. */
+/** Tells the syncer which owners' rules a change may affect, and updates the health checks and the node's zone. */
 function followChanges(
   followed: Followed,
   { node, syncer, healthChecks }: { node: NodeView; syncer: Syncer; healthChecks: HealthChecks },
@@ -152,23 +154,24 @@ function countLocalEndpoints(slices: readonly EndpointSlice[], nodeName: string)
   return new Set(local.flatMap(({ addresses }) => addresses)).size;
 }
 
-/** Upstream's: twice the time between two of its synchronisations. */
+/** Upstream's: twice the interval of its synchronisations. */
 const failsBearablyMs = 60_000;
 
-/** Tells owners that are pods from those that are services; no namespace has a colon. */
+/** Distinguishes owners that are pods from those that are services; no namespace contains a colon. */
 const podOwner = 'pod:';
 const rangesOwner = 'ranges:';
-/** Those of the set `hairpin` that no service wants any more, each by its key. */
+/** Elements of the set `hairpin` that no service wants any longer, each owned by its key. */
 const lingeringOwner = 'lingering:';
 /**
- * A packet that was led to an endpoint by the rules before a transaction meets the rules after it on its way out: were the
- * endpoint's hairpin gone by then, a connection of a pod to itself would begin with its own address and never be answered.
+ * A packet that was sent to an endpoint by the rules before a transaction meets the rules after it on its way out. Were
+ * the endpoint's hairpin element gone by then, a connection of a pod to itself would begin with its own address and
+ * never be answered.
  */
 const lingerMs = 1_000;
 
 const rangeElement = (key: string): Element => ({ set: 'service-ranges', key, value: '' });
 
-/** Collects touched owners while a transaction runs, then makes the next one of all of them. */
+/** Collects touched owners while a transaction runs, and makes the next transaction from all of them. */
 class Syncer {
   readonly #options: ProxyOptions;
   readonly #rulesOf: (owner: string) => ReturnType<typeof computeServiceRules>;
@@ -181,12 +184,12 @@ class Syncer {
   readonly #seconds;
   readonly #failures;
   readonly #signal: AbortSignal;
-  /** By lingering owner: how often its element was let go in the last {@link lingerMs}. */
+  /** By lingering owner: how often its element was released in the last {@link lingerMs}. */
   readonly #timesLet = new Map<string, number>();
   #chains = new Set<string>();
-  /** False until the kernel's table is known to be ours, and again after a transaction failed. */
+  /** False until the kernel's table is known to be ours, and again after a failed transaction. */
   #isReconciled = false;
-  /** Since when transactions have been failing. */
+  /** When transactions began to fail. */
   #failsSinceMs: number | undefined;
 
   constructor(
@@ -236,7 +239,7 @@ class Syncer {
     this.#loop.touch();
   }
 
-  /** Makes the kernel's table ours, though no service may want anything. */
+  /** Takes over the kernel's table, even when no service wants anything. */
   start(): Promise<void> {
     this.#loop.touch();
     return this.#loop.settled();
@@ -246,7 +249,7 @@ class Syncer {
     return this.#loop.settled();
   }
 
-  /** Rules that are as wanted are as fresh as can be, however long ago they changed. */
+  /** Rules in their wanted state are as fresh as can be, however long ago they changed. */
   health(): ProxyHealth {
     const now = this.#options.clock.now();
     const lastUpdatedMs = this.#failsSinceMs ?? now;
@@ -318,7 +321,7 @@ class Syncer {
     return [];
   }
 
-  /** Reads the kernel's table. What it gives makes the table afresh when it is absent or of another version. */
+  /** Reads the kernel's table. Returns the script that creates it where it is absent or of another version, or ''. */
   async #reconcile(): Promise<string> {
     const listed = await this.#nft.listTable(tableName);
     if (listed?.chains.has(versionChain(this.#options))) {

@@ -1,5 +1,5 @@
 /**
- * Decides what the node does with traffic for services: from a Service and its EndpointSlices to the elements of the
+ * Decides how the node handles traffic for services: from a Service and its EndpointSlices to the elements of the
  * nftables sets that skeleton.ts declares. Pure; the table is all data, so a changed endpoint changes elements only.
  */
 
@@ -11,9 +11,9 @@ import type { SetElement } from '../element-table.ts';
 /** The node, as far as service rules depend on it. */
 export interface NodeView {
   name: string;
-  /** Where endpoints are meant for zones, those for this one are preferred. */
+  /** Where endpoints are meant for zones, those for this zone are preferred. */
   zone?: string | undefined;
-  /** Service addresses that a process of the node itself answers (cluster DNS): no rule touches them. */
+  /** Service addresses that a process on the node itself answers (cluster DNS): no rule touches them. */
   ownServiceAddresses: readonly string[];
 }
 
@@ -49,13 +49,13 @@ interface Backend {
   isLocal: boolean;
 }
 
-/** A ready endpoint and for whom it is meant; empty lists: for everybody. */
+/** A ready endpoint and whom it is meant for; empty lists: for all clients. */
 interface ReadyBackend extends Backend {
   forZones: readonly string[];
   forNodes: readonly string[];
 }
 
-/** Of one service port: who may be asked from anywhere, and who of them is on this node. */
+/** The endpoints of one service port: all that may be used, and those of them on this node. */
 export interface Backends {
   cluster: readonly Backend[];
   local: readonly Backend[];
@@ -65,25 +65,30 @@ export interface Backends {
 export interface PickChain {
   /** `address`: keyed by destination address and port; `nodeport`: by port alone. */
   by: 'address' | 'nodeport';
-  /** Whose traffic gets the node's own source address: that from outside the pod ranges, or all. */
+  /**
+   * For which traffic the source address is replaced by the node's: for that from outside the pod ranges, or for all.
+   */
   masquerade: 'outside' | 'all';
   /** Endpoints of the whole cluster. */
   count: number;
-  /** With a `Local` external policy: endpoints on this node, which serve whoever comes from outside. */
+  /** With a `Local` external policy: endpoints on this node, which serve clients from outside. */
   localCount?: number;
   hasAffinity: boolean;
 }
 
 const defaultAffinityTimeoutSeconds = 10_800;
 
-/** Labels of services and slices that are another proxy's, or nobody's although they may have an address. */
+/**
+ * Labels of services and slices that are for another proxy, or that no proxy should handle even if they have an
+ * address.
+ */
 const notForProxies = ['service.kubernetes.io/service-proxy-name', headlessServiceLabel];
 
 export function isForProxies({ metadata }: Service | EndpointSlice): boolean {
   return !notForProxies.some((label) => metadata.labels?.[label] !== undefined);
 }
 
-/** Everything that one service asks of this node. `slices`: those labelled with the service's name. */
+/** Everything that one service requires on this node. `slices`: those labelled with the service's name. */
 export function computeServiceRules(
   service: Service,
   slices: readonly EndpointSlice[],
@@ -108,8 +113,8 @@ export function computeServiceRules(
 }
 
 /**
- * Ready endpoints of a port, of them those nearby where hints say which. Where none is ready, those that still serve while
- * they terminate stand in, for the cluster and for the node each on its own account.
+ * Ready endpoints of a port; of them only the nearby ones, where hints say which. If none is ready, terminating
+ * endpoints that still serve take their place: separately for the cluster and for the node.
  */
 export function computeBackends(
   port: ServicePort,
@@ -152,7 +157,10 @@ function meantFor({ hints }: Endpoint): Pick<ReadyBackend, 'forZones' | 'forNode
   return { forZones: names(hints?.forZones), forNodes: names(hints?.forNodes) };
 }
 
-/** Hints hold only when all endpoints have them and one is for this node, or else for its zone; otherwise all serve. */
+/**
+ * Hints apply only when all endpoints have them and at least one is for this node, or else for its zone; otherwise all
+ * endpoints serve.
+ */
 function nearest(ready: ReadyBackend[], { name, zone }: Pick<NodeView, 'name' | 'zone'>): ReadyBackend[] {
   if (ready.every(({ forNodes }) => forNodes.length > 0)) {
     const forNode = ready.filter(({ forNodes }) => forNodes.includes(name));
@@ -165,7 +173,7 @@ function nearest(ready: ReadyBackend[], { name, zone }: Pick<NodeView, 'name' | 
   return ready;
 }
 
-/** Name and fields in one: the name says all that the chain does. */
+/** Name and fields in one: the name describes the chain completely. */
 export function pickChainName(chain: PickChain): string {
   const counts = chain.localCount === undefined ? `${chain.count}` : `${chain.localCount}of${chain.count}`;
   return `pick-${chain.by}-${chain.masquerade}-${counts}${chain.hasAffinity ? '-affine' : ''}`;
@@ -185,7 +193,7 @@ export function parsePickChainName(name: string): PickChain | undefined {
   };
 }
 
-/** Whether one of the indexed elements of `service` in `set` is `endpoint`. */
+/** Whether `endpoint` is one of the indexed elements of `service` in `set`. */
 export function isEndpoint(
   table: { get(set: string, key: string): string | undefined },
   set: string,
@@ -198,7 +206,7 @@ export function isEndpoint(
   }
 }
 
-/** IPv4 addresses under which a service can be reached, besides the nodes' own. */
+/** IPv4 addresses by which a service can be reached, besides the nodes' own. */
 function serviceAddresses(service: Service): { cluster: string[]; external: string[] } {
   const { spec, status } = service;
   const clusterAddresses = spec?.clusterIPs?.length ? spec.clusterIPs : [spec?.clusterIP ?? ''];
@@ -283,7 +291,7 @@ function externalChain(service: Service, by: PickChain['by'], backends: Backends
   return isExternallyLocal(service) ? { ...chain, localCount: backends.local.length } : chain;
 }
 
-/** A load balancer's source ranges hold for its own addresses, not for externalIPs. */
+/** A load balancer's source ranges apply to its own addresses, not to externalIPs. */
 function firewallRules(service: Service, at: string, address: string): Element[] {
   const ranges = widestRanges(service.spec?.loadBalancerSourceRanges ?? []);
   const isBalanced = service.status?.loadBalancer?.ingress?.some(({ ip }) => ip === address);
@@ -330,7 +338,7 @@ function isExternallyLocal(service: Service): boolean {
   return service.spec?.externalTrafficPolicy === 'Local';
 }
 
-/** By address as text: any fixed order will do, so that equal inputs give equal rules. */
+/** Ordered by address as text: any fixed order will do, so that equal inputs give equal rules. */
 function sortBackends(backends: Backend[]): Backend[] {
   return backends.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.port - b.port));
 }
@@ -339,7 +347,7 @@ function isIPv4(address: string): boolean {
   return /^\d+\.\d+\.\d+\.\d+$/.test(address);
 }
 
-/** Without those that lie within others: the kernel refuses ranges that overlap. IPv4 only, host bits cleared. */
+/** Without ranges that lie within others, since the kernel refuses overlaps. IPv4 only, host bits cleared. */
 function widestRanges(texts: readonly string[]): string[] {
   const ranges = texts.flatMap((text) => {
     const match = /^(\d+\.\d+\.\d+\.\d+)\/(\d+)$/.exec(text.trim());

@@ -1,6 +1,6 @@
 /**
- * The ranges that service addresses come from, as a node knows them: what no service has there is refused, and what the
- * node itself sends there finds a route before it is rewritten.
+ * The ranges of service addresses, as a node knows them: traffic to an address there without a service is refused, and
+ * what the node itself sends there finds a route before it is rewritten.
  */
 import { ServiceCIDR } from '../../api/resources.gen.ts';
 import { type AddressRange, parseRange, rangeContains } from '../../api/validation/addresses.ts';
@@ -10,7 +10,7 @@ import type { InformerFactory } from '../../client/informer.ts';
 import type { RunCommand } from '../command.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 
-/** IPv4 ranges in the kernel's words, none within another. `own`: the range that the node was started with. */
+/** IPv4 ranges in the kernel's syntax, none within another. `own`: the range that the node was started with. */
 export function serviceRanges(own: string, objects: Iterable<ServiceCIDR>): string[] {
   const texts = [own, ...[...objects].flatMap(({ spec }) => spec?.cidrs ?? [])];
   const ranges = texts
@@ -24,7 +24,7 @@ export function serviceRanges(own: string, objects: Iterable<ServiceCIDR>): stri
   return outermost.map(formatRange).sort();
 }
 
-/** As `nft` and `ip` write it: no bits of hosts, and a single address without a length. */
+/** As `nft` and `ip` write it: without host bits, and a single address without a length. */
 function formatRange({ bytes, prefixLength }: AddressRange): string {
   const masked = bytes.map((byte, index) => {
     const bits = Math.min(8, Math.max(0, prefixLength - index * 8));
@@ -47,7 +47,7 @@ interface Route {
   prefsrc?: string;
 }
 
-/** Gives every range a route beside that of the node's own range, until `signal` aborts; the routes stay. */
+/** Maintains a route for every range besides the node's own range, until `signal` aborts; the routes stay. */
 export function startServiceRoutes(options: ServiceRoutesOptions, signal: AbortSignal): SyncLoop {
   const { clock, logger } = options;
   const objects = options.informers.of(ServiceCIDR);

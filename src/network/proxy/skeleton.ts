@@ -1,6 +1,6 @@
 /**
- * The fixed part of the node's service table: sets, base chains and the chains that elements point to. Its elements come
- * from rules.ts. A change of this text replaces the table in one transaction at the next start.
+ * The fixed part of the node's service table: sets, base chains and the chains that elements point to. Its elements
+ * come from rules.ts. When this text changes, the next start replaces the table in one transaction.
  */
 import { createHash } from 'node:crypto';
 import { type PickChain, parsePickChainName, type SetName } from './rules.ts';
@@ -13,8 +13,8 @@ export interface SkeletonOptions {
 }
 
 /**
- * In the connection's mark: the source address is replaced on the way out. The packet's own mark holds the index of the
- * endpoint, only on the first packet and only until it is sent.
+ * In the connection's mark: the source address is to be replaced on the way out. The packet's own mark holds the index
+ * of the endpoint, on the first packet only, until it is sent.
  */
 const masqueradeMark = '0x4000';
 
@@ -24,7 +24,8 @@ const affinityEntriesMax = 262_144;
 const setDeclarations: Record<SetName, string> = {
   services: 'map services { type ipv4_addr . inet_proto . inet_service : verdict; }',
   nodeports: 'map nodeports { type inet_proto . inet_service : verdict; }',
-  // The last part of an endpoint's key is its index, compared with a mark: nft can declare no plain number there.
+  // The last part of an endpoint's key is its index, which is compared with a mark: nft cannot declare a plain number
+  // there.
   endpoints:
     'map endpoints { type ipv4_addr . inet_proto . inet_service . mark : ipv4_addr . inet_service; }',
   'local-endpoints':
@@ -48,7 +49,10 @@ const setDeclarations: Record<SetName, string> = {
   'service-ranges': 'set service-ranges { type ipv4_addr; flags interval; }',
 };
 
-/** The table without elements, as one nft script. `leaked` counts packets for a service address that were about to leave. */
+/**
+ * The table without elements, as one nft script. `leaked` counts packets to a service address that were about to leave
+ * the node.
+ */
 export function skeletonText(options: SkeletonOptions): string {
   return `table ip ${tableName} {\n  chain ${versionChain(options)} { }\n${skeletonBody(options)}}\n`;
 }
@@ -64,8 +68,8 @@ export function versionChain(options: SkeletonOptions): string {
 }
 
 /**
- * What no pod and no service has is refused at once. A pod address without a pod is an unreachable route (cni), but the
- * kernel tells so only a few clients a second.
+ * Traffic to an address that no pod and no service has is refused at once. A pod address without a pod has an
+ * unreachable route (cni), but the kernel reports that to only a few clients per second.
  */
 function skeletonBody({ clusterCidr }: SkeletonOptions): string {
   return `\
@@ -174,8 +178,9 @@ function pickChainText(chain: PickChain, clusterCidr: string): string[] {
 }
 
 /**
- * Runs on the first packet of a connection, after an endpoint was chosen. An entry that is there keeps its endpoint and
- * only lives on; `goto` to here ends before the masquerade, hence the jump.
+ * Runs on the first packet of a connection, after an endpoint was chosen. An existing entry keeps its endpoint, and
+ * only its lifetime is renewed. The chain is entered by `goto`, after which the caller's masquerade is not reached:
+ * hence the jump at the end.
  */
 function rememberChainText(timeoutSeconds: number): string[] {
   const rule = (protocol: string) =>
