@@ -22,7 +22,7 @@ function cpuQuotaUs(milliCpu: number): number {
   return Math.max(quotaMinUs, Math.floor((milliCpu * quotaPeriodUs) / 1000));
 }
 
-/** What bounds the pod as a whole bounds a container without a limit of its own, which then sees it. */
+/** The limit of the pod as a whole applies to a container without its own, which then sees it. */
 export function boundedResources(pod: Pod, container: core.Container): core.ResourceRequirements {
   const { cpu, memory } = pod.spec.resources?.limits ?? {};
   const own = container.resources ?? {};
@@ -51,13 +51,13 @@ export function linuxResourcesOf(
   };
 }
 
-/** Limits of a whole pod; a limit that not every container has does not bound the pod. */
+/** Limits of a whole pod; unless every container has a limit, the pod has none. */
 export interface PodLimits {
   cpuShares: number;
   /** Microseconds per 100 ms; undefined: no limit. */
   cpuQuotaUs: number | undefined;
   memoryBytes: number | undefined;
-  /** By page size as the kernel writes it, e.g. `2MB`; of sizes that are not named a pod may have none. */
+  /** By page size as the kernel writes it, e.g. `2MB`; a pod may have no pages of sizes that are not listed. */
   hugepagesBytes: Record<string, number>;
 }
 
@@ -89,7 +89,7 @@ function kernelPageSize(size: string): string {
   return `${size.replace('i', '')}B`;
 }
 
-/** What bounds neither of two pods. */
+/** A part of the pod's resources that limits neither of two pods. */
 export function widerLimits(a: PodLimits, b: PodLimits): PodLimits {
   const wider = (left: number | undefined, right: number | undefined) =>
     left === undefined || right === undefined ? undefined : Math.max(left, right);
@@ -97,7 +97,7 @@ export function widerLimits(a: PodLimits, b: PodLimits): PodLimits {
     cpuShares: Math.max(a.cpuShares, b.cpuShares),
     cpuQuotaUs: wider(a.cpuQuotaUs, b.cpuQuotaUs),
     memoryBytes: wider(a.memoryBytes, b.memoryBytes),
-    // A change of resources leaves them as they are.
+    // A change of resources leaves these as they are.
     hugepagesBytes: a.hugepagesBytes,
   };
 }

@@ -1,4 +1,6 @@
-/** Reads upstream's configuration file of the kubelet (KubeletConfiguration) as far as it says something here. Pure. */
+/**
+ * Reads upstream's configuration file of the kubelet (KubeletConfiguration), as far as it means something here. Pure.
+ */
 import { tryParseQuantity, wholeValueOf } from '../api/quantity.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import { parsePeriodMs } from '../base/go-duration.ts';
@@ -6,7 +8,7 @@ import { defaultThresholds, type Signal, signals, type Threshold } from './evict
 import { type Verification, type VerificationPolicy, verificationPolicies } from './images/pulled-images.ts';
 import { isUnset, settledProblem } from './settled-fields.ts';
 
-/** As the file has them: quantities and durations are texts. */
+/** As in the file: quantities and durations are strings. */
 export interface KubeletConfiguration {
   apiVersion?: string;
   kind?: string;
@@ -42,12 +44,12 @@ export interface KubeletConfiguration {
 
 export interface KubeletSettings {
   podsMax: number;
-  /** Undefined: as many processes as the node has room for. */
+  /** Undefined: as many processes as the node supports. */
   podPidsMax: number | undefined;
   kubeReserved: Record<string, string>;
   systemReserved: Record<string, string>;
   evictionThresholds: readonly Threshold[];
-  /** How long a pressure condition stays after its cause has gone. */
+  /** How long a pressure condition stays after its cause is gone. */
   pressureStaysMs: number;
   imageGc: { highPercent: number; lowPercent: number; ageMinMs: number; ageMaxMs: number | undefined };
   logs: { sizeMaxBytes: number; filesMax: number; everyMs: number };
@@ -59,16 +61,16 @@ export interface KubeletSettings {
   staticPodDir: string | undefined;
   /** Whether `/logs/` shows the log files of the node. */
   showsSystemLogs: boolean;
-  /** Whether containers that name no seccomp profile have the runtime's. */
+  /** Whether containers without a seccomp profile get the runtime's default. */
   seccompDefault: boolean;
-  /** The longest wait before a container that keeps ending is started again. */
+  /** The longest delay before a container that keeps failing is restarted. */
   restartWaitMaxMs: number;
 }
 
 const apiVersion = 'kubelet.config.k8s.io/v1beta1';
 const kind = 'KubeletConfiguration';
 
-/** Upstream's values, written as in the file; `/configz` shows them with what was given in their place. */
+/** Upstream's values, written as in the file; `/configz` shows them with the given values in their place. */
 const defaults = {
   maxPods: 110,
   podPidsLimit: -1,
@@ -93,7 +95,7 @@ const defaults = {
 } satisfies KubeletConfiguration;
 
 type FieldType = 'text' | 'number' | 'boolean' | 'map' | 'list';
-/** Every field that is a setting here, with what a value of it must be. */
+/** Every field that is supported here, with the rule for its value. */
 const fields: Record<string, FieldType> = {
   apiVersion: 'text',
   kind: 'text',
@@ -127,7 +129,7 @@ const fields: Record<string, FieldType> = {
   crashLoopBackOff: 'map',
 } satisfies Record<keyof KubeletConfiguration, FieldType>;
 
-/** Of these Go's empty value is as good as none. */
+/** For these, Go's empty value means the default. */
 const defaultedWhenEmpty = [
   'maxPods',
   'evictionPressureTransitionPeriod',
@@ -137,8 +139,8 @@ const defaultedWhenEmpty = [
 ] as const satisfies readonly (keyof KubeletConfiguration)[];
 
 /**
- * `source`: the parsed file. Without the fields that say what is so anyway.
- * @throws Error that says everything that is wrong with it
+ * `source`: the parsed file. Fields that only state the default behaviour are dropped.
+ * @throws Error with everything that is wrong with it
  */
 export function parseKubeletConfiguration(source: unknown): KubeletConfiguration {
   const shape = (source ?? {}) as KubeletConfiguration;
@@ -156,7 +158,7 @@ export function parseKubeletConfiguration(source: unknown): KubeletConfiguration
   return configuration;
 }
 
-/** Only what is a setting here, and says something. */
+/** Only supported fields that have a value. */
 function withoutEmpty(shape: KubeletConfiguration): KubeletConfiguration {
   const isEmpty = (name: string, value: unknown) =>
     (defaultedWhenEmpty as readonly string[]).includes(name) && isUnset(value);
@@ -165,7 +167,7 @@ function withoutEmpty(shape: KubeletConfiguration): KubeletConfiguration {
   );
 }
 
-/** What the kubelet goes by. `configuration`: of {@link parseKubeletConfiguration}. */
+/** The kubelet's effective settings. `configuration`: from {@link parseKubeletConfiguration}. */
 export function kubeletSettings(configuration: KubeletConfiguration = {}): KubeletSettings {
   const given = { ...defaults, ...configuration };
   const ageMaxMs = parsePeriodMs(given.imageMaximumGCAge)!;
@@ -202,7 +204,7 @@ export function kubeletSettings(configuration: KubeletConfiguration = {}): Kubel
   };
 }
 
-/** What upstream lets `maxContainerRestartPeriod` be. */
+/** Upstream's bounds for `maxContainerRestartPeriod`. */
 const [restartPeriodMinMs, restartPeriodMaxMs] = [1_000, 300_000];
 
 function isBetween(value: number | undefined, min: number, max: number): boolean {
@@ -213,7 +215,7 @@ function restartPeriodOf({ crashLoopBackOff }: KubeletConfiguration): string {
   return crashLoopBackOff?.maxContainerRestartPeriod ?? defaults.crashLoopBackOff.maxContainerRestartPeriod;
 }
 
-/** The configuration in force, for `/configz`. */
+/** The effective configuration, for `/configz`. */
 export function effectiveConfiguration(configuration: KubeletConfiguration = {}): KubeletConfiguration {
   const hard = defaultThresholds.map(({ signal, minimum }) => [signal, minimumText(minimum)]);
   return {
@@ -254,14 +256,14 @@ function thresholdsOf(given: KubeletConfiguration): Threshold[] {
     graceMs: parsePeriodMs(given.evictionSoftGracePeriod?.[threshold.signal] ?? '')!,
     podGraceSeconds: given.evictionMaxPodGracePeriod ?? 0,
   }));
-  // Pods must leave as much of what they may have together as of the machine's memory.
+  // Pods must leave as much of what they may use together as of the machine's memory.
   const ofPods = hard
     .filter(({ signal }) => signal === 'memory.available')
     .map((threshold) => ({ ...threshold, signal: 'allocatableMemory.available' as const }));
   return [...hard, ...soft, ...ofPods];
 }
 
-/** A threshold of nothing is none. */
+/** A threshold of zero is none. */
 function isNothing(minimum: Threshold['minimum']): boolean {
   return typeof minimum === 'number' ? minimum === 0 : minimum.percent === 0;
 }

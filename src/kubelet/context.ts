@@ -25,11 +25,11 @@ import type { NodeFacts } from './spec/field-paths.ts';
 import type { StatusManager } from './status-manager.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 
-/** The cluster's rules for the traffic of the node's pods. */
+/** The cluster's rules for traffic of the node's pods. */
 export interface TrafficRules {
-  /** Resolves when what is known by now is in force for the pods that have addresses by now. */
+  /** Resolves when what is known at the time of the call applies to the pods that have addresses at that time. */
   inForce(): Promise<void>;
-  /** Why it is not; undefined: nothing is known to be wrong. */
+  /** Why the rules do not apply; undefined: no problem is known. */
   problem(): string | undefined;
 }
 
@@ -43,7 +43,7 @@ export interface KubeletContext {
   random: Random;
   logger: Logger;
   recorder: EventRecorder;
-  /** Ends everything. */
+  /** Stops everything. */
   signal: AbortSignal;
   objects: ObjectSource;
   images: ImageManager;
@@ -54,32 +54,32 @@ export interface KubeletContext {
   crashBackoff: WaitBackoff;
   devices: DeviceAllocator & Pick<DeviceInventory, 'ofContainer'>;
   claims: ClaimedDevices;
-  /** Resolves with what the runtime is to be told so that the container has its CDI devices. @throws Error */
+  /** Resolves with what the runtime must be given for the container to have its CDI devices. @throws Error */
   injectDevices(podUid: string, config: ContainerConfig): Promise<ContainerConfig>;
   clusterDns: readonly string[];
   clusterDomain: string;
   seccompRoot: string;
-  /** Whether containers that name no seccomp profile have the runtime's. */
+  /** Whether containers without a seccomp profile get the runtime's default. */
   seccompDefault: boolean;
   memoryCapacityBytes: number;
   /** Of the node; fresh at every call. */
   node(): NodeFacts;
   servicesFor(pod: Pod): Iterable<Service>;
-  /** Undefined: ready. Else why pods cannot get their network yet. */
+  /** Undefined: ready. Otherwise why pods cannot get their network yet. */
   networkProblem(): string | undefined;
   trafficRules: TrafficRules;
-  /** Whether this handler of the runtime can make what is below a read-only mount read-only too. */
+  /** Whether this handler of the runtime can make mounts read-only recursively. */
   hasRecursiveReadOnly(runtimeHandler: string): boolean;
   /** Why the node cannot take the pod; undefined: it can. */
   admit(pod: Pod): Promise<{ reason: string; message: string } | undefined>;
   /**
-   * Why a pod that runs cannot have the resources that its spec asks for now; undefined: it can. `granted`: as it has
-   * them by now.
+   * Why a running pod cannot have the resources that its spec now asks for; undefined: it can. `granted`: with its
+   * present resources.
    */
   findResizeProblem(pod: Pod, granted: Pod): ResizeProblem | undefined;
-  /** A pod asks for other amounts than before, or for none any more: others may be waiting for that. */
+  /** A pod's requests have changed or ended: other pods may be waiting for the resources. */
   resourcesFreed(): void;
-  /** Says whose a container or sandbox is, so that events about it find the pod. */
+  /** Records to which pod a container or sandbox belongs, so that events about it find the pod. */
   track(id: string, podUid: string): void;
   counts: PodCounts;
   /** Observes how long things took, in seconds. */

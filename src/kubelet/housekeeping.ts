@@ -18,7 +18,7 @@ export interface HousekeepingOptions {
   registration: NodeRegistration;
   nodeName: string;
   rootDir: string;
-  /** What the control group of all pods may have. */
+  /** The limits of the control group of all pods. */
   podsMemoryMaxBytes: number;
   settings: Pick<KubeletSettings, 'evictionThresholds' | 'pressureStaysMs' | 'imageGc' | 'logs'>;
 }
@@ -80,7 +80,7 @@ export function startHousekeeping(options: HousekeepingOptions, signal: AbortSig
   );
 }
 
-/** In the form that a runtime knows images by. */
+/** In the form by which a runtime knows images. */
 function* volumeImages({ spec }: Pod): Generator<string> {
   for (const { image } of spec.volumes ?? []) {
     const name = parseImageName(image?.reference ?? '');

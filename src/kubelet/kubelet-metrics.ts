@@ -14,11 +14,14 @@ import { pluginOf, type StorageMetrics, storageMetrics } from './volumes/storage
 
 export interface KubeletMetrics {
   podStart(seconds: number): void;
-  /** All of it runs, and the API shows that. */
+  /** All of its containers run, and the API shows that. */
   podRuns(took: StartTimes): void;
-  /** `operation`: what the sync was for, as upstream names it. */
+  /** `operation`: the purpose of the sync, in upstream's words. */
   sync(operation: string, seconds: number): void;
-  /** The runtime was listed; `sinceLastSeconds` from the listing before, absent for the first; `nowMs`: since the epoch. */
+  /**
+   * The runtime was listed; `sinceLastSeconds`: since the listing before, absent for the first; `nowMs`: since the
+   * epoch.
+   */
   relist(took: { seconds: number; sinceLastSeconds: number | undefined; nowMs: number }): void;
   /** A sandbox was there for a pod that nobody wants. */
   orphanFound(): void;
@@ -45,7 +48,7 @@ const startBuckets = [
   ],
 ];
 
-/** Simulated nodes share one registry: what is registered already is used by all. */
+/** Simulated nodes share one registry: metrics that are already registered serve all of them. */
 const known = new WeakMap<MetricsRegistry, KubeletMetrics>();
 
 export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
@@ -156,7 +159,7 @@ function orphanMetrics(registry: MetricsRegistry): Pick<KubeletMetrics, 'orphanF
   };
 }
 
-/** Of all nodes that share the registry: what the pods are, looked at when somebody asks. */
+/** The states of the pods of all nodes that share the registry, determined when metrics are collected. */
 function showPods(registry: MetricsRegistry, sets: readonly PodSet[], nodes: ReadonlySet<string>): void {
   registry.collected('kubelet_node_name', "The node's name. The count is always 1.", () =>
     [...nodes].map((node) => ({ labels: { node }, value: 1 })),
@@ -237,7 +240,7 @@ function lifecycleOf({ isDone, isTerminating }: PodWorker): string {
   return isTerminating ? 'terminating' : 'sync';
 }
 
-/** Of pods that nobody wants any more the runtime alone knows: they are ended without a worker. */
+/** Pods that only the runtime still knows are terminated without a worker. */
 function workingPods(sets: readonly PodSet[]) {
   const workers = sets.flatMap((set) => [...set.workers()]);
   return ['sync', 'terminating', 'terminated'].flatMap((lifecycle) =>

@@ -34,8 +34,8 @@ export interface KubeletOptions {
   seccompRoot?: string;
   version?: string;
   /**
-   * Asked when a pod has its addresses (see `PodSet.addressed`), before its first container starts.
-   * Absent: nothing is waited for.
+   * Awaited when a pod has its addresses (see `PodSet.addressed`), before its first container starts. Absent: nothing
+   * is awaited.
    */
   trafficRules?: TrafficRules;
 }

@@ -35,7 +35,7 @@ import type { CsiNode, PodVolumes } from './volumes/pod-volumes.ts';
 const defaultVersion = 'v1.36.4+wherry';
 const defaultSeccompRoot = '/var/lib/kubelet/seccomp';
 
-/** What has to be known, or stand, before the parts can be made. */
+/** What must be known, or be running, before the parts can be built. */
 export interface Ground {
   facts: MachineFacts;
   runtimeVersion: RuntimeVersion;
@@ -90,7 +90,7 @@ export class KubeletParts {
     ground.metrics.watch(this.pods, nodeName);
   }
 
-  /** What the node has, and what of it pods may use. Every pod asks several times; only devices come and go. */
+  /** The node's capacity, and what of it pods may use. Every pod asks several times; only devices change. */
   resources(): NodeResources {
     const devices = (this.devicePlugins ?? noDevices).resources();
     const known = this.#knownResources;
@@ -179,7 +179,7 @@ export class KubeletParts {
   #createAdmitter(): PodAdmitter {
     const { recorder, nodeName } = this.#options;
     const { allowedUnsafeSysctls } = this.settings;
-    // Static pods start although the API, and with it the node's object, may not be there yet.
+    // Static pods start although the API, and with it the Node object, may not be available yet.
     const standIn = { metadata: { name: nodeName, labels: this.#labels } } as Node;
     return new PodAdmitter({
       recorder,
@@ -247,13 +247,13 @@ export class KubeletParts {
     for (const uid of uids) this.#wake(uid);
   }
 
-  /** Pods may have waited for it, and what others left may go by now. */
+  /** Pods may have waited for the driver, and cleanups that need it may now succeed. */
   #pluginCame(): void {
     this.pods.wakeAll();
     this.pods.tidy();
   }
 
-  /** A runtime that knows CDI is told of the devices by their names. */
+  /** A runtime that supports CDI is given the devices by name. */
   #createInjection(): KubeletContext['injectDevices'] {
     const { runtimeStatus, runtimeVersion, logger } = this.#ground;
     const { rootDir } = this.#options.machine;
@@ -334,7 +334,7 @@ export class KubeletParts {
 
 const noTrafficRules: TrafficRules = { inForce: () => Promise.resolve(), problem: () => undefined };
 
-/** Those that a pod's environment names: of its namespace, and the API's own. */
+/** The services for a pod's environment: those of its namespace, and the API's own. */
 function* servicesFor(pod: Pod, services: Informer<Service>): Iterable<Service> {
   const { namespace = '' } = pod.metadata;
   yield* services.inNamespace(namespace);

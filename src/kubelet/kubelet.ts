@@ -22,25 +22,25 @@ import { untilDone } from './until-done.ts';
 
 export interface Kubelet {
   readonly context: KubeletContext;
-  /** As it was given. */
+  /** The configuration as given. */
   readonly configuration: KubeletConfiguration;
   readonly pods: PodSet;
   readonly registration: NodeRegistration;
   readonly reporter: NodeReporter;
   /** Resolves when the node is registered and its pods are known. */
   readonly started: Promise<void>;
-  /** Resolves after the signal, when nothing of it runs any more. @throws what kept it from starting */
+  /** Resolves after the signal, when all of it has stopped. @throws what kept it from starting */
   readonly stopped: Promise<void>;
 }
 
-/** Resolves when machine and runtime have answered; {@link Kubelet.started} resolves when all the rest runs. */
+/** Resolves when machine and runtime have answered; {@link Kubelet.started} resolves when everything else runs. */
 export async function startKubelet(options: KubeletOptions, signal: AbortSignal): Promise<Kubelet> {
   const parts = new KubeletParts(options, await prepareGround(options, signal));
   const { context, pods, registration, reporter } = parts;
   followNode(parts);
   const started = start(parts);
   const stopped = stopAfter(started, parts);
-  // Their failure is reported to whoever awaits them.
+  // Failures are reported to those who await these promises.
   stopped.catch(() => undefined);
   return {
     context,
@@ -89,7 +89,7 @@ async function start(parts: KubeletParts): Promise<void> {
   if (rootDir !== undefined) keepHouse(parts, rootDir);
 }
 
-/** Ends the parts that do not end by the signal alone; an end during the start takes effect after it. */
+/** Stops the parts that the signal alone does not stop; a stop during the start takes effect after it. */
 async function stopAfter(started: Promise<void>, { context, drivers, pods }: KubeletParts): Promise<void> {
   const { signal, probes } = context;
   await started.catch((error: unknown) => {
@@ -131,7 +131,7 @@ async function tellPodResources({ context, pods, devicePlugins }: KubeletParts):
   );
 }
 
-/** Its object and its lease. */
+/** Its Node object and its lease. */
 function keepNode({ context, registration, nodeName }: KubeletParts): void {
   const { client, clock, logger, signal } = context;
   void registration.run(signal);
@@ -174,7 +174,7 @@ function followNode({ nodes, registration, context }: KubeletParts): void {
   nodes.handle({ added: note, updated: note });
 }
 
-/** Resolves once the node's object is known. */
+/** Resolves once the Node object is known. */
 async function registered({ nodes, registration, context }: KubeletParts): Promise<void> {
   await nodes.synced();
   if (registration.node) return;
@@ -200,7 +200,10 @@ function keepHouse(parts: KubeletParts, rootDir: string): void {
   );
 }
 
-/** Timers count no time of day: what is due at some hour, a token's renewal or a deadline, may be due now. */
+/**
+ * Timers do not follow the time of day: what is due at a point in time, such as a token's renewal or a deadline, may be
+ * due now.
+ */
 function clockJumped({ context, pods }: KubeletParts, byMs: number): void {
   context.logger.warn('the clock has jumped', { seconds: Math.round(byMs / 1000) });
   pods.wakeAll();

@@ -1,6 +1,6 @@
 /**
- * Says in a container's configuration what CDI devices need, for runtimes that do not read CDI specs themselves. What
- * cannot be said there is an error: a container does not run with less than its device needs. Pure.
+ * Expresses in a container's configuration what CDI devices need, for runtimes that do not read CDI specs themselves.
+ * What cannot be expressed is an error: a container must not run with less than its device needs. Pure.
  */
 import type { ContainerConfig, Mount } from '../cri/messages.ts';
 import type { CdiDeviceNode, CdiEdits, CdiMount } from './cdi-spec.ts';
@@ -8,7 +8,7 @@ import type { CdiDeviceNode, CdiEdits, CdiMount } from './cdi-spec.ts';
 /** A device as it is to appear in the container. */
 export interface WantedNode {
   containerPath: string;
-  /** Where its kind and number are read when they are not given. */
+  /** The path from which its kind and number are read when they are not given. */
   hostPath: string;
   given: Pick<CdiDeviceNode, 'type' | 'major' | 'minor'>;
   mode: number;
@@ -17,10 +17,10 @@ export interface WantedNode {
   permissions: string;
 }
 
-/** Of device nodes for which a spec names none. */
+/** For device nodes whose spec names no permissions. */
 const defaultMode = 0o666;
 
-/** @throws Error for what a configuration cannot say */
+/** @throws Error for what a configuration cannot express */
 export function wantedNodes(edits: readonly CdiEdits[], config: ContainerConfig): WantedNode[] {
   for (const each of edits) checkExpressible(each);
   const context = config.linux?.securityContext;
@@ -37,7 +37,7 @@ export function wantedNodes(edits: readonly CdiEdits[], config: ContainerConfig)
     }));
 }
 
-/** `nodes`: the wanted ones, and where on the node each was made. */
+/** `nodes`: the wanted ones, and the path on the node where each was created. */
 export function withCdiEdits(
   config: ContainerConfig,
   edits: readonly CdiEdits[],

@@ -1,4 +1,6 @@
-/** Gives containers their CDI devices where the runtime does not: reads the node's specs and makes the device nodes. */
+/**
+ * Gives containers their CDI devices where the runtime does not: reads the node's specs and creates the device nodes.
+ */
 import { chown, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { run } from '../../base/command.ts';
@@ -15,7 +17,7 @@ export interface CdiInjectionOptions {
   specFolders?: readonly string[];
 }
 
-/** Where vendors put their specs: those that stay, and those that are made at run time. */
+/** Where vendors put their specs: permanent ones, and those generated at run time. */
 const defaultFolders = ['/etc/cdi', '/var/run/cdi'];
 
 export class CdiInjection {
@@ -27,7 +29,7 @@ export class CdiInjection {
     this.#folders = specFolders;
   }
 
-  /** `nodeFolder`: the container's own, for its device nodes. @throws Error in the words of runtimes that know CDI */
+  /** `nodeFolder`: the container's folder for its device nodes. @throws Error in the words of runtimes that know CDI */
   async inject(config: ContainerConfig, nodeFolder: string): Promise<ContainerConfig> {
     const names = (config.CDIDevices ?? []).map(({ name }) => name);
     if (names.length === 0) return config;
@@ -48,7 +50,7 @@ export class CdiInjection {
     }
   }
 
-  /** Read anew each time: drivers write them just before a container needs them. */
+  /** Read for every container: drivers write specs just before a container needs them. */
   async #specs(): Promise<LocatedSpec[]> {
     const specs: LocatedSpec[] = [];
     for (const [priority, folder] of this.#folders.entries())
@@ -56,11 +58,11 @@ export class CdiInjection {
         if (!['.json', '.yaml'].includes(extname(name))) continue;
         const path = join(folder, name);
         try {
-          // Few nodes have such a file: the others do without the memory that the parser takes.
+          // Few nodes have such a file: the others save the memory that the parser takes.
           const { parse } = await import('yaml');
           specs.push({ path, priority, spec: asCdiSpec(parse(await readFile(path, 'utf8'))) });
         } catch (error) {
-          // The devices of others can still be used.
+          // The devices of other specs can still be used.
           this.#logger.warn('a CDI spec cannot be used', { file: path, error });
         }
       }
@@ -68,14 +70,14 @@ export class CdiInjection {
   }
 }
 
-/** Whether the runtime is to be told of CDI devices by name. Those before containerd 1.7 take no notice of them. */
+/** Whether the runtime is given CDI devices by name. Containerd before 1.7 ignores them. */
 export function knowsCdi(
   { runtimeName, runtimeVersion }: Pick<RuntimeVersion, 'runtimeName' | 'runtimeVersion'>,
   { info }: Pick<RuntimeStatus, 'info'>,
 ): boolean {
   if (runtimeName !== 'containerd') return true;
   const { enableCDI } = JSON.parse(info.config ?? '{}') as { enableCDI?: boolean };
-  // Newer ones always do, and have no setting for it.
+  // Newer versions always support it, and have no setting for it.
   return enableCDI ?? Number(/^v?(\d+)\./.exec(runtimeVersion)?.[1]) >= 2;
 }
 
@@ -99,7 +101,7 @@ async function kindOf({ given, hostPath, containerPath }: WantedNode) {
   return { type: foundType, ...deviceNumber(found.rdev) };
 }
 
-/** As Linux packs the two halves into one number. */
+/** As Linux packs both halves into one number. */
 function deviceNumber(rdev: number): { major: number; minor: number } {
   const bits = BigInt(rdev);
   const major = ((bits >> 8n) & 0xfffn) | ((bits >> 32n) & 0xfffff000n);

@@ -1,4 +1,4 @@
-/** Specs of the Container Device Interface: what vendors write down about the devices of a machine. Pure. */
+/** Specs of the Container Device Interface: vendors' descriptions of the devices of a machine. Pure. */
 
 export interface CdiDeviceNode {
   path: string;
@@ -37,11 +37,11 @@ export interface CdiSpec {
   /** `vendor/class` */
   kind: string;
   devices: { name: string; containerEdits?: CdiEdits }[];
-  /** Of every container that has any of the devices. */
+  /** For every container that has any of the devices. */
   containerEdits?: CdiEdits;
 }
 
-/** A spec that was read; of two that describe the same device the one of the higher priority counts. */
+/** A parsed spec; when two describe the same device, the one with the higher priority counts. */
 export interface LocatedSpec {
   path: string;
   priority: number;
@@ -52,7 +52,7 @@ const vendor = '[A-Za-z](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?';
 const className = '[A-Za-z](?:[A-Za-z0-9_-]*[A-Za-z0-9])?';
 const kindPattern = new RegExp(`^${vendor}/${className}$`);
 
-/** @throws Error when it is none */
+/** @throws Error when it is not a valid spec */
 export function asCdiSpec(value: unknown): CdiSpec {
   const spec = value as Partial<CdiSpec> | undefined;
   if (!spec || typeof spec !== 'object') throw new Error('it is no object');
@@ -64,7 +64,9 @@ export function asCdiSpec(value: unknown): CdiSpec {
   return spec as CdiSpec;
 }
 
-/** The edits for the devices, in the order in which they are to be made; those of a spec come before its first device. */
+/**
+ * The edits for the devices, in the order in which they are applied; a spec's own edits come before its first device.
+ */
 export function editsFor(names: readonly string[], specs: readonly LocatedSpec[]): CdiEdits[] {
   const found = names.map((name) => ({ name, located: findSpec(name, specs) }));
   const missing = found.filter(({ located }) => !located).map(({ name }) => name);
@@ -81,7 +83,7 @@ export function editsFor(names: readonly string[], specs: readonly LocatedSpec[]
   return edits;
 }
 
-/** A device that two specs of the same priority describe is nobody's. */
+/** A device that two specs of the same priority describe is ambiguous, and not available. */
 function findSpec(name: string, specs: readonly LocatedSpec[]): LocatedSpec | undefined {
   const describing = specs.filter(({ spec }) => spec.devices.some((device) => nameOf(spec, device) === name));
   const highest = Math.max(...describing.map(({ priority }) => priority));

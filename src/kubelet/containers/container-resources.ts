@@ -1,4 +1,7 @@
-/** Resizing a running pod and its containers in place: what was granted, what is in force, and the conditions that say so. */
+/**
+ * Resizing a running pod and its containers in place: what was granted, what is in effect, and the conditions that say
+ * so.
+ */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { boundedResources, linuxResourcesOf, podLimitsOf } from '../cgroup-resources.ts';
@@ -19,17 +22,20 @@ import {
 
 export class ContainerResources {
   readonly #context: KubeletContext;
-  /** What the node has set aside, by container name and for the {@link wholePod}: the spec's, unless a resize waits. */
+  /**
+   * What the node has reserved, by container name and for the {@link wholePod}: the spec's amounts, unless a resize
+   * waits.
+   */
   readonly #granted = new Map<string, core.ResourceRequirements>();
-  /** In force, by the same. */
+  /** What is in effect, by the same keys. */
   readonly #actual = new Map<string, core.ResourceRequirements>();
-  /** Why what the spec asks for was not granted. */
+  /** Why the spec's amounts were not granted. */
   #pending: ResizeProblem | undefined;
-  /** Why what was granted is not in force. */
+  /** Why the granted amounts are not in effect. */
   #problem: string | undefined;
-  /** What was granted is about to be in force. */
+  /** The granted amounts are about to take effect. */
   #isUnderWay = false;
-  /** Containers that have what was granted once they are made anew, with the ids that they had. */
+  /** Containers that get the granted amounts when they are restarted, with their present ids. */
   readonly #restarting = new Map<string, string>();
 
   constructor(context: KubeletContext, pod: Pod) {
@@ -72,24 +78,24 @@ export class ContainerResources {
     return conditions;
   }
 
-  /** A resize that others stand in the way of. */
+  /** A resize that waits for other pods. */
   get isDeferred(): boolean {
     return this.#pending?.reason === 'Deferred';
   }
 
-  /** A resize to be retried, although no event will say when. */
+  /** A resize to be retried without any event to trigger it. */
   get isUnfinished(): boolean {
     return this.isDeferred || this.#problem !== undefined;
   }
 
-  /** The pod with what the node has set aside for it. */
+  /** The pod with the amounts that the node has reserved for it. */
   granted(pod: Pod): Pod {
     return this.#pending ? withResources(pod, this.#granted) : pod;
   }
 
   /**
-   * Decides what the node grants, so that {@link conditions} show it; gives the pod with what its running containers
-   * have until then, undefined when that is the same.
+   * Decides what the node grants, for {@link conditions} to show. Returns the pod with the amounts that its running
+   * containers have until then, or undefined when they are the same.
    */
   settle(pod: Pod, observed: ObservedPod): Pod | undefined {
     this.#grant(pod, observed);
@@ -100,12 +106,12 @@ export class ContainerResources {
     return inForce;
   }
 
-  /** Brings the pod's group and its running containers to what the node grants; gives the group. */
+  /** Brings the pod's group and its running containers to what the node grants; returns the group. */
   async apply(pod: Pod, observed: ObservedPod): Promise<string | undefined> {
     const { cgroups } = this.#context.machine;
     const inForce = this.settle(pod, observed);
     const granted = this.granted(pod);
-    // A group grows before those within it do, and shrinks after them.
+    // A group grows before the groups within it, and shrinks after them.
     const parent = await cgroups.apply(granted, inForce);
     const problem = inForce && (await this.#change(granted, inForce, observed));
     if (problem !== undefined && problem !== this.#problem)
@@ -117,12 +123,12 @@ export class ContainerResources {
     return parent;
   }
 
-  /** Grants what the spec asks for, if the node has it and it is the pod's turn. */
+  /** Grants the spec's amounts, if the node has them and it is the pod's turn. */
   #grant(pod: Pod, observed: ObservedPod): void {
     const all = resizableParts(pod);
     const asksForOther = all.some(({ name, resources }) => {
       const isRunning = isPartRunning(observed, name);
-      // What an adopted pod was granted is in its status.
+      // The granted amounts of an adopted pod are in its status.
       const before = this.#granted.get(name) ?? (isRunning ? this.#actual.get(name) : undefined);
       if (before) this.#granted.set(name, before);
       return before !== undefined && !sameResources(before, resources);
@@ -144,7 +150,7 @@ export class ContainerResources {
     this.#context.resourcesFreed();
   }
 
-  /** The pod with what its running containers have now; undefined when that is what was granted. */
+  /** The pod with the amounts that its running containers have now; undefined when they are the granted ones. */
   #inForce(granted: Pod, observed: ObservedPod): Pod | undefined {
     let differs = false;
     for (const { name, resources = {} } of resizableParts(granted)) {
@@ -171,7 +177,7 @@ export class ContainerResources {
     );
   }
 
-  /** Makes what was granted be in force; gives why it is not. */
+  /** Puts the granted amounts into effect; returns why that failed, if it did. */
   async #change(granted: Pod, inForce: Pod, observed: ObservedPod): Promise<string | undefined> {
     try {
       const problem = await this.#memoryProblem(granted, inForce, observed);
@@ -198,7 +204,7 @@ export class ContainerResources {
     }
   }
 
-  /** A smaller limit may not be less than what is used by now. */
+  /** A reduced limit must not be below the present usage. */
   async #memoryProblem(granted: Pod, inForce: Pod, observed: ObservedPod): Promise<string | undefined> {
     const { runtime, machine } = this.#context;
     const running = new Map(
@@ -218,7 +224,7 @@ export class ContainerResources {
     return findMemoryProblem(granted, shrinking, podShrinks ? limit : undefined, use);
   }
 
-  /** `before`: what bounded it so far. True: it ends, to start anew with what it was granted. */
+  /** `before`: the previous limits. True: the container is stopped, to be restarted with the granted amounts. */
   async #resize(
     pod: Pod,
     container: core.Container,
@@ -240,7 +246,7 @@ export class ContainerResources {
       return true;
     }
     const resources = linuxResourcesOf(bounds, oomScoreAdjust(pod, container, memoryCapacityBytes));
-    // Without a limit the old one must be lifted, which zero does not do.
+    // Without a new limit the old one must be lifted, for which zero would not do.
     if (!bounds.limits?.cpu && before.limits?.cpu) resources.cpuQuota = -1;
     delete resources.oomScoreAdj;
     await runtime.updateContainerResources(id, resources);
@@ -248,7 +254,7 @@ export class ContainerResources {
   }
 }
 
-/** The status also has sums of the containers' requests, which the spec does not have. */
+/** The status also has the sums of the containers' requests, which the spec does not have. */
 function namedIn(
   spec: core.ResourceRequirements,
   reported: core.ResourceRequirements,
@@ -276,12 +282,12 @@ function isPartRunning(observed: ObservedPod, name: string): boolean {
   return findContainer(observed, name)?.state === 'running';
 }
 
-/** What a container asks for and is bounded by, be it its own limit or the whole pod's. */
+/** What a container requests and is limited to, by its own limit or the whole pod's. */
 function boundsOf(pod: Pod, name: string): core.ResourceRequirements {
   return boundedResources(pod, resizableContainers(pod).find((one) => one.name === name)!);
 }
 
-/** What upstream's events about a resize carry. */
+/** What upstream's events about a resize contain. */
 function resizeText(pod: Pod, error?: string): string {
   const { initContainers = [], containers } = pod.spec;
   const amounts = ({ name, resources = {} }: core.Container) => {

@@ -41,22 +41,25 @@ export interface ContainerStart {
   hostsFile: string | undefined;
   /** Of the container whose processes an ephemeral container joins. */
   targetId?: string;
-  /** The container runs; what is left is its postStart hook. */
+  /** The container runs; its postStart hook has yet to finish. */
   started(containerId: string): void;
-  /** The pod is being ended: hooks are cut short. */
+  /** The pod is being terminated: hooks are cut short. */
   interrupt: AbortSignal;
-  /** A pull begins, which may take long; `shows`: it waited, which is to be seen once before. */
+  /**
+   * A pull begins, which may take long; `shows`: the container was waiting in back-off, which must be visible once
+   * before.
+   */
   pulling(shows?: WaitingReason): void;
   /** All images are there. */
   pulled(): void;
 }
 
-/** As upstream's pod workers do after an error that they cannot mend. */
+/** As upstream's pod workers do after an error that a retry may not fix. */
 const retryMs = 10_000;
 
 /** Resolves with the id. @throws StartProblem */
 export async function startContainer(context: KubeletContext, start: ContainerStart): Promise<string> {
-  // Oddities of its environment are reported first, what is missing only once the image is there.
+  // Oddities of the environment are reported first, missing references only once the image is there.
   const environment = environmentOf(context, start);
   await environment.catch(() => undefined);
   await warnOfMissingPullSecrets(context, start.pod);
@@ -75,7 +78,7 @@ async function warnOfMissingPullSecrets(context: KubeletContext, pod: Pod): Prom
   podEvents(context.recorder, pod).warning('FailedToRetrieveImagePullSecret', message);
 }
 
-/** Resolves with the container's image; those of its image volumes are there before it. @throws StartProblem */
+/** Resolves with the container's image, once the images of its image volumes are there too. @throws StartProblem */
 async function ensureImages(context: KubeletContext, start: ContainerStart): Promise<Image> {
   const { pod, container, sandboxConfig, pulling } = start;
   const events = containerEvents(context.recorder, pod, container);
@@ -96,7 +99,7 @@ async function ensureImages(context: KubeletContext, start: ContainerStart): Pro
   }
 }
 
-/** @throws StartProblem when the container's configuration is not to be had. */
+/** @throws StartProblem when the container's configuration cannot be determined. */
 async function configureOrReport(
   context: KubeletContext,
   start: ContainerStart,
@@ -140,7 +143,7 @@ async function createAndStart(
   return id;
 }
 
-/** Writes the event that the container could not be started, and returns the error to throw. */
+/** Records the event that the container could not be started, and returns the error to throw. */
 function reportProblem(
   context: KubeletContext,
   { pod, container }: ContainerStart,

@@ -1,4 +1,4 @@
-/** Starts the containers of a pod that are due, one after the other, and holds back those that keep ending. */
+/** Starts the due containers of a pod one after another, and holds back those that keep failing. */
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { SandboxConfig } from '../cri/messages.ts';
 import { findContainer, type ObservedContainer, type ObservedPod } from '../pod/pod-observation.ts';
@@ -16,7 +16,7 @@ export interface Place {
   podIps: readonly string[];
 }
 
-/** … and what is mounted into them. */
+/** What is mounted into the containers. */
 export interface FurnishedPlace extends Place {
   hostsFile: string | undefined;
   volumes: ReadonlyMap<string, MountedVolume>;
@@ -33,7 +33,7 @@ export class ContainerStarter {
     this.#hold = new CrashHold(record.context);
   }
 
-  /** `planned`: what was there when it was decided to start them; what has been killed since does not hold them back. */
+  /** `planned`: what existed when the start was decided on; containers killed since do not delay it. */
   async start(due: readonly AnyContainer[], place: FurnishedPlace, planned: ObservedPod): Promise<void> {
     const { observed, end } = this.#record;
     for (const container of due) {
@@ -94,7 +94,7 @@ export class ContainerStarter {
     record.lookAgain();
   }
 
-  /** True while a container that keeps ending must wait. */
+  /** True while a container that keeps failing must wait. */
   #holdsBack(container: core.Container, last: ObservedContainer): boolean {
     const { pod, waiting, timer } = this.#record;
     const { waitMs, shows } = this.#hold.check(pod, container, last);

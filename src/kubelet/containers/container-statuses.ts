@@ -1,4 +1,4 @@
-/** Turns what the runtime holds into the container statuses that users see. Pure. */
+/** Derives the container statuses that users see from what the runtime reports. Pure. */
 import type { Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
@@ -17,7 +17,7 @@ export interface WaitingReason {
   message: string;
 }
 
-/** What the kubelet knows of a pod besides the runtime's word. */
+/** What the kubelet knows of a pod apart from the runtime's reports. */
 export interface StatusInputs {
   /** `containerd`, as in container ids. */
   runtimeName: string;
@@ -26,13 +26,13 @@ export interface StatusInputs {
   /** Whether a running container counts as started and ready, by its probes. */
   isStarted(container: core.Container, observed: ObservedContainer): boolean;
   isReady(container: core.Container, observed: ObservedContainer): boolean;
-  /** Resources in force, where they may differ from the spec (a resize under way). */
+  /** Resources in effect, where they may differ from the spec (during a resize). */
   resourcesOf(container: core.Container): core.ResourceRequirements | undefined;
-  /** What the node has set aside for it, in force or not yet. */
+  /** What the node has reserved for it, whether in effect yet or not. */
   allocatedTo(container: core.Container): core.ResourceRequirements | undefined;
-  /** The pod's runtime can mount volumes so. */
+  /** Whether the pod's runtime supports recursive read-only mounts. */
   hasRecursiveReadOnly: boolean;
-  /** Which devices it has, and how they are. */
+  /** Its devices, and their health. */
   devicesOf?(container: core.Container): core.ResourceStatus[];
 }
 
@@ -83,7 +83,7 @@ export function computeContainerStatuses(
   };
 }
 
-/** Of regular containers alone, as upstream. */
+/** Of regular containers only, as upstream. */
 function withDevices(
   specs: readonly core.Container[],
   statuses: readonly core.ContainerStatus[],
@@ -102,7 +102,7 @@ interface KnownContainer {
   part: Part;
   /** All containers of that name, newest first. */
   history: readonly ObservedContainer[];
-  /** As last reported. */
+  /** As last reported to the API. */
   before: core.ContainerStatus | undefined;
 }
 
@@ -121,7 +121,7 @@ function containerStatus(known: KnownContainer, inputs: StatusInputs): core.Cont
     imageID: current.imageId,
     containerID: containerId(current, inputs),
   };
-  // The failed attempts of an init container that has passed do not matter any more, that all started anew does.
+  // Earlier failed attempts of an init container that has succeeded no longer matter; a restart of the whole pod does.
   const hasPassed =
     part === 'init' && !isSidecar(spec) && current.state === 'exited' && current.exitCode === 0;
   const lastTermination = previous ? stateOf(previous, inputs).terminated : before?.lastState?.terminated;
@@ -141,7 +141,7 @@ function containerStatus(known: KnownContainer, inputs: StatusInputs): core.Cont
   return status;
 }
 
-/** A container that does not run shows what it is granted, not what it had. */
+/** A container that does not run shows its granted resources, not those it had. */
 function addDetails(
   status: core.ContainerStatus,
   spec: core.Container,
@@ -195,7 +195,7 @@ function statusWithoutContainer(
     status.restartCount++;
     return status;
   }
-  // What ran before and is no longer there in the runtime (another boot, a wiped runtime) is remembered from the API.
+  // Earlier runs that the runtime no longer knows (after a reboot, or a wiped runtime) are taken from the API.
   const last = before?.state?.terminated ?? before?.lastState?.terminated;
   if (before?.state?.terminated && part === 'init') {
     return { ...before, ready: before.state.terminated.exitCode === 0 };
@@ -215,7 +215,7 @@ function statusWithoutContainer(
   return status;
 }
 
-/** How a container ended that nobody can ask any more, or that never was. */
+/** How a container ended when the runtime can no longer be asked, or that never existed. */
 export const unknownEnd: core.ContainerStateTerminated = {
   exitCode: 137,
   reason: 'ContainerStatusUnknown',
@@ -227,7 +227,7 @@ const removedToRestart = {
   message: 'The container is removed because RestartAllContainers in place',
 };
 
-/** All were ended to start anew: what is not there any more has been removed for that. */
+/** All containers were stopped for a restart of the whole pod: those missing now were removed for it. */
 function isRestartingAll(pod: Pod): boolean {
   return (pod.status?.conditions ?? []).some(
     ({ type, status }) => type === 'AllContainersRestarting' && status === 'True',
@@ -245,10 +245,10 @@ function isReadyStatus(
   return current.state === 'running' && inputs.isStarted(spec, current) && inputs.isReady(spec, current);
 }
 
-/** Whether a reason to wait may stand in for how the container ended. */
+/** Whether a reason to wait may be shown instead of how the container ended. */
 function mayStillRun(pod: Pod, spec: core.Container, part: Part, current: ObservedContainer): boolean {
   if (current.state !== 'exited') return true;
-  // Of a sidecar that ended well, too, nobody is told that it waits: upstream takes it for one that has passed.
+  // A sidecar that ended successfully is not shown as waiting either: upstream treats it as completed.
   if (part === 'init') return current.exitCode !== 0 && initRestartsAfterExit(pod, spec, current.exitCode);
   return restartsAfterExit(pod, spec, current.exitCode);
 }

@@ -1,4 +1,7 @@
-/** How long a container that keeps ending must wait before it is started again (CrashLoopBackOff), and an image before it is pulled again. */
+/**
+ * How long a container that keeps failing must wait before it is restarted (CrashLoopBackOff), and an image before it
+ * is pulled again.
+ */
 import type { Clock } from '../../base/clock.ts';
 
 interface Entry {
@@ -30,15 +33,15 @@ export class WaitBackoff {
     return this.#entries.get(key)?.delayMs ?? 0;
   }
 
-  /** What is left of the delay after something that happened at `sinceMs`; 0 when it may go on. */
+  /** What is left of the delay after an event at `sinceMs`; 0 when the wait is over. */
   remainingMs(key: string, sinceMs: number): number {
     const entry = this.#entries.get(key);
     if (!entry || this.#isForgotten(entry, sinceMs)) return 0;
-    // However the clock jumps, nobody waits longer than the delay.
+    // However the clock jumps, no wait is longer than the delay.
     return Math.min(entry.delayMs, Math.max(0, sinceMs + entry.delayMs - this.#clock.now()));
   }
 
-  /** Notes a try after the end at `sinceMs`: the next one waits longer. */
+  /** Records an attempt after the end at `sinceMs`: the next one waits longer. */
   next(key: string, sinceMs: number): void {
     const entry = this.#entries.get(key);
     const delayMs =

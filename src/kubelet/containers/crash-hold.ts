@@ -1,4 +1,4 @@
-/** Holds containers back that keep ending, and says so as users of upstream see it. */
+/** Holds back containers that keep failing, and reports that as upstream does. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { KubeletContext } from '../context.ts';
@@ -8,12 +8,12 @@ import type { ObservedContainer } from '../pod/pod-observation.ts';
 import type { WaitingReason } from './container-statuses.ts';
 
 export type HoldVerdict =
-  /** `shows`: present when the wait is to be seen in the status. */
+  /** `shows`: present when the wait is to be shown in the status. */
   | { waitMs: number; shows?: WaitingReason }
-  /** It may start now. `shows`: it waited, which is to be seen once before it starts. */
+  /** It may start now. `shows`: it was waiting, which must be visible once before it starts. */
   | { waitMs: 0; shows?: WaitingReason };
 
-/** How long an end is shown as such before it shows as a back-off; what never ran has less to show. */
+/** How long an end is shown as such before it is shown as a back-off; shorter for a container that never ran. */
 const endShownMs = 10_000;
 const failedStartShownMs = 1_000;
 
@@ -26,7 +26,7 @@ export class CrashHold {
     this.#context = context;
   }
 
-  /** How long a container that ended must still wait; asking with no wait left counts as a start. */
+  /** How long a container that ended must still wait; a call when no wait is left counts as a start. */
   check(
     pod: Pod,
     container: core.Container,

@@ -1,4 +1,4 @@
-/** Runs what a container wants done right after its start and right before its end. */
+/** Runs a container's hooks, right after its start and right before its end. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { KubeletContext } from '../context.ts';
@@ -11,7 +11,7 @@ export interface HookTarget {
   podIp: string;
 }
 
-/** How long an HTTP hook may take by itself; what bounds it else is the grace period. */
+/** The time limit of an HTTP hook; apart from that, only the grace period limits it. */
 const httpTimeoutMs = 60_000;
 
 /** @throws Error with the message for the event */

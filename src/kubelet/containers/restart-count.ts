@@ -1,8 +1,11 @@
-/** Which start of a container the next one is. */
+/** The number of a container's next start. */
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ObservedContainer } from '../pod/pod-observation.ts';
 
-/** `known`: what was reported of the pod. A runtime may forget (its storage was wiped, or all were removed to start anew). */
+/**
+ * `known`: what was last reported of the pod. A runtime may forget (its storage was wiped, or a restart of the whole
+ * pod removed everything).
+ */
 export function nextRestartCount(
   containerName: string,
   last: Pick<ObservedContainer, 'restartCount'> | undefined,

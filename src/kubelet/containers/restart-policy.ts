@@ -41,17 +41,17 @@ export function initRestartsAfterExit(pod: Pod, container: core.Container, exitC
   return exitCode !== 0 && pod.spec.restartPolicy !== 'Never';
 }
 
-/** Reason of the made-up end of a container that was removed to start anew with all others. */
+/** Reason of the substituted end of a container that was removed for a restart of the whole pod. */
 export const restartingAllReason = 'RestartingAllContainers';
 
 const asksForAll = (rule: core.ContainerRestartRule) => (rule.action as string) === 'RestartAllContainers';
 
-/** Whether the exit of some container could make all of them start anew. */
+/** Whether the exit of some container could restart the whole pod. */
 export function mayRestartAll(pod: Pod): boolean {
   return allOf(pod).some(({ restartPolicyRules = [] }) => restartPolicyRules.some(asksForAll));
 }
 
-/** The containers whose exit asks for all of the pod's to start anew. */
+/** The containers whose exit requests a restart of the whole pod. */
 export function askersForRestartOfAll(pod: Pod, observed: ObservedPod): ObservedContainer[] {
   return allOf(pod).flatMap((container) => {
     const last = findContainer(observed, container.name);

@@ -1,4 +1,4 @@
-/** Why containers of a pod do not run, as it is shown: upstream shows some reasons only a moment after they came up. */
+/** Why containers of a pod do not run, as reported: upstream shows some reasons only a moment after they occur. */
 import type { StartProblem } from './container-start.ts';
 import type { WaitingReason } from './container-statuses.ts';
 
@@ -6,7 +6,7 @@ const showsAfterMs = 1_000;
 
 export class WaitingReasons {
   readonly #shown = new Map<string, WaitingReason>();
-  /** Those to come, by the name of their container. */
+  /** Reasons to be shown later, by container name. */
   readonly #next = new Map<string, WaitingReason>();
   readonly #outdated = new Set<string>();
 
@@ -19,13 +19,13 @@ export class WaitingReasons {
     this.#shown.set(name, waiting);
   }
 
-  /** Whatever it waited for, it runs. */
+  /** It runs, so whatever it waited for is past. */
   started(name: string): void {
     this.#shown.delete(name);
     this.#next.delete(name);
   }
 
-  /** The container has another image, of which what was wrong with the old one says nothing; it shows once more. */
+  /** The container has a new image, and the problems of the old one no longer apply; they are shown once more. */
   imageChanged(name: string): void {
     this.#outdated.add(name);
   }
@@ -35,7 +35,9 @@ export class WaitingReasons {
     this.#outdated.clear();
   }
 
-  /** Shows what was held back, but for a configuration that has failed only once: it may be possible a moment later. */
+  /**
+   * Shows what was held back, except for a configuration that has failed only once, which may succeed a moment later.
+   */
   showHeldBack(): void {
     for (const [name, waiting] of this.#next) {
       if (isConfigurationProblem(waiting)) continue;
@@ -45,8 +47,8 @@ export class WaitingReasons {
   }
 
   /**
-   * Takes in that a start failed; gives the milliseconds after which to look again, if that is known. A configuration
-   * that is not possible shows when it has failed twice; that a pull failed again, a moment after the wait before it.
+   * Records a failed start; returns the milliseconds after which to try again, if known. A failed configuration is
+   * shown when it has failed twice; a repeated pull failure is shown a moment after the wait that preceded it.
    */
   failed(name: string, { waiting, retryInMs }: StartProblem): number | undefined {
     const shown = this.#shown.get(name)?.reason;

@@ -9,7 +9,7 @@ export class AddressRange {
     this.cidr = cidr;
   }
 
-  /** One after the other, from the start again at the end; as on a real node, the first is the bridge's. */
+  /** In sequence, starting over at the end; as on a real node, the first address is the bridge's. */
   next(): string {
     const [base = '', bits] = this.cidr.split('/');
     const size = 2 ** (32 - Number(bits));

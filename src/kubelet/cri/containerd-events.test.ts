@@ -10,7 +10,7 @@ import type { RuntimeEvent } from './runtime.ts';
 const path = '/containerd.services.events.v1.Events/Subscribe';
 type Subscription = ServerWritableStream<Buffer, Buffer>;
 
-/** As containerd sends it: the task's message in an envelope with its time, namespace and topic. */
+/** As containerd sends it: the task's message in an envelope with time, namespace and topic. */
 function envelope(topic: string, ...task: Buffer[]): Buffer {
   const event = Buffer.concat([bytesField(1, 'type.example/Task'), bytesField(2, Buffer.concat(task))]);
   return Buffer.concat([
@@ -38,7 +38,7 @@ const taskDelete = (container: string, process: string) =>
     bytesField(5, process),
   );
 
-/** What a subscriber is told when containerd sends `envelopes` and ends the stream. */
+/** What a subscriber receives when containerd sends `envelopes` and ends the stream. */
 async function eventsOf(...envelopes: Buffer[]): Promise<RuntimeEvent[]> {
   using containerd = await serveContainerd(
     {
@@ -67,7 +67,7 @@ test('the start, the end and the removal of a container are events', async () =>
       envelope('/tasks/oom', bytesField(1, 'c1')),
       taskExit('c1', 'c1', 137),
       taskDelete('c1', 'c1'),
-      // Older versions of containerd leave the process out.
+      // Older versions of containerd omit the process.
       taskDelete('c2', ''),
     ),
     [

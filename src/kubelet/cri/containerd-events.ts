@@ -50,8 +50,8 @@ export async function* subscribeContainerdEvents(
   );
   const cancel = () => stream.cancel();
   signal.addEventListener('abort', cancel, { once: true });
-  // containerd sends headers only with the first event, so a subscription counts as accepted once the channel
-  // is connected; the listing that the caller makes next goes through the same connection, behind it.
+  // containerd sends headers only with the first event, so a subscription counts as accepted once the channel is
+  // connected; the caller's next listing uses the same connection, behind it.
   client.waitForReady(Number.POSITIVE_INFINITY, (error) => error === undefined && ready());
   try {
     for await (const message of stream) {
@@ -71,7 +71,7 @@ interface Envelope {
   event: { value: Uint8Array };
 }
 
-/** What the events of tasks say, each as far as its message has the field. */
+/** The events of tasks, as far as each message has the fields. */
 interface TaskEvent {
   containerId: string;
   id: string;
@@ -90,7 +90,7 @@ function parseEvent({ topic, event }: Envelope): RuntimeEvent | undefined {
       return { type: 'oom', id: decode('TaskOom').containerId };
     case '/tasks/exit': {
       const { containerId, id, exitStatus } = decode('TaskExit');
-      // Other ids are those of processes that exec started.
+      // Other ids are those of exec processes.
       return id === containerId ? { type: 'exited', id, exitCode: exitStatus } : undefined;
     }
     case '/tasks/delete': {

@@ -1,6 +1,7 @@
 /**
- * containerd's leases (containerd.services.leases.v1), on the socket that also serves CRI. Each operation holds what it
- * makes by one; of an operation that a killed containerd was at, it keeps layers and content from being collected for a day.
+ * containerd's leases (containerd.services.leases.v1), on the socket that also serves CRI. Each operation holds its
+ * resources by a lease; those of an operation interrupted by the end of containerd keep layers and content from being
+ * collected for a day.
  */
 import { stat } from 'node:fs/promises';
 import { type Client, Metadata, type ServiceError } from '@grpc/grpc-js';
@@ -28,7 +29,7 @@ const root = protobuf.Root.fromJSON({
   },
 });
 
-/** Those that end by themselves belong to an operation; others were made to stay. */
+/** Leases that expire belong to an operation; others were made to last. */
 const expiryLabel = 'containerd.io/gc.expire';
 const timeoutMs = 30_000;
 
@@ -39,8 +40,8 @@ interface Lease {
 }
 
 /**
- * Ends the leases of operations that began before containerd did, and has it collect what they held. Gives how many.
- * `socketPath`: containerd makes its socket anew when it starts.
+ * Ends the leases of operations that began before containerd started, and has it collect what they held. Returns how
+ * many. `socketPath`: containerd recreates its socket when it starts.
  */
 export async function endAbandonedLeases(client: Client, socketPath: string): Promise<number> {
   const { mtimeMs: startedMs } = await stat(socketPath);

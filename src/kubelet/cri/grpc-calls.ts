@@ -4,7 +4,7 @@ import protobuf from 'protobufjs';
 import { asRuntimeError, RuntimeError } from './runtime-error.ts';
 import descriptor from './runtime-v1.protobuf.json' with { type: 'json' };
 
-/** An image list or a list of a thousand containers with their labels is a few megabytes. */
+/** A list of images, or of a thousand containers with their labels, is a few megabytes. */
 const messageSizeMaxBytes = 64 * 1024 * 1024;
 
 const toPlain: protobuf.IConversionOptions = {
@@ -18,7 +18,7 @@ const toPlain: protobuf.IConversionOptions = {
 type Service = 'RuntimeService' | 'ImageService';
 
 export interface CallOptions {
-  /** Infinity: as long as it takes. */
+  /** Infinity: no limit. */
   timeoutMs?: number;
   signal?: AbortSignal;
 }
@@ -39,7 +39,7 @@ export function connectRuntime(socketPath: string): Client {
   });
 }
 
-/** `usualTimeoutMs`: of calls that give none of their own. */
+/** `usualTimeoutMs`: for calls that give no timeout. */
 export function callsOf(client: Client, service: Service, usualTimeoutMs: number): Call {
   return <Answer>(
     methodName: string,

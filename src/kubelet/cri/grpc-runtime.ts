@@ -14,13 +14,13 @@ import type {
 import type { ContainerFilter, ContainerRuntime, SandboxFilter } from './runtime.ts';
 import { isNotFound, RuntimeError } from './runtime-error.ts';
 
-/** Upstream's `runtimeRequestTimeout`: of requests that by their nature take no time. */
+/** Upstream's `runtimeRequestTimeout`, for requests that should return at once. */
 const requestTimeoutMs = 120_000;
-/** Of what prepares a file system, a network or a process. */
+/** For requests that set up a file system, a network or a process. */
 const startTimeoutMs = 2 * requestTimeoutMs;
 const statusTimeoutMs = 10_000;
 
-/** `socketPath`: of the runtime's gRPC server. `timeoutMs`: of requests without a time of their own. */
+/** `socketPath`: of the runtime's gRPC server. `timeoutMs`: for requests without their own timeout. */
 export function grpcRuntime(socketPath: string, { timeoutMs = requestTimeoutMs } = {}): ContainerRuntime {
   const client = connectRuntime(socketPath);
   const runtime = callsOf(client, 'RuntimeService', timeoutMs);
@@ -214,13 +214,13 @@ interface VerboseImageStatus {
   info: Record<string, string>;
 }
 
-/** containerd keeps snapshots in a folder that is named after what makes them. */
+/** containerd keeps snapshots in a folder named after their snapshotter. */
 function snapshotterAt(folder = ''): string[] {
   const name = /\/io\.containerd\.snapshotter\.v1\.([^/]+)$/.exec(folder)?.[1];
   return name === undefined ? [] : [name];
 }
 
-/** On the wire a state is a message of its own: as an enumeration alone, none could not be distinguished from the first. */
+/** On the wire a state is wrapped in a message: a bare enumeration could not distinguish "any" from its first value. */
 function wireFilter(filter: ContainerFilter | SandboxFilter | undefined): object {
   const { state, ...rest } = filter ?? {};
   return { ...rest, ...(state && { state: { state } }) };
@@ -230,7 +230,7 @@ function ignoreNotFound(error: unknown): void {
   if (!isNotFound(error)) throw error;
 }
 
-/** Runtimes other than containerd keep house in their own way. */
+/** Other runtimes than containerd clean up in their own way. */
 function noneIfUnimplemented(error: unknown): number {
   if (error instanceof RuntimeError && error.code === 'Unimplemented') return 0;
   throw error;

@@ -3,11 +3,11 @@ import type { Clock } from '../../base/clock.ts';
 import type { ContainerRuntime } from './runtime.ts';
 
 export interface RuntimeOperations {
-  /** It took so long, and failed or not. */
+  /** Reports how long an operation took, and whether it failed. */
   done(operation: string, seconds: number, failed: boolean): void;
 }
 
-/** Whatever is not named here is no request to the runtime, or one that lasts. */
+/** Operations not named here are no requests to the runtime, or do not end by themselves. */
 const operations = {
   version: 'version',
   status: 'status',

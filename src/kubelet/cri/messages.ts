@@ -157,7 +157,7 @@ export interface ContainerSecurityContext {
   readonlyPaths?: string[];
   seccomp?: SecurityProfile;
   apparmor?: SecurityProfile;
-  /** The form that runtimes before the `apparmor` field read. */
+  /** The form read by runtimes that do not know the `apparmor` field. */
   apparmorProfile?: string;
 }
 
@@ -217,7 +217,7 @@ export interface ContainerStatus {
   annotations: Record<string, string>;
   mounts: Mount[];
   logPath: string;
-  /** Only newer runtimes say. */
+  /** Reported by newer runtimes only. */
   imageId?: string;
   resources?: { linux?: LinuxResources | null } | null;
   user?: { linux?: { uid: number; gid: number; supplementalGroups: number[] } | null } | null;
@@ -264,7 +264,7 @@ export interface RuntimeVersion {
 export interface RuntimeStatus {
   conditions: RuntimeCondition[];
   handlers: RuntimeHandler[];
-  /** Of the runtime as a whole; undefined: it is too old to report any. */
+  /** For the runtime as a whole; undefined: it is too old to report any. */
   features?: { supplementalGroupsPolicy: boolean };
   /** The runtime's own words, as JSON texts by topic. */
   info: Record<string, string>;

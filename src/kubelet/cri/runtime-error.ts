@@ -1,4 +1,4 @@
-/** How calls to a container runtime fail: gRPC's status codes, with the words that users know from events. */
+/** How calls to a container runtime fail: gRPC's status codes, with the wording that users know from events. */
 import type { ServiceError } from '@grpc/grpc-js';
 
 /** Names of gRPC's status codes, by number. */
@@ -24,10 +24,10 @@ const grpcCodes = [
 
 export type GrpcCode = (typeof grpcCodes)[number];
 
-/** A call that the runtime refused or that did not reach it. The message reads as users know it from events. */
+/** A call that the runtime refused, or that did not reach it. The message reads as users know it from events. */
 export class RuntimeError extends Error {
   readonly code: GrpcCode;
-  /** The runtime's own words. */
+  /** The runtime's message. */
   readonly description: string;
   constructor(code: GrpcCode, description: string, options?: ErrorOptions) {
     super(`rpc error: code = ${code} desc = ${description}`, options);

@@ -6,7 +6,7 @@ import type { ContainerRuntime, RuntimeEvent } from './runtime.ts';
 
 export interface RuntimeContractSetup {
   runtime: ContainerRuntime;
-  /** An image that is there or can be pulled, with a shell. */
+  /** An image that exists or can be pulled, with a shell. */
   image: string;
   /** Where sandboxes may write logs. */
   logDirectory: string;

@@ -35,12 +35,12 @@ export interface ContainerFilter {
   labelSelector?: Record<string, string>;
 }
 
-/** Something happened to a container or sandbox of this id; look at it. */
+/** Something happened to the container or sandbox with this id: its state should be read. */
 export interface RuntimeEvent {
   type: 'started' | 'exited' | 'deleted' | 'oom';
   /** Of a container or of a sandbox. */
   id: string;
-  /** With `exited`: what the process ended with. */
+  /** With `exited`: the exit code. */
   exitCode?: number;
 }
 
@@ -71,14 +71,14 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
-/** Calls fail with a {@link RuntimeError}. Stopping and removing what is not there succeeds. */
+/** Calls fail with a {@link RuntimeError}. Stopping or removing what does not exist succeeds. */
 export interface ContainerRuntime {
   version(): Promise<RuntimeVersion>;
   status(options?: { verbose?: boolean }): Promise<RuntimeStatus>;
   /** Tells the runtime the node's pod range; runtimes that read a CNI configuration ignore it. */
   updatePodCidr(podCidr: string): Promise<void>;
 
-  /** Resolves with the id, when the sandbox runs and has its network. */
+  /** Resolves with the id when the sandbox runs and has its network. */
   runPodSandbox(config: SandboxConfig, runtimeHandler: string, options?: CallOptions): Promise<string>;
   stopPodSandbox(id: string): Promise<void>;
   removePodSandbox(id: string): Promise<void>;
@@ -93,7 +93,7 @@ export interface ContainerRuntime {
   containerStatus(id: string): Promise<ContainerStatus>;
   listContainers(filter?: ContainerFilter): Promise<Container[]>;
   updateContainerResources(id: string, resources: LinuxResources): Promise<void>;
-  /** Has the runtime open the log file anew, after it was moved away. */
+  /** Has the runtime reopen the log file after it was moved. */
   reopenContainerLog(id: string): Promise<void>;
 
   /** `timeoutSeconds` 0: no limit. A command that runs out of time fails with code DeadlineExceeded. */
@@ -106,11 +106,11 @@ export interface ContainerRuntime {
   listContainerStats(filter?: ContainerFilter): Promise<ContainerStats[]>;
 
   listImages(): Promise<Image[]>;
-  /** Undefined when the image is not there. */
+  /** Undefined when the image does not exist. */
   imageStatus(image: ImageSpec): Promise<Image | undefined>;
-  /** Where the files of an image are kept; undefined when it is not there. */
+  /** Where the files of an image are kept; undefined when it does not exist. */
   imageSnapshot(image: ImageSpec): Promise<ImageSnapshot | undefined>;
-  /** Resolves with a reference that names what was pulled. */
+  /** Resolves with a reference to what was pulled. */
   pullImage(
     image: ImageSpec,
     auth: AuthConfig | undefined,
@@ -120,13 +120,16 @@ export interface ContainerRuntime {
   removeImage(image: ImageSpec): Promise<void>;
   imageFsInfo(): Promise<FilesystemUsage[]>;
 
-  /** Lets go of what was being made when the runtime was killed; gives of how many operations there was something. */
+  /**
+   * Releases the resources of operations that were interrupted by the end of the runtime; returns the number of such
+   * operations.
+   */
   dropAbandoned(): Promise<number>;
 
   /**
-   * What happens from now on, `ready` called once nothing is missed any more. Ends with the signal.
-   * @throws RuntimeError when the runtime goes away (follow it again and look at everything),
-   * with code Unimplemented when it has no such stream.
+   * Events from now on; `ready` is called once none can be missed. Ends with the signal.
+   * @throws RuntimeError when the runtime goes away (subscribe again, and read all states), with code Unimplemented
+   * when it has no such stream
    */
   events(signal: AbortSignal, ready: () => void): AsyncIterable<RuntimeEvent>;
 

@@ -1,15 +1,15 @@
-/** What a simulated container does, as far as its command says so. */
+/** What a simulated container does, as far as its command tells. */
 import type { ContainerConfig } from './messages.ts';
 
 /** What a simulated container does once it is started. */
 export interface SimulatedBehaviour {
-  /** Ends by itself after so long; runs until it is stopped when absent. */
+  /** Ends by itself after this time; when absent, it runs until it is stopped. */
   exit?: { afterMs: number; code: number };
-  /** Keeps running for the whole grace period when told to stop. */
+  /** Ignores the stop signal for the whole grace period. */
   ignoresTerm?: boolean;
-  /** Takes so long to end when it is killed. */
+  /** The time that it takes to end when it is killed. */
   killMs?: number;
-  /** Refuses to start, with this description. */
+  /** Fails to start, with this description. */
   startError?: string;
   /** Whether probes succeed while it runs; true by default. */
   healthy?: boolean;

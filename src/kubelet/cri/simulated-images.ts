@@ -6,7 +6,7 @@ const imageSizeBytes = 1_000_000;
 export class SimulatedImages {
   readonly #byName = new Map<string, Image>();
 
-  /** Gives the id back. */
+  /** Returns the id. */
   add(name: string, id: string): string {
     this.#byName.set(name, {
       id,
@@ -19,7 +19,7 @@ export class SimulatedImages {
     return id;
   }
 
-  /** By name or id, as in all that follows. */
+  /** By name or id, as in all methods below. */
   find(image: string): Image | undefined {
     return this.#byName.get(image) ?? this.list().find(({ id }) => id === image);
   }

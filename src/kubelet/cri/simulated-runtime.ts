@@ -1,6 +1,6 @@
 /**
- * A container runtime without containers: state machines under a handed-in clock, so that thousands of nodes run in
- * one process. What a container does follows from its image and command (see {@link behaviourOf}) unless told.
+ * A container runtime without containers: state machines under the given clock, so that thousands of nodes run in one
+ * process. What a container does follows from its image and command (see {@link behaviourOf}) unless overridden.
  */
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
@@ -22,22 +22,22 @@ import { SimulatedImages } from './simulated-images.ts';
 export interface SimulatedRuntimeOptions {
   clock: Clock;
   random: Random;
-  /** Overrides what the container's image and command say. */
+  /** Overrides the behaviour that follows from the container's image and command. */
   behaviour?: (config: ContainerConfig, sandbox: SandboxConfig) => SimulatedBehaviour | undefined;
-  /** Time that a sandbox with its network takes; 20 ms by default. */
+  /** Time to create a sandbox with its network; 20 ms by default. */
   sandboxMs?: number;
   /** Time from creating a container to running; 20 ms by default. */
   containerMs?: number;
-  /** Time to pull an image that is not there; 100 ms by default. */
+  /** Time to pull a missing image; 100 ms by default. */
   pullMs?: number;
-  /** Whether a registry has the image; by default all do but 127.0.0.1:1. */
+  /** Whether a registry has the image; by default all but 127.0.0.1:1 do. */
   hasImage?: (image: string) => boolean;
 }
 
 export interface SimulatedRuntime extends ContainerRuntime {
   /** Ends a container as if its process had exited. */
   exitContainer(id: string, exitCode: number): void;
-  /** What a probe of the container finds. */
+  /** Sets what probes of the container find. */
   setHealthy(id: string, healthy: boolean): void;
   isHealthy(id: string): boolean;
 }

@@ -1,6 +1,6 @@
 /**
- * Volumes that must be attached to the node before it uses them. The node's status says which ones it uses, so that they
- * are not detached, and which ones it may use: only what both sides have said there is relied on.
+ * Volumes that must be attached to the node before it uses them. The node's status says which ones it uses, so that
+ * they are not detached, and which ones it may use: nothing is assumed beyond what both sides have written there.
  */
 import { createHash } from 'node:crypto';
 import { VolumeAttachment } from '../../api/resources.gen.ts';
@@ -11,9 +11,9 @@ import type { VolumeRecord } from './volume-records.ts';
 
 export interface AttachedVolumesOptions {
   client: Client;
-  /** Whether the node's status says that the volume of this name is in use here: then it is not detached. */
+  /** Whether the node's status says that the volume of this name is in use here: it is not detached then. */
   isReportedInUse(volumeName: string): boolean;
-  /** Whether the node's status says that it is attached, which is taken back before it is detached. */
+  /** Whether the node's status says that it is attached; the entry is removed before it is detached. */
   isOffered(volumeName: string): boolean;
   /** The answer of `inUse` has changed, or has not been reported yet. */
   inUseChanged(): void;
@@ -21,9 +21,9 @@ export interface AttachedVolumesOptions {
 
 export class AttachedVolumes {
   readonly #options: AttachedVolumesOptions;
-  /** Volumes that are on the node or may be, by upstream's unique names. */
+  /** Volumes that are or may be on the node, by upstream's unique names. */
   readonly #held = new Set<string>();
-  /** Those that pods wait for, with the uids of the pods. */
+  /** Volumes that pods wait for, with the uids of the pods. */
   readonly #awaited = new Map<string, Set<string>>();
 
   constructor(options: AttachedVolumesOptions) {
@@ -35,7 +35,7 @@ export class AttachedVolumes {
     return [...new Set([...this.#held, ...this.#awaited.keys()])].sort();
   }
 
-  /** Gives what the attacher left for the driver. @throws VolumeError that only waits while it is not attached yet */
+  /** Returns the attacher's data for the driver. @throws VolumeError that merely waits, while it is not attached yet */
   async awaitFor(podUid: string, name: string, record: VolumeRecord): Promise<Record<string, string>> {
     if (record.attachable === 'no') return {};
     const { client, isReportedInUse, isOffered, inUseChanged } = this.#options;
@@ -56,7 +56,7 @@ export class AttachedVolumes {
     return attachment.status.attachmentMetadata ?? {};
   }
 
-  /** The pod waits for nothing any more. */
+  /** The pod no longer waits for any volume. */
   forgetPod(podUid: string): void {
     for (const [name, pods] of this.#awaited)
       if (pods.delete(podUid) && pods.size === 0) {
@@ -78,7 +78,7 @@ function uniqueVolumeName({ driverName, volumeHandle }: VolumeRecord): string {
   return `kubernetes.io/csi/${driverName}^${volumeHandle}`;
 }
 
-/** Of the VolumeAttachment that whoever attaches volumes makes for a node. */
+/** The name of the VolumeAttachment that the attach-detach controller creates for a node. */
 function attachmentName({ driverName, volumeHandle, nodeName }: VolumeRecord): string {
   const digest = createHash('sha256').update(`${volumeHandle}${driverName}${nodeName}`).digest('hex');
   return `csi-${digest}`;

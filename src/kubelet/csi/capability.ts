@@ -1,4 +1,4 @@
-/** How a volume is to be used, in the words of CSI. Pure. */
+/** How a volume is to be used, in CSI's terms. Pure. */
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { AccessMode, VolumeCapability } from './messages.ts';
 
@@ -7,7 +7,7 @@ export interface CapabilityInput {
   isBlock: boolean;
   fsType: string | undefined;
   mountFlags: readonly string[];
-  /** Absent where the kubelet itself gives the volume to the pod's group. */
+  /** Absent where the kubelet itself changes the volume's group to the pod's. */
   mountGroup: number | undefined;
   /** The driver distinguishes a single writer from a single node (SINGLE_NODE_MULTI_WRITER). */
   knowsSingleWriters: boolean;
@@ -37,7 +37,7 @@ function accessModeOf({ accessMode, knowsSingleWriters }: CapabilityInput): Acce
   }
 }
 
-/** Whether the kubelet gives the contents of a driver's volumes to the pod's group. */
+/** Whether the kubelet changes the group of a driver's volumes to the pod's. */
 export function isGivenToGroup(
   policy: string | undefined,
   volume: { fsType: string | undefined; accessModes: readonly string[]; readOnly: boolean },
@@ -48,7 +48,7 @@ export function isGivenToGroup(
   return Boolean(volume.fsType) && volume.accessModes.some((mode) => /^ReadWriteOnce(Pod)?$/.test(mode));
 }
 
-/** What a driver with `podInfoOnMount` is given about the pod. */
+/** What a driver with `podInfoOnMount` is told about the pod. */
 export function podContext(
   pod: { metadata: { name: string; namespace?: string; uid: string }; spec: core.PodSpec },
   { isEphemeral }: { isEphemeral: boolean },

@@ -28,7 +28,7 @@ const podOf = (uid: string): Pod => {
   return { ...pod, metadata: { ...pod.metadata, uid } };
 };
 
-/** A node and a cluster around the volumes; what the driver is asked is written down. */
+/** A node and a cluster around the volumes; calls to the driver are recorded. */
 class World {
   readonly rootDir = mkdtempSync(join(folder, 'node-'));
   readonly calls: string[] = [];

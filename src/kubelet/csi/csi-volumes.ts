@@ -1,6 +1,6 @@
 /**
- * CSI volumes of pods: attached by others, staged once on the node, published to each pod; and all of that back again.
- * One volume is worked on by one pod at a time.
+ * CSI volumes of pods: attached by the controller, staged once on the node, published to each pod, and all of that in
+ * reverse. Only one pod at a time works on a volume.
  */
 import { mkdir, rmdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -41,7 +41,7 @@ export interface CsiVolumesOptions extends AttachedVolumesOptions {
   nodeName(): string;
 }
 
-/** What it takes to give a staged volume to a pod. */
+/** What is needed to publish a staged volume to a pod. */
 interface Publication {
   driver: DriverClient;
   driverObject: CSIDriver | undefined;
@@ -51,18 +51,24 @@ interface Publication {
   published: PublishedVolume;
 }
 
-/** About as often as upstream's kubelet looks at a pod again. */
+/** About as often as upstream's kubelet syncs a pod. */
 const republishMs = 60_000;
 
 export class CsiVolumes {
   readonly #options: CsiVolumesOptions;
   readonly #records: VolumeRecords;
   readonly #attached: AttachedVolumes;
-  /** When a pod's volumes are published again, for drivers with `requiresRepublish`, by `podUid/volume`; milliseconds since the epoch. */
+  /**
+   * When a pod's volumes are to be published again, for drivers with `requiresRepublish`, by `podUid/volume`;
+   * milliseconds since the epoch.
+   */
   readonly #republishMs = new Map<string, number>();
-  /** What has been staged for pods, or tried to be, by their uids: given back with them whether it was published or not. */
+  /**
+   * Volumes that have been or may have been staged for pods, by the pods' uids: unstaged even if they were never
+   * published.
+   */
   readonly #stagedFor = new Map<string, Map<string, StagedVolume>>();
-  /** Folders of volumes of which it is not known whether they are staged. */
+  /** Folders of volumes that may or may not be staged. */
   readonly #uncertain = new Set<string>();
   readonly #locks = new Map<string, Promise<unknown>>();
   readonly #ready: Promise<void>;
@@ -72,7 +78,7 @@ export class CsiVolumes {
     this.#records = new VolumeRecords(options.rootDir);
     this.#attached = new AttachedVolumes(options);
     this.#ready = this.#recall();
-    // Whoever waits for it is given its failure.
+    // The failure reaches the callers that wait for it.
     this.#ready.catch(() => undefined);
   }
 
@@ -81,7 +87,7 @@ export class CsiVolumes {
     return this.#attached.inUse();
   }
 
-  /** Gives the path of a claim's volume. @throws VolumeError */
+  /** Returns the path of a claim's volume. @throws VolumeError */
   async mountClaimed(
     pod: Pod,
     name: string,
@@ -94,7 +100,7 @@ export class CsiVolumes {
     return this.#mount(pod, name, wanted, driver);
   }
 
-  /** Gives the path of a volume that lives and dies with its pod. @throws VolumeError */
+  /** Returns the path of a volume that is created and deleted with its pod. @throws VolumeError */
   async mountInline(pod: Pod, name: string, inline: core.CSIVolumeSource): Promise<string> {
     const wanted = inlineVolume(pod, name, inline, this.#options.nodeName());
     this.#driverFor(name, wanted.record);
@@ -124,7 +130,7 @@ export class CsiVolumes {
     );
   }
 
-  /** Has the file system on the volume fill it. False: the driver has nothing to do for that. */
+  /** Grows the file system to the size of the volume. False: the driver has nothing to do for that. */
   async expand(pod: Pod, volume: PersistentVolume): Promise<boolean> {
     const nodeName = this.#options.nodeName();
     const wanted = claimedVolume(volume, { readOnly: false, isAttachable: false, nodeName });
@@ -146,7 +152,7 @@ export class CsiVolumes {
     });
   }
 
-  /** Gives all that the pod has back to the drivers. @throws Error while one does not take it */
+  /** Returns all of the pod's volumes to their drivers. @throws Error while a driver does not accept one */
   async tearDown(podUid: string): Promise<void> {
     await this.#ready;
     this.#attached.forgetPod(podUid);
@@ -170,7 +176,7 @@ export class CsiVolumes {
     this.#stagedFor.delete(podUid);
   }
 
-  /** Takes back what no pod has, or may have: the kubelet may have ended between two steps. */
+  /** Cleans up volumes that belong to no pod: the kubelet may have ended between two steps. */
   async clearUnused(): Promise<void> {
     await this.#ready;
     for (const staged of await this.#allStaged())
@@ -250,7 +256,7 @@ export class CsiVolumes {
     const forPod = this.#stagedFor.get(pod.metadata.uid) ?? new Map<string, StagedVolume>();
     this.#stagedFor.set(pod.metadata.uid, forPod.set(staged.folder, staged));
     const wasStaged = (await this.#records.exists(staged)) && !this.#uncertain.has(staged.folder);
-    // Also of a driver that stages nothing: what is attached is in use until it is taken back.
+    // Also for a driver that does not stage: an attached volume is in use until it is given up.
     await this.#records.remember(staged);
     this.#attached.hold(record);
     if (!(await driver.can('STAGE_UNSTAGE_VOLUME'))) return;
@@ -272,7 +278,10 @@ export class CsiVolumes {
     }
   }
 
-  /** A driver that has given up has staged nothing; of another nobody knows, so that it is asked to unstage in the end. */
+  /**
+   * When the driver's answer is final, nothing is staged. Otherwise the outcome is unknown, and the driver is asked to
+   * unstage in the end.
+   */
   async #noteFailure(staged: StagedVolume, error: unknown): Promise<void> {
     if (mayGoOn(error)) {
       this.#uncertain.add(staged.folder);
@@ -320,7 +329,7 @@ export class CsiVolumes {
 
   async #unpublish(published: PublishedVolume): Promise<void> {
     const { record, target } = published;
-    // Another who cleared up was quicker.
+    // Another cleanup was faster.
     if (!(await this.#records.exists(published))) return;
     await this.#options.drivers.get(record.driverName).unpublish(record.volumeHandle, target);
     await removeTarget(target);
@@ -342,7 +351,7 @@ export class CsiVolumes {
     this.#attached.letGo(record);
   }
 
-  /** What a kubelet before this one had in use. */
+  /** What an earlier kubelet process had in use. */
   async #recall(): Promise<void> {
     for (const { record } of await this.#allStaged()) this.#attached.hold(record);
     this.#options.inUseChanged();
@@ -410,7 +419,7 @@ async function explained(what: string, work: () => Promise<void>): Promise<void>
   }
 }
 
-/** What a driver has left behind; never what is in a volume. */
+/** What a driver has left behind; never the content of a volume. */
 async function removeTarget(target: string): Promise<void> {
   if (await isMounted(target)) await run('umount', [target]);
   for (const remove of [rmdir, unlink])

@@ -33,7 +33,10 @@ export interface ExpandRequest {
   secrets: Record<string, string>;
 }
 
-/** Codes of calls that the driver may still be at, or that never reached it; any other is its last word. */
+/**
+ * Codes of calls that the driver may still be executing, or that never reached it; with any other code the call has
+ * ended.
+ */
 const openCodes: ReadonlySet<string> = new Set([
   'Canceled',
   'DeadlineExceeded',
@@ -42,12 +45,12 @@ const openCodes: ReadonlySet<string> = new Set([
   'Aborted',
 ]);
 
-/** Whether a call that failed so may yet have its effect. */
+/** Whether a call that failed this way may still take effect. */
 export function mayGoOn(error: unknown): boolean {
   return error instanceof RuntimeError && openCodes.has(error.code);
 }
 
-/** Upstream's patience with a driver. */
+/** Upstream's time limit for a driver. */
 const callTimeoutMs = 120_000;
 const connectTimeoutMs = 10_000;
 

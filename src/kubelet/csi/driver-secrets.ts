@@ -1,4 +1,4 @@
-/** What a driver is given to prove who it acts for: secrets that a volume names, and tokens of the pod. */
+/** The credentials that a driver is given: secrets that a volume names, and tokens of the pod. */
 import { type CSIDriver, type Pod, Secret } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import type { ObjectSource } from '../object-source.ts';
@@ -23,7 +23,7 @@ export async function secretData(
   );
 }
 
-/** The tokens that the driver asks for, where it wants them. */
+/** The tokens that the driver asks for, in the field where it expects them. */
 export async function driverTokens(
   tokens: TokenSource,
   pod: Pod,

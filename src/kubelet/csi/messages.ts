@@ -1,4 +1,4 @@
-/** The messages of a CSI driver's node service (csi.v1) and of the registration of plugins, as far as a kubelet speaks them. */
+/** The messages of a CSI driver's node service (csi.v1) and of plugin registration, as far as a kubelet uses them. */
 import protobuf from 'protobufjs';
 import { codecsOf } from '../grpc/message-codec.ts';
 
@@ -161,7 +161,7 @@ export const codec = codecsOf(
 export interface PluginInfo {
   type: string;
   name: string;
-  /** A socket; where it is empty, the one that registers answers itself. */
+  /** A socket; if empty, the one used for registration also serves. */
   endpoint: string;
   supportedVersions: string[];
 }

@@ -16,7 +16,7 @@ import { NodeDrivers } from './node-drivers.ts';
 const folder = mkdtempSync(join(tmpdir(), 'wherry-node-drivers-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** A driver that knows no more than the id of its node. */
+/** A driver that knows nothing but the id of its node. */
 async function serveDriver(endpoint: string): Promise<Server> {
   const server = new Server();
   server.addService(

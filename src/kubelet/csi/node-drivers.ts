@@ -1,4 +1,4 @@
-/** The CSI drivers of this node: which have registered, and their entries in the node's CSINode object. */
+/** The CSI drivers of this node: which are registered, and their entries in the node's CSINode object. */
 import { CSINode, Node } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import type * as storage from '../../api/types/storage-v1.gen.ts';
@@ -15,9 +15,9 @@ export interface NodeDriversOptions {
   clock: Clock;
   logger: Logger;
   nodeName: string;
-  /** The node's object, which owns the other one; undefined until it is known. */
+  /** The Node object, which owns the CSINode; undefined until it is known. */
   node(): Node | undefined;
-  /** Pods may have waited for a driver. */
+  /** Called when pods may have been waiting for the driver. */
   changed(): void;
 }
 
@@ -28,7 +28,7 @@ const conflictTriesMax = 10;
 export class NodeDrivers implements PluginKind {
   readonly #options: NodeDriversOptions;
   readonly #drivers = new Map<string, DriverClient>();
-  /** One change of the node's objects after the other. */
+  /** Changes of the node's objects are made one at a time. */
   #writing: Promise<unknown> = Promise.resolve();
 
   constructor(options: NodeDriversOptions) {
@@ -62,7 +62,7 @@ export class NodeDrivers implements PluginKind {
     this.#options.changed();
   }
 
-  /** One whose place another has taken changes nothing. */
+  /** A driver that another has replaced changes nothing. */
   async unregister({ name, endpoint }: Pick<PluginInfo, 'name' | 'endpoint'>): Promise<void> {
     const known = this.#drivers.get(name);
     if (known && known.endpoint !== endpoint) return;
@@ -71,7 +71,7 @@ export class NodeDrivers implements PluginKind {
     await this.#write(() => this.#withdraw(name));
   }
 
-  /** The object is there although no driver is: the scheduler learns from it that the node has none. */
+  /** The object exists even without any driver: it tells the scheduler that the node has none. */
   async prepare(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#options;
     for (let attempt = 0; !signal.aborted; attempt = Math.min(attempt + 1, 8)) {
@@ -119,7 +119,7 @@ export class NodeDrivers implements PluginKind {
       topologyKeys: Object.keys(segments).sort(),
       ...(info.maxVolumesPerNode > 0 && { allocatable: { count: info.maxVolumesPerNode } }),
     };
-    // What stands there may not be changed, only replaced.
+    // An existing entry cannot be changed, only replaced.
     await this.#change((others, own) => (own && isSame([own], [driver]) ? [...others, own] : others), name);
     await this.#change((others) => [...others, driver], name);
     const node = await client.get(Node, { name: nodeName });
@@ -195,7 +195,7 @@ function nodeIds({ metadata }: Node): Record<string, string> {
   try {
     return text ? (JSON.parse(text) as Record<string, string>) : {};
   } catch {
-    // Somebody else wrote it: what this node knows replaces it.
+    // Written by another client: replaced by what this node knows.
     return {};
   }
 }

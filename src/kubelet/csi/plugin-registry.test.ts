@@ -17,7 +17,7 @@ import { serveRegistrar } from './registrar.fixture.ts';
 const folder = mkdtempSync(join(tmpdir(), 'wherry-plugins-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** What stands behind a socket of the registry; `told`: what became of its registration. */
+/** What is behind a socket of the registry; `told`: what became of its registration. */
 function plugin(
   name: string,
   told: string[],

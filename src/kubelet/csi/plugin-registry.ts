@@ -1,6 +1,6 @@
 /**
- * Plugins of the node put a socket into a folder; whoever is behind it is asked who it is, and taken in. One that takes
- * its socket away is gone.
+ * Plugins of the node put a socket into a folder; each is asked for its identity, and registered. A plugin that removes
+ * its socket is gone.
  */
 import { watch } from 'node:fs';
 import { mkdir, readdir, stat } from 'node:fs/promises';
@@ -19,7 +19,7 @@ export interface PluginRegistryOptions {
   logger: Logger;
   /** By type, as plugins name it: `CSIPlugin`. */
   kinds: Readonly<Record<string, PluginKind>>;
-  /** Node's, unless a test has another. */
+  /** Node's `fs.watch`, unless a test has another. */
   watchFolder?: typeof watch;
 }
 
@@ -27,7 +27,7 @@ export interface PluginRegistryOptions {
 export interface PluginKind {
   /** @throws Error when it is rejected; the plugin is given the reason */
   register(plugin: PluginInfo): Promise<void>;
-  /** It is gone. */
+  /** The plugin is gone. */
   unregister(plugin: PluginInfo): Promise<void>;
 }
 
@@ -62,7 +62,7 @@ export class PluginRegistry {
         if (!signal.aborted) logger.warn('the folder of plugins is not watched any more', { error });
       });
     } catch (error) {
-      // The machine may have no watcher left: plugins are found all the same, only later.
+      // The machine may have run out of watches: plugins are still found, only later.
       logger.warn('the folder of plugins is not watched', { error });
     }
     void this.#run(signal);
@@ -91,7 +91,7 @@ export class PluginRegistry {
     }
   }
 
-  /** False when a plugin is to be asked again. */
+  /** False when the plugin is to be asked again. */
   async #look(signal: AbortSignal): Promise<boolean> {
     const sockets = await findSockets(this.#options.folder);
     for (const [path, { identity, plugin }] of this.#seen) {
@@ -109,7 +109,7 @@ export class PluginRegistry {
     return isDone;
   }
 
-  /** Under another socket: a plugin that starts again may come with the next before the old one is gone. */
+  /** Under another socket: a restarted plugin may appear with the next one before the old one is gone. */
   #isStillThere({ type, name, endpoint }: PluginInfo): boolean {
     return [...this.#seen.values()].some(
       ({ plugin }) => plugin.type === type && plugin.name === name && plugin.endpoint === endpoint,
@@ -159,7 +159,10 @@ export class PluginRegistry {
   }
 }
 
-/** By path, and what tells it from another at the same path. Folders that go meanwhile hide nothing of the others. */
+/**
+ * By path, with what distinguishes a socket from a later one at the same path. A folder that vanishes meanwhile does
+ * not hide the others.
+ */
 export async function findSockets(
   folder: string,
   found = new Map<string, string>(),

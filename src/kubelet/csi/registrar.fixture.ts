@@ -1,4 +1,4 @@
-/** The socket by which a plugin for tests registers at the kubelet of its node. */
+/** The socket by which a plugin in tests registers with the kubelet of its node. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Server } from '@grpc/grpc-js';

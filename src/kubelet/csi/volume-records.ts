@@ -1,6 +1,6 @@
 /**
- * What the kubelet remembers on disk of CSI volumes, where upstream has it: which volume a pod was given, and what is
- * staged on the node. It is written before a driver is asked, so that whatever a driver may have done is undone.
+ * What the kubelet records on disk about CSI volumes, in upstream's places: which volumes a pod was given, and what is
+ * staged on the node. Records are written before a driver is called, so that whatever it may have done can be undone.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { ifMissing } from '../../base/if-missing.ts';
 export interface VolumeRecord {
   driverName: string;
   volumeHandle: string;
-  /** The volume's name; of an inline one, the pod's name for it. */
+  /** The volume's name; for an inline volume, its name in the pod. */
   specVolID: string;
   nodeName: string;
   volumeLifecycleMode: 'Persistent' | 'Ephemeral';
@@ -23,13 +23,13 @@ export interface VolumeRecord {
 /** A volume of one pod. */
 export interface PublishedVolume {
   record: VolumeRecord;
-  /** Where the driver puts it. */
+  /** Where the driver publishes it. */
   target: string;
-  /** Removed when it is given back. */
+  /** Removed when the volume is unpublished. */
   folder: string;
 }
 
-/** A volume that is staged, or may be. */
+/** A volume that is or may be staged. */
 export interface StagedVolume {
   record: VolumeRecord;
   path: string;
@@ -68,7 +68,7 @@ export class VolumeRecords {
   async remember(volume: PublishedVolume | StagedVolume): Promise<void> {
     await mkdir(volume.folder, { recursive: true, mode: 0o750 });
     const file = join(volume.folder, recordFile);
-    // On the disk before it has its name: a power cut must not leave a record that cannot be read.
+    // Synced to disk before it is renamed: a power cut must not leave an unreadable record.
     await writeFile(`${file}.new`, JSON.stringify(volume.record), { flush: true });
     await rename(`${file}.new`, file);
   }
@@ -76,7 +76,7 @@ export class VolumeRecords {
   async forget(volume: PublishedVolume | StagedVolume): Promise<void> {
     for (const name of [recordFile, `${recordFile}.new`])
       await rm(join(volume.folder, name), { force: true });
-    // Not with what is in it: a volume that is still there is not the node's to remove.
+    // Not recursively: a volume that is still mounted must not be deleted.
     await rmdir(volume.folder);
   }
 
@@ -89,7 +89,7 @@ export class VolumeRecords {
     return records.flat().map((record) => this.published(podUid, record));
   }
 
-  /** `unreadable`: called for what is there and describes no volume, which keeps no other from being known. */
+  /** `unreadable`: called for entries that describe no volume, which do not hide the others. */
   async allStaged(unreadable: (error: Error) => void): Promise<StagedVolume[]> {
     const drivers = (await readdir(this.#pluginDir).catch(ifMissing([]))).filter(
       (name) => name !== 'volumeDevices',
@@ -118,7 +118,7 @@ export class VolumeRecords {
   }
 }
 
-/** Of all folders in this one. @throws Error for a record that cannot be read, unless it is to be reported otherwise */
+/** In all folders below this one. @throws Error for an unreadable record, unless it is to be reported instead */
 async function readRecords(
   folder: string,
   unreadable: (error: Error) => void = (error) => {

@@ -1,16 +1,16 @@
-/** What a pod wants of a driver, by a claim or for itself alone. Pure. */
+/** What a pod asks of a driver, by a claim or by an inline volume. Pure. */
 import { createHash } from 'node:crypto';
 import type { PersistentVolume, Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { VolumeRecord } from './volume-records.ts';
 
-/** A volume as a pod wants it: by a claim, or of its own. */
+/** A volume as a pod wants it: by a claim, or inline. */
 export interface WantedVolume {
   record: VolumeRecord;
   source: core.CSIPersistentVolumeSource;
   accessModes: readonly string[];
   mountOptions: readonly string[];
-  /** As the pod mounts it. */
+  /** How the pod mounts it. */
   readOnly: boolean;
 }
 
@@ -36,7 +36,10 @@ export function claimedVolume(
   };
 }
 
-/** One that lives and dies with its pod; its handle is made of the pod and the volume's name, as upstream makes it. */
+/**
+ * An inline volume is created and deleted with its pod; its handle is derived from the pod and the volume's name, as
+ * upstream does.
+ */
 export function inlineVolume(
   pod: Pod,
   name: string,

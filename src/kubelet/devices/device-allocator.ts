@@ -12,26 +12,26 @@ export interface DeviceGrant {
 }
 
 export interface DeviceAllocator {
-  /** @throws Error when the devices asked for are not to be had */
+  /** @throws Error when the requested devices are not available */
   allocate(pod: Pod, container: core.Container): Promise<DeviceGrant>;
   release(podUid: string): void;
   /** Capacity and allocatable amounts of extended resources, by name. */
   resources(): Record<string, { capacity: number; allocatable: number }>;
 }
 
-/** A device of a plugin, and the NUMA nodes that it is near, as far as the plugin says. */
+/** A device of a plugin, and the NUMA nodes close to it, as far as the plugin says. */
 export interface KnownDevice {
   resourceName: string;
   id: string;
   numaNodes: readonly number[];
-  /** Until its plugin says otherwise, it is taken to be. */
+  /** Assumed to be healthy until its plugin says otherwise. */
   isHealthy: boolean;
 }
 
 export interface DeviceInventory {
   /** Those that the container has. */
   ofContainer(podUid: string, container: string): KnownDevice[];
-  /** All that are healthy, whoever has them. */
+  /** All healthy devices, whether in use or not. */
   offered(): KnownDevice[];
 }
 

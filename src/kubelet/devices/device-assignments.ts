@@ -1,6 +1,6 @@
 /**
- * Which devices each container has, and what its plugin said that it needs to use them. On disk too: a container starts
- * again with the same devices, also while their plugin is away.
+ * Which devices each container has, and what its plugin said is needed to use them. Also on disk: a container restarts
+ * with the same devices, even while their plugin is away.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { Pod } from '../../api/resources.gen.ts';
@@ -14,11 +14,14 @@ export interface Assignment {
   grant: ContainerAllocateResponse;
 }
 
-/** Of one container, by resource. */
+/** For one container, by resource. */
 type Assigned = Record<string, Assignment>;
 
 interface Saved {
-  /** Resources that a plugin has offered: without it they are not to be had, whatever the node's status still says. */
+  /**
+   * Resources that a plugin has offered: without the plugin they are not available, whatever the node's status still
+   * says.
+   */
   resources: string[];
   /** By `podUid/container`. */
   containers: Record<string, Assigned>;
@@ -36,7 +39,7 @@ export class DeviceAssignments {
     this.#logger = logger;
   }
 
-  /** What cannot be read must not keep the node from starting: its devices may be given a second time then. */
+  /** An unreadable file must not keep the node from starting, at the price that its devices may be allocated twice. */
   async load(): Promise<void> {
     try {
       const { resources, containers } = JSON.parse(await readFile(this.#file, 'utf8')) as Saved;
@@ -70,7 +73,10 @@ export class DeviceAssignments {
     return [...new Set(users.map(([key]) => key.slice(0, key.indexOf('/'))))];
   }
 
-  /** Init containers have ended when the next container starts: what they had, and none that goes on has, is free for it. */
+  /**
+   * Init containers have ended when the next container starts: devices that they had, and that no running container
+   * has, are free for it.
+   */
   reusable({ metadata, spec }: Pod, resource: string): string[] {
     const idsOf = ({ name }: Pick<core.Container, 'name'>) =>
       this.find(metadata.uid, name, resource)?.ids ?? [];
@@ -105,7 +111,7 @@ export class DeviceAssignments {
     );
   }
 
-  /** One after the other: they share a temporary file. */
+  /** One at a time: writes share a temporary file. */
   #save(): Promise<void> {
     const write = async () => {
       const saved: Saved = {

@@ -33,9 +33,9 @@ export interface DevicePluginOptions {
   /** `/var/lib/kubelet/device-plugins`: plugins expect the socket `kubelet.sock` in it. */
   folder: string;
   logger: Logger;
-  /** Amounts changed: the node's status is to be written. */
+  /** Amounts changed: the node's status should be updated. */
   changed(): void;
-  /** Devices that these pods have are healthy again, or no more. */
+  /** Devices of these pods have become healthy or unhealthy. */
   healthChanged?(podUids: readonly string[]): void;
   clock?: Pick<Clock, 'monotonic'>;
   metrics?: Pick<DeviceMetrics, 'registered' | 'allocated'>;
@@ -57,7 +57,10 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
   readonly #options: DevicePluginOptions;
   readonly #plugins = new Map<string, Plugin>();
   readonly #assignments: DeviceAssignments;
-  /** By resource: what one container was promised is not taken until its plugin has agreed, so the next one waits. */
+  /**
+   * By resource: allocations are made one at a time, since devices chosen for a container are not taken until the
+   * plugin has agreed.
+   */
   readonly #turns = new Map<string, ConcurrencyLimit>();
 
   constructor(options: DevicePluginOptions) {
@@ -96,7 +99,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
 
   resources(): Record<string, { capacity: number; allocatable: number }> {
     const amounts: Record<string, { capacity: number; allocatable: number }> = {};
-    // Until its plugin comes back after a restart of the kubelet nothing of a resource is to be had.
+    // After a restart of the kubelet, a resource is unavailable until its plugin comes back.
     for (const name of this.#assignments.resources) amounts[name] = { capacity: 0, allocatable: 0 };
     for (const { resourceName, devices, connected } of this.#plugins.values()) {
       const healthy = connected ? [...devices.values()].filter(({ isHealthy }) => isHealthy).length : 0;
@@ -168,7 +171,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     return held.grant;
   }
 
-  /** `reusable`: taken by the pod itself, and no longer used. */
+  /** `reusable`: devices of the same pod that are no longer in use. */
   async #choose(plugin: Plugin, count: number, reusable: readonly string[]): Promise<string[]> {
     const { resourceName } = plugin;
     const taken = this.#assignments.taken(resourceName);
@@ -185,7 +188,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     return [...new Set([...own, ...preferred, ...free])].slice(0, count);
   }
 
-  /** The plugin knows which devices go well together; its answer counts as far as it names free ones. */
+  /** The plugin knows which devices go well together; its preference counts as far as it names free ones. */
   async #preferred(plugin: Plugin, count: number, own: string[], free: string[]): Promise<string[]> {
     const { containerResponses } = await call<{ containerResponses: { deviceIDs: string[] }[] }>(
       plugin.client,
@@ -233,7 +236,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     this.#plugins.get(resourceName)?.client.close();
     this.#plugins.set(resourceName, plugin);
     await this.#assignments.offered(resourceName);
-    // It registered once more meanwhile, which closed this connection, or the node stops.
+    // It has registered again meanwhile, which closed this connection, or the node is stopping.
     if (this.#plugins.get(resourceName) !== plugin || signal.aborted) return client.close();
     const stream = client.makeServerStreamRequest(
       `/${apiVersion}.DevicePlugin/ListAndWatch`,

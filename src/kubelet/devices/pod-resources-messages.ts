@@ -35,7 +35,7 @@ export const podResourcesCodec = codecsOf(
           claimResources: field('ClaimResource', 4, 'repeated'),
         },
       },
-      // Processors and memory are nobody's own here: their fields, 3 and 4, stay empty.
+      // CPUs and memory are not assigned exclusively here: their fields, 3 and 4, stay empty.
       ContainerResources: {
         fields: {
           name: field('string', 1),
@@ -63,7 +63,7 @@ export interface ContainerDevices {
   deviceIds: string[];
   topology?: { nodes: { ID: number }[] } | null;
 }
-/** A claim, and what was made ready for it. */
+/** A claim, and what was prepared for it. */
 export interface DynamicResourceMessage {
   claimName: string;
   claimNamespace: string;

@@ -1,6 +1,6 @@
 /**
- * The pod resources API (v1): which devices each container of the node has. Programs that monitor devices ask for it at
- * a socket of the kubelet.
+ * The pod resources API (v1): which devices each container of the node has. Monitoring agents query it on a socket of
+ * the kubelet.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ export interface PodResourcesOptions {
   folder: string;
   devices: DeviceInventory;
   claims: Pick<ClaimedDevices, 'claimsOf'>;
-  /** Those that use what the node has. */
+  /** Pods that use the node's resources. */
   pods(): Iterable<Pod>;
   find(namespace: string, name: string): Pod | undefined;
   metrics: Pick<DeviceMetrics, 'asked'>;
@@ -70,7 +70,7 @@ function method(name: string, request: string, answer: string) {
   return methodDefinition(podResourcesCodec, { path: `/v1.PodResourcesLister/${name}`, request, answer });
 }
 
-/** A failure has its own words, without a code of its own. */
+/** A failure has its own message, without a specific code. */
 function answering<Request>(asked: (failed: boolean) => void, answer: (request: Request) => object) {
   return (
     { request }: { request: Request },
@@ -87,7 +87,7 @@ function answering<Request>(asked: (failed: boolean) => void, answer: (request: 
   };
 }
 
-/** Init containers that end have nothing of their own once the others run: they are not told of. */
+/** Init containers that have ended hold nothing once the others run: they are omitted. */
 function resourcesOf(pod: Pod, { devices, claims }: PodResourcesOptions): PodResources {
   const { metadata, spec } = pod;
   const containers = [...(spec.initContainers ?? []).filter(isSidecar), ...spec.containers];
@@ -102,7 +102,7 @@ function resourcesOf(pod: Pod, { devices, claims }: PodResourcesOptions): PodRes
   };
 }
 
-/** With all of its devices, whichever requests the container names. */
+/** All of the claim's devices, whichever requests the container names. */
 function claimMessage(record: ClaimRecord): DynamicResourceMessage {
   return {
     claimName: record.name,
@@ -119,7 +119,7 @@ function claimMessage(record: ClaimRecord): DynamicResourceMessage {
   };
 }
 
-/** One for each NUMA node that the device is near. */
+/** One for each NUMA node close to the device. */
 function asMessages({ resourceName, id, numaNodes }: KnownDevice): ContainerDevices[] {
   const device = { resourceName, deviceIds: [id] };
   if (numaNodes.length === 0) return [device];

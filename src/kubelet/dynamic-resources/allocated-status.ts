@@ -1,4 +1,4 @@
-/** What a container's status tells of the devices that it has, of plugins and of claims: which, and how they are. */
+/** What a container's status says of its devices, from plugins and claims: which they are, and their health. */
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { KnownDevice } from '../devices/device-allocator.ts';
 import { devicesFor } from './claim-rules.ts';
@@ -35,7 +35,7 @@ function claimStatuses(
   return (resources?.claims ?? []).flatMap(({ name, request }) => {
     const claim = ofClaims.find(({ entry }) => entry === name);
     if (!claim) return [];
-    // Drivers know a request by its name alone, without the choice that was made among its alternatives.
+    // Drivers know a request by its name alone, without the alternative that was chosen.
     const [baseRequest] = (request ?? '').split('/');
     const byId = new Map<string, core.ResourceHealth>();
     for (const [driver, device] of devicesFor(claim.record, baseRequest)) {

@@ -1,15 +1,15 @@
-/** What the kubelet counts of claimed devices, under upstream's names. */
+/** Metrics of claimed devices, under upstream's names. */
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { DriverCall } from './driver-plugin.ts';
 
 export interface ClaimMetrics {
   took(operation: 'PrepareResources' | 'UnprepareResources', seconds: number, failed: boolean): void;
   called(call: DriverCall): void;
-  /** Asked whenever somebody looks: claims in use by driver. */
+  /** Called whenever metrics are collected: claims in use, by driver. */
   watch(inUse: () => ReadonlyMap<string, number>): void;
 }
 
-/** From 0.1 to 40 seconds, each longer than the one before by the same factor. */
+/** From 0.1 to 40 seconds, growing by a constant factor. */
 const buckets = Array.from({ length: 15 }, (_, index) => 0.1 * 400 ** (index / 14));
 
 export function claimMetrics(registry: MetricsRegistry): ClaimMetrics {

@@ -1,6 +1,6 @@
 /**
- * Which claims are, or may be, made ready on this node, for which pods, and what their drivers gave for them. On disk
- * before a driver is asked: whatever happens to the kubelet, nothing that a driver has made ready is forgotten.
+ * Which claims are or may be prepared on this node, for which pods, and what their drivers returned. Written to disk
+ * before a driver is called: whatever happens to the kubelet, nothing that a driver has prepared is forgotten.
  */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -12,9 +12,9 @@ export interface ClaimRecord {
   name: string;
   uid: string;
   podUids: string[];
-  /** By driver; one that gave nothing has an empty list. */
+  /** By driver; the list is empty for one that returned no devices. */
   devices: Record<string, PreparedDevice[]>;
-  /** All of its drivers have said so to this kubelet: after a restart they are asked once more. */
+  /** All of its drivers have prepared it for this kubelet process: after a restart they are asked again. */
   isPrepared: boolean;
 }
 
@@ -32,7 +32,7 @@ export class ClaimRecords {
     this.#logger = logger;
   }
 
-  /** What cannot be read must not keep the node from starting: claims are made ready anew when a container asks for them. */
+  /** An unreadable file must not keep the node from starting: claims are prepared again when a container needs them. */
   async load(): Promise<void> {
     try {
       const records = JSON.parse(await readFile(this.#file, 'utf8')) as Omit<ClaimRecord, 'isPrepared'>[];
@@ -64,7 +64,7 @@ export class ClaimRecords {
     this.#records.delete(key);
   }
 
-  /** One after the other: they share a temporary file. @throws Error */
+  /** One at a time: writes share a temporary file. @throws Error */
   save(): Promise<void> {
     const write = async () => {
       const saved = [...this.#records.values()].map(({ isPrepared, ...record }) => record);

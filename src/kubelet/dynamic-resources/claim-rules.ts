@@ -1,4 +1,6 @@
-/** Whether a pod may have its claims made ready, and which of them its containers see. Pure; the words are upstream's. */
+/**
+ * Whether a pod may have its claims prepared, and which of them its containers see. Pure; the wording is upstream's.
+ */
 import { isMadeFor, isReservedFor, podClaims } from '../../api/resource/pod-claims.ts';
 import type { Pod, ResourceClaim } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
@@ -6,14 +8,16 @@ import type { ClaimRecord } from './claim-records.ts';
 import type { PreparedDevice } from './driver-messages.ts';
 
 export interface NamedClaim {
-  /** The pod's own name for it; undefined: of its extended resources. */
+  /** The claim's name within the pod; undefined for the claim of its extended resources. */
   entry: string | undefined;
   claimName: string;
-  /** Made for the pod, which has to own it. */
+  /** Created for the pod, which must own it. */
   isMade: boolean;
 }
 
-/** The claims of a pod; entries that turned out to need none are left out. @throws Error for one that was not made yet */
+/**
+ * The claims of a pod, without entries that turned out to need none. @throws Error for a claim that was not created yet
+ */
 export function namedClaims(pod: Pod): NamedClaim[] {
   const { namespace, name } = pod.metadata;
   if (podClaims(pod).some(({ claimName }) => claimName === undefined))
@@ -21,7 +25,7 @@ export function namedClaims(pod: Pod): NamedClaim[] {
   return madeClaims(pod);
 }
 
-/** Those that are there. */
+/** Those that exist. */
 export function madeClaims(pod: Pod): NamedClaim[] {
   const made = podClaims(pod).flatMap(({ entry, claimName, isMade }) =>
     claimName ? [{ entry, claimName, isMade }] : [],
@@ -30,7 +34,7 @@ export function madeClaims(pod: Pod): NamedClaim[] {
   return extended ? [...made, { entry: undefined, claimName: extended, isMade: false }] : made;
 }
 
-/** Undefined: it may be made ready for the pod. */
+/** Undefined: it may be prepared for the pod. */
 export function whyNotPrepared(pod: Pod, claim: ResourceClaim, isMade: boolean): string | undefined {
   const { namespace, name, uid } = claim.metadata;
   const { metadata: owner } = pod;
@@ -42,12 +46,12 @@ export function whyNotPrepared(pod: Pod, claim: ResourceClaim, isMade: boolean):
   return undefined;
 }
 
-/** Each once, in the order of the allocation. */
+/** Each driver once, in the order of the allocation. */
 export function driversOf({ status }: ResourceClaim): string[] {
   return [...new Set(status?.allocation?.devices?.results?.map(({ driver }) => driver))];
 }
 
-/** What a container asks for: requests by the name of the claim; an empty name stands for all requests of the claim. */
+/** What a container asks for: requests by claim name; an empty name stands for all requests of the claim. */
 export function requestsOf(pod: Pod, container: core.Container): Map<string, string[]> {
   const asked = new Map<string, string[]>();
   const add = (claimName: string, request: string) =>
@@ -64,7 +68,7 @@ export function requestsOf(pod: Pod, container: core.Container): Map<string, str
   return asked;
 }
 
-/** Whether the container sees anything of it. */
+/** Whether the container sees any of the claim's devices. */
 export function usesClaim({ status }: Pod, container: core.Container, { entry }: NamedClaim): boolean {
   if (entry !== undefined) return container.resources?.claims?.some(({ name }) => name === entry) ?? false;
   const mappings = status?.extendedResourceClaimStatus?.requestMappings ?? [];

@@ -1,4 +1,6 @@
-/** How the claimed devices of the node are, as their drivers tell. What a driver is silent about for too long is unknown. */
+/**
+ * The health of the node's claimed devices, as reported by their drivers. Without reports for too long it is unknown.
+ */
 import type { Clock } from '../../base/clock.ts';
 import { WakeTimer } from '../pod/wake-timer.ts';
 import type { DeviceHealthMessage } from './driver-messages.ts';
@@ -9,12 +11,12 @@ export interface DeviceHealth {
 }
 
 interface Told extends DeviceHealth {
-  /** Until then it holds, on the clock that never jumps. */
+  /** Until when the report is valid, by the monotonic clock. */
   untilMs: number;
 }
 
 const defaultTimeoutSeconds = 30;
-/** The API takes no more; upstream's, as is what stands in place of the rest. */
+/** The API accepts no more; this limit, and what replaces the rest of a message, are upstream's. */
 const messageMax = 1024;
 const cutMark = '...';
 const unknown: DeviceHealth = { health: 'Unknown' };
@@ -39,7 +41,7 @@ export class DeviceHealths {
     return { health, ...(message && { message }) };
   }
 
-  /** Undefined: the driver does not tell any more. Devices that it leaves out are as they were until that is too long ago. */
+  /** Undefined: the driver has stopped reporting. Devices missing from a report keep their health until it expires. */
   note(driver: string, devices: readonly DeviceHealthMessage[] | undefined): void {
     if (!devices) {
       if (this.#told.delete(driver)) this.#changed(driver);

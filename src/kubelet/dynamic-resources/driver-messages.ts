@@ -10,7 +10,7 @@ export const driverCodec = codecsOf(
   protobuf.Root.fromJSON({
     nested: {
       Claim: { fields: { namespace: field('string', 1), uid: field('string', 2), name: field('string', 3) } },
-      // v1beta1 is the same but for the share, which it never sends.
+      // v1beta1 is the same except for the share, which it never sends.
       Device: {
         oneofs: { _shareId: { oneof: ['shareId'] } },
         fields: {
@@ -34,7 +34,7 @@ export const driverCodec = codecsOf(
       DeviceHealth: {
         fields: {
           device: field('DeviceIdentifier', 1),
-          // An enum on the wire, which is a number there: what newer drivers add stays readable.
+          // An enum in the definition, and a number on the wire: values that newer drivers add stay readable.
           health: field('int32', 2),
           lastUpdatedTime: field('int64', 3),
           healthCheckTimeoutSeconds: field('int64', 4),
@@ -46,7 +46,9 @@ export const driverCodec = codecsOf(
   }),
 );
 
-/** The services of a driver that the kubelet can speak to, as drivers name them when they register, and their full names. */
+/**
+ * The services of a driver that the kubelet supports, as drivers name them when they register, with their full names.
+ */
 export const driverServices: Readonly<Record<string, string>> = {
   'v1.DRAPlugin': 'k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin',
   'v1beta1.DRAPlugin': 'k8s.io.kubelet.pkg.apis.dra.v1beta1.DRAPlugin',
@@ -61,7 +63,7 @@ export interface ClaimMessage {
 }
 
 export interface PreparedDevice {
-  /** Of the claim; none: of all of them. */
+  /** The requests of the claim; none: all of them. */
   requestNames: string[];
   poolName: string;
   deviceName: string;
@@ -69,7 +71,7 @@ export interface PreparedDevice {
   shareId?: string;
 }
 
-/** What became of each claim, by its uid. */
+/** The outcome for each claim, by its uid. */
 export type PrepareAnswer = Record<string, { devices: PreparedDevice[]; error: string }>;
 export type UnprepareAnswer = Record<string, { error: string }>;
 

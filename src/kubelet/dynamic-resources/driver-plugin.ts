@@ -1,4 +1,4 @@
-/** One registered plugin of a driver: its connection, whether it is there at the moment, and the calls to it. */
+/** One registered plugin of a driver: its connection, whether it is reachable at the moment, and the calls to it. */
 import { Client, connectivityState, credentials, type ServiceError } from '@grpc/grpc-js';
 import type { Clock } from '../../base/clock.ts';
 import { asRuntimeError, type RuntimeError } from '../cri/runtime-error.ts';
@@ -14,10 +14,10 @@ import {
 export interface DriverPluginOptions {
   driver: string;
   endpoint: string;
-  /** Its full name. */
+  /** The full name of the service. */
   service: string;
   clock: Clock;
-  /** It is there, or there no more. */
+  /** Called when it becomes reachable or unreachable. */
   connectionChanged(): void;
   called(call: DriverCall): void;
 }
@@ -30,9 +30,9 @@ export interface DriverCall {
   seconds: number;
 }
 
-/** Upstream's patience with a driver. */
+/** Upstream's time limit for a driver. */
 const callTimeoutMs = 45_000;
-/** How often somebody who is not there is called upon; a driver that comes back is to be known soon. */
+/** How often an unreachable plugin is tried: its return should be noticed soon. */
 const reconnect = { 'grpc.initial_reconnect_backoff_ms': 500, 'grpc.max_reconnect_backoff_ms': 5_000 };
 
 export class DriverPlugin {
@@ -63,7 +63,10 @@ export class DriverPlugin {
     return await this.#call('NodeUnprepareResources', claims);
   }
 
-  /** All of its devices, whenever one changes. Ends with the signal, or when the plugin ends it. @throws RuntimeError */
+  /**
+   * All of its devices, whenever one changes. Ends with the signal, or when the plugin ends the stream. @throws
+   * RuntimeError
+   */
   async *healths(signal: AbortSignal): AsyncGenerator<DeviceHealthMessage[]> {
     const stream = this.#client.makeServerStreamRequest(
       `/${healthService}/NodeWatchResources`,
@@ -89,11 +92,11 @@ export class DriverPlugin {
     this.#client.close();
   }
 
-  /** Connects, and again whenever the connection is lost: a driver that comes back is known without a call to it. */
+  /** Connects, and reconnects whenever the connection is lost: a returning driver is noticed without a call to it. */
   #followConnection(): void {
     if (this.#isClosed) return;
     const channel = this.#client.getChannel();
-    // The answer is how it was before, and nothing tells of a change in between.
+    // The connection state may lag behind, and no event reports a change in between.
     channel.getConnectivityState(true);
     const state = channel.getConnectivityState(false);
     const isConnected = state === connectivityState.READY;

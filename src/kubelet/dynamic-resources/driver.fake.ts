@@ -1,4 +1,4 @@
-/** The server's side of a driver of claimed devices, for tests: what it answers is the test's. */
+/** The server side of a driver of claimed devices, for tests, which decide what it answers. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Server, status } from '@grpc/grpc-js';
@@ -14,9 +14,9 @@ import {
 } from './driver-messages.ts';
 
 export interface FakeDriver {
-  /** As it registers them; the first one when absent. */
+  /** The name under which it registers the service; the first one when absent. */
   service?: string;
-  /** What is thrown is the answer's error. */
+  /** A thrown error becomes the error of the answer. */
   prepare(claims: ClaimMessage[]): PrepareAnswer | Promise<PrepareAnswer>;
   unprepare(claims: ClaimMessage[]): UnprepareAnswer | Promise<UnprepareAnswer>;
   /** Called once for each kubelet that watches. */
@@ -32,7 +32,7 @@ const watching = {
 
 type Reply = (error: object | null, answer?: object) => void;
 
-/** Resolves when the socket is there. */
+/** Resolves when the socket exists. */
 export async function serveDriver(socket: string, driver: FakeDriver): Promise<{ stop(): void }> {
   const { service = 'v1.DRAPlugin' } = driver;
   const prefix = driverServices[service]!;

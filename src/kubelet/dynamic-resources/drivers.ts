@@ -1,6 +1,6 @@
 /**
- * The drivers of claimed devices that have registered on this node. A driver that is replaced has two plugins for a
- * while, the old and the new one; the newest that is there is asked.
+ * The drivers of claimed devices registered on this node. A driver that is being replaced has two plugins for a while,
+ * the old and the new one; the newest reachable one is used.
  */
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -13,12 +13,12 @@ import { type DriverCall, DriverPlugin } from './driver-plugin.ts';
 export interface ClaimDriversOptions {
   clock: Clock;
   logger: Logger;
-  /** Ends everything. */
+  /** Stops everything. */
   signal: AbortSignal;
-  /** Told of each change: `isUsable` when one of the driver's plugins is there. */
+  /** Called on each change: `isUsable` when one of the driver's plugins is reachable. */
   changed(driver: string, isUsable: boolean): void;
   called(call: DriverCall): void;
-  /** Undefined: nobody tells of its devices any more. */
+  /** Undefined: no plugin reports its devices any longer. */
   health(driver: string, devices: readonly DeviceHealthMessage[] | undefined): void;
 }
 
@@ -31,7 +31,7 @@ const healthRetryMs = 5_000;
 
 export class ClaimDrivers implements PluginKind {
   readonly #options: ClaimDriversOptions;
-  /** By driver, in the order in which they came. */
+  /** By driver, in the order of registration. */
   readonly #drivers = new Map<string, Registered[]>();
 
   constructor(options: ClaimDriversOptions) {
@@ -103,11 +103,11 @@ export class ClaimDrivers implements PluginKind {
       try {
         for await (const devices of plugin.healths(signal)) health(driver, devices);
       } catch (error) {
-        // It does not watch over its devices, and will not begin to without another plugin.
+        // It does not support health monitoring, which only another plugin could change.
         if (error instanceof RuntimeError && error.code === 'Unimplemented') return;
         logger.debug('a driver does not tell of its devices', { driver, error });
       }
-      // The plugin that takes its place, or has taken it, may tell of them already.
+      // The plugin that replaces it may be reporting the devices already.
       const others = (this.#drivers.get(driver) ?? []).filter((each) => each.plugin !== plugin);
       if (others.length === 0) health(driver, undefined);
       await pause(clock, healthRetryMs, signal);

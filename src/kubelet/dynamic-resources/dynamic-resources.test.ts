@@ -43,11 +43,11 @@ const deviceOf = (claim: string, driver: string, requestNames: string[] = []): P
   cdiDeviceIds: [`${driver}/${claim}=0`],
 });
 
-/** A node whose drivers answer by `answers`; `asked`: what they were asked. */
+/** A node whose drivers answer by `answers`; `asked`: the calls to them. */
 async function createNode(claims: ResourceClaim[], file = join(folder, String(files++))) {
   const asked: string[] = [];
   const present = new Set(['d', 'e']);
-  /** By driver; undefined: all went well. */
+  /** By driver; undefined: success. */
   const failures = new Map<string, string>();
   const tell = (driver: string, verb: string, messages: readonly ClaimMessage[]) =>
     asked.push(`${driver} ${verb} ${messages.map(({ name }) => name).join(' ')}`);

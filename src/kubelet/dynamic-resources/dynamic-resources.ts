@@ -1,6 +1,6 @@
 /**
- * The claimed devices of the node's pods: made ready by their drivers before a pod's sandbox is made, passed on to its
- * containers, and given back when the last pod that uses a claim has ended.
+ * The claimed devices of the node's pods: prepared by their drivers before a pod's sandbox is created, passed on to its
+ * containers, and unprepared when the last pod that uses a claim has ended.
  */
 import { type Pod, ResourceClaim } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
@@ -28,14 +28,14 @@ export interface DynamicResourcesOptions {
   logger: Logger;
   records: ClaimRecords;
   drivers: {
-    /** @throws Error when it has not registered */
+    /** @throws Error when the driver is not registered */
     get(driver: string): Pick<DriverPlugin, 'prepare' | 'unprepare'>;
   };
   /** For metrics. */
   took(operation: 'PrepareResources' | 'UnprepareResources', seconds: number, failed: boolean): void;
 }
 
-/** A claim that a driver is to make ready, or to take back. */
+/** A claim that a driver is to prepare or unprepare. */
 interface Batch {
   driver: string;
   plugin: Pick<DriverPlugin, 'prepare' | 'unprepare'>;
@@ -44,26 +44,26 @@ interface Batch {
 
 /** A claim that a container uses. */
 export interface ContainerClaim {
-  /** The pod's own name for it; undefined: of its extended resources. */
+  /** The claim's name within the pod; undefined for the claim of its extended resources. */
   entry: string | undefined;
   record: ClaimRecord;
 }
 
 export class DynamicResources {
   readonly #options: DynamicResourcesOptions;
-  /** A claim may be shared: it is not taken back while it is made ready for somebody else. */
+  /** A claim may be shared: it must not be unprepared while it is being prepared for another pod. */
   readonly #turns = new KeyTurns();
 
   constructor(options: DynamicResourcesOptions) {
     this.#options = options;
   }
 
-  /** Whether a driver still has to hear that the pod is over. */
+  /** Whether a driver has yet to be told that the pod has ended. */
   holds(podUid: string): boolean {
     return this.#options.records.holds(podUid);
   }
 
-  /** Whether all is there that the pod's containers need. */
+  /** Whether everything that the pod's containers need is prepared. */
   isPrepared(pod: Pod): boolean {
     if (!hasClaims(pod)) return true;
     const { records } = this.#options;
@@ -73,7 +73,7 @@ export class DynamicResources {
     });
   }
 
-  /** Makes all claims of the pod ready. @throws Error in upstream's words */
+  /** Prepares all claims of the pod. @throws Error in upstream's words */
   async prepare(pod: Pod, signal: AbortSignal): Promise<void> {
     if (!hasClaims(pod)) return;
     await this.#measured('PrepareResources', () => {
@@ -84,7 +84,7 @@ export class DynamicResources {
     });
   }
 
-  /** Gives back what the pod had; nobody's fault if it had nothing. @throws Error in upstream's words */
+  /** Unprepares the pod's claims, if it had any. @throws Error in upstream's words */
   async unprepare(podUid: string): Promise<void> {
     if (!this.holds(podUid)) return;
     await this.#measured('UnprepareResources', () => this.#unprepareOf(podUid)).catch((error: unknown) => {
@@ -92,7 +92,7 @@ export class DynamicResources {
     });
   }
 
-  /** Gives back what pods had that are no more. What a driver does not take back now is tried again at the next call. */
+  /** Unprepares claims of pods that no longer exist. What a driver refuses now is tried again at the next call. */
   async tidy(isActive: (podUid: string) => boolean): Promise<void> {
     const { records, logger } = this.#options;
     const users = new Set([...records.all()].flatMap(({ podUids }) => podUids));
@@ -104,7 +104,7 @@ export class DynamicResources {
     }
   }
 
-  /** The CDI devices that a container is to be given. @throws Error when a claim was not made ready */
+  /** The CDI devices that a container is to get. @throws Error when a claim was not prepared */
   cdiDevicesOf(pod: Pod, container: core.Container): string[] {
     const ids = new Set<string>();
     for (const [claimName, requests] of requestsOf(pod, container)) {
@@ -120,7 +120,7 @@ export class DynamicResources {
     return [...ids];
   }
 
-  /** Those that were made ready, or begun to be. */
+  /** Claims that were prepared, or may have been in part. */
   claimsOf(pod: Pod, container: core.Container): ContainerClaim[] {
     if (!hasClaims(pod)) return [];
     return madeClaims(pod).flatMap((claim) => {
@@ -129,7 +129,7 @@ export class DynamicResources {
     });
   }
 
-  /** Claims that are ready, by driver; under `<any>` all of them. */
+  /** Prepared claims, by driver; all of them under `<any>`. */
   inUse(): Map<string, number> {
     const counts = new Map([['<any>', 0]]);
     for (const { isPrepared, devices } of this.#options.records.all())
@@ -146,7 +146,7 @@ export class DynamicResources {
       const record = this.#take(pod, claim);
       if (!record.isPrepared) due.push(record);
     }
-    // Before any driver is asked: a pod that goes before its driver has answered is known to have asked.
+    // Before any driver is called: if the pod goes before its driver has answered, the call is on record.
     await records.save();
     for (const { driver, plugin, claims } of batchesOf(due, (name) => findPlugin(checked, name)))
       this.#note(driver, claims, await answered('NodePrepareResources', plugin.prepare(claims, signal)));
@@ -154,7 +154,7 @@ export class DynamicResources {
     await records.save();
   }
 
-  /** Changes nothing: a pod that is refused here can go without its driver. */
+  /** Changes nothing: a pod that is refused here can end without its driver. */
   async #check(pod: Pod, signal: AbortSignal) {
     const { client, drivers } = this.#options;
     const { namespace = '' } = pod.metadata;
@@ -172,7 +172,7 @@ export class DynamicResources {
     return checked;
   }
 
-  /** Notes that the pod uses the claim. */
+  /** Records that the pod uses the claim. */
   #take(pod: Pod, claim: ResourceClaim): ClaimRecord {
     const { records } = this.#options;
     const { namespace = '', name, uid } = claim.metadata;
@@ -236,7 +236,7 @@ export class DynamicResources {
   }
 }
 
-/** That a pod uses a claim is noted before its drivers are asked, and each may still refuse it. */
+/** The use is recorded before the drivers are called, and each may still refuse. */
 function hasAllDevices({ isPrepared, devices }: ClaimRecord): boolean {
   return isPrepared || Object.values(devices).every(({ length }) => length > 0);
 }
@@ -273,7 +273,7 @@ function answered<T>(method: string, answer: Promise<T>): Promise<T> {
   });
 }
 
-/** @throws Error in upstream's words when it is not about the claims that were asked for, or tells of a failure */
+/** @throws Error in upstream's words when the answer is not about the requested claims, or reports a failure */
 function checkAnswer(method: string, claims: readonly ClaimMessage[], answer: UnprepareAnswer): void {
   for (const [uid, { error }] of Object.entries(answer)) {
     const claim = claims.find((each) => each.uid === uid);

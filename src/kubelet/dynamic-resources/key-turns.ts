@@ -1,10 +1,10 @@
-/** Work on several keys at once, where no two may work on the same one: whoever came first goes first. */
+/** Work on several keys at once, where no two tasks may work on the same key: first come, first served. */
 
 export class KeyTurns {
-  /** Settles when the last work on a key so far has ended. */
+  /** Settles when the last task queued for a key has ended. */
   readonly #last = new Map<string, Promise<unknown>>();
 
-  /** All keys are queued for at once, so that nobody waits for somebody who waits for them. */
+  /** A task queues for all its keys at once, which rules out deadlocks. */
   take<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
     const turn = Promise.all(keys.map((key) => this.#last.get(key))).then(work);
     const ended = turn.then(

@@ -1,4 +1,4 @@
-/** The parts that serve claimed devices on a node, connected: drivers, what they made ready, and how the devices are. */
+/** Connects the parts that serve claimed devices on a node: drivers, what they prepared, and the devices' health. */
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -38,12 +38,12 @@ export interface NodeClaimsOptions {
   nodeName: string;
   /** The kubelet's. */
   rootDir: string;
-  /** Ends everything. */
+  /** Stops everything. */
   signal: AbortSignal;
   metrics: ClaimMetrics;
-  /** Pods may have waited for a driver, those that are no more too. */
+  /** Called when pods, including ended ones, may have been waiting for a driver. */
   driverCame(): void;
-  /** Devices that these pods have are told of differently. */
+  /** Called when the reported health of these pods' devices has changed. */
   healthChanged(podUids: readonly string[]): void;
 }
 
@@ -95,7 +95,7 @@ export class NodeClaims {
     };
   }
 
-  /** Before any pod is looked at. No driver is there yet: what they offered before does not count. */
+  /** Before any pod is handled. No driver is connected yet, so what they offered before no longer counts. */
   async start(): Promise<void> {
     await this.#records.load();
     void this.#wiping.wipeAll();

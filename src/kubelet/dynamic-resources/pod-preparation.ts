@@ -1,4 +1,4 @@
-/** Has the claims of one pod made ready, tries again when that fails, and reports it in events. */
+/** Has the claims of one pod prepared, retries on failure, and reports it in events. */
 import type { Pod } from '../../api/resources.gen.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import { messageOf } from '../../base/error-message.ts';
@@ -6,7 +6,7 @@ import type { KubeletContext } from '../context.ts';
 import { podEvents } from '../pod/pod-events.ts';
 
 const retry = { firstMs: 1_000, maxMs: 122_000 };
-/** Of what fails for so long, the wait grows no more. */
+/** Upper limit of the growing delay between attempts. */
 const attemptsMax = 8;
 
 export class PodPreparation {
@@ -17,7 +17,7 @@ export class PodPreparation {
     this.#context = context;
   }
 
-  /** Undefined: all is ready. Else when to try again. `interrupt`: the pod is to end. */
+  /** Undefined: everything is prepared. Otherwise when to retry. `interrupt`: aborts when the pod is to end. */
   async setUp(pod: Pod, interrupt: AbortSignal): Promise<{ retryInMs: number } | undefined> {
     try {
       await this.#context.claims.prepare(pod, interrupt);

@@ -1,6 +1,6 @@
 /**
- * Takes back what drivers of this node have offered when they are not there to make it good: of all drivers when the
- * kubelet starts, later of one that stays away. Drivers that are there publish theirs anew.
+ * Deletes the ResourceSlices of drivers of this node that are absent and so cannot honour them: of all drivers when the
+ * kubelet starts, later of a driver that stays away. Drivers that are present publish theirs again.
  */
 import { ResourceSlice } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
@@ -14,30 +14,33 @@ export interface SliceWipingOptions {
   clock: Clock;
   logger: Logger;
   nodeName: string;
-  /** Ends everything. */
+  /** Stops everything. */
   signal: AbortSignal;
 }
 
-/** Upstream's: long enough for a pod to be replaced by the next, short enough that few pods are sent to what is gone. */
+/**
+ * Upstream's: long enough for a driver's pod to be replaced, short enough that few pods are sent to devices that are
+ * gone.
+ */
 const patienceMs = 30_000;
 const retry = { firstMs: 1_000, maxMs: 300_000 };
 
 export class SliceWiping {
   readonly #options: SliceWipingOptions;
-  /** Of drivers that are away. */
+  /** By absent driver. */
   readonly #pending = new Map<string, AbortController>();
 
   constructor(options: SliceWipingOptions) {
     this.#options = options;
   }
 
-  /** Whatever any driver of the node has offered; resolves when it is gone. */
+  /** Deletes all slices of any driver of the node; resolves when they are gone. */
   async wipeAll(): Promise<void> {
     await this.#wipe(undefined, this.#options.signal);
   }
 
   driverWent(driver: string): void {
-    // Whoever is away already has no longer for having gone once more.
+    // Another disconnection does not extend the time of a driver that is already absent.
     if (this.#pending.has(driver)) return;
     const back = new AbortController();
     this.#pending.set(driver, back);

@@ -22,7 +22,7 @@ import type { Threshold } from './eviction-plan.ts';
 const rootDir = mkdtempSync(join(tmpdir(), 'wherry-eviction-'));
 after(() => rmSync(rootDir, { recursive: true }));
 
-/** A node with these pods, of which `told` says in order what happened. */
+/** A node with these pods; `told` lists in order what happened. */
 function setup(options: { pods: Pod[]; usage: MachineUsage; thresholds: Threshold[]; imageBytes?: number }) {
   const clock = new VirtualClock();
   const told: string[] = [];

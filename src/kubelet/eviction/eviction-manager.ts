@@ -1,4 +1,4 @@
-/** Keeps the node itself alive: when it runs short of something, pods go, in upstream's order. */
+/** Protects the node: when it runs short of a resource, pods are evicted in upstream's order. */
 import { pause } from '../../base/clock.ts';
 import type { KubeletContext } from '../context.ts';
 import type { ContainerStats } from '../cri/messages.ts';
@@ -42,27 +42,27 @@ export interface EvictionOptions {
   imageGc: ImageGc;
   /** The kubelet's folder, where emptyDirs are. */
   rootDir: string;
-  /** What the control group of all pods may have. */
+  /** The limits of the control group of all pods. */
   podsMemoryMaxBytes: number;
   thresholds: readonly Threshold[];
-  /** How long a pressure condition stays after its cause has gone. */
+  /** How long a pressure condition stays after its cause is gone. */
   pressureStaysMs: number;
 }
 
 interface Annotated {
-  /** Of the event. */
+  /** The time for the event. */
   annotations?: Record<string, string>;
 }
 
 const everyMs = 10_000;
-/** While pressed, the next look comes sooner. */
+/** Under pressure, checks are more frequent. */
 const pressedMs = 2_000;
-/** Another pod goes only after the last one has ended, or has had this long to. */
+/** The next pod is evicted only after the last one has ended, or has had this long to end. */
 const evictedEndsMs = 30_000;
 
 export class EvictionManager {
   readonly #options: EvictionOptions;
-  /** Since when each threshold is met. */
+  /** When each threshold was first met. */
   readonly #metSinceMs = new Map<Threshold, number>();
   readonly #lastMetMs = new Map<Signal, number>();
   /** Thresholds for which something is being reclaimed. */
@@ -85,7 +85,7 @@ export class EvictionManager {
     }
   }
 
-  /** One look; true when something was done about what it found. */
+  /** One check; true when something was done about a shortage. */
   async look(): Promise<boolean> {
     const { context, reporter, registration, thresholds } = this.#options;
     const usage = await context.machine.usage();
@@ -143,8 +143,8 @@ export class EvictionManager {
   }
 
   /**
-   * What ended containers left and unused images go before pods do. True when something went: the runtime gives the
-   * space back a moment later, so only the next measurement shows whether that was enough.
+   * Remains of ended containers and unused images go before pods do. True when something was removed: the runtime frees
+   * the space a moment later, so only the next measurement shows whether that was enough.
    */
   async #reclaimDisk(): Promise<boolean> {
     const { context, imageGc, pods } = this.#options;
@@ -223,7 +223,7 @@ export class EvictionManager {
       if (!hasStorageLimits(worker.pod)) continue;
       const exceeded = exceededLimit(worker.pod, await this.#diskUse(worker, await this.#statsOf(worker)));
       if (!exceeded) continue;
-      // No disruption: the pod itself is to blame.
+      // Not a disruption: the pod itself is to blame.
       const { signal, message } = exceeded;
       this.#evict(worker, signal, { message, graceSeconds: immediateGraceSeconds });
       evicted = true;

@@ -1,4 +1,4 @@
-/** Which resource the node is short of, and which pod goes first. Pure. */
+/** Which resource the node is short of, and which pod is evicted first. Pure. */
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import { formatQuantity, parseQuantity, quantityFromValue, wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
@@ -19,15 +19,15 @@ export type Signal = (typeof signals)[number];
 
 export interface Threshold {
   signal: Signal;
-  /** Bytes or counts; or a part of the capacity. */
+  /** Bytes or counts; or a fraction of the capacity. */
   minimum: number | { percent: number };
-  /** The minimum as it was given, where that was an amount. */
+  /** The minimum as given, if it was an amount. */
   minimumText?: string;
-  /** Once it acts, how much more than the minimum must be available before it rests. */
+  /** Once it acts, how much more than the minimum must be available before it stops. */
   reclaim?: number | { percent: number };
-  /** Soft thresholds must be met for so long; hard ones act at once. */
+  /** How long soft thresholds must be met; hard ones act at once. */
   graceMs?: number;
-  /** What pods get at most to end after a soft threshold, in seconds. */
+  /** The longest grace period of pods after a soft threshold, in seconds. */
   podGraceSeconds?: number;
 }
 
@@ -45,7 +45,7 @@ export interface Observation {
   capacity: number;
 }
 
-/** Of the memory that pods may have together, and what they use of it. */
+/** Of the memory that pods may use together: that limit, and their usage. */
 export interface PodsMemory {
   usedBytes: number;
   maxBytes: number;
@@ -89,11 +89,14 @@ export function minimumOf({ minimum }: Threshold, capacity: number): number {
 
 function amountOf(amount: Threshold['minimum'], capacity: number): number {
   if (typeof amount === 'number') return amount;
-  // Upstream keeps the fraction as a float32: the last digits of its message come from that.
+  // Upstream keeps the fraction as a float32, from which the last digits of its message come.
   return Math.trunc(capacity * Math.fround(amount.percent / 100));
 }
 
-/** Thresholds that are met, memory first: it cannot wait. `isActing`: of those that were, and must reclaim more. */
+/**
+ * Thresholds that are met, memory first, since it cannot wait. `isActing`: those that were met before, and have a
+ * minimum to reclaim.
+ */
 export function metThresholds(
   thresholds: readonly Threshold[],
   observed: ReadonlyMap<Signal, Observation>,
@@ -102,7 +105,7 @@ export function metThresholds(
   return thresholds
     .filter((threshold) => {
       const observation = observed.get(threshold.signal);
-      // File systems without a fixed number of inodes say zero.
+      // File systems without a fixed number of inodes report zero.
       if (!observation || observation.capacity === 0) return false;
       const { capacity, available } = observation;
       const more = isActing(threshold) ? amountOf(threshold.reclaim ?? 0, capacity) : 0;
@@ -118,17 +121,17 @@ function isMemory({ signal }: Threshold): boolean {
 export interface PodUse {
   pod: Pod;
   memoryBytes: number;
-  /** On the disk in question: {@link countedDiskUse}; the same of inodes. */
+  /** On the disk in question: {@link countedDiskUse}; the same for inodes. */
   diskBytes: number;
   inodes: number;
   pids: number;
-  /** By name, as far as a container is to blame by itself. */
+  /** By container name, where single containers are measured. */
   containers: ReadonlyMap<string, { memoryBytes: number; diskBytes: number }>;
 }
 
 /**
- * What a pod has on the disk that the signal is about: all of its writable layers, logs and emptyDirs, unless images,
- * and with them writable layers, have a file system of their own.
+ * What a pod uses on the disk that the signal is about: all of its writable layers, logs and emptyDirs, unless images,
+ * and with them writable layers, have a separate file system.
  */
 export function countedDiskUse(
   signal: Signal,
@@ -147,7 +150,7 @@ export function isOfImages(signal: Signal, { imageFsIsApart = false }: Pick<Mach
   return signal.startsWith('imagefs.') || (signal.startsWith('nodefs.') && !imageFsIsApart);
 }
 
-/** The pods to evict, the first one first: those above their requests, then by priority, then by how far above. */
+/** The pods to evict, in order: those above their requests, then by priority, then by how far above. */
 export function rankForEviction(signal: Signal, uses: readonly PodUse[]): PodUse[] {
   const resource = resourceOf(signal);
   const excessOf = ({ pod, memoryBytes, diskBytes, inodes, pids }: PodUse): number => {
@@ -178,21 +181,21 @@ const resourceNames = {
 
 type Resource = (typeof resourceNames)[Signal];
 
-/** What is reclaimed when a signal is low, in the word that events and messages use. */
+/** What is reclaimed when a signal is low, in the words of events and messages. */
 export function resourceOf(signal: Signal): Resource {
   return resourceNames[signal];
 }
 
-/** What an evicted pod has to end. `specifiedSeconds`: by its own spec. */
+/** The grace period of an evicted pod. `specifiedSeconds`: from its spec. */
 export function evictionGraceSeconds(threshold: Threshold, specifiedSeconds: number): number {
   if (threshold.graceMs === undefined) return immediateGraceSeconds;
   return Math.min(threshold.podGraceSeconds ?? 0, specifiedSeconds);
 }
 
-/** Of those that cannot be given time: hard thresholds, limits on local storage. */
+/** For evictions that cannot wait: hard thresholds, limits on local storage. */
 export const immediateGraceSeconds = 1;
 
-/** Upstream's words to the evicted. */
+/** Upstream's message to evicted pods. */
 export function evictionMessage(threshold: Threshold, observation: Observation, use: PodUse): string {
   const resource = resourceOf(threshold.signal);
   const isCount = resource === 'inodes' || resource === 'pids';
@@ -206,7 +209,7 @@ export function evictionMessage(threshold: Threshold, observation: Observation, 
   return message;
 }
 
-/** The same for programs, at the event. */
+/** The same for machines, in annotations of the event. */
 export function evictionAnnotations(signal: Signal, use: PodUse): Record<string, string> {
   const resource = resourceOf(signal);
   const exceeding = exceedingContainers(resource, use);
@@ -227,7 +230,7 @@ function* eachContainer({ pod }: PodUse) {
   yield* pod.spec.containers;
 }
 
-/** Containers that use more than they asked for, as far as single containers are measured. */
+/** Containers that use more than they requested, where single containers are measured. */
 function exceedingContainers(resource: Resource, use: PodUse) {
   const exceeding: { name: string; used: string; request: string }[] = [];
   if (resource !== 'memory' && resource !== 'ephemeral-storage') return exceeding;
@@ -241,7 +244,7 @@ function exceedingContainers(resource: Resource, use: PodUse) {
   return exceeding;
 }
 
-/** A given amount in its canonical form; of a part of the capacity the bytes, also where inodes are counted. */
+/** A given amount in its canonical form; for a fraction of the capacity the bytes, even when inodes are counted. */
 function minimumTextOf(threshold: Threshold, { capacity }: Observation): string {
   if (threshold.minimumText !== undefined) return formatQuantity(parseQuantity(threshold.minimumText));
   return formatBytes(minimumOf(threshold, capacity));

@@ -20,7 +20,7 @@ export interface ExceededLimit {
   message: string;
 }
 
-/** The first limit that is exceeded, in upstream's words; undefined: all are kept. */
+/** The first limit that is exceeded, in upstream's words; undefined: none is. */
 export function exceededLimit(pod: Pod, use: PodDiskUse): ExceededLimit | undefined {
   for (const { name, emptyDir } of pod.spec.volumes ?? []) {
     const limitBytes = wholeValueOf(emptyDir?.sizeLimit ?? '0');
@@ -30,7 +30,7 @@ export function exceededLimit(pod: Pod, use: PodDiskUse): ExceededLimit | undefi
         message: `Usage of EmptyDir volume "${name}" exceeds the limit "${emptyDir?.sizeLimit}". `,
       };
   }
-  // Containers without a limit add nothing to the pod's, but what they use counts.
+  // Containers without a limit add nothing to the pod's limit, but their usage counts.
   const podLimit = computePodLimits(pod, exactAmounts).get(resource);
   if (podLimit && totalUse(use).bytes > quantityValue(podLimit))
     return {

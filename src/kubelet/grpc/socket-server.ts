@@ -1,4 +1,7 @@
-/** gRPC services on a Unix socket: those by which plugins register and monitors ask, and those of plugins in tests. */
+/**
+ * gRPC services on a Unix socket: those by which plugins register and monitoring agents query, and those of plugins in
+ * tests.
+ */
 import { rm } from 'node:fs/promises';
 import { type MethodDefinition, type Server, ServerCredentials } from '@grpc/grpc-js';
 import type { CodecOf } from './message-codec.ts';
@@ -27,7 +30,7 @@ export function methodDefinition(codec: CodecOf, facts: MethodFacts): MethodDefi
   };
 }
 
-/** Takes the place of what an earlier server left there. Resolves when the socket can be dialled. */
+/** Replaces the socket of an earlier server. Resolves when the socket can be connected to. */
 export async function listenOnSocket(server: Server, socket: string): Promise<void> {
   await rm(socket, { force: true });
   await new Promise<void>((resolve, reject) => {

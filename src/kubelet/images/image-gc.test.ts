@@ -18,7 +18,7 @@ function setup(options: {
   inUse?: string[];
   inVolumes?: string[];
   ageMaxMs?: number;
-  /** Images that the runtime does not let go. */
+  /** Images that the runtime refuses to remove. */
   stuck?: string[];
 }) {
   const clock = new VirtualClock();
@@ -87,7 +87,7 @@ test('above the high mark the longest unused images go until the low mark; those
     inUse: ['used'],
     inVolumes: ['shown:1'],
   });
-  // Seen for the first time: nothing is old enough yet, which is told.
+  // Seen for the first time: nothing is old enough yet, which is reported.
   await assert.rejects(gc.collect(), /by deleting unused images \(freed 0 bytes\)\. Investigate/);
   assert.match(
     events[0]!,

@@ -1,4 +1,4 @@
-/** Frees disk space by removing images that nothing uses, the longest unused first. */
+/** Frees disk space by removing unused images, those unused longest first. */
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { EventRecorder } from '../../client/events/event-recorder.ts';
@@ -15,28 +15,31 @@ export interface ImageGcOptions {
   recorder: EventRecorder;
   nodeName: string;
   imageFs: () => Promise<FilesystemUse | undefined>;
-  /** When each image was last needed, by id. What is gone is forgotten here. */
+  /** When each image was last needed, by id. Images that are gone are dropped here. */
   lastUsedMs: Map<string, number>;
-  /** Names of images that volumes of pods show. */
+  /** Names of images in use by volumes of pods. */
   inVolumes: () => Iterable<string>;
-  /** Who pulled which image: what is gone is forgotten there. */
+  /** The record of who pulled which image: images that are gone are dropped there. */
   pulled: Pick<PulledImages, 'prune'>;
   metrics: Pick<ImageMetrics, 'collected'>;
   highPercent: number;
   lowPercent: number;
   /** A fresh image may be about to be used. */
   ageMinMs: number;
-  /** Unused for longer than this: removed whatever the disk says; never when undefined. */
+  /** Unused for longer than this: removed however full the disk is; never when undefined. */
   ageMaxMs: number | undefined;
 }
 
-/** An image is as old as it was seen first: one that came meanwhile must not count as new when the disk is full. */
+/**
+ * An image's age counts from when it was first seen: one that arrived meanwhile must not count as new when the disk is
+ * full.
+ */
 const lookEveryMs = 30_000;
 const looksPerRound = 10;
 
 export class ImageGc {
   readonly #options: ImageGcOptions;
-  /** By id, of those that are there. */
+  /** By id, for the existing images. */
   #seen = new Map<string, { firstMs: number; usedMs: number }>();
 
   constructor(options: ImageGcOptions) {
@@ -56,7 +59,7 @@ export class ImageGc {
     }
   }
 
-  /** True: it failed. */
+  /** True: the round failed. */
   async #tryCollect({ hasFailed }: { hasFailed: boolean }): Promise<boolean> {
     try {
       await this.collect();
@@ -94,7 +97,10 @@ export class ImageGc {
     }
   }
 
-  /** Removes unused images until so much is freed; gives how much that was. One that cannot be removed keeps no other. */
+  /**
+   * Removes unused images until enough is freed; returns how much was. An image that cannot be removed does not hold
+   * back the others.
+   */
   async free(wantedBytes: number): Promise<number> {
     const { clock, ageMinMs, lastUsedMs } = this.#options;
     const nowMs = clock.now();
@@ -137,7 +143,7 @@ export class ImageGc {
     return true;
   }
 
-  /** The longest unused first. Whatever is in use at this moment is noted to be. */
+  /** Those unused longest first. Images in use are marked as needed now. */
   async #unused(): Promise<{ image: Image; firstMs: number; usedMs: number }[]> {
     const { runtime, clock, lastUsedMs } = this.#options;
     const [images, isUsed] = await Promise.all([runtime.listImages(), this.#usedNames()]);
@@ -153,7 +159,7 @@ export class ImageGc {
       if (!image.pinned && !isInUse) unused.push({ image, firstMs, usedMs });
     }
     this.#seen = seen;
-    // One that came since the list is seen as new by the next look.
+    // An image that arrived since the list is first seen by the next round.
     for (const id of lastUsedMs.keys()) if (!seen.has(id)) lastUsedMs.delete(id);
     return unused.sort((a, b) => a.usedMs - b.usedMs);
   }
@@ -173,7 +179,7 @@ export class ImageGc {
   }
 }
 
-/** The image that sandboxes are made of, out of the runtime's own configuration. */
+/** The image of sandboxes, from the runtime's configuration. */
 function sandboxImageOf(info: Record<string, string>): string | undefined {
   if (!info.config) return undefined;
   return (JSON.parse(info.config) as { sandboxImage?: string }).sandboxImage;

@@ -15,10 +15,10 @@ import { credentialsFor, type PullCredential } from './pull-credentials.ts';
 import { pullSecretsOf } from './pull-secrets.ts';
 import type { PulledImages } from './pulled-images.ts';
 
-/** The image cannot be had now. */
+/** The image is not available now. */
 export class ImageProblem extends Error {
   readonly waiting: WaitingReason;
-  /** When to look again. */
+  /** When to try again. */
   readonly retryInMs: number;
   /** Its event has been sent. */
   readonly isReported: boolean;
@@ -43,14 +43,14 @@ export interface ImageManagerOptions {
 
 interface Pull {
   image: Image;
-  /** How long it took, without the time that it waited for other pulls. */
+  /** How long it took, not counting the wait for other pulls. */
   pullMs: number;
 }
 
 /** How soon after a failed pull the back-off is reported in an event, and how soon it shows in the status. */
 const backoffReportedAfterMs = 1_000;
 const backoffShownAfterMs = 10_000;
-/** A bad name or a missing image under policy Never may be mended by other means than the pod. */
+/** An invalid name, or a missing image under policy Never, may be fixed without a change of the pod. */
 const recheckMs = 10_000;
 
 /** For whom an image is made available. */
@@ -59,16 +59,16 @@ export interface ImageUser {
   sandbox: SandboxConfig;
   /** About the image. */
   events: ContainerEvents;
-  /** Of the container that waits for it, when those above are of the pod: of an image volume. */
+  /** For the container that waits for it, when the functions above are for the pod: with image volumes. */
   containerEvents?: ContainerEvents;
-  /** A pull begins, which may take long; `shows`: it waited, which is to be seen once before. */
+  /** A pull begins, which may take long; `shows`: it was waiting, which must be visible once before. */
   pulling(shows?: WaitingReason): void;
 }
 
 interface PullRequest {
   pod: Pod;
   name: ImageName;
-  /** The name as the container has it. */
+  /** The name as the container states it. */
   text: string;
   /** Of the back-off. */
   key: string;
@@ -87,7 +87,7 @@ export class ImageManager {
   readonly #pulls = new Map<string, Promise<Pull>>();
   readonly #pullsMax: number;
   #pulling = 0;
-  /** Pulls that wait for others to end, the first one first. */
+  /** Pulls that wait for a free slot, in order. */
   readonly #queue: (() => void)[] = [];
   readonly pulled: PulledImages;
   readonly #metrics: Pick<ImageMetrics, 'pulled'>;
@@ -144,8 +144,8 @@ export class ImageManager {
   }
 
   /**
-   * How the last pull failed is shown for a while before the wait is, and the wait always before the next pull: that is
-   * what users of upstream see. Gives what is to be shown before a pull that may go on.
+   * The last failure is shown for a while before the wait is, and the wait always before the next pull: that is what
+   * users of upstream see. Returns what to show before a pull that may proceed.
    */
   #refuseDuringBackoff(
     key: string,
@@ -215,7 +215,7 @@ export class ImageManager {
       this.#metrics.pulled(image.size, pullMs / 1000);
       return { image, pullMs };
     } finally {
-      // Whoever waits takes this one's place.
+      // The first waiting pull takes over the slot.
       const next = this.#queue.shift();
       if (next) next();
       else this.#pulling--;
@@ -240,7 +240,9 @@ export class ImageManager {
     }
   }
 
-  /** Gives a reference to what was pulled, and what the registry took; undefined: it asked for nothing. */
+  /**
+   * Returns a reference to what was pulled, and the credential that the registry accepted; undefined: it needed none.
+   */
   async #tryCredentials(
     name: ImageName,
     credentials: PullCredential[],

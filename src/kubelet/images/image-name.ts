@@ -6,7 +6,7 @@ export interface ImageName {
   repository: string;
   tag?: string;
   digest?: string;
-  /** With its default tag, as the runtime is asked for it. */
+  /** With its default tag, as passed to the runtime. */
   full: string;
 }
 
@@ -24,7 +24,7 @@ const pathLengthMax = 255;
 /** Hexadecimal digits of each kind of digest. */
 const digestLengths: Record<string, number> = { sha256: 64, sha384: 96, sha512: 128 };
 
-/** Gives the reason, in the words of the reference implementation, when the text is no image reference. */
+/** Returns the reason, in the words of the reference implementation, when the text is not an image reference. */
 export function parseImageName(text: string): ImageName | { problem: string } {
   const bad = (detail: string) => ({ problem: `couldn't parse image reference "${text}": ${detail}` });
   if (/^[0-9a-f]{64}$/.test(text))
@@ -54,7 +54,7 @@ export function parseImageName(text: string): ImageName | { problem: string } {
   };
 }
 
-/** What stands before the first slash is a registry only if it cannot be the first part of a path. */
+/** The part before the first slash is a registry only if it cannot be the first component of a path. */
 function splitRegistry(text: string): { registry: string; remainder: string } {
   const slash = text.indexOf('/');
   const first = text.slice(0, Math.max(slash, 0));

@@ -1,4 +1,4 @@
-/** Registry credentials out of pull secrets. Pure. */
+/** Registry credentials from pull secrets. Pure. */
 import type { Secret } from '../../api/resources.gen.ts';
 import type { AuthConfig } from '../cri/messages.ts';
 import type { ImageName } from './image-name.ts';
@@ -11,7 +11,7 @@ interface DockerAuth {
   registrytoken?: string;
 }
 
-/** Identifies a secret, as opposed to a later one of the same name. */
+/** Distinguishes a secret from a later one of the same name. */
 export interface SecretOrigin {
   namespace: string;
   name: string;
@@ -20,11 +20,11 @@ export interface SecretOrigin {
 
 export interface PullCredential {
   auth: AuthConfig;
-  /** Where it is from. */
+  /** The secret that it comes from. */
   secret: SecretOrigin;
 }
 
-/** All credentials that fit the image, the most specific first. A secret that cannot be read gives none. */
+/** All credentials that match the image, the most specific first. An unreadable secret has none. */
 export function credentialsFor(image: ImageName, secrets: readonly Secret[]): PullCredential[] {
   const found: { key: string; credential: PullCredential }[] = [];
   for (const secret of secrets) {
@@ -48,7 +48,7 @@ function authsOf(secret: Secret): Record<string, DockerAuth> {
       );
     if (legacy) return JSON.parse(Buffer.from(legacy, 'base64').toString()) as never;
   } catch {
-    // The API server checks the form; what is written past it is of no use as a credential.
+    // The API server checks the format; content that evades the check is no usable credential.
     return {};
   }
   return {};

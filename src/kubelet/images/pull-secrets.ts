@@ -4,7 +4,7 @@ import type { ObjectSource } from '../object-source.ts';
 
 export interface PullSecrets {
   secrets: Secret[];
-  /** Names of those that cannot be had: a pull may do without. */
+  /** Names of those that could not be read: a pull may succeed without them. */
   missing: string[];
 }
 
@@ -21,7 +21,7 @@ export async function pullSecretsOf(objects: Pick<ObjectSource, 'get'>, pod: Pod
   return found;
 }
 
-/** Upstream's words to the pod. */
+/** Upstream's message for the pod. */
 export function missingPullSecretsMessage(missing: readonly string[]): string {
   return `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`;
 }

@@ -35,10 +35,10 @@ test('what came with credentials is for those who have them, what came without f
   assert.equal(await may(pulled, [credential('b', 'wrong')]), false);
   assert.equal(await may(pulled, [credential('a', 'right')]), true);
   assert.equal(await may(pulled, [credential('b', 'wrong'), credential('c', 'right')]), true);
-  // The secret was renewed: it is the same one, and who else has its new content may too.
+  // The secret was renewed: it is the same secret, and others that hold its new content may use the image too.
   assert.equal(await may(pulled, [credential('a', 'renewed')]), true);
   assert.equal(await may(pulled, [credential('d', 'renewed')]), true);
-  // Made anew under its name, it is another.
+  // Created again under its name, it is another secret.
   assert.equal(await may(pulled, [credential('a', 'other', 'uid2')]), false);
   await pulled.begin(name);
   await pulled.succeeded(name, image().id, undefined);
@@ -78,7 +78,7 @@ test('it outlives the kubelet, also one that was killed between the pull and its
   assert.equal(await may(second), false);
   assert.equal(await may(second, [credential('a', 'right')]), true);
   assert.equal(await may(second, [], late, 'sha256:late'), false);
-  // Who fails to pull it does not open it to others.
+  // A failed pull gives no other pod access.
   await second.begin(late);
   await second.failed(late);
   assert.equal(await may(second, [], late, 'sha256:late'), false);

@@ -1,6 +1,6 @@
 /**
- * Whose credentials the images of this node were pulled with. An image that is there is for those who could have pulled
- * it: what one namespace fetched with its secret is not given to another that only knows its name.
+ * With whose credentials the images of this node were pulled. A present image is for those who could have pulled it:
+ * what one namespace pulled with its secret is not given to another that merely knows its name.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -10,12 +10,12 @@ import type { Image } from '../cri/messages.ts';
 import type { ImageName } from './image-name.ts';
 import type { PullCredential, SecretOrigin } from './pull-credentials.ts';
 
-/** When a pod must show that it may pull an image that is there. */
+/** When a pod must prove that it may pull an image that is already present. */
 export const verificationPolicies = [
   'NeverVerify',
-  /** Not for images that came otherwise than by a pull of the kubelet. */
+  /** Except for images that did not arrive by a pull of the kubelet. */
   'NeverVerifyPreloadedImages',
-  /** Not for images that the allow-list names. */
+  /** Except for images on the allow-list. */
   'NeverVerifyAllowlistedImages',
   'AlwaysVerify',
 ] as const;
@@ -27,24 +27,26 @@ export interface Verification {
   allowlist: readonly string[];
 }
 
-/** Every pod, if it was pulled without credentials; or who has one of these. */
+/** Every pod, if it was pulled without credentials; otherwise those that have one of these. */
 type Access = 'everybody' | (SecretOrigin & { hash: string })[];
 
 interface Records {
-  /** By image id, then by repository: the same image may be had under several names. */
+  /** By image id, then by repository: one image may have several names. */
   images: Record<string, Record<string, Access>>;
-  /** Names whose pull has begun: should the kubelet be killed meanwhile, what arrived is not taken for preloaded. */
+  /**
+   * Names whose pull has begun: if the kubelet is killed meanwhile, what arrived is not mistaken for a preloaded image.
+   */
   pulling: string[];
 }
 
 export interface PulledImagesOptions {
-  /** Where it is remembered; absent: only in memory. */
+  /** Where it is stored; absent: only in memory. */
   file?: string | undefined;
   logger: Logger;
   verification: Verification;
 }
 
-/** Of one image: bounds what namespaces that come and go leave behind. */
+/** Per image: limits what namespaces that come and go leave behind. */
 const secretsMax = 100;
 
 export class PulledImages {
@@ -58,7 +60,7 @@ export class PulledImages {
     this.#options = options;
   }
 
-  /** `credentials`: asked for only if it comes to that. */
+  /** `credentials`: looked up only when needed. */
   async mayUse(
     image: Image,
     name: ImageName,
@@ -76,14 +78,14 @@ export class PulledImages {
         ({ hash, ...origin }) => hash === hashOf(credential) || isSame(origin, credential.secret),
       );
       if (!known) continue;
-      // A secret that was renewed, or another with the same content: it counts by itself from now on.
+      // A renewed secret, or another with the same content: from now on it counts by itself.
       if (this.#grant(image.id, name, credential)) await this.#saveOrWarn();
       return true;
     }
     return false;
   }
 
-  /** A pull begins; what is not on record first must not begin. */
+  /** Records that a pull begins; without the record it must not begin. */
   async begin(name: ImageName): Promise<void> {
     await this.#load();
     const count = this.#pulling.get(name.full) ?? 0;
@@ -97,7 +99,7 @@ export class PulledImages {
     }
   }
 
-  /** `credential`: that the registry took; undefined: it asked for none. */
+  /** `credential`: the one that the registry accepted; undefined: it needed none. */
   async succeeded(name: ImageName, imageId: string, credential: PullCredential | undefined): Promise<void> {
     this.#pulling.delete(name.full);
     this.#grant(imageId, name, credential);
@@ -116,7 +118,7 @@ export class PulledImages {
     return count <= 0;
   }
 
-  /** Forgets images that are no longer there; what is pulled while they are listed is kept. */
+  /** Drops images that no longer exist; one that is pulled during the listing is kept. */
   async prune(listIds: () => Promise<ReadonlySet<string>>): Promise<void> {
     await this.#load();
     const known = [...this.#images.keys()];
@@ -140,7 +142,7 @@ export class PulledImages {
     }
   }
 
-  /** False: that was known. */
+  /** False: that was known already. */
   #grant(imageId: string, name: ImageName, credential: PullCredential | undefined): boolean {
     const record = this.#images.get(imageId) ?? {};
     this.#images.set(imageId, record);
@@ -159,7 +161,7 @@ export class PulledImages {
     return true;
   }
 
-  /** What cannot be read is forgotten: its images count as preloaded then, as after a change of the file's folder. */
+  /** An unreadable record is dropped: its images count as preloaded then. */
   #load(): Promise<void> {
     this.#loading ??= this.#read();
     return this.#loading;
@@ -171,7 +173,7 @@ export class PulledImages {
     try {
       const { images, pulling } = JSON.parse(await readFile(file, 'utf8')) as Records;
       for (const [id, record] of Object.entries(images)) this.#images.set(id, record);
-      // Those of a kubelet that was killed stay until a pull of theirs succeeds.
+      // Records of a killed kubelet's pulls stay until such a pull succeeds.
       for (const name of pulling) this.#pulling.set(name, Number.POSITIVE_INFINITY);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
@@ -179,14 +181,14 @@ export class PulledImages {
     }
   }
 
-  /** The image is there, and the next change is written with this one. */
+  /** The image is present, and the record is written with the next change. */
   #saveOrWarn(): Promise<void> {
     return this.#save().catch((error: unknown) =>
       this.#options.logger.warn('who pulled which image could not be saved', { error }),
     );
   }
 
-  /** One after the other: they share a temporary file. */
+  /** One at a time: writes share a temporary file. */
   #save(): Promise<void> {
     const { file } = this.#options;
     if (file === undefined) return Promise.resolve();

@@ -13,7 +13,7 @@ const resources = { 'hugepages-2Mi': '64Mi', cpu: '1', memory: '1Gi' };
 const pod = testPod({ containers: [{ name: 'c', resources: { limits: resources, requests: resources } }] });
 const path = 'node/kubepods/podu';
 
-/** The files that the kernel would put into a new group. */
+/** The files that the kernel creates in a new group. */
 function fill(group: string, ...names: string[]): void {
   mkdirSync(group, { recursive: true });
   for (const name of names) writeFileSync(join(group, name), '');

@@ -1,4 +1,7 @@
-/** The control groups of pods: a tree by class of service below the node's own group, in cgroup v1 (and hybrid) and v2. */
+/**
+ * The control groups of pods: a tree by quality-of-service class below the node's own group, in cgroup v1 (and hybrid)
+ * and v2.
+ */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +15,7 @@ import { groupDetailsV1, groupDetailsV2 } from './container-usage.ts';
 import { readNumber, readTable } from './kernel-files.ts';
 import { groupPressures } from './pressure.ts';
 
-/** Hierarchies of v1 in which runc makes groups, one per controller; hybrid machines have a unified one beside. */
+/** Hierarchies of v1 in which runc creates groups, one per controller; hybrid machines also have a unified one. */
 const v1Controllers = [
   'cpu',
   'cpuacct',
@@ -32,9 +35,9 @@ const v1Controllers = [
 const v2Controllers = ['cpu', 'memory', 'pids', 'cpuset', 'hugetlb', 'io'];
 const periodUs = 100_000;
 const unlimited = { cpuQuotaUs: undefined, memoryBytes: undefined };
-/** Of each page size that the kernel has; v1 and v2. */
+/** For each page size that the kernel supports; v1 and v2. */
 const hugepageLimitFile = /^hugetlb\.(\d+[KMG]B)\.(?:limit_in_bytes|max)$/;
-/** How often ending processes of a removed pod is tried before the group is left to the next housekeeping. */
+/** How often it is tried to end the processes of a removed pod before its group is left to the next housekeeping. */
 const removeTriesMax = 20;
 
 export class LinuxCgroups implements PodCgroups {
@@ -48,7 +51,7 @@ export class LinuxCgroups implements PodCgroups {
   /** What burstable pods request, in thousandths of a cpu, by pod uid. */
   readonly #burstable = new Map<string, number>();
   #burstableShares = 0;
-  /** Writes of these shares, one after the other: the last one counts. */
+  /** Writes of these shares, one at a time: the last one counts. */
   #sharing: Promise<void> = Promise.resolve();
 
   constructor(root: string, podPidsMax?: number, mountPoint = '/sys/fs/cgroup') {
@@ -69,7 +72,7 @@ export class LinuxCgroups implements PodCgroups {
       memoryBytes: nodeAllocatable.memoryBytes,
     });
     await this.#limit(`${kubepods}/besteffort`, { cpuShares: cpuShares(0), ...unlimited });
-    // Pods that are there already have their part until all of them are known again.
+    // Existing pods keep their share until all of them are known again.
     if (isNew) await this.#shareAmongBurstable();
   }
 
@@ -129,12 +132,12 @@ export class LinuxCgroups implements PodCgroups {
     return details && { path: path.slice(this.#root === '/' ? 0 : this.#root.length), details };
   }
 
-  /** Of the whole node: its pods and its own processes. */
+  /** For the whole node: its pods and its own processes. */
   async nodeUsage(): Promise<CgroupUsage | undefined> {
     return this.#usage(this.#root === '/' ? '' : this.#root);
   }
 
-  /** Burstable pods weigh together what they request together, however many there are. */
+  /** The weight of burstable pods together is what they request together. */
   #shareAmongBurstable(): Promise<void> {
     const share = async () => {
       const shares = cpuShares([...this.#burstable.values()].reduce((sum, milli) => sum + milli, 0));
@@ -146,7 +149,7 @@ export class LinuxCgroups implements PodCgroups {
     return this.#sharing;
   }
 
-  /** The group of a pod, whatever its class; undefined: it has none. */
+  /** The group of a pod, in whichever class; undefined: it has none. */
   #find(uid: string): string | undefined {
     const classes = ['Guaranteed', 'Burstable', 'BestEffort'] as const;
     return classes.map((qos) => this.#pathOf(uid, qos)).find((path) => existsSync(this.#folders(path)[0]!));
@@ -157,7 +160,7 @@ export class LinuxCgroups implements PodCgroups {
     return `${this.#root}/kubepods${folder}/pod${uid}`;
   }
 
-  /** Where the group is on disk: in one place with v2, once per controller with v1. */
+  /** The group's folders: a single one with v2, one per controller with v1. */
   #folders(path: string): string[] {
     if (this.#isV2) return [join(this.#mountPoint, path)];
     return this.#controllers.map((controller) => join(this.#mountPoint, controller, path));
@@ -177,7 +180,7 @@ export class LinuxCgroups implements PodCgroups {
     );
   }
 
-  /** Controllers must be handed down step by step, from the top. */
+  /** Controllers must be enabled level by level, from the top. */
   async #makeV2(path: string): Promise<void> {
     let folder = this.#mountPoint;
     for (const step of path.split('/').filter((part) => part !== '')) {
@@ -207,7 +210,7 @@ export class LinuxCgroups implements PodCgroups {
     );
   }
 
-  /** Sizes that the pod did not ask for as well: those are not for it. */
+  /** This includes sizes that the pod did not ask for: it may not use those. */
   async #limitHugepages(path: string, bytes: PodLimits['hugepagesBytes']): Promise<void> {
     const folder = join(this.#mountPoint, this.#isV2 ? '' : 'hugetlb', path);
     for (const name of await readdir(folder).catch(ifMissing([]))) {
@@ -221,7 +224,7 @@ export class LinuxCgroups implements PodCgroups {
     await setValue(join(folder, 'pids.max'), String(max));
   }
 
-  /** Groups within go first; processes that are still there are ended. */
+  /** Inner groups go first; remaining processes are killed. */
   async #removeTree(folder: string): Promise<void> {
     if (!existsSync(folder)) return;
     for (const entry of await readdir(folder, { withFileTypes: true }).catch(ifMissing([])))
@@ -235,7 +238,7 @@ export class LinuxCgroups implements PodCgroups {
         if (code === 'ENOENT') return;
         if (code !== 'EBUSY') throw error;
         await endProcesses(folder);
-        // The kernel lets go of a group a moment after its last process.
+        // The kernel releases a group a moment after its last process.
         await new Promise((resolve) => setTimeout(resolve, 2 * (attempt + 1)));
       }
     }
@@ -256,7 +259,7 @@ async function setValue(file: string, value: string): Promise<void> {
   }
 }
 
-/** The groups within a group of v2 have the controllers that it hands down. */
+/** The groups within a v2 group have the controllers that it enables. */
 async function handControllersDown(folder: string): Promise<void> {
   const words = async (name: string) => (await readFile(join(folder, name), 'utf8')).trim().split(/\s+/);
   const [available, enabled] = await Promise.all([
@@ -268,7 +271,10 @@ async function handControllersDown(folder: string): Promise<void> {
   await setValue(join(folder, 'cgroup.subtree_control'), missing.map((name) => `+${name}`).join(' '));
 }
 
-/** A cpuset of v1 starts empty and takes nobody in until it has cpus and memory nodes: they come from its parent. */
+/**
+ * A v1 cpuset starts empty, and accepts no process until it has CPUs and memory nodes, which are copied from its
+ * parent.
+ */
 async function makeCpuset(root: string, path: string): Promise<void> {
   let folder = root;
   for (const step of path.split('/').filter((part) => part !== '')) {
@@ -285,7 +291,7 @@ async function makeCpuset(root: string, path: string): Promise<void> {
 async function endProcesses(folder: string): Promise<void> {
   const text = await readFile(join(folder, 'cgroup.procs'), 'utf8').catch(ifMissing(''));
   for (const pid of text.split('\n').filter((line) => line !== '')) {
-    // 0: a process of another PID namespace, out of reach.
+    // 0: a process of another PID namespace, which cannot be reached.
     if (pid === '0') continue;
     try {
       process.kill(Number(pid), 'SIGKILL');

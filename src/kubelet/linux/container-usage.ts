@@ -1,4 +1,4 @@
-/** What a control group has used, in more detail than decisions need: for metrics. Of cgroup v1 and v2. */
+/** The detailed usage of a control group, for metrics. For cgroup v1 and v2. */
 import { readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { BlockDeviceUse, GroupDetails } from '../machine.ts';
@@ -6,10 +6,10 @@ import { readNumber, readTable, readText } from './kernel-files.ts';
 import { groupPressures } from './pressure.ts';
 import { openFilesOf } from './process-files.ts';
 
-/** Of v1's clock ticks in `cpuacct.stat`: 100 on every machine that Linux calls its users' time in. */
+/** The unit of v1's `cpuacct.stat`: 100 clock ticks per second for user space on every Linux machine. */
 const ticksPerSecond = 100;
 
-/** Undefined: there is no such group. */
+/** Undefined: the group does not exist. */
 export function groupDetailsV1(mountPoint: string, path: string): GroupDetails | undefined {
   const folder = (controller: string) => join(mountPoint, controller, path);
   const memory = readTable(join(folder('memory'), 'memory.stat'));
@@ -50,7 +50,7 @@ export function groupDetailsV1(mountPoint: string, path: string): GroupDetails |
   };
 }
 
-/** Undefined: there is no such group. */
+/** Undefined: the group does not exist. */
 export function groupDetailsV2(folder: string): GroupDetails | undefined {
   const cpu = readTable(join(folder, 'cpu.stat'));
   if (cpu.size === 0) return undefined;
@@ -139,7 +139,7 @@ function linkOf(path: string): string | undefined {
   try {
     return readlinkSync(path);
   } catch {
-    // A device without an entry is known by its number.
+    // A device without an entry is named by its number.
     return undefined;
   }
 }
@@ -162,7 +162,7 @@ function processesIn(file: string): number[] {
     .map(Number);
 }
 
-/** 0 is a process of another namespace, of which nothing can be read. */
+/** 0 is a process of another namespace, about which nothing can be read. */
 function firstPidOf(members: readonly number[]): number | undefined {
   return members.find((pid) => pid > 0);
 }

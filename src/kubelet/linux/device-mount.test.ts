@@ -15,7 +15,7 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Undefined where the machine has none to give. */
+/** Undefined when the machine has none left. */
 function loopDevice(name: string): string | undefined {
   const image = join(folder, name);
   writeFileSync(image, '');

@@ -1,4 +1,4 @@
-/** Mounts the file system on a block device, made first when there is none. */
+/** Mounts the file system on a block device, and creates one first when there is none. */
 import { mkdir } from 'node:fs/promises';
 import { CommandError, run } from '../../base/command.ts';
 import { isMounted, mountFileSystem } from './mounts.ts';
@@ -6,12 +6,12 @@ import { isMounted, mountFileSystem } from './mounts.ts';
 export interface DeviceMount {
   device: string;
   target: string;
-  /** Empty: ext4, as upstream has it. */
+  /** Empty: ext4, as upstream. */
   fsType: string;
   options: readonly string[];
 }
 
-/** Making a file system on a large device takes its time. */
+/** Creating a file system on a large device takes time. */
 const formatTimeoutMs = 10 * 60_000;
 
 /** @throws Error; a device that holds something else is never written to */
@@ -32,7 +32,7 @@ export async function mountDevice({ device, target, options, ...asked }: DeviceM
   }
 }
 
-/** Makes the file system, which is mounted at `target`, as large as its device. @throws Error */
+/** Grows the file system mounted at `target` to the size of its device. @throws Error */
 export async function growFileSystem(device: string, target: string): Promise<void> {
   const fsType = await fileSystemOf(device);
   if (fsType === 'xfs') await run('xfs_growfs', ['-d', target], { timeoutMs: formatTimeoutMs });
@@ -44,7 +44,10 @@ export async function growFileSystem(device: string, target: string): Promise<vo
     );
 }
 
-/** Undefined: the device is blank. What is not a file system (a partition table) is reported in upstream's words. */
+/**
+ * Undefined: the device is blank. Anything other than a file system (a partition table) is reported in upstream's
+ * words.
+ */
 async function fileSystemOf(device: string): Promise<string | undefined> {
   let text: string;
   try {
@@ -61,7 +64,7 @@ async function fileSystemOf(device: string): Promise<string | undefined> {
 }
 
 async function format(device: string, fsType: string): Promise<void> {
-  // Without the question whether it is meant, and without blocks that only root could fill.
+  // Without the confirmation prompt, and without blocks reserved for root.
   const options = fsType === 'ext3' || fsType === 'ext4' ? ['-F', '-m0'] : [];
   await run(`mkfs.${fsType}`, [...options, device], { timeoutMs: formatTimeoutMs });
 }

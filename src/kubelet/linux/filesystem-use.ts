@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { ifMissing } from '../../base/if-missing.ts';
 import type { FilesystemUse } from '../machine.ts';
 
-/** Of the one that the path is on. Undefined: nothing is there. */
+/** Of the file system that holds the path. Undefined: the path does not exist. */
 export async function filesystemUse(path: string): Promise<FilesystemUse | undefined> {
   const stats = await statfs(path).catch(ifMissing(undefined));
   if (!stats) return undefined;
@@ -18,7 +18,7 @@ export async function filesystemUse(path: string): Promise<FilesystemUse | undef
 
 /** The source of the mount with this device number, as `stat` gives it; `mountinfo`: the kernel's list. */
 export function mountedDevice(mountinfo: string, number: number): string | undefined {
-  // The kernel packs a number of 20 bits around one of 12, as glibc does.
+  // The kernel stores the 20-bit minor number around the 12-bit major one, as glibc does.
   const major = (number >>> 8) & 0xfff;
   const minor = (number & 0xff) | ((number >>> 12) & 0xfff00);
   for (const line of mountinfo.split('\n')) {

@@ -1,6 +1,6 @@
 /**
- * Small files of the kernel's own file systems. They are read at once: there is no disk to wait for, and handing each of
- * the thousands that a scrape reads to another thread takes ten times as long as reading it.
+ * Small files of the kernel's own file systems. They are read synchronously: there is no disk to wait for, and reading
+ * the thousands of files of a scrape in another thread takes ten times as long.
  */
 import { readFileSync } from 'node:fs';
 import { isMissing } from '../../base/if-missing.ts';
@@ -10,7 +10,7 @@ export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    // A controller that is off, a group that has just gone, or pressure that the kernel was told not to measure.
+    // A controller that is off, a group that has just gone, or pressure that the kernel does not measure.
     if (isMissing(error) || (error as NodeJS.ErrnoException).code === 'EOPNOTSUPP') return '';
     throw error;
   }

@@ -1,4 +1,6 @@
-/** Keeps the logs of running containers within bounds: a file that is full is put aside, old ones are packed, then dropped. */
+/**
+ * Keeps the logs of running containers within bounds: a full file is renamed, older ones are compressed, then deleted.
+ */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -13,10 +15,10 @@ export interface LogRotationOptions {
   runtime: Pick<ContainerRuntime, 'reopenContainerLog'>;
   clock: Clock;
   logger: Logger;
-  /** Containers that run, with their logs. */
+  /** Running containers, with their logs. */
   logs: () => Iterable<{ id: string; logPath: string }>;
   sizeMaxBytes: number;
-  /** The file written to included. */
+  /** Including the active file. */
   filesMax: number;
   everyMs: number;
 }
@@ -40,13 +42,14 @@ export async function rotateLog(id: string, logPath: string, options: LogRotatio
   const { runtime, clock, sizeMaxBytes, filesMax } = options;
   const stats = await stat(logPath).catch(ifMissing(undefined));
   if (!stats) {
-    // Whoever put it aside was killed then: the container writes on to a file that would be packed and dropped.
+    // An earlier rotation was killed here: the container still writes to the renamed file, which would be compressed
+    // and deleted.
     await runtime.reopenContainerLog(id);
     return false;
   }
   if (stats.size < sizeMaxBytes) return false;
   const older = await rotatedFiles(logPath);
-  // With the new one put aside and the one written to, filesMax files are left.
+  // With the newly renamed file and the active one, filesMax files remain.
   const excess = Math.max(0, older.length - (filesMax - 2));
   for (const path of older.slice(0, excess)) await rm(path, { force: true });
   for (const path of older.slice(excess)) if (!path.endsWith('.gz')) await pack(path);
@@ -56,14 +59,14 @@ export async function rotateLog(id: string, logPath: string, options: LogRotatio
   try {
     await runtime.reopenContainerLog(id);
   } catch (error) {
-    // The container goes on writing to the file it has: it must keep its name.
+    // The container keeps writing to the file that it has open: it must get its name back.
     await rename(aside, logPath);
     throw error;
   }
   return true;
 }
 
-/** The oldest first: names end in their time. What a packing that was cut short left is removed. */
+/** The oldest first: names end in their time. Remains of an interrupted compression are removed. */
 async function rotatedFiles(logPath: string): Promise<string[]> {
   const folder = dirname(logPath);
   const prefix = `${basename(logPath)}.`;

@@ -1,4 +1,4 @@
-/** The Linux machine (or the namespaces of one) that a real node is. */
+/** The Linux machine (or its namespaces) under a real node. */
 import { readFile, stat } from 'node:fs/promises';
 import { arch, cpus } from 'node:os';
 import { ifMissing } from '../../base/if-missing.ts';
@@ -76,7 +76,7 @@ async function readFacts(rootDir: string): Promise<MachineFacts> {
   };
 }
 
-/** Cores and sockets; nothing where the processors do not tell, as on ARM. */
+/** Cores and sockets; nothing where the processors do not report them, as on ARM. */
 function processorsOf(cpuinfo: string): { physicalCores?: number; sockets?: number } {
   const cores = new Set<string>();
   const sockets = new Set<string>();
@@ -115,12 +115,12 @@ async function readUsage(rootDir: string, imageDir: string, cgroups: LinuxCgroup
     swap: swapUse(meminfo),
     ...(nodeFs && { nodeFs }),
     ...(imageFs && { imageFs, imageFsIsApart: imageFs.number !== nodeFs?.number }),
-    // Whichever is reached first.
+    // The smaller of the two.
     pids: { max: Math.min(...[pidMax, threadsMax].map(Number).filter((max) => max > 0)), current },
   };
 }
 
-/** `number`: of the device, as the kernel counts them. Undefined: nothing is there. */
+/** `number`: the device number as the kernel has it. Undefined: nothing is mounted. */
 async function diskOf(path: string): Promise<(FilesystemUse & { number: number }) | undefined> {
   const [use, stats] = await Promise.all([filesystemUse(path), stat(path).catch(ifMissing(undefined))]);
   if (!use || !stats) return undefined;
@@ -129,7 +129,7 @@ async function diskOf(path: string): Promise<(FilesystemUse & { number: number }
 
 const devices = new Map<number, string>();
 
-/** What is mounted by that number. */
+/** The mount with that device number. */
 async function deviceOf(number: number): Promise<{ device?: string }> {
   let device = devices.get(number);
   if (device === undefined) {

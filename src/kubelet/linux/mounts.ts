@@ -19,7 +19,7 @@ export async function isMounted(point: string): Promise<boolean> {
   return (await mountsBelow(point)).includes(point);
 }
 
-/** What it holds does not reach a disk by way of swap either, where the kernel can do that (from 6.4 on). */
+/** Keeps the content out of swap as well, where the kernel supports that (from 6.4 on). */
 export async function mountTmpfs(point: string, options: string): Promise<void> {
   const mount = (all: string) => run('mount', ['-t', 'tmpfs', '-o', all, 'tmpfs', point]);
   try {
@@ -46,7 +46,7 @@ export interface FileSystemMount {
   options: readonly string[];
 }
 
-/** @throws Error in upstream's words: the command, its arguments and what it said */
+/** @throws Error in upstream's words: the command, its arguments and its output */
 export async function mountFileSystem({ source, target, fsType, options }: FileSystemMount): Promise<void> {
   const args = ['-t', fsType, ...(options.length > 0 ? ['-o', options.join(',')] : []), source, target];
   try {
@@ -61,7 +61,7 @@ export async function mountFileSystem({ source, target, fsType, options }: FileS
   }
 }
 
-/** Unmounts everything below a folder; what is still in use goes when it is let go. */
+/** Unmounts everything below a folder; busy mounts are detached lazily. */
 export async function unmountBelow(folder: string): Promise<void> {
   for (const point of await mountsBelow(folder)) await run('umount', ['-l', point]);
 }

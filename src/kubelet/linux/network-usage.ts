@@ -1,4 +1,4 @@
-/** What the network interfaces of a namespace have carried. */
+/** The traffic of the network interfaces of a namespace. */
 import { readText } from './kernel-files.ts';
 
 export interface InterfaceUsage {
@@ -13,15 +13,15 @@ export interface InterfaceUsage {
   txDropped: number;
 }
 
-/** Of the network that this process is in; empty when it has ended. */
+/** In the network namespace of this process; empty when it has ended. */
 export function interfaceUsages(pid: number | 'self'): InterfaceUsage[] {
   return parseInterfaces(readText(`/proc/${pid}/net/dev`));
 }
 
-/** The loopback is nobody's traffic, and what goes to a pod is the pod's: as cAdvisor has it. */
+/** Without the loopback and the interfaces that lead to pods: their traffic is the pods', as in cAdvisor. */
 const passedOver = /^(lo|veth|docker|nerdctl)/;
 
-/** As in /proc/net/dev: two lines of heads, then a name and sixteen numbers each. */
+/** The format of /proc/net/dev: two header lines, then a name and sixteen numbers each. */
 export function parseInterfaces(text: string): InterfaceUsage[] {
   return text
     .split('\n')

@@ -38,7 +38,7 @@ export class LinuxPodFiles implements PodFiles {
 
   async writeHosts(pod: Pod, text: string): Promise<string> {
     const path = join(this.#podsDir, pod.metadata.uid, 'etc-hosts');
-    // In place: running containers have this very file mounted.
+    // Overwritten in place: running containers have this very file mounted.
     if ((await readFile(path, 'utf8').catch(ifMissing(undefined))) !== text) {
       await mkdir(join(this.#podsDir, pod.metadata.uid), { recursive: true, mode: 0o750 });
       await writeFile(path, text, { mode: 0o644 });
@@ -53,7 +53,7 @@ export class LinuxPodFiles implements PodFiles {
     await mkdir(folder, { recursive: true, mode: 0o750 });
     const path = join(folder, attemptId);
     const file = await open(path, 'a');
-    // Whoever the container runs as may write to it.
+    // Writable for whichever user the container runs as.
     await file.chmod(0o666);
     await file.close();
     return { terminationLog: path };
@@ -67,7 +67,7 @@ export class LinuxPodFiles implements PodFiles {
     try {
       if (mount) written = await readTail(mount.hostPath, messageMaxBytes);
     } catch (error) {
-      // A volume may be mounted there that holds anything. In upstream's words.
+      // A volume with arbitrary content may be mounted there.
       return `Error on reading termination log ${mount?.hostPath}: ${(error as Error).message}`;
     }
     if (written) return written;
