@@ -1,5 +1,5 @@
 /**
- * What the kubelet needs of the machine that a node is: facts, files, control groups, volumes and a way to reach pods.
+ * What the kubelet needs of the machine under a node: facts, files, control groups, volumes and a way to reach pods.
  * The real one is src/kubelet/linux/machine.ts; the simulated one (simulated-machine.ts) touches nothing.
  */
 import type { Pod } from '../api/resources.gen.ts';
@@ -23,12 +23,12 @@ export interface MachineFacts {
   systemUuid: string;
   bootId: string;
   swapBytes: number;
-  /** Absent where the processors do not tell. */
+  /** Absent where the processors do not report it. */
   physicalCores?: number;
   sockets?: number;
 }
 
-/** What the machine uses at the moment; undefined where that is unknown. */
+/** The machine's present usage; undefined where it is unknown. */
 export interface MachineUsage {
   memoryAvailableBytes?: number;
   memoryWorkingSetBytes?: number;
@@ -52,7 +52,9 @@ export interface FilesystemUse {
   usedBytes: number;
   inodes: number;
   inodesFree: number;
-  /** `/dev/sda1`; of a file system in memory what it was mounted as. Absent where nobody asked. */
+  /**
+   * `/dev/sda1`; for a file system in memory, the source that it was mounted with. Absent where it was not asked for.
+   */
   device?: string;
 }
 
@@ -75,7 +77,7 @@ export interface DiskActivity {
   weightedSeconds: number;
 }
 
-/** How long some of the work, or all of it, stood still: the total in microseconds, and parts of the last seconds in percent. */
+/** How long some of the work, or all of it, was stalled: the total in microseconds, and recent averages in percent. */
 export interface Stall {
   total: number;
   avg10: number;
@@ -122,11 +124,11 @@ export interface OpenFiles {
   softMax?: number;
 }
 
-/** More of a group's figures: for metrics alone. */
+/** More figures of a group, used for metrics only. */
 export interface GroupDetails {
   userSeconds: number;
   systemSeconds: number;
-  /** Of the scheduler, in which the group had something to do, and those in which it used up its quota. */
+  /** Scheduling periods in which the group was active, and those in which it used up its quota. */
   periods: number;
   throttledPeriods: number;
   throttledSeconds: number;
@@ -139,45 +141,45 @@ export interface GroupDetails {
   pageFaults: number;
   majorPageFaults: number;
   maxUsageBytes: number;
-  /** How often its memory limit was in the way. */
+  /** How often it reached its memory limit. */
   limitHits: number;
   /** Memory that it keeps when others are short of it; 0: none. */
   memoryReservationBytes: number;
   /** 0: no limit. */
   swapLimitBytes: number;
-  /** Processes of it that the kernel ended for want of memory. */
+  /** Its processes that the kernel killed for lack of memory. */
   oomKills: number;
-  /** Its weight for processor time; 1,024 stand for a whole cpu. */
+  /** Its weight for CPU time; 1,024 stands for a whole CPU. */
   cpuShares: number;
-  /** Its tasks: threads count. */
+  /** Its tasks, including threads. */
   threads: number;
   /** 0: no limit. */
   threadsMax: number;
   processes: number;
   openFiles: OpenFiles;
   devices: BlockDeviceUse[];
-  /** Absent of a group without processes of its own. */
+  /** Absent for a group without processes. */
   firstPid: number | undefined;
   /** As {@link CgroupUsage.pressures}. */
   pressures?: Pressures;
 }
 
 export interface PodCgroups {
-  /** Makes the groups of the three classes below the node's root. */
+  /** Creates the groups of the three classes below the node's root. */
   prepare(nodeAllocatable: { milliCpu: number; memoryBytes: number }): Promise<void>;
   /**
-   * Makes the pod's group or brings its limits up to date; gives the parent for its containers. `before`: the pod as it
-   * was, while its containers change: the wider limits of both count.
+   * Creates the pod's group or updates its limits; returns the parent for its containers. `before`: the pod as it was,
+   * while its containers change: the wider limits of both apply.
    */
   apply(pod: Pod, before?: Pod): Promise<string | undefined>;
-  /** Ends what still runs in it and removes it. */
+  /** Kills what still runs in it, and removes it. */
   remove(podUid: string): Promise<void>;
   /** Uids of pods that have a group. */
   list(): Promise<string[]>;
   podUsage(podUid: string): Promise<CgroupUsage | undefined>;
-  /** Of all pods together. */
+  /** For all pods together. */
   podsUsage(): Promise<CgroupUsage | undefined>;
-  /** Of one container, with the group's path below the node's root. */
+  /** For one container, with the group's path below the node's root. */
   containerDetails(
     podUid: string,
     containerId: string,
@@ -185,58 +187,58 @@ export interface PodCgroups {
 }
 
 export interface ContainerFiles {
-  /** Present when the container can leave a termination message. */
+  /** Present when the container can write a termination message. */
   terminationLog?: string;
 }
 
 export interface PodFiles {
-  /** Where the logs of all pods are. */
+  /** The folder of the logs of all pods. */
   readonly podLogsDir: string;
   preparePod(pod: Pod): Promise<void>;
   /** The hosts file to mount; undefined: none. */
   writeHosts(pod: Pod, text: string): Promise<string | undefined>;
-  /** `attemptId`: different for every container made. */
+  /** `attemptId`: different for every created container. */
   prepareContainer(pod: Pod, container: core.Container, attemptId: string): Promise<ContainerFiles>;
-  /** The message that an ended container left; undefined: none. */
+  /** The message of an ended container; undefined: it left none. */
   terminationMessage(status: ContainerStatus): Promise<string | undefined>;
   hostResolver(): Promise<ResolverConfig>;
   hostHosts(): Promise<string>;
-  /** Everything but volumes that the pod has on disk, its logs included. */
+  /** Everything that the pod has on disk except volumes, including its logs. */
   removePod(uid: string): Promise<void>;
-  /** Folders that hold what running containers have written to their root file systems, by container id. */
+  /** Folders with what running containers have written to their root file systems, by container id. */
   writableLayers(): Promise<ReadonlyMap<string, string>>;
   /** Uids of pods that have files here. */
   listPods(): Promise<string[]>;
-  /** The oldest ended containers' remains beyond these are removed with their containers. */
+  /** The number of ended containers whose remains are kept; older ones are removed. */
   removeContainerLog(logPath: string): Promise<void>;
 }
 
-/** One thing that is there for a sandbox or a container. */
+/** Something left by a sandbox or container. */
 export interface SandboxTrace {
   kind: 'process' | 'folder' | 'file' | 'namespace';
-  /** Of the sandbox or container; empty where that is not known. */
+  /** Of the sandbox or container; empty where unknown. */
   id: string;
   /** Its path, or the process's id. */
   at: string;
 }
 
 export interface SandboxTraces {
-  /** All that is there but what belongs to these ids, in an order in which it can go. */
+  /** Everything that does not belong to these ids, in an order in which it can be removed. */
   unknown(known: ReadonlySet<string>): Promise<SandboxTrace[]>;
   remove(trace: SandboxTrace): Promise<void>;
 }
 
 export interface Machine {
-  /** The kubelet's folder; absent where nothing is kept: then there is nothing to keep house of either. */
+  /** The kubelet's folder; absent where nothing is stored, and then there is nothing to clean up either. */
   readonly rootDir?: string;
   facts(): Promise<MachineFacts>;
   usage(): Promise<MachineUsage>;
   readonly files: PodFiles;
   readonly cgroups: PodCgroups;
-  /** Absent where a runtime leaves none. */
+  /** Absent when the runtime leaves nothing behind. */
   readonly sandboxTraces?: SandboxTraces;
   readonly dialer: ProbeDialer;
-  /** Traffic in the network of a process; of the node itself without one. */
+  /** Traffic in the network namespace of a process, or of the node itself. */
   interfaceUsages(pid?: number): Promise<InterfaceUsage[]>;
   /** By device, as it is mounted. */
   diskActivities(): Promise<ReadonlyMap<string, DiskActivity>>;

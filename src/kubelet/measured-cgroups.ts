@@ -1,4 +1,4 @@
-/** Control groups of pods whose making, change and end are timed, under the names that upstream's metrics give them. */
+/** Control groups of pods whose creation, updates and removal are timed, under upstream's metric names. */
 import type { Clock } from '../base/clock.ts';
 import type { PodCgroups } from './machine.ts';
 

@@ -1,6 +1,6 @@
 /**
- * ConfigMaps, Secrets and trust bundles that pods of this node use: each is read when first needed and watched while a pod
- * uses it, so that the node never sees others and changes arrive at once.
+ * ConfigMaps, Secrets and trust bundles that pods of this node use: each is read when first needed and watched while a
+ * pod uses it, so that the node never sees others, and changes arrive at once.
  */
 import type { KubeObject, ResourceType } from '../api/meta.ts';
 import { StatusError, undefinedIfNotFound } from '../api/status.ts';
@@ -20,7 +20,7 @@ interface Held<T extends KubeObject = KubeObject> {
   /** By name. */
   current: ReadonlyMap<string, T>;
   first: Promise<void>;
-  /** The server has answered, if only that the object does not exist; the answer holds until the next event. */
+  /** The server has answered, even if only that the object does not exist; the answer holds until the next event. */
   isKnown: boolean;
 }
 
@@ -46,7 +46,7 @@ export class ObjectSource {
     this.#changed = options.changed;
   }
 
-  /** Undefined when it is not there. */
+  /** Undefined when it does not exist. */
   async get<T extends KubeObject>(type: ResourceType<T>, at: ObjectName): Promise<T | undefined> {
     const known = await this.#known<T>({ type, at });
     return known ? known.get(at.name) : this.#client.get(type, at, this.#signal).catch(undefinedIfNotFound);
@@ -60,14 +60,14 @@ export class ObjectSource {
       : (await this.#client.list(type, { fieldSelector }, this.#signal)).items;
   }
 
-  /** As upstream: also while the server does not answer. Containers restart with what the pod has. */
+  /** Also while the server does not answer, as upstream: containers restart with what the pod has. */
   async #known<T extends KubeObject>(use: ObjectUse): Promise<ReadonlyMap<string, T> | undefined> {
     const held = this.#held.get(keyFor(use)) as Held<T> | undefined;
     await held?.first;
     return held?.isKnown ? held.current : undefined;
   }
 
-  /** Says which objects a pod uses from now on; what nobody uses is no longer watched. */
+  /** Sets the objects that a pod uses; objects without users are no longer watched. */
   use(podUid: string, wanted: readonly ObjectUse[]): void {
     const keys = new Set<string>();
     for (const use of wanted) {
@@ -103,7 +103,7 @@ export class ObjectSource {
     return held;
   }
 
-  /** `known`: called when the server has answered or cannot be asked, and in any case when nothing more is to come. */
+  /** `known`: called when the server has answered or cannot be asked, and in any case when nothing more will come. */
   async #follow(held: Held, signal: AbortSignal, known: () => void): Promise<void> {
     signal.addEventListener('abort', known, { once: true });
     for (let attempt = 0; !signal.aborted; ) {
@@ -147,7 +147,7 @@ export class ObjectSource {
   }
 }
 
-/** An immutable object that was asked for by name is there as it is for good. */
+/** An immutable object that was requested by name never changes. */
 function isSettled({ query, current }: Held): boolean {
   const [only] = current as ReadonlyMap<string, KubeObject & { immutable?: boolean }>;
   return only !== undefined && query.fieldSelector === nameSelector(only[0]) && only[1].immutable === true;

@@ -1,4 +1,4 @@
-/** What the kubelet counts of pods and containers that start, are refused or must go, under upstream's names. */
+/** Counts of pods and containers that start, are refused or are evicted, under upstream's names. */
 import type { Pod } from '../api/resources.gen.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 
@@ -9,9 +9,9 @@ export interface PodCounts {
   containerEnded(pod: Pod, containerName: string, end: { exitCode: number; reason?: string }): void;
   /** The API has a status, so long after it was first another than that there. */
   statusWritten(seconds: number): void;
-  /** `code`: what its status gives as the reason. */
+  /** `code`: the reason in its status. */
   containerFailed(pod: Pod, containerName: string, code: string): void;
-  /** An image was to be shown as a volume. */
+  /** An image was to be mounted as a volume. */
   imageVolumeAsked(failed: boolean): void;
   refused(reason: string): void;
   /** `signal`: `memory.available`, `emptydirfs.limit` … */

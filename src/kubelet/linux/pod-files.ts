@@ -80,7 +80,7 @@ export class LinuxPodFiles implements PodFiles {
     return lines || undefined;
   }
 
-  /** As it is now: a machine that changes its network gets other name servers. */
+  /** Read each time: a machine that changes its network gets other name servers. */
   async hostResolver(): Promise<ResolverConfig> {
     return parseResolverConfig(await readFile(this.#resolvConf, 'utf8').catch(ifMissing('')));
   }
@@ -91,7 +91,7 @@ export class LinuxPodFiles implements PodFiles {
 
   async removePod(uid: string): Promise<void> {
     const folder = join(this.#podsDir, uid);
-    // What is in a volume is not the node's to remove.
+    // Volumes are not followed: their content must not be deleted.
     const [mounted] = await mountsBelow(folder);
     if (mounted !== undefined) throw new Error(`${mounted} is still mounted`);
     await rm(folder, { recursive: true, force: true });
@@ -134,7 +134,7 @@ export function parseWritableLayers(mountinfo: string): Map<string, string> {
 
 /** The end of a file up to a limit, as text. */
 async function readTail(path: string, limitBytes: number): Promise<string> {
-  // What is no file but a pipe is not waited for.
+  // A pipe is not waited for.
   const flags = constants.O_RDONLY | constants.O_NONBLOCK;
   const file = await open(path, flags).catch(ifMissing(undefined));
   if (!file) return '';

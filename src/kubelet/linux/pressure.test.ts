@@ -19,7 +19,7 @@ test('pressure is read as the share in which some and all of the work waits', ()
     some: waiting,
     full: { total: 789, avg10: 0, avg60: 0.1, avg300: 0 },
   });
-  // Kernels before 5.13 tell nothing of the whole for processor time.
+  // Kernels before 5.13 report no full pressure for CPU.
   assert.deepEqual(parsePressure(`${some}\n`), { some: waiting, full: none });
   assert.equal(parsePressure(''), undefined);
 });

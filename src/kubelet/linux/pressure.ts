@@ -1,9 +1,9 @@
-/** Pressure stall information: how long work waited for cpu, memory and io, from a file of the kernel for each. */
+/** Pressure stall information: how long work waited for CPU, memory and IO, each from a file of the kernel. */
 import { join } from 'node:path';
 import type { Pressure, Pressures, Stall } from '../machine.ts';
 import { readText } from './kernel-files.ts';
 
-/** Of a group of cgroup v2. Undefined where the kernel was not told to measure it. */
+/** Of a cgroup v2 group. Undefined where the kernel does not measure it. */
 export function groupPressures(folder: string): Pressures | undefined {
   const [cpu, memory, io] = ['cpu', 'memory', 'io'].map((name) =>
     parsePressure(readText(join(folder, `${name}.pressure`))),

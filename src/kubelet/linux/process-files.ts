@@ -1,13 +1,13 @@
-/** What the processes of a control group have open. */
+/** The files that the processes of a control group have open. */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { isMissing } from '../../base/if-missing.ts';
 import type { OpenFiles } from '../machine.ts';
 import { readText } from './kernel-files.ts';
 
-/** Of a process with more, the rest counts as files and not as sockets: a look at each takes time. */
+/** Beyond this number, a process's descriptors count as files without a check for sockets, which takes time. */
 const looksMax = 1024;
 
-/** Processes that end meanwhile have nothing open. */
+/** Processes that end meanwhile count as having none open. */
 export function openFilesOf(pids: readonly number[], proc = '/proc'): OpenFiles {
   let descriptors = 0;
   let sockets = 0;

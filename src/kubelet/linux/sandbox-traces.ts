@@ -1,6 +1,6 @@
 /**
- * What a sandbox leaves on the machine when containerd, or the agent that asked for it, is killed while it is made:
- * processes, folders, network namespaces and addresses of which the runtime knows nothing any more.
+ * What an interrupted creation of a sandbox leaves on the machine when containerd or the agent is killed: processes,
+ * folders, network namespaces and addresses that the runtime no longer knows.
  */
 import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -9,21 +9,21 @@ import { ifMissing } from '../../base/if-missing.ts';
 import type { SandboxTrace, SandboxTraces } from '../machine.ts';
 import { mountsBelow, unmountBelow } from './mounts.ts';
 
-/** The namespace of containerd in which its CRI keeps everything. */
+/** The containerd namespace used by its CRI plugin. */
 const containerdNamespace = 'k8s.io';
 const taskFolder = `io.containerd.runtime.v2.task/${containerdNamespace}`;
-/** Those of the pod network and of containerd's own loopback; other programs use CNI too. */
+/** The pod network's, and containerd's own loopback; other programs use CNI too. */
 const resultNames = /^(wherry|cni-loopback)-([0-9a-f]{64})-/;
 const namespacePrefix = 'cni-';
 
 const folders = {
-  /** containerd's lasting files. */
+  /** containerd's persistent files. */
   root: '/var/lib/containerd',
   /** containerd's state. */
   state: '/run/containerd',
-  /** Where CNI notes what it has attached. */
+  /** Where CNI records attachments. */
   results: '/var/lib/cni/results',
-  /** The addresses in use of the pod network, a file each. */
+  /** The pod network's addresses in use, one file each. */
   leases: '/run/cni-addresses/wherry',
   namespaces: '/run/netns',
   proc: '/proc',
@@ -66,14 +66,14 @@ export class LinuxSandboxTraces implements SandboxTraces {
     await rm(at, { recursive: true, force: true });
   }
 
-  /** With what it has started: the first process of a sandbox would live on. */
+  /** Together with its children: the first process of a sandbox would survive. */
   async #kill(pid: string): Promise<void> {
     const file = join(this.#folders.proc, pid, 'task', pid, 'children');
     const children = (await readFile(file, 'utf8').catch(ifMissing(''))).trim().split(' ');
     for (const one of [pid, ...children.filter((child) => child !== '')]) killIfThere(Number(one));
   }
 
-  /** Whoever lives in it keeps it: other programs name theirs likewise. */
+  /** A namespace with processes stays: other programs use similar names. */
   async #removeNamespace(path: string): Promise<void> {
     if (await this.#isInhabited(path)) return;
     if ((await mountsBelow(path)).length > 0) await run('ip', ['netns', 'delete', basename(path)]);
@@ -89,7 +89,7 @@ export class LinuxSandboxTraces implements SandboxTraces {
     return false;
   }
 
-  /** The processes between containerd and what they are for. */
+  /** The shims between containerd and its containers. */
   async #shims(): Promise<SandboxTrace[]> {
     const { proc, state } = this.#folders;
     const found: SandboxTrace[] = [];
@@ -121,14 +121,14 @@ export class LinuxSandboxTraces implements SandboxTraces {
     return found;
   }
 
-  /** The containers of pods have notes of the runtime's in their specification; what somebody runs by hand has none. */
+  /** Containers of pods have the runtime's annotations in their specification; containers started by hand have none. */
   async #isByHand(id: string): Promise<boolean> {
     const file = join(this.#folders.state, taskFolder, id, 'config.json');
     const text = await readFile(file, 'utf8').catch(ifMissing(undefined));
     return text !== undefined && !text.includes('"io.kubernetes.cri.container-type"');
   }
 
-  /** Those of shims at which nobody listens. */
+  /** Sockets of shims on which no process listens. */
   async #sockets(): Promise<SandboxTrace[]> {
     const { proc, state } = this.#folders;
     const folder = join(state, 's');
@@ -151,7 +151,7 @@ export class LinuxSandboxTraces implements SandboxTraces {
     return found;
   }
 
-  /** Each is named after its address and holds the sandbox's id, then the interface. */
+  /** Each file is named after its address, and contains the sandbox's id and the interface. */
   async #leases(): Promise<SandboxTrace[]> {
     const found: SandboxTrace[] = [];
     for (const name of await namesIn(this.#folders.leases)) {

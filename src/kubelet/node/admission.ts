@@ -1,4 +1,4 @@
-/** Whether the node takes a pod that was bound to it: the scheduler may not have known everything. Pure. */
+/** Whether the node admits a pod that was bound to it: the scheduler may not have known everything. Pure. */
 import { compilePodNodeSelector } from '../../api/node-selector.ts';
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Node, Pod } from '../../api/resources.gen.ts';
@@ -10,20 +10,20 @@ import { dottedSysctl } from '../spec/sysctl.ts';
 export interface AdmissionInputs {
   node: Node;
   allocatable: Record<string, string>;
-  /** Admitted here and not over. */
+  /** Admitted here, and not ended. */
   others: readonly Pod[];
   memoryPressure: boolean;
   diskPressure: boolean;
   pidPressure: boolean;
   allowedUnsafeSysctls: readonly string[];
-  /** The runtime can keep the groups of an image's user from a container. */
+  /** Whether the runtime supports a policy for supplemental groups. */
   hasStrictGroups: boolean;
 }
 
 export interface Refusal {
   reason: string;
   message: string;
-  /** Resources that are missing, by how much: evicting others could make room for a critical pod. */
+  /** Missing resources and their amounts: evicting other pods could make room for a critical pod. */
   missing?: Record<string, number>;
 }
 
@@ -42,7 +42,7 @@ const safeSysctls = new Set([
   'net.ipv4.tcp_wmem',
 ]);
 
-/** Undefined: welcome. */
+/** Undefined: admitted. */
 export function findRefusal(pod: Pod, inputs: AdmissionInputs): Refusal | undefined {
   return (
     refuseUnderPressure(pod, inputs) ??
@@ -64,7 +64,7 @@ function refuseUnderPressure(pod: Pod, inputs: AdmissionInputs): Refusal | undef
   if (inputs.pidPressure) pressures.push('PIDPressure');
   if (pressures.length === 0) return undefined;
   if (pressures.length === 1 && inputs.memoryPressure) {
-    // Memory pressure only keeps pods away that promise nothing about their memory.
+    // Memory pressure only keeps out pods without memory requests or limits.
     if (qosClassOf(pod) !== 'BestEffort') return undefined;
     const tolerates = pod.spec.tolerations?.some(
       ({ key, operator, effect }) =>
@@ -104,7 +104,7 @@ function refuseOs(pod: Pod): Refusal | undefined {
 
 const appArmorAnnotations = 'container.apparmor.security.beta.kubernetes.io/';
 
-/** The runtime of a node of ours confines nothing by AppArmor: a pod that counts on it would run unconfined. */
+/** The runtime of our nodes does not apply AppArmor profiles: a pod that relies on one would run unconfined. */
 function refuseAppArmor({ spec, metadata }: Pod): Refusal | undefined {
   const all = [
     ...(spec.initContainers ?? []),
@@ -123,7 +123,7 @@ function refuseAppArmor({ spec, metadata }: Pod): Refusal | undefined {
   };
 }
 
-/** A runtime that does not know the policy would merge the groups and say nothing. */
+/** A runtime that does not know the policy would silently merge the groups. */
 function refuseStrictGroups(
   { spec }: Pod,
   { hasStrictGroups }: { hasStrictGroups: boolean },
@@ -140,7 +140,7 @@ export function refuseResources(
   const podsMax = numericAmounts.parse('pods', allocatable.pods ?? '0');
   if (others.length + 1 > podsMax) return insufficient('pods', 1, others.length, podsMax);
   for (const [name, requested] of requestsOf(pod)) {
-    // What no plugin has ever announced is left to whoever placed the pod here by hand.
+    // Resources that no plugin has ever announced do not concern a pod that was placed here by hand.
     if (requested === 0 || (isExtendedResource(name) && allocatable[name] === undefined)) continue;
     const capacity = numericAmounts.parse(name, allocatable[name] ?? '0');
     let taken = 0;
@@ -150,7 +150,7 @@ export function refuseResources(
   return undefined;
 }
 
-/** By object, which never changes: what a pod asks for is summed up once, not for every newcomer. */
+/** By object, which never changes: requests are summed up once per pod, not for every newcomer. */
 const knownRequests = new WeakMap<Pod, ReadonlyMap<string, number>>();
 
 function requestsOf(pod: Pod): ReadonlyMap<string, number> {

@@ -12,7 +12,7 @@ export interface NodeLeaseOptions {
   clock: Clock;
   logger: Logger;
   nodeName: string;
-  /** The node's object, which owns the lease. */
+  /** The Node object, which owns the lease. */
   node: () => Node | undefined;
   durationSeconds?: number;
 }
@@ -20,7 +20,7 @@ export interface NodeLeaseOptions {
 const namespace = 'kube-node-lease';
 const retry = { firstMs: 200, maxMs: 7_000 };
 
-/** Renews until the signal aborts; a server that is away is waited for. */
+/** Renews until the signal aborts; waits for a server that is unavailable. */
 export async function keepNodeLease(options: NodeLeaseOptions, signal: AbortSignal): Promise<void> {
   const { client, clock, logger, nodeName, node, durationSeconds = 40 } = options;
   let held: Lease | undefined;
@@ -30,7 +30,7 @@ export async function keepNodeLease(options: NodeLeaseOptions, signal: AbortSign
     leaseDurationSeconds: durationSeconds,
     renewTime: formatMicroTime(clock.now()),
   });
-  /** The first lease may be older than the node's object: it gets its owner when it is renewed. */
+  /** The first lease may be older than the Node object: it gets its owner at a renewal. */
   const owned = <M extends Partial<Lease['metadata']>>(metadata: M): M => {
     const owner = node();
     if (!owner || metadata.ownerReferences?.length) return metadata;

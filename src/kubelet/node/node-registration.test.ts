@@ -9,7 +9,7 @@ import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import { NodeRegistration, type NodeReport } from './node-registration.ts';
 
-/** As the API server gives it back. */
+/** As the API server returns it. */
 function stored(status: core.NodeStatus): Node {
   const images = status.images?.map((image) => ({
     ...image,
@@ -18,7 +18,7 @@ function stored(status: core.NodeStatus): Node {
   return { metadata: { name: 'n' }, status: { ...status, images } } as unknown as Node;
 }
 
-/** A report of what is the same for all tests, and of what this one is about. */
+/** A report with what all tests share, and what this one is about. */
 function reportOf({ problems = [], ...seen }: Partial<NodeReport> & { problems?: string[] }): NodeReport {
   return sparse<NodeReport>({
     health: { problems, memoryPressure: false, diskPressure: false, pidPressure: false },
@@ -34,7 +34,7 @@ function reportOf({ problems = [], ...seen }: Partial<NodeReport> & { problems?:
   });
 }
 
-/** A node that is looked at; `report` gets the number of the look. */
+/** A registered node; `report` gets the number of the observation. */
 function run(report: (number: number, registration: NodeRegistration) => NodeReport) {
   const clock = new VirtualClock();
   const counts = { reports: 0, writes: 0 };

@@ -1,4 +1,4 @@
-/** The node's object at the API: made once, its status kept true. */
+/** The node's object at the API: created once, with its status kept up to date. */
 import { Node } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { isAlreadyExists, isNotFound } from '../../api/status.ts';
@@ -33,14 +33,14 @@ export interface NodeRegistrationOptions {
   taints: core.Taint[];
   unschedulable?: boolean;
   providerId?: string;
-  /** Looks at the machine and the runtime. */
+  /** Observes the machine and the runtime. */
   report: () => Promise<NodeReport>;
 }
 
-/** Attaching volumes to this node is the controllers' part, not its own. */
+/** Attaching volumes to this node is up to the controllers. */
 const annotations = { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' };
 
-/** How often the machine is looked at, and how often a status is written in which only heartbeats changed. */
+/** How often the machine is observed, and how often a status is written that differs in heartbeats only. */
 const lookMs = 10_000;
 const writeMs = 300_000;
 const notReadyLookMs = 100;
@@ -51,7 +51,7 @@ export class NodeRegistration {
   #node: Node | undefined;
   #writtenMs = Number.NEGATIVE_INFINITY;
   #wake: (() => void) | undefined;
-  /** What changed while a look was under way may have come too late for it. */
+  /** A change during an observation may have come too late for it. */
   #isRefreshDue = false;
 
   constructor(options: NodeRegistrationOptions) {
@@ -67,7 +67,7 @@ export class NodeRegistration {
     this.#node = node;
   }
 
-  /** Has the status looked at now, or as soon as the look that is under way has ended. */
+  /** Requests an observation now, or right after the present one. */
   refresh(): void {
     this.#isRefreshDue = true;
     this.#wake?.();
@@ -97,7 +97,7 @@ export class NodeRegistration {
         logger.warn('the node status could not be written', { error });
         waitMs = backoffDelayMs(retry, Math.min(attempt++, 8));
       }
-      // After a failure the wait stands: whatever changed is seen when it is over.
+      // After a failure the full delay applies: whatever changed is seen when it is over.
       if (waitMs < lookMs || !this.#isRefreshDue) await this.#sleep(waitMs, signal);
     }
   }
@@ -146,7 +146,7 @@ export class NodeRegistration {
     }
   }
 
-  /** A node that registered before keeps what others set; its own fields are updated. */
+  /** A node that was registered before keeps what others have set; its own fields are updated. */
   async #reconcile(found: Node, signal: AbortSignal): Promise<Node> {
     const { client, nodeName, labels } = this.#options;
     const wanted = { labels, annotations };
@@ -164,7 +164,7 @@ export class NodeRegistration {
     const report = await this.#options.report();
     const before = this.#node?.status ?? {};
     const status = this.#statusOf(report, before.conditions ?? []);
-    // Extended resources that somebody patched into the capacity stay, and may all be allocated.
+    // Extended resources that a client patched into the capacity stay, and are allocatable in full.
     const extended = extendedResources(before.capacity);
     status.capacity = { ...extended, ...status.capacity };
     status.allocatable = { ...extended, ...status.allocatable };
@@ -174,7 +174,7 @@ export class NodeRegistration {
     const conditions = status.conditions ?? [];
     for (const condition of conditions) {
       const old = before.conditions?.find(({ type }) => type === condition.type);
-      // The first write tells all that holds, except that a node which has just come is not ready yet.
+      // The first write reports everything, except that a new node is not ready yet.
       const isFirst = this.#writtenMs === Number.NEGATIVE_INFINITY;
       const isNotReady = condition.type === 'Ready' && condition.status === 'False';
       if ((!isFirst || isNotReady) && old?.status === condition.status) continue;
@@ -221,7 +221,7 @@ export class NodeRegistration {
   }
 }
 
-/** What the kubelet can do that those of other versions cannot: whoever relies on it looks here first. Sorted. */
+/** What the kubelet supports that other versions do not; read by those who depend on it. Sorted. */
 const declaredFeatures = [
   'ExtendWebSocketsToKubelet',
   'InPlacePodLevelResourcesVerticalScaling',
@@ -253,7 +253,7 @@ function isSameStatus(before: core.NodeStatus, now: core.NodeStatus): boolean {
       (addresses ?? []).map(({ type, address }) => `${type}=${address}`),
       Object.entries(capacity).sort(),
       Object.entries(allocatable).sort(),
-      // Null where an image has lost its names to another.
+      // Null where all names of an image have moved to another.
       images.map(({ names }) => names ?? []),
       volumesInUse,
       Object.entries(nodeInfo ?? {})

@@ -1,4 +1,4 @@
-/** Looks at the machine and the runtime and says how the node is. */
+/** Observes the machine and the runtime, and reports the state of the node. */
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/error-message.ts';
@@ -23,7 +23,7 @@ export interface NodeReporterOptions {
   version: string;
   resources: () => NodeResources;
   volumesInUse: () => string[];
-  /** The latest status of the runtime. */
+  /** The last known status of the runtime. */
   runtimeStatus: RuntimeStatus;
 }
 
@@ -36,12 +36,12 @@ export interface Pressure {
 /** Upstream's figures. */
 const imagesMax = 50;
 const namesMax = 5;
-/** A runtime that is busy or restarts may be silent for so long before the node counts as not ready. */
+/** How long a runtime that is busy or restarting may be silent before the node counts as not ready. */
 const silenceMaxMs = 30_000;
 
 /**
- * The images that a node's status names, the largest first. A runtime lists them in no order: those of one size stand
- * by their ids, so that the same images give the same status.
+ * The images in a node's status, the largest first. A runtime lists them in no particular order: images of equal size
+ * are ordered by id, so that the same images give the same status.
  */
 export function nodeImages(images: readonly Image[]): core.ContainerImage[] {
   return images
@@ -60,7 +60,7 @@ export class NodeReporter {
   #runtimeStatus: RuntimeStatus;
   #images: core.ContainerImage[] = [];
   #answeredMs: number;
-  /** Why the runtime did not answer when it was last asked. */
+  /** Why the runtime did not answer the last time. */
   #silence: string | undefined;
   #network: string | undefined = 'container runtime status check may not have completed yet';
 
@@ -70,12 +70,12 @@ export class NodeReporter {
     this.#answeredMs = options.clock.monotonic();
   }
 
-  /** The runtime can keep the groups of an image's user from a container. */
+  /** Whether the runtime supports a policy for supplemental groups. */
   get hasStrictGroups(): boolean {
     return this.#runtimeStatus.features?.supplementalGroupsPolicy ?? false;
   }
 
-  /** Whether this handler of the runtime can make what is below a read-only mount read-only too. */
+  /** Whether this handler of the runtime can make mounts read-only recursively. */
   hasRecursiveReadOnly(runtimeHandler: string): boolean {
     return this.#runtimeStatus.handlers.some(
       ({ name, recursiveReadOnlyMounts }) => name === runtimeHandler && recursiveReadOnlyMounts,
@@ -120,7 +120,7 @@ export class NodeReporter {
     };
   }
 
-  /** What it said last stands while it does not answer. */
+  /** While it does not answer, its last status counts. */
   async #askRuntime(): Promise<void> {
     const { runtime, clock, logger } = this.#options;
     try {

@@ -14,11 +14,11 @@ export interface ReservationSettings {
   /** `cpu`, `memory`, `ephemeral-storage`, `pid`. */
   kubeReserved: Record<string, string>;
   systemReserved: Record<string, string>;
-  /** Memory and disk below which pods are evicted at once are nobody's to ask for. */
+  /** The amounts of memory and disk below which pods are evicted at once cannot be requested. */
   evictionThresholds: readonly Threshold[];
 }
 
-/** What all pods together may have of the machine's memory: all that is not set aside for others. */
+/** How much of the machine's memory all pods together may use: what is not reserved for other purposes. */
 export function podsMemoryMaxBytes(
   { memoryBytes }: Pick<MachineFacts, 'memoryBytes'>,
   { kubeReserved, systemReserved }: Pick<ReservationSettings, 'kubeReserved' | 'systemReserved'>,
@@ -78,7 +78,7 @@ export function nodeResources(
   return { capacity: canonical(capacity), allocatable: canonical(allocatable) };
 }
 
-/** As the API stores them: what is written again looks the same. */
+/** In the API's canonical form, so that a repeated write makes no difference. */
 function canonical(amounts: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(amounts).map(([name, text]) => [name, formatQuantity(parseQuantity(text))]),

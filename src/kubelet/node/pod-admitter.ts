@@ -1,4 +1,4 @@
-/** Takes pods in as long as the node has room for them, and has others give way to a critical one. */
+/** Admits pods as long as the node has room for them, and has others make way for a critical one. */
 import type { Node, Pod } from '../../api/resources.gen.ts';
 import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import { specifiedGraceSeconds } from '../pod/pod-end.ts';
@@ -15,7 +15,7 @@ export interface PodAdmitterOptions {
   pods(): PodSet;
   node(): Node;
   allocatable(): Record<string, string>;
-  /** What else of the node decides. */
+  /** Further constraints of the node. */
   conditions(): Omit<AdmissionInputs, 'node' | 'allocatable' | 'others'>;
 }
 
@@ -29,7 +29,10 @@ export class PodAdmitter {
     this.#options = options;
   }
 
-  /** Why the node cannot take the pod; undefined: it can. Decides at once, so that the next pod finds this one's share taken. */
+  /**
+   * Why the node cannot admit the pod; undefined: it can. Synchronous, so that the next pod finds this one's share
+   * taken.
+   */
   async admit(pod: Pod): Promise<Refusal | undefined> {
     const { pods, node, allocatable, conditions } = this.#options;
     const { uid } = pod.metadata;
@@ -51,7 +54,7 @@ export class PodAdmitter {
     return undefined;
   }
 
-  /** Resolves when they hold nothing of the node any more. */
+  /** Resolves when they hold none of the node's resources any longer. */
   async #preempt(victims: readonly Pod[], resource: string): Promise<void> {
     const { pods, recorder, counts } = this.#options;
     const workers = victims.map(({ metadata }) => pods().find(metadata.uid));
@@ -69,7 +72,7 @@ export class PodAdmitter {
     await Promise.all(workers.map((worker) => worker?.done()));
   }
 
-  /** Why a pod cannot have what it asks for by now; whose turn comes before it is woken. */
+  /** Why a pod cannot have the resources that it asks for now; pods whose turn comes first are woken. */
   findResizeProblem(pod: Pod, granted: Pod): ResizeProblem | undefined {
     const { uid } = pod.metadata;
     const pods = this.#options.pods();

@@ -1,11 +1,11 @@
-/** Makes room for a critical pod that was bound to a node without room: which pods give way. Pure. */
+/** Makes room for a critical pod that was bound to a full node: which pods make way. Pure. */
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import { isCriticalPod, qosClassOf } from '../qos.ts';
 
 const qosOrder = { BestEffort: 0, Burstable: 1, Guaranteed: 2 } as const;
 
-/** `missing`: amounts by resource. Undefined: even without all of lower rank there is no room. */
+/** `missing`: amounts by resource. Undefined: even without all pods of lower rank there is no room. */
 export function planPreemption(
   pod: Pod,
   missing: Readonly<Record<string, number>>,

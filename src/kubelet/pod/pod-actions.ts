@@ -16,7 +16,7 @@ import {
   type ObservedSandbox,
 } from './pod-observation.ts';
 
-/** What a probe has found of a container; undefined: nothing yet. */
+/** What the probes have found about a container; undefined: nothing yet. */
 export interface ProbeFindings {
   startup?: 'success' | 'failure';
   liveness?: 'success' | 'failure';
@@ -28,21 +28,21 @@ export interface ContainerKill {
   container: ObservedContainer;
   spec: core.Container;
   reason: KillReason;
-  /** Of the Killing event. */
+  /** For the Killing event. */
   message: string;
 }
 
 export interface PodActions {
-  /** The sandbox and all that runs in it must go first. */
+  /** The sandbox and everything in it must go first. */
   killPod: boolean;
-  /** With `killPod`: something takes its place. */
+  /** With `killPod`: a new sandbox follows. */
   createSandbox: boolean;
-  /** Of the sandbox that is used, or to be made. */
+  /** Of the sandbox in use, or of the one to create. */
   attempt: number;
   sandbox: ObservedSandbox | undefined;
   kill: ContainerKill[];
   ephemeral: core.EphemeralContainer[];
-  /** In order; a sidecar must have started before the next one is looked at. */
+  /** In order; a sidecar must have started before the next container is considered. */
   init: core.Container[];
   containers: core.Container[];
   /** Old containers to remove before everything starts again. */
@@ -123,8 +123,8 @@ function planFreshStart(pod: Pod, observed: ObservedPod, actions: PodActions): v
     return;
   }
   const init = pod.spec.initContainers ?? [];
-  // Init containers run again in a new sandbox, unless a regular container has started before and cannot be undone:
-  // upstream runs them all again then too, since what they prepared may be gone.
+  // All init containers run again in a new sandbox, even if regular containers have already started: as upstream, since
+  // what they prepared may be gone.
   if (init.length > 0) actions.init.push(init[0]!);
   else actions.containers.push(...wanted);
 }
@@ -167,7 +167,7 @@ function planInitContainers(situation: Situation, actions: PodActions): boolean 
     if (isSidecar(container)) {
       planSidecar(container, situation, actions, { podLives: true });
       if (last?.state !== 'running') return false;
-      // Without a startup probe running is enough; with one it must have passed.
+      // Without a startup probe it is enough that the sidecar runs; otherwise the probe must have succeeded.
       if (container.startupProbe && probes(last.id).startup !== 'success') return false;
       continue;
     }

@@ -1,11 +1,11 @@
-/** The first stage of a pod: the node takes it in, or refuses it. */
+/** The first stage of a pod: the node admits or refuses it. */
 import { volumeObjectsOf } from '../volumes/volume-objects.ts';
 import { podEvents } from './pod-events.ts';
 import { adoptProbes } from './pod-probes.ts';
 import type { PodRecord } from './pod-record.ts';
 import { isTerminalPhase } from './pod-status.ts';
 
-/** True: it may run. False: it is to end, or is over already and only waits for its deletion. */
+/** True: it may run. False: it is to end, or has already ended and only waits for its deletion. */
 export async function admitPod(record: PodRecord): Promise<boolean> {
   const { context, pod, end } = record;
   if (isTerminalPhase(pod.status?.phase)) end.hasEnded = true;

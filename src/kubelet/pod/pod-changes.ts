@@ -1,4 +1,4 @@
-/** Which changes of a pod's object mean work for its node. Pure. */
+/** Which changes of a pod's object require work on its node. Pure. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 
@@ -14,7 +14,7 @@ export function needsSync(before: Pod, after: Pod): boolean {
     a.finalizers?.length !== b.finalizers?.length ||
     !sameMaps(a.labels, b.labels) ||
     !sameMaps(a.annotations, b.annotations) ||
-    // Conditions of others decide on readiness.
+    // Conditions set by others affect readiness.
     (after.spec.readinessGates?.length ?? 0) > 0
   );
 }

@@ -1,4 +1,4 @@
-/** What a pod takes of the node's disk: its emptyDirs, and the writable layers and logs of its containers. */
+/** A pod's usage of the node's disk: its emptyDirs, and the writable layers and logs of its containers. */
 import { lstat, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Pod } from '../../api/resources.gen.ts';
@@ -23,9 +23,9 @@ export interface DiskMeasurement {
   rootDir: string;
   pod: Pod;
   observed: ObservedPod;
-  /** Of the pod's containers, as the runtime has them. */
+  /** For the pod's containers, as reported by the runtime. */
   stats: readonly ContainerStats[];
-  /** Where what running containers wrote can be looked at, by id: the runtime's figures are some time old. */
+  /** The folders where running containers have written, by id: the runtime's figures are somewhat old. */
   writableLayers?: ReadonlyMap<string, string>;
 }
 
@@ -50,7 +50,7 @@ export async function measurePodDisk({
     const rootfs = folder === undefined ? reported : await diskUseOf(folder);
     containers.set(attributes.labels[labels.containerName] ?? '', { rootfs, logs: nothing });
   }
-  // All attempts of a container write into one folder.
+  // All attempts of a container write to one folder.
   const folders = new Map(
     observed.containers.flatMap(({ name, logPath }) => (logPath ? [[name, dirname(logPath)]] : [])),
   );
@@ -87,7 +87,7 @@ export function sumOf(parts: readonly DiskUse[]): DiskUse {
   );
 }
 
-/** What a folder takes on disk. Files that vanish meanwhile count nothing. */
+/** The disk usage of a folder. Files that vanish meanwhile count as nothing. */
 async function diskUseOf(path: string): Promise<DiskUse> {
   const stats = await lstat(path).catch(ifMissing(undefined));
   if (!stats) return nothing;

@@ -9,7 +9,7 @@ const failure = {
   message: 'Pod was active on the node longer than the specified deadline',
 };
 
-/** One whose spec gives that grace, or none. */
+/** A pod whose spec has that grace period, or none. */
 function pod(terminationGracePeriodSeconds?: number) {
   return testPod(terminationGracePeriodSeconds === undefined ? {} : { terminationGracePeriodSeconds });
 }

@@ -2,7 +2,7 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type { PodVerdict } from './pod-status.ts';
 
-/** Ends a pod for a reason that is not its own. */
+/** Ends a pod for an external reason. */
 export interface Eviction extends PodVerdict {
   graceSeconds: number;
 }
@@ -16,11 +16,11 @@ export function specifiedGraceSeconds(pod: Pod): number {
 export class PodEnd {
   /** The API object, or the static pod's file, is gone. */
   isRemoved = false;
-  /** Nothing of it runs, and nothing will start any more. */
+  /** None of its containers runs, and none will start again. */
   hasEnded = false;
   #eviction: Eviction | undefined;
   #failure: PodVerdict | undefined;
-  /** As asked for by whoever deleted it; the shortest counts. */
+  /** As requested by each deletion; the shortest counts. */
   #graceSeconds: number | undefined;
   readonly #interrupt = new AbortController();
   readonly #hurry = new AbortController();
@@ -29,11 +29,11 @@ export class PodEnd {
   get interrupt(): AbortSignal {
     return this.#interrupt.signal;
   }
-  /** Aborted when its grace is over early. */
+  /** Aborted when its grace period is cut short. */
   get hurry(): AbortSignal {
     return this.#hurry.signal;
   }
-  /** What its status gives as the reason; a pod that was deleted or ended by itself has none. */
+  /** The reason in its status; a pod that was deleted or ended by itself has none. */
   get verdict(): PodVerdict | undefined {
     return this.#eviction ?? this.#failure;
   }
@@ -58,7 +58,7 @@ export class PodEnd {
     this.#graceSeconds = Math.min(this.#graceSeconds ?? graceSeconds, graceSeconds);
   }
 
-  /** False: another eviction came before. */
+  /** False: it has already been evicted. */
   evict(eviction: Eviction): boolean {
     if (this.#eviction) return false;
     this.#eviction = { ...eviction, yieldsToSuccess: true };
@@ -66,7 +66,7 @@ export class PodEnd {
     return true;
   }
 
-  /** The node does not take the pod, or its time is over. */
+  /** The node does not admit the pod, or its deadline has passed. */
   fail(verdict: PodVerdict): void {
     this.#failure = verdict;
   }

@@ -1,4 +1,4 @@
-/** Removes what newer attempts of a pod's containers and sandboxes have replaced. */
+/** Removes old containers and sandboxes of a pod that newer attempts have replaced. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type { KubeletContext } from '../context.ts';
 import { isNotFound } from '../cri/runtime-error.ts';
@@ -7,7 +7,7 @@ import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
 /** Ended containers kept per name besides the newest, for `logs --previous`; upstream's figure. */
 const keptEndedPerName = 1;
 
-/** Gives what should go: ended containers beyond those kept, then old sandboxes that hold none. */
+/** Returns what should go: ended containers beyond those to keep, then old sandboxes without containers. */
 function planLeftovers(observed: ObservedPod): {
   containers: ObservedContainer[];
   sandboxIds: string[];
@@ -29,8 +29,7 @@ function planLeftovers(observed: ObservedPod): {
 }
 
 /**
- * Removes every ended container that nothing is started from again; of a pod that is over, all of them. Gives how many
- * there were.
+ * Removes every ended container that will not be restarted; for an ended pod, all of them. Returns how many there were.
  */
 export async function removeEnded(
   { runtime, logger }: KubeletContext,
@@ -42,7 +41,7 @@ export async function removeEnded(
   let removed = 0;
   for (const { id } of ended) {
     try {
-      // Of a pod that is over nobody looks again: it may be gone since.
+      // An ended pod is not observed again: the container may be gone since.
       await runtime.containerStatus(id);
       await runtime.removeContainer(id);
       removed++;

@@ -6,16 +6,16 @@ import { type MountedVolume, UnfitVolumeError, VolumesNotReady } from '../volume
 import { podEvents } from './pod-events.ts';
 
 const retry = { firstMs: 500, maxMs: 122_000 };
-/** How soon to look again for what others do. */
+/** How soon to check again when waiting for others. */
 const waitingRetryMs = 500;
-/** Upstream's patience before it says which volumes are missing altogether. */
+/** Upstream's time limit before it reports which volumes are missing altogether. */
 const patienceMs = 123_000;
 
 export class PodMounts {
   readonly #context: KubeletContext;
   #attempt = 0;
   #sinceMs: number | undefined;
-  /** As last mounted, all of them; undefined: some never were. */
+  /** The complete set as last mounted; undefined: it never was. */
   #mounted: ReadonlyMap<string, MountedVolume> | undefined;
 
   constructor(context: KubeletContext) {
@@ -27,8 +27,8 @@ export class PodMounts {
   }
 
   /**
-   * Undefined: all are there and current. Else when to try again; `serves`: they are there as they were, which is all
-   * that a container needs to start again, as upstream.
+   * Undefined: all are mounted and current. Otherwise when to try again; `serves`: they are mounted as they were, which
+   * is enough for a container to restart, as upstream.
    */
   async setUp(pod: Pod): Promise<{ retryInMs: number; serves: boolean } | undefined> {
     try {

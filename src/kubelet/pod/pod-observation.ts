@@ -1,4 +1,4 @@
-/** What the runtime holds of one pod, read into plain objects that decisions are made from. */
+/** What the runtime reports of one pod, as plain objects on which decisions are based. */
 
 import type { Container, ContainerStatus, Sandbox, SandboxStatus } from '../cri/messages.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
@@ -48,7 +48,7 @@ export interface ObservedContainer {
   reason: string;
   message: string;
   restartCount: number;
-  /** Of the part of its spec whose change restarts it. */
+  /** Of the part of its spec that restarts it when it changes. */
   hash: string;
   image: string;
   imageId: string;
@@ -65,10 +65,10 @@ export interface ObservedPod {
 
 export const nothingObserved: ObservedPod = { sandboxes: [], containers: [] };
 
-/** Fills in what only the node's files say: the message that a container left behind. */
+/** Adds what only the node's files know: the message of an ended container. */
 export type ReadTerminationMessage = (status: ContainerStatus) => Promise<string | undefined>;
 
-/** Asks the runtime about everything that carries the pod's uid. */
+/** Queries the runtime for everything with the pod's uid. */
 export async function observePod(
   runtime: ContainerRuntime,
   uid: string,
@@ -90,14 +90,14 @@ export async function observePod(
     Promise.all(
       sandboxes.map((sandbox) => {
         const before = knownSandboxes.get(sandbox.id);
-        // All but its readiness stays as it was made, and that has just been read.
+        // Everything but its readiness stays as created, and the readiness has just been read.
         return before?.ready === isReady(sandbox) ? before : observeSandbox(runtime, sandbox);
       }),
     ),
     Promise.all(
       containers.map(
         (container) =>
-          // What has ended does not change any more.
+          // What has ended no longer changes.
           knownEnds.get(container.id) ?? observeContainer(runtime, container, readTerminationMessage),
       ),
     ),
@@ -193,7 +193,7 @@ export function findContainer(observed: ObservedPod, name: string): ObservedCont
   return observed.containers.find((container) => container.name === name);
 }
 
-/** What never was may come as Go's zero time, far before the epoch. */
+/** What never happened may come as Go's zero time, long before the epoch. */
 function epochMs(nanoseconds: number): number {
   return Math.max(0, nanoseconds) / 1e6;
 }

@@ -1,4 +1,4 @@
-/** Which pod a sandbox or container belongs to: what the runtime's events do not say. */
+/** Which pod a sandbox or container belongs to: the runtime's events do not say. */
 
 export class PodOwners {
   readonly #uids = new Map<string, string>();
@@ -20,8 +20,8 @@ export class PodOwners {
   }
 
   /**
-   * Call before the runtime is asked for all there is, and what comes back afterwards: of the ids that were known then,
-   * those that are not there any more are forgotten. What is made in between may not be in the runtime's answer and stays.
+   * Call this before the runtime is listed, and its result afterwards: ids known at the first call and missing from the
+   * list are dropped. Ids added in between may be missing from the list, and stay.
    */
   beforeListing(): (isThere: (id: string) => boolean) => void {
     const before = [...this.#uids.keys()];

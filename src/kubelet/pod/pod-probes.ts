@@ -15,7 +15,7 @@ export function watchProbes({ probes, node }: KubeletContext, pod: Pod, observed
   probes.sync(pod, podIp, running);
 }
 
-/** What ran before this process did keeps its readiness until a probe says otherwise. */
+/** Containers that ran before this process did keep their readiness until a probe changes it. */
 export function adoptProbes(context: KubeletContext, pod: Pod, observed: ObservedPod): void {
   watchProbes(context, pod, observed);
   const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};

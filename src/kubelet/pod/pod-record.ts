@@ -14,7 +14,7 @@ export interface PodRecordOptions {
   context: KubeletContext;
   pod: Pod;
   isStatic: boolean;
-  /** Has the worker look at the pod once more. */
+  /** Has the worker run another step for the pod. */
   wake(): void;
 }
 
@@ -22,11 +22,11 @@ export class PodRecord {
   readonly context: KubeletContext;
   readonly uid: string;
   readonly isStatic: boolean;
-  /** As the API, or the static pod's file, has it by now. */
+  /** The latest from the API, or from the static pod's file. */
   pod: Pod;
-  /** With a static pod: what stands for it at the API. */
+  /** For a static pod: the mirror that represents it at the API. */
   mirror: Pod | undefined;
-  /** When it came, until its first container has started. */
+  /** When it arrived, until its first container has started. */
   seenMs: number | undefined;
   readonly end = new PodEnd();
   readonly startLatency: PodStartLatency;
@@ -48,7 +48,7 @@ export class PodRecord {
     this.#wake = wake;
   }
 
-  /** With the resources that the node has set aside for it, which may be others than it asks for by now. */
+  /** With the resources that the node has reserved for it, which may differ from those that it asks for now. */
   get granted(): Pod {
     return this.resources.granted(this.pod);
   }
@@ -56,7 +56,7 @@ export class PodRecord {
     return this.view.observed;
   }
 
-  /** Asks the runtime, where something may have changed, and once more when its answer lags behind its events. */
+  /** Queries the runtime if something may have changed, and again when its answer lags behind its events. */
   async observe(): Promise<void> {
     const recheckMs = await this.view.refresh();
     if (recheckMs !== undefined) this.timer.within(recheckMs);
@@ -67,7 +67,7 @@ export class PodRecord {
     await this.observe();
   }
 
-  /** What was just done calls for another step. */
+  /** What was just done requires another step. */
   lookAgain(): void {
     this.view.invalidate();
     this.#wake();

@@ -1,4 +1,4 @@
-/** Gives back what a pod that is over held of the node, and later removes its last traces. */
+/** Releases what an ended pod held of the node, and later removes its last traces. */
 import { Pod } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import type { KubeletContext } from '../context.ts';
@@ -13,7 +13,10 @@ export async function releasePod(context: KubeletContext, uid: string): Promise<
   context.images.forgetPod(uid);
 }
 
-/** Lets the API forget a pod that is over. One that is gone, or is another pod of that name by now, is left alone. */
+/**
+ * Completes the deletion of an ended pod at the API. A pod that is gone, or replaced by another of that name, is left
+ * alone.
+ */
 export async function deletePodObject({ client }: KubeletContext, { metadata }: Pod): Promise<void> {
   const { namespace = '', name, uid } = metadata;
   try {
@@ -23,7 +26,7 @@ export async function deletePodObject({ client }: KubeletContext, { metadata }: 
   }
 }
 
-/** Its containers and logs: until then they can be looked at. */
+/** Its containers and logs: until then they can be inspected. */
 export async function removeTraces(
   context: KubeletContext,
   uid: string,
@@ -34,7 +37,7 @@ export async function removeTraces(
     await Promise.all(observed.sandboxes.map(({ id }) => runtime.removePodSandbox(id)));
     await machine.files.removePod(uid);
   } catch (error) {
-    // Housekeeping finds what is left.
+    // Housekeeping finds what remains.
     logger.warn('the traces of a pod could not be removed', { pod: uid, error });
   }
 }

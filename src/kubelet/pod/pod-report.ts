@@ -9,7 +9,7 @@ import type { ObservedPod } from './pod-observation.ts';
 import { computePodStatus, type PodVerdict } from './pod-status.ts';
 
 export interface PodReport {
-  /** The object at the API: of a static pod its mirror. */
+  /** The object at the API; for a static pod, its mirror. */
   subject: Pod;
   observed: ObservedPod;
   failures: ReadonlyMap<string, WaitingReason>;
@@ -22,7 +22,7 @@ export function reportPod(context: KubeletContext, report: PodReport): void {
   const { subject, verdict, resources } = report;
   const { statuses, probes } = context;
   const before = statuses.statusOf(subject.metadata.uid);
-  // What was wanted last may not have reached the server yet; times and phases go on from there.
+  // The last wanted status may not have reached the server yet; times and phases continue from it.
   const known = before
     ? { ...subject, status: { ...subject.status, ...before, conditions: newestConditions(subject, before) } }
     : subject;
@@ -58,7 +58,7 @@ function devicesOf(
   });
 }
 
-/** Ours on our conditions, the server's on those of others. */
+/** Our own conditions come from us, those of others from the server. */
 function newestConditions(subject: Pod, before: core.PodStatus): core.PodCondition[] {
   const own = before.conditions ?? [];
   const others = (subject.status?.conditions ?? []).filter(

@@ -1,4 +1,4 @@
-/** The resources of a whole pod in its status: those allocated to it, and those in force. Pure. */
+/** The resources of a whole pod in its status: those allocated to it, and those in effect. Pure. */
 import {
   computePodLimits,
   computePodRequests,
@@ -11,12 +11,12 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import { boundedTotal } from '../cgroup-resources.ts';
 import type { Phase } from './pod-status.ts';
 
-/** Shares of processor time that a group has at least: as much of a request is as none. */
+/** The minimum CPU shares of a group: a request this small counts as none. */
 const cpuMinMilli = 2;
 
 /**
- * `granted`: the pod with what the node has set aside for it; `inForce`: with what its containers have. As long as it
- * does not run that is all that it asks for; then it is what its control group says.
+ * `granted`: the pod with what the node has reserved for it; `inForce`: with what its containers have. Until it runs,
+ * that is everything it asks for; then it is what its control group says.
  */
 export function podResourcesStatus(
   granted: Pod,

@@ -86,7 +86,7 @@ test('after a restart, pods that run already have their share of the node before
       clock,
       signal: stop.signal,
       runtime: sparse<KubeletContext['runtime']>({
-        // The first list is that of all pods; what each worker asks for its own pod takes its time.
+        // The first list covers all pods; each worker's query for its own pod takes its time.
         listPodSandboxes: async () => (lists++ === 0 ? [sandbox] : new Promise(() => undefined)),
         listContainers: async () => [],
         events: () => new Promise(() => undefined),

@@ -1,4 +1,7 @@
-/** All pods of the node: hands the API's and the runtime's news to their workers, and clears away what is nobody's. */
+/**
+ * All pods of the node: passes events of the API and the runtime to their workers, and cleans up what belongs to no
+ * pod.
+ */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { mirrorPodAnnotation } from '../../api/well-known.ts';
@@ -13,7 +16,7 @@ import { labels } from './pod-observation.ts';
 import { PodOwners } from './pod-owners.ts';
 import { PodWorker } from './pod-worker.ts';
 
-/** How often everything is listed in spite of the event stream, as events may be missed. */
+/** How often everything is listed despite the event stream, since events may be missed. */
 const relistMs = 60_000;
 /** Without events. */
 const blindRelistMs = 1_000;
@@ -23,9 +26,9 @@ export class PodSet {
   readonly #context: KubeletContext;
   readonly #workers = new Map<string, PodWorker>();
   readonly #owners = new PodOwners();
-  /** Uids of pods that are finished here while older news of them may still come in. */
+  /** Uids of pods that are finished here, while older events about them may still arrive. */
   readonly #gone = new Set<string>();
-  /** Uids of pods that an earlier agent had begun to run, until all pods that belong here are known. */
+  /** Uids of pods that an earlier agent had begun to run, until all pods of this node are known. */
   readonly #begun = new Set<string>();
   /** States at the last listing, by id. */
   #listed = new Map<string, string>();
@@ -40,7 +43,7 @@ export class PodSet {
     return this.#workers.get(uid);
   }
 
-  /** By `namespace/name`; the one that is not ending, if there are two. */
+  /** By `namespace/name`; if there are two, the one that is not terminating. */
   findByName(namespace: string, name: string): PodWorker | undefined {
     let found: PodWorker | undefined;
     for (const worker of this.#workers.values()) {
@@ -55,7 +58,7 @@ export class PodSet {
     return this.#workers.values();
   }
 
-  /** All but the one that is named. */
+  /** All except the given one. */
   admitted(except?: string): Pod[] {
     const pods: Pod[] = [];
     for (const worker of this.#workers.values())
@@ -63,7 +66,7 @@ export class PodSet {
     return pods;
   }
 
-  /** Pods whose resize was put off. */
+  /** Pods whose resize was deferred. */
   *waitingResizes(): Iterable<WaitingResize> {
     for (const worker of this.#workers.values())
       if (worker.isAdmitted && worker.waitsForResources)
@@ -80,12 +83,12 @@ export class PodSet {
     for (const worker of this.#workers.values()) worker.wake();
   }
 
-  /** There may be room for a resize that was put off. */
+  /** There may be room for a deferred resize. */
   wakeWaiting(): void {
     for (const worker of this.#workers.values()) if (worker.waitsForResources) worker.wake();
   }
 
-  /** Pods with a network of their own and its addresses, which the API learns later. */
+  /** Pods with their own network, and the addresses, which the API learns later. */
   *addressed(): Iterable<{ pod: Pod; ips: readonly string[] }> {
     for (const { pod, observed } of this.#workers.values()) {
       const ips = observed.sandboxes.find(({ ready }) => ready)?.ips ?? [];
@@ -116,13 +119,13 @@ export class PodSet {
     this.#owners.set(id, podUid);
   }
 
-  /** Learns what is there from the runtime and follows it from then on. */
+  /** Lists what the runtime has, and follows it from then on. */
   async start(): Promise<void> {
     await this.#learnOwners();
     void this.#followRuntime();
   }
 
-  /** `informer`: synced. All pods that belong here are known then: what else there is goes. */
+  /** `informer`: synced, so all pods of this node are known: anything else is cleaned up. */
   follow(informer: Informer<Pod>): void {
     this.#informer = informer;
     informer.handle({
@@ -150,7 +153,7 @@ export class PodSet {
     if (this.#gone.has(uid)) return;
     const mirrorOf = pod.metadata.annotations?.[mirrorPodAnnotation];
     if (mirrorOf && !isStatic) {
-      // Mirror pods stand for static ones, which have workers of their own.
+      // Mirror pods represent static ones, which have their own workers.
       this.#workers.get(mirrorOf)?.setMirror(pod);
       return;
     }
@@ -225,11 +228,11 @@ export class PodSet {
   #take(event: RuntimeEvent): void {
     const uid = this.#owners.podOf(event.id);
     if (uid === undefined) return;
-    // A start is our own doing; its worker looks by itself.
+    // A start is our own doing; the worker looks by itself.
     if (event.type === 'exited') this.#workers.get(uid)?.runtimeChanged(event.id);
   }
 
-  /** What fails is tried again with the next listing. */
+  /** A failure is retried at the next listing. */
   async #tryRelist(): Promise<void> {
     try {
       await this.#relist();
@@ -285,7 +288,7 @@ export class PodSet {
     for (const { labels: own } of sandboxes) if (own[labels.podUid]) this.#begun.add(own[labels.podUid]!);
   }
 
-  /** Looks at once for what pods have left, as soon as it is known which are wanted. */
+  /** Cleans up now what pods have left behind, as soon as it is known which pods are wanted. */
   tidy(): void {
     if (!this.#informer) return;
     void this.#tryClearOrphans();
@@ -299,7 +302,7 @@ export class PodSet {
     }
   }
 
-  /** Ends what runs for pods that nobody wants here, and removes their devices, files, volumes and groups. */
+  /** Kills what runs for pods that do not belong here, and removes their devices, files, volumes and groups. */
   async #clearOrphans(): Promise<void> {
     const { runtime, machine, volumes, claims, logger, timings } = this.#context;
     const isWanted = (uid: string) => this.#workers.has(uid);
@@ -307,7 +310,7 @@ export class PodSet {
       const uid = own[labels.podUid];
       return uid !== undefined && !isWanted(uid);
     });
-    /** What cannot go yet, because a driver is not there, keeps nothing else from going. False: it stays. */
+    /** What cannot be removed yet, because a driver is absent, does not hold up the rest. False: it stays. */
     const attempt = async (what: string, work: () => Promise<void>): Promise<boolean> => {
       try {
         await work();
@@ -317,7 +320,7 @@ export class PodSet {
         return false;
       }
     };
-    /** Pods of which something may still run: that has to keep its volumes. */
+    /** Pods of which something may still run, and which must keep their volumes. */
     const stuck = new Set<string>();
     await Promise.all(
       sandboxes.map(async ({ id, metadata, labels: own }) => {
@@ -345,7 +348,7 @@ export class PodSet {
       if (mayGo(uid)) await attempt(`files of ${uid}`, () => machine.files.removePod(uid));
   }
 
-  /** Pods of the API as the informer has them; for the server's /pods. */
+  /** Pods from the informer; for the server's /pods. */
   apiPods(): Pod[] {
     return [...(this.#informer?.list() ?? [])];
   }

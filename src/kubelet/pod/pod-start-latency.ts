@@ -5,7 +5,7 @@ import { isSidecar } from '../containers/restart-policy.ts';
 
 export interface StartTimes {
   totalSeconds: number;
-  /** Without the time for pulling images and for init containers, which is their authors'. */
+  /** Without the time for pulling images and for init containers, for which their authors are responsible. */
   ownSeconds: number;
 }
 
@@ -18,7 +18,7 @@ export class PodStartLatency {
     this.#clock = clock;
   }
 
-  /** Its start is seen from the beginning. */
+  /** Its start is observed from the beginning. */
   await(): void {
     this.#isAwaited = true;
   }
@@ -32,7 +32,7 @@ export class PodStartLatency {
     if (this.#pull) this.#pull.endedMs = this.#clock.monotonic();
   }
 
-  /** `pod`: as the API has it. Undefined: it does not run yet, or that was reported before. */
+  /** `pod`: as in the API. Undefined: it does not run yet, or was reported before. */
   observe({ metadata, spec, status = {} }: Pod): StartTimes | undefined {
     if (!this.#isAwaited || metadata.creationTimestamp === undefined) return undefined;
     const runs = spec.containers.every(

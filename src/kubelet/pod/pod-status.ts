@@ -25,9 +25,12 @@ export type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
 export interface PodVerdict {
   reason: string;
   message: string;
-  /** Why it is disrupted, when something else than itself ended it. */
+  /** Why it is disrupted, when something else ended it. */
   disruption?: { reason: string; message: string };
-  /** The pod has failed only if its containers have: those that all ended well are told of as success, without a reason. */
+  /**
+   * The pod has failed only if its containers have: if they all ended successfully, it is reported as succeeded,
+   * without a reason.
+   */
   yieldsToSuccess?: boolean;
 }
 
@@ -35,9 +38,9 @@ export interface PodStatusInputs extends StatusInputs {
   nowMs: number;
   hostIps: readonly string[];
   verdict?: PodVerdict;
-  /** Everything that ran has ended, and nothing will start any more. */
+  /** Everything has ended, and nothing will start again. */
   ended: boolean;
-  /** Drivers of its devices still have to hear of its end. */
+  /** Drivers of its devices have yet to be told that it ended. */
   holdsDevices?: boolean;
   resize?: { conditions: core.PodCondition[] };
   /** Of the pod as a whole, in a phase. */
@@ -52,7 +55,7 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
   const old = pod.status ?? {};
   const statuses = computeContainerStatuses(pod, observed, inputs);
   let phase = computePhase(pod, statuses, inputs);
-  // While containers still run the verdict is not shown: the phase that it explains has not come.
+  // While containers still run the verdict is not shown: the phase that it explains has not been reached.
   const verdict = inputs.ended && !succeedsInSpiteOf(inputs.verdict, phase) ? inputs.verdict : undefined;
   if (verdict) phase = 'Failed';
   if (isTerminalPhase(old.phase)) phase = old.phase as Phase;
@@ -96,13 +99,15 @@ function succeedsInSpiteOf(verdict: PodVerdict | undefined, phase: Phase): boole
   return verdict?.yieldsToSuccess === true && phase === 'Succeeded';
 }
 
-/** Of a pod that was refused before anything was made for it: little more than why. */
+/** For a pod that was refused before anything was created for it: little more than the reason. */
 function refusedStatus(status: core.PodStatus): core.PodStatus {
   const { hostIP, hostIPs, initContainerStatuses, resources, allocatedResources, ...left } = status;
   return { ...left, conditions: [], containerStatuses: [] };
 }
 
-/** Clients reuse the pod's place once it is reported as ended: that happens only when nothing of it runs. */
+/**
+ * Once a pod is reported as ended, clients may reuse its resources: so this is reported only when nothing of it runs.
+ */
 function goesOn(pod: Pod, observed: ObservedPod, statuses: ContainerStatuses): boolean {
   if (askersForRestartOfAll(pod, observed).length > 0) return true;
   const { initContainerStatuses, containerStatuses, ephemeralContainerStatuses } = statuses;
@@ -115,7 +120,7 @@ function phaseSoFar(phase: string | undefined): Phase {
   return phase === 'Running' ? 'Running' : 'Pending';
 }
 
-/** In a pod that is over nothing waits or is ready any more. */
+/** In an ended pod nothing is waiting or ready. */
 function settleStatuses(status: core.PodStatus): void {
   const groups = [status.initContainerStatuses, status.containerStatuses, status.ephemeralContainerStatuses];
   for (const group of groups)
@@ -129,7 +134,7 @@ function settleStatuses(status: core.PodStatus): void {
     }
 }
 
-/** What should have run and never did is told of as a failure, once: when the pod ends. */
+/** A container that should have run and never did is reported as failed when the pod ends. */
 function endUnstarted(pod: Pod, statuses: core.ContainerStatus[] = []): void {
   const { phase, containerStatuses: before = [] } = pod.status ?? {};
   const isOver = isTerminalPhase(phase);
@@ -142,7 +147,7 @@ function endUnstarted(pod: Pod, statuses: core.ContainerStatus[] = []): void {
   }
 }
 
-/** Whether its init containers had passed, and its sidecars had started, before it was to end. */
+/** Whether its init containers had succeeded, and its sidecars had started, before it was to end. */
 function wasInitialized({ spec, status }: Pod): boolean {
   return (spec.initContainers ?? []).every((container) => {
     const before = status?.initContainerStatuses?.find(({ name }) => name === container.name);
@@ -167,7 +172,7 @@ function addAddresses(
     status.podIP = ips[0]!;
     status.podIPs = ips.map((ip) => ({ ip }));
   } else if (old.podIP) {
-    // The address of a pod that ends stays on record.
+    // The address of an ending pod stays in its status.
     status.podIP = old.podIP;
     status.podIPs = old.podIPs ?? [{ ip: old.podIP }];
   }
@@ -178,7 +183,7 @@ interface Statuses {
   containerStatuses: readonly core.ContainerStatus[];
 }
 
-/** Upstream's rules for the phase; `ended`: nothing will start any more. */
+/** Upstream's rules for the phase; `ended`: nothing will start again. */
 function computePhase(pod: Pod, statuses: Statuses, { ended }: { ended: boolean }): Phase {
   let pendingInit = 0;
   let failedInit = 0;
@@ -220,12 +225,12 @@ function computePhase(pod: Pod, statuses: Statuses, { ended }: { ended: boolean 
   return counts.stopped === counts.succeeded ? 'Succeeded' : 'Failed';
 }
 
-/** A container that was removed to start anew with all others restarts whatever its policy says. */
+/** A container that was removed for a restart of the whole pod restarts whatever its policy says. */
 function willRestart(exit: core.ContainerStateTerminated, byPolicy: () => boolean): boolean {
   return exit.reason === restartingAllReason || byPolicy();
 }
 
-/** While sidecars still run, the pod is not over although its containers are. */
+/** While sidecars still run, the pod has not ended although its containers have. */
 function sidecarsRun(pod: Pod, statuses: Statuses): boolean {
   return (pod.spec.initContainers ?? []).some(
     (spec) =>
@@ -241,12 +246,12 @@ function computeConditions(
   inputs: PodStatusInputs,
 ): core.PodCondition[] {
   const sandbox = observed.sandboxes[0];
-  // It may have been seen last before it was stopped.
+  // It may have been observed last before it was stopped.
   const isUp = sandbox?.ready === true && !inputs.ended;
   const hasNetwork = isUp && (sandbox.onHostNetwork || sandbox.ips.length > 0);
   const containersReady = containersReadyCondition(pod, status);
   const wanted: core.PodCondition[] = [];
-  // Who reads of it makes up for the pod, whose place is not free before it has ended.
+  // Controllers replace a pod once they see this, and its resources are not free before it has ended.
   if (inputs.verdict?.disruption && inputs.ended)
     wanted.push({ type: 'DisruptionTarget', status: 'True', ...inputs.verdict.disruption });
   wanted.push(

@@ -1,6 +1,6 @@
 /**
- * The stage of a pod that runs: brings what is there closer to what its spec asks for. One run does what can be done now;
- * what has to be waited for sets the record's timer.
+ * The stage of a running pod: brings the present state closer to the spec. One run does what can be done now; for what
+ * must be waited for, it sets the record's timer.
  */
 
 import { ContainerStarter, type Place } from '../containers/container-starter.ts';
@@ -18,7 +18,7 @@ import type { PodRecord } from './pod-record.ts';
 import { stopAllContainers, stopKilled } from './pod-termination.ts';
 import { awaitTrafficRules } from './traffic-rules.ts';
 
-/** How soon to look again for a network that is not there yet. */
+/** How soon to check again for a network that is not ready yet. */
 const networkRetryMs = 500;
 /** How soon a failed resize is retried without any sign that it could succeed now. */
 const resizeRetryMs = 30_000;
@@ -43,7 +43,7 @@ export class PodSync {
     const record = this.#record;
     const { context, waiting } = record;
     waiting.showHeldBack();
-    // First: who reads that this generation was seen is to read, too, what becomes of its resources.
+    // First, so that the status that reports this generation as observed also shows what became of its resources.
     record.resources.settle(record.pod, record.observed);
     record.report();
     waiting.dropOutdated();
@@ -64,7 +64,7 @@ export class PodSync {
     this.#scheduleVolumeRefresh();
   }
 
-  /** Gives the pod's control group. */
+  /** Returns the pod's control group. */
   async #applyResources(): Promise<string | undefined> {
     const { resources, pod, observed, timer } = this.#record;
     const cgroupParent = await resources.apply(pod, observed);
@@ -72,7 +72,7 @@ export class PodSync {
     return cgroupParent;
   }
 
-  /** Its volumes; without them, what runs already goes on with what it has. */
+  /** Its volumes; without them, what already runs goes on with what it has. */
   async #hasWhatItNeeds(): Promise<boolean> {
     const record = this.#record;
     const outdated = await this.#mounts.setUp(record.pod);
@@ -89,7 +89,7 @@ export class PodSync {
     return !missing;
   }
 
-  /** Removes what must go before anything starts. True: the pod is to be looked at anew. */
+  /** Removes what must go before anything starts. True: the pod is to be observed again. */
   async #clearAway(actions: PodActions): Promise<boolean> {
     const record = this.#record;
     if (actions.remove.length > 0) {
@@ -117,14 +117,14 @@ export class PodSync {
       graceSeconds: specifiedGraceSeconds(pod),
       hurry: end.hurry,
     });
-    // One that has ended may still hold an address, which the next is to have.
+    // An ended sandbox may still hold an address that the next one is to have.
     const ending = observed.sandboxes.filter(({ ready }) => ready || createSandbox);
     await Promise.all(ending.map(({ id }) => context.runtime.stopPodSandbox(id)));
   }
 
   /**
-   * What was killed starts anew within the same step, and is reported afterwards: clients that read a status to change
-   * it, as upstream lets them, are not overtaken by a state that lasts for an instant.
+   * What was killed restarts within the same step, and is reported afterwards: a momentary state must not overtake
+   * clients that read a status to change it, as upstream lets them.
    */
   async #killContainers({ kill }: PodActions): Promise<void> {
     if (kill.length === 0) return;
@@ -136,7 +136,7 @@ export class PodSync {
     await this.#record.observeAnew();
   }
 
-  /** The sandbox to start containers in, made if need be; undefined: there is none yet. */
+  /** The sandbox for the containers, created if need be; undefined: there is none yet. */
   async #placeFor(actions: PodActions, cgroupParent: string | undefined): Promise<Place | undefined> {
     const { context, pod } = this.#record;
     const sandboxConfig = await this.#sandbox.configOf(pod, actions.attempt, cgroupParent);
@@ -163,12 +163,15 @@ export class PodSync {
     }
     await record.observeAnew();
     record.lookAgain();
-    // It came too late for a pod that is to end by now.
+    // It was created too late for a pod that is to end by now.
     if (record.end.interrupt.aborted) return undefined;
     return record.observed.sandboxes.find(({ id }) => id === made.id);
   }
 
-  /** No container may send or receive before they are in force. Static pods start without an API server, and so without rules. */
+  /**
+   * No container may send or receive before the rules apply. Static pods start without an API server, and so without
+   * rules.
+   */
   async #awaitTrafficRules(sandboxId: string): Promise<void> {
     const { context, pod, isStatic, observed, end } = this.#record;
     if (isStatic || pod.spec.hostNetwork) return;
@@ -184,7 +187,7 @@ export class PodSync {
     const due = [...ephemeral, ...init, ...containers];
     if (due.length === 0) return;
     const { context, pod } = this.#record;
-    // In a sandbox from before, whose devices this kubelet could not remember.
+    // In an earlier sandbox, whose devices this kubelet could not remember.
     if (!context.claims.isPrepared(pod) && !(await this.#hasDevices())) return;
     const hostsFile = await this.#sandbox.writeHosts(this.#record.pod, place.podIps);
     const { mounted } = this.#mounts;

@@ -1,10 +1,13 @@
-/** The last stages of a pod: all of it ends and the node has back what it held; later its object and its last traces go. */
+/**
+ * The last stages of a pod: everything ends and the node gets its resources back; later its object and its last traces
+ * are removed.
+ */
 import { podEvents } from './pod-events.ts';
 import type { PodRecord } from './pod-record.ts';
 import { deletePodObject, releasePod } from './pod-release.ts';
 import { stopAllContainers } from './pod-termination.ts';
 
-/** Resolves when nothing of it runs or holds anything of the node. */
+/** Resolves when nothing of it runs or holds resources of the node. */
 export async function tearDownPod(record: PodRecord): Promise<void> {
   const { context, end, view, uid } = record;
   const { probes } = context;
@@ -17,7 +20,7 @@ export async function tearDownPod(record: PodRecord): Promise<void> {
   }
   probes.stopPod(uid);
   await stopSandboxes(record);
-  // Who reads that the pod has ended may give its devices to the next: their drivers are to know before.
+  // Once the pod is seen to have ended, its devices may go to the next one: their drivers must know before.
   await context.claims.unprepare(uid);
   end.hasEnded = true;
   if (end.verdict?.reason === 'DeadlineExceeded')
@@ -30,7 +33,7 @@ async function stopSandboxes(record: PodRecord): Promise<void> {
   const { runtime } = record.context;
   const { sandboxes } = record.observed;
   await Promise.all([...sandboxes.map(({ id }) => runtime.stopPodSandbox(id)), record.observeAnew()]);
-  // A container without a grace goes down with its sandbox.
+  // A container without a grace period ends with its sandbox.
   if (record.view.hasRunning) await record.observeAnew();
 }
 
@@ -44,7 +47,7 @@ async function release({ context, pod, uid }: PodRecord): Promise<void> {
   }
 }
 
-/** Lets go of the object of a pod that is over. False: somebody still wants it, or a finalizer keeps it. */
+/** Completes the deletion of an ended pod's object. False: it is still wanted, or a finalizer keeps it. */
 export async function letGoOfObject(record: PodRecord): Promise<boolean> {
   if (record.end.isRemoved) return true;
   if (record.isStatic || !record.pod.metadata.deletionTimestamp) return false;

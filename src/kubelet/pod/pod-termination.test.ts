@@ -8,7 +8,7 @@ import type { KubeletContext } from '../context.ts';
 import { observedPod, testContainer, testPod } from '../pod.fixture.ts';
 import { stopAllContainers } from './pod-termination.ts';
 
-/** Containers end as long after their signal as `takesMs` says, and at the latest when their time is up. */
+/** Containers end `takesMs` after their signal, and at the latest when their time is up. */
 function setup(takesMs: Record<string, number>) {
   const clock = new VirtualClock();
   const log: string[] = [];

@@ -1,4 +1,4 @@
-/** Ends the containers of a pod: preStop hooks, signals, grace, and the order that sidecars need. */
+/** Ends the containers of a pod: preStop hooks, signals, grace periods, and the order that sidecars need. */
 
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
@@ -15,18 +15,18 @@ export interface ContainerStop {
   spec: core.Container | undefined;
   container: ObservedContainer;
   graceSeconds: number;
-  /** Of the Killing event. */
+  /** For the Killing event. */
   message: string;
   podIp: string;
   /** Its preStop hook is not run. */
   skipsHook?: boolean;
   /** Settles when the containers that must end before this one have; it gets its signal then. */
   turn?: Promise<unknown>;
-  /** Resolves when the grace period has been cut: what is left is ended at once. */
+  /** Resolves when the grace period was cut short: what is left is killed at once. */
   hurry: AbortSignal;
 }
 
-/** What a container always gets to end after its preStop hook and the wait for its turn, in seconds. */
+/** The least time in seconds that a container gets to end, after its preStop hook and the wait for its turn. */
 const afterWaitMinSeconds = 2;
 
 async function stopContainer(context: KubeletContext, stop: ContainerStop): Promise<void> {
@@ -43,7 +43,7 @@ async function stopContainer(context: KubeletContext, stop: ContainerStop): Prom
     if (spec && hook) await runPreStop(context, stop, { spec, hook, signal });
     if (turn && !signal.aborted) await orAborted(turn, signal);
     timer.cancel();
-    // Another agent begins anew; to go on here would end containers out of turn.
+    // Another agent starts over; to go on here would end containers out of turn.
     context.signal.throwIfAborted();
     const usedSeconds = (context.clock.monotonic() - startMs) / 1000;
     timeoutSeconds = Math.max(afterWaitMinSeconds, Math.ceil(graceSeconds - usedSeconds));
@@ -59,7 +59,7 @@ async function runPreStop(
 ): Promise<void> {
   const target = { pod, container: spec, containerId: container.id, podIp };
   const running = runHook(context, hook, target, { timeoutSeconds: Math.ceil(graceSeconds), signal });
-  // A command that outlasts the grace period fails when the container that it runs in ends, and is told of then.
+  // A command that outlasts the grace period fails when its container ends, and is reported then.
   const outcome = running.catch((error: unknown) => {
     if (context.signal.aborted || (signal.aborted && !hook.exec)) return;
     containerEvents(context.recorder, pod, spec).warning('FailedPreStopHook', 'PreStopHook failed');
@@ -101,8 +101,8 @@ async function stopOrHurry(
 }
 
 /**
- * Ends everything that runs. All hooks run at once, and all containers share one grace period; sidecars get their signal
- * when the regular containers have ended, in the reverse of their order.
+ * Ends everything that runs. All hooks run at once, and all containers share one grace period; sidecars get their
+ * signal when the regular containers have ended, in reverse order.
  */
 export async function stopAllContainers(
   context: KubeletContext,
@@ -136,7 +136,7 @@ export async function stopAllContainers(
   await Promise.all(ends);
 }
 
-/** Ends the containers that must not run on as they do, each with the grace that its reason gives. */
+/** Ends the containers that must not continue as they are, each with the grace period for its reason. */
 export async function stopKilled(
   context: KubeletContext,
   pod: Pod,

@@ -1,9 +1,9 @@
-/** What is known of a pod's containers, asked of the runtime again when that may have changed. */
+/** What is known of a pod's containers, queried again from the runtime when it may have changed. */
 import { backoffDelayMs } from '../../base/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import { nothingObserved, type ObservedPod, observePod } from './pod-observation.ts';
 
-/** Usually CRI knows a moment later; one that cannot note the end down, on a full disk, only when it could. */
+/** Usually CRI knows a moment later; a runtime that cannot record the end, on a full disk, knows only when it could. */
 const exitRetry = { firstMs: 4, maxMs: 5_000 };
 
 export class PodView {
@@ -11,7 +11,7 @@ export class PodView {
   readonly #uid: string;
   #observed: ObservedPod = nothingObserved;
   #isStale = true;
-  /** Ends that events reported, with the number of CRI lists since: CRI shows them a moment later. */
+  /** Ends reported by events, with the number of CRI lists since: CRI shows them a moment later. */
   readonly #exits = new Map<string, number>();
 
   constructor(context: KubeletContext, uid: string) {
@@ -31,13 +31,13 @@ export class PodView {
     this.#isStale = true;
   }
 
-  /** An event said that this container or sandbox has ended. */
+  /** An event reported that this container or sandbox has ended. */
   noteExit(id: string): void {
     this.#exits.set(id, 0);
     this.#isStale = true;
   }
 
-  /** Asks again, if need be. Gives how soon to ask once more, when CRI does not know yet what events announced. */
+  /** Queries again, if need be. Returns how soon to repeat that, when CRI does not show yet what events announced. */
   async refresh(): Promise<number | undefined> {
     if (!this.#isStale) return undefined;
     this.#isStale = false;

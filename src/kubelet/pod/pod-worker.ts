@@ -22,9 +22,9 @@ import { letGoOfObject, tearDownPod } from './pod-teardown.ts';
 export interface PodWorkerOptions {
   context: KubeletContext;
   pod: Pod;
-  /** Mirror pods stand for static ones: their status goes to the mirror, which is not theirs to delete. */
+  /** Mirror pods represent static ones: their status goes to the mirror, which they may not delete. */
   isStatic?: boolean;
-  /** An earlier agent took it in: it has its share of the node before this one has looked at it. */
+  /** An earlier agent admitted it: it has its share of the node before this agent has checked it. */
   wasTakenIn?: boolean;
   /** Nothing is left of the pod. */
   finished(worker: PodWorker): void;
@@ -35,7 +35,7 @@ type Stage = 'new' | 'running' | 'terminating' | 'terminated' | 'finished';
 const errorRetry = { firstMs: 250, maxMs: 10_000 };
 
 export class PodWorker {
-  /** Since when the node knows it, in milliseconds since the epoch. */
+  /** When the node learned of it, in milliseconds since the epoch. */
   readonly seenAtMs: number;
   readonly #context: KubeletContext;
   readonly #record: PodRecord;
@@ -46,7 +46,7 @@ export class PodWorker {
   #stage: Stage = 'new';
   #admitted = false;
   #errorAttempt = 0;
-  /** Something may call for another step. */
+  /** Something may require another step. */
   #dirty = true;
   #running = false;
 
@@ -68,11 +68,11 @@ export class PodWorker {
   get pod(): Pod {
     return this.#record.pod;
   }
-  /** With the resources that the node has set aside for it, which may be others than it asks for by now. */
+  /** With the resources that the node has reserved for it, which may differ from those that it asks for now. */
   get grantedPod(): Pod {
     return this.#record.granted;
   }
-  /** Others have what it asks for. */
+  /** Other pods hold the resources that it asks for. */
   get waitsForResources(): boolean {
     return this.#record.resources.isDeferred && !this.isTerminating;
   }
@@ -82,29 +82,30 @@ export class PodWorker {
   get isTerminating(): boolean {
     return this.#stage === 'terminating' || this.isDone;
   }
-  /** Nothing of it uses the node's resources any more. */
+  /** None of it uses the node's resources any longer. */
   get isDone(): boolean {
     return this.#stage === 'terminated' || this.#stage === 'finished';
   }
-  /** Resolves when nothing of it uses the node's resources any more. */
+  /** Resolves when none of it uses the node's resources any longer. */
   done(): Promise<void> {
     return this.#done.promise;
   }
   /**
-   * It counts against what the node has. Not once nothing of it runs, although its volumes may still be there, nor once
-   * its object is gone, although its containers may: the scheduler gives its place away as soon as it reads of either.
+   * It counts against the node's capacity. It no longer does once nothing of it runs, although its volumes may still be
+   * there, or once its object is gone, although its containers may: the scheduler reuses its place as soon as it sees
+   * either.
    */
   get isAdmitted(): boolean {
     const { hasEnded, isRemoved } = this.#record.end;
     return this.#admitted && !hasEnded && !isRemoved && !this.isDone;
   }
 
-  /** The node takes it in: from this moment on it counts against what others may have. */
+  /** The node admits it: from now on it counts against the node's capacity. */
   takeIn(): void {
     this.#admitted = true;
   }
 
-  /** Resolves when it is known what of the pod is there already. */
+  /** Resolves when it is known what already exists of the pod. */
   looked(): Promise<void> {
     return this.#looked.promise;
   }
@@ -150,7 +151,7 @@ export class PodWorker {
     if (!this.isTerminating && this.#record.end.evict(eviction)) this.wake();
   }
 
-  /** The runtime sent an event about this pod; `exitedId`: that this container or sandbox of it has ended. */
+  /** The runtime sent an event about this pod; `exitedId`: the container or sandbox that has ended. */
   runtimeChanged(exitedId?: string): void {
     const { view } = this.#record;
     if (exitedId) view.noteExit(exitedId);
@@ -158,7 +159,7 @@ export class PodWorker {
     this.wake();
   }
 
-  /** The result of a probe changed; that is reported at once, whatever the worker is busy with. */
+  /** The result of a probe changed; this is reported at once, whatever else the worker is doing. */
   probeChanged(): void {
     if (this.#running && this.#stage !== 'finished') this.#record.report();
     this.wake();
@@ -193,13 +194,13 @@ export class PodWorker {
     this.#running = false;
   }
 
-  /** As upstream's metrics name what a sync is for. */
+  /** The purpose of a sync, in the words of upstream's metrics. */
   get #operation(): string {
     if (this.#stage === 'new') return 'create';
     return this.isTerminating || this.#mustEnd() ? 'kill' : 'sync';
   }
 
-  /** Goes on from stage to stage as far as it can without waiting for anything. */
+  /** Proceeds from stage to stage as far as it can without waiting. */
   async #step(): Promise<void> {
     await this.#record.observe();
     this.#looked.resolve();

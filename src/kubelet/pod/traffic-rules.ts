@@ -1,4 +1,4 @@
-/** A pod waits until the rules for its traffic are in force, and reports the reason when that takes long. */
+/** A pod waits until the rules for its traffic apply, and reports the reason when that takes long. */
 import type { Pod } from '../../api/resources.gen.ts';
 import { pause } from '../../base/clock.ts';
 import { unlessAborted } from '../../base/unless-aborted.ts';
@@ -7,13 +7,13 @@ import { podEvents } from './pod-events.ts';
 
 /** Rules are applied within milliseconds, unless something is wrong. */
 const toldAfterMs = 5_000;
-/** Few enough that the events of a pod have room for others. */
+/** Rare enough that other events of the pod are not crowded out. */
 const toldAgainAfterMs = 120_000;
 
-/** A reason that costs nothing: without one each pod would have an exception made, with its stack. */
+/** A shared reason: otherwise an exception with its stack would be created for each pod. */
 const inForceReached = 'the rules are in force';
 
-/** Resolves when the rules are in force, or when the pod is to end. */
+/** Resolves when the rules apply, or when the pod is to end. */
 export async function awaitTrafficRules(
   context: KubeletContext,
   pod: Pod,

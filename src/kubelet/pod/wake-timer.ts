@@ -1,4 +1,4 @@
-/** One alarm for many wishes: the earliest counts. */
+/** One alarm for many requests: the earliest counts. */
 import type { Clock, Timer } from '../../base/clock.ts';
 
 export class WakeTimer {

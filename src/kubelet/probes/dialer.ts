@@ -9,13 +9,13 @@ export interface DialTarget {
 
 export interface HttpCheck extends DialTarget {
   scheme: 'http' | 'https';
-  /** As the pod's spec has it: what cannot stand in a request as it is has to be escaped. */
+  /** As in the pod's spec: characters that a request cannot contain must be escaped. */
   path: string;
   headers: readonly { name: string; value: string }[];
   signal?: AbortSignal;
 }
 
-/** What a check found; `error` in the words that Go's libraries have for it, as users know them. */
+/** What a check found; `error` in the words of Go's libraries, which users know. */
 export type HttpAnswer = { status: number; body: string } | { error: string };
 
 /** `containerId`: for simulations, which have no network. */

@@ -26,7 +26,7 @@ async function followRedirects(check: HttpCheck, left: number): Promise<HttpAnsw
       error: `Get "${urlOf(check)}": failed to parse Location header ${JSON.stringify(answer.location)}`,
     };
   const target = new URL(answer.location, urlOf(check));
-  // Another host is another matter: the redirect itself is the answer.
+  // A redirect to another host is not followed: it is itself the answer.
   if (target.hostname !== check.host.replace(/[[\]]/g, ''))
     return { status: answer.status, body: answer.body };
   if (left === 0) return { error: `Get "${urlOf(check)}": stopped after ${redirectsMax} redirects` };
@@ -46,7 +46,7 @@ function urlOf({ scheme, host, port, path }: HttpCheck): string {
   return `${scheme}://${joinHostPort(host, port)}${escapedPath(path)}`;
 }
 
-/** A path of a spec may have blanks and letters of any script, which no request line has. */
+/** A path in a spec may contain blanks and letters of any script, which a request line cannot. */
 function escapedPath(path: string): string {
   return Buffer.from(path)
     .toString('latin1')
@@ -113,7 +113,7 @@ function fetchOnce(
   });
 }
 
-/** All that Go lets no header have; everything else is sent as the bytes that it is. */
+/** The characters that Go forbids in headers; all others are sent as their bytes. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for
 const controlCharacters = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 

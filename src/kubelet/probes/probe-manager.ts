@@ -27,7 +27,7 @@ interface Probing {
   kind: ProbeKind;
   spec: core.Probe;
   finding: 'success' | 'failure' | undefined;
-  /** Alike results in a row. */
+  /** Consecutive equal results. */
   streak: number;
   last: 'success' | 'failure' | undefined;
   timer: Timer | undefined;
@@ -50,7 +50,7 @@ const kinds: readonly (readonly [ProbeKind, (container: core.Container) => core.
   ['liveness', (container) => container.livenessProbe],
 ];
 
-/** As metrics tell it. */
+/** As in metrics. */
 const resultNames = {
   success: 'successful',
   warning: 'successful',
@@ -71,7 +71,7 @@ export class ProbeManager {
     this.#options = options;
   }
 
-  /** Sees to it that exactly these running containers of the pod are probed. */
+  /** Ensures that exactly these running containers of the pod are probed. */
   sync(
     pod: Pod,
     podIp: string,
@@ -110,7 +110,7 @@ export class ProbeManager {
     }
   }
 
-  /** A pod that is being ended is only watched for readiness. */
+  /** In a pod that is being terminated only readiness is probed. */
   stopRestartingProbes(podUid: string): void {
     for (const watched of this.#watched.values()) {
       if (watched.pod.metadata.uid !== podUid) continue;
