@@ -49,14 +49,14 @@ const compiledEnvironment = {
 /** More files than these that fail are no accident. */
 const mostFilesToRepeat = 3;
 
-const unitTests = ['src/**/*.test.ts'];
-const clusterTests = ['test/cluster/**/*.test.ts', 'test/parity/**/*.test.ts'];
-const endToEndTests = ['test/e2e/*.test.ts', 'test/e2e/tutorials/*.test.ts'];
-const waitingEndToEndTests = ['test/e2e/waits/*.test.ts'];
+const unitTests = filesOf(['src/**/*.test.ts']);
+const clusterTests = filesOf(['test/cluster/**/*.test.ts', 'test/parity/**/*.test.ts']);
+const endToEndTests = filesOf(['test/e2e/*.test.ts', 'test/e2e/tutorials/*.test.ts']);
+const waitingEndToEndTests = filesOf(['test/e2e/waits/*.test.ts']);
 
 const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
   start: (args) => runCommand([process.execPath, 'src/cmd/wherry.ts', 'start', ...args]),
-  check: async () => (await runChecks()) || (await runTests(unitTests, everyCore)),
+  check: async () => (await runChecks()) || (await runUnitTests([])),
   test: async (args) => {
     const [failed, canRunContainers] = await Promise.all([runChecks(), prepareForContainers()]);
     if (failed !== 0) return failed;
@@ -97,17 +97,18 @@ async function runChecks(): Promise<number> {
  */
 async function runAllTests(args: readonly string[], canRunContainers: boolean): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-test-'));
-  const lists = ['calculating', 'waiting', 'on-machine'].map((each) => join(folder, each));
+  const lists = ['unit', 'cluster', 'waiting', 'on-machine'].map((each) => join(folder, each));
   const options = (index: number, concurrency: readonly string[]) => [
     ...concurrency,
     ...listFailures(lists[index]!),
     ...args,
   ];
   try {
-    let code = await runTests([...unitTests, ...clusterTests], options(0, everyCore));
+    let code = await runUnitTests(options(0, []));
+    code = (await runTests(clusterTests, options(1, everyCore))) || code;
     if (canRunContainers) {
-      const waiting = capture(testCommand(waitingEndToEndTests, options(1, oneByOne)), compiledEnvironment);
-      code = (await runTests(endToEndTests, options(2, sideBySide))) || code;
+      const waiting = capture(testCommand(waitingEndToEndTests, options(2, oneByOne)), compiledEnvironment);
+      code = (await runTests(endToEndTests, options(3, sideBySide))) || code;
       const done = await waiting;
       console.log(done.output);
       code ||= done.code;
@@ -116,6 +117,26 @@ async function runAllTests(args: readonly string[], canRunContainers: boolean): 
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/**
+ * To start a process for each of some hundred short files takes longer than to run them: they share one per core. Files
+ * with hooks for all of their tests do not, since the hooks would be for the tests of all files.
+ */
+async function runUnitTests(more: readonly string[]): Promise<number> {
+  const hasHooks = (file: string) => /^(before|after)(Each)?\(/m.test(readFileSync(join(root, file), 'utf8'));
+  const sharing = unitTests.filter((file) => !hasHooks(file));
+  const shares = Array.from({ length: availableParallelism() }, (_, share) =>
+    sharing.filter((_, index) => index % availableParallelism() === share),
+  );
+  const runs = await Promise.all(
+    shares.map((files) =>
+      capture(testCommand(files, ['--test-isolation=none', ...more]), compiledEnvironment),
+    ),
+  );
+  for (const { output } of runs) console.log(output);
+  const rest = await runTests(unitTests.filter(hasHooks), [...everyCore, ...more]);
+  return rest || (runs.find(({ code }) => code !== 0)?.code ?? 0);
 }
 
 async function repeatFailed(
@@ -128,6 +149,8 @@ async function repeatFailed(
   );
   failed.delete('');
   if (failed.size === 0 || failed.size > mostFilesToRepeat) return code;
+  // A test that several files share, and which of them failed is not told.
+  if ([...failed].some((file) => !file.endsWith('.test.ts'))) return code;
   const names = [...failed].map((file) => `   ${relative(root, file)}`).join('\n');
   console.log(`\n ! failed, and run once more, alone:\n${names}`);
   const again = await runTests([...failed], [...oneByOne, ...args]);
@@ -144,16 +167,19 @@ function listFailures(path: string): readonly string[] {
   ];
 }
 
-function runTests(patterns: readonly string[], more: readonly string[]): Promise<number> {
-  return runCommand(testCommand(patterns, more), compiledEnvironment);
+function runTests(files: readonly string[], more: readonly string[]): Promise<number> {
+  return runCommand(testCommand(files, more), compiledEnvironment);
+}
+
+function filesOf(patterns: readonly string[]): readonly string[] {
+  return patterns.flatMap((pattern) => globSync(pattern, { cwd: root })).sort();
 }
 
 function runBenchmark(name: string, args: readonly string[]): Promise<number> {
   return runCommand([process.execPath, `bench/${name}.ts`, ...args], compiledEnvironment);
 }
 
-function testCommand(patterns: readonly string[], more: readonly string[]): readonly string[] {
-  const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root })).sort();
+function testCommand(files: readonly string[], more: readonly string[]): readonly string[] {
   return [process.execPath, '--test', `--test-timeout=${testTimeoutMs}`, ...more, ...files];
 }
 
