@@ -1,16 +1,16 @@
-/** The quality-of-service class of a pod and what follows from it for the kernel's choice of victims. */
+/** The quality-of-service class of a pod, and what follows from it for the kernel's OOM killer. */
 import { computeQosClass, type QosClass } from '../api/core/pod/qos.ts';
 import { wholeValueOf } from '../api/quantity.ts';
 import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import { mirrorPodAnnotation } from '../api/well-known.ts';
 
-/** The class that the API server gave, which stays for the pod's life, or the one that its spec says. */
+/** The class set by the API server, which stays for the pod's life, or the one that follows from its spec. */
 export function qosClassOf(pod: Pod): QosClass {
   return pod.status?.qosClass ?? computeQosClass(pod.spec);
 }
 
-/** Pods whose priority makes them critical to the node are spared as guaranteed ones are. */
+/** Pods whose priority makes them critical to the node are spared like guaranteed ones. */
 const criticalPriority = 2_000_000_000;
 
 export function isCriticalPod(pod: Pod): boolean {
@@ -21,7 +21,7 @@ export function isCriticalPod(pod: Pod): boolean {
   );
 }
 
-/** The score that upstream gives: the more a container may take beyond what it asked for, the sooner it goes. */
+/** Upstream's score: the more a container may use beyond its requests, the sooner it is killed. */
 export function oomScoreAdjust(pod: Pod, container: core.Container, memoryCapacityBytes: number): number {
   if (isCriticalPod(pod)) return -997;
   switch (qosClassOf(pod)) {

@@ -1,4 +1,6 @@
-/** Whether the node can give a running pod the resources that it asks for by now, and the pod as it stands until then. Pure. */
+/**
+ * Whether the node can give a running pod the resources that it now asks for, and the pod as it is until then. Pure.
+ */
 import { computePodRequests, numericAmounts } from '../api/pod-resources.ts';
 import { wholeValueOf } from '../api/quantity.ts';
 import type { Pod } from '../api/resources.gen.ts';
@@ -6,13 +8,13 @@ import type * as core from '../api/types/core-v1.gen.ts';
 import { type AdmissionInputs, refuseResources } from './node/admission.ts';
 import { qosClassOf } from './qos.ts';
 
-/** Infeasible: never on this node; Deferred: once others have gone. */
+/** Infeasible: never on this node; Deferred: once other pods have gone. */
 export interface ResizeProblem {
   reason: 'Infeasible' | 'Deferred';
   message: string;
 }
 
-/** Later ones win, as upstream has it. */
+/** Later ones take precedence, as upstream. */
 const resizable = ['cpu', 'memory'] as const;
 
 export function findResizeProblem(
@@ -35,13 +37,13 @@ export function findResizeProblem(
 /** A pod that asks for other resources than it has. */
 export interface WaitingResize {
   pod: Pod;
-  /** The pod as the node has granted it so far. */
+  /** The pod with the resources granted so far. */
   granted: Pod;
-  /** When it was put off first; undefined: it was not. */
+  /** When it was first deferred; undefined: it was not. */
   sinceMs?: number | undefined;
 }
 
-/** Upstream's order: what asks for no more; by priority; guaranteed pods; who has waited longest. */
+/** Upstream's order: resizes that ask for no more; by priority; guaranteed pods; the longest wait. */
 export function inTurn(waiting: readonly WaitingResize[]): WaitingResize[] {
   const ranks = ({ pod, granted, sinceMs }: WaitingResize) => [
     asksForMore(pod, granted) ? 1 : 0,
@@ -68,11 +70,11 @@ function asksForMore(pod: Pod, granted: Pod): boolean {
 
 export interface ResizeTurn {
   problem: ResizeProblem | undefined;
-  /** Uids of pods that can be granted theirs, and come first. */
+  /** Uids of pods whose resize can be granted, and comes first. */
   sooner: string[];
 }
 
-/** Whether it is the turn of the pod of this uid, and its resize can be granted. `waiting` has it, too. */
+/** Whether it is this pod's turn, and its resize can be granted. `waiting` includes the pod. */
 export function findResizeTurn(
   uid: string,
   waiting: readonly WaitingResize[],
@@ -97,7 +99,7 @@ export interface MemoryUse {
   containers: ReadonlyMap<string, number>;
 }
 
-/** Names of the running containers whose memory limit becomes smaller without their being restarted. */
+/** Names of the running containers whose memory limit is reduced without a restart. */
 export function shrinkingContainers(before: Pod, wanted: Pod, running: ReadonlySet<string>): string[] {
   const limits = new Map(
     allContainers(before).map(({ name, resources }) => [name, resources?.limits?.memory]),
@@ -112,7 +114,7 @@ export function shrinkingContainers(before: Pod, wanted: Pod, running: ReadonlyS
   });
 }
 
-/** Why limits cannot be lowered: what uses more already would be killed. `podLimitBytes`: if that is to be lower, too. */
+/** Why limits cannot be reduced: what already uses more would be killed. `podLimitBytes`: if that is reduced, too. */
 export function findMemoryProblem(
   wanted: Pod,
   shrinking: readonly string[],
@@ -139,10 +141,10 @@ function allContainers({ spec }: Pod): core.Container[] {
   return [...(spec.initContainers ?? []), ...spec.containers];
 }
 
-/** Stands, where others are container names, for the pod as a whole. */
+/** Used in place of a container name, for the pod as a whole. */
 export const wholePod = '';
 
-/** The pod with what was granted to it and its containers instead of what they ask for. */
+/** The pod with the granted resources of pod and containers in place of the requested ones. */
 export function withResources(pod: Pod, granted: ReadonlyMap<string, core.ResourceRequirements>): Pod {
   const grant = <C extends core.Container>(container: C): C => {
     const resources = granted.get(container.name);

@@ -1,11 +1,12 @@
 /**
- * Fields of a KubeletConfiguration that have one value here. A file that was written for another node names many of them
- * with their defaults, which is no reason to refuse it; another value would be passed over in silence, which is.
+ * Fields of a KubeletConfiguration that have a fixed value here. A file written for another node states many of them
+ * with their defaults, which is no reason to refuse it; any other value is refused, as it would silently have no
+ * effect.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { parsePeriodMs } from '../base/go-duration.ts';
 
-/** By field, upstream's default (Kubernetes 1.36), where the node acts as that says. */
+/** By field: upstream's default (Kubernetes 1.36), where the node behaves accordingly. */
 const settled: Readonly<Record<string, unknown>> = {
   authorization: { mode: 'Webhook' },
   cgroupDriver: 'cgroupfs',
@@ -53,7 +54,7 @@ const settled: Readonly<Record<string, unknown>> = {
   volumeStatsAggPeriod: '1m',
 };
 
-/** Fields that every cluster of Wherry sets itself: addresses, files, names of its own. */
+/** Fields that every Wherry cluster sets itself: addresses, files, names. */
 const setByTheCluster: ReadonlySet<string> = new Set([
   'address',
   'authentication',
@@ -77,7 +78,7 @@ const setByTheCluster: ReadonlySet<string> = new Set([
   'volumePluginDir',
 ]);
 
-/** Why a field that no setting reads cannot have this value; undefined when it says what is so anyway. */
+/** Why a field that no setting reads cannot have this value; undefined when the value states the actual behaviour. */
 export function settledProblem(name: string, value: unknown): string | undefined {
   if (setByTheCluster.has(name))
     return isUnset(value) ? undefined : `${name}: is set by the cluster and cannot be given`;
@@ -87,14 +88,14 @@ export function settledProblem(name: string, value: unknown): string | undefined
   return `${name}: only ${JSON.stringify(only)} is supported`;
 }
 
-/** Go's empty values, which upstream fills with the default; `false` is one that somebody chose. */
+/** Go's empty values, which upstream replaces by the default; `false` is an explicit choice. */
 export function isUnset(value: unknown): boolean {
   if (value === undefined || value === null || value === '' || value === 0) return true;
   if (typeof value === 'string') return parsePeriodMs(value) === 0;
   return typeof value === 'object' && Object.values(value).every(isUnset);
 }
 
-/** Durations may be written in several ways, and parts of an object be left empty. */
+/** Durations may be written in several ways, and parts of an object may be empty. */
 function isSame(value: unknown, only: unknown): boolean {
   if (typeof value === 'string' && typeof only === 'string') {
     const durationMs = parsePeriodMs(value);

@@ -1,6 +1,6 @@
 /**
- * Reads manifests of static pods as the API server reads a pod: decoded, with its defaults, and refused with what is
- * wrong with it. Loaded only where there is a manifest: the code behind it is large.
+ * Reads manifests of static pods as the API server reads a pod: decoded, defaulted and validated. Loaded only when
+ * there is a manifest: the code behind it is large.
  */
 import { parseAllDocuments } from 'yaml';
 import { podKind } from '../api/core/pod.ts';
@@ -11,7 +11,7 @@ import type * as core from '../api/types/core-v1.gen.ts';
 import { volumeObjectsOf } from './volumes/volume-objects.ts';
 
 export interface Manifest {
-  /** As it was written: the pod is another one when this changes. */
+  /** The hash of the manifest: when it changes, the pod is a new one. */
   written: object;
   pod: Pod;
 }
@@ -32,7 +32,7 @@ function readPod(written: object): Pod {
   const { object: pod } = decode<Pod>(podKind.schema, written);
   if (!pod.metadata?.name) throw new Error('metadata.name: Required value');
   pod.metadata.namespace ||= 'default';
-  // The kind's rules are about objects that have one.
+  // Validation expects these fields, which the API server would set.
   pod.spec ??= { containers: [] };
   applySchemaDefaults(podKind.schema, pod);
   podKind.defaults?.(pod);
@@ -43,7 +43,7 @@ function readPod(written: object): Pod {
   return pod;
 }
 
-/** What of the API the pod would need, which a pod that runs without it cannot have. */
+/** References to API objects, which a pod that runs without the API cannot have. */
 export function apiReferenceOf(pod: Pod): string | undefined {
   const { spec } = pod;
   if (spec.serviceAccountName) return 'serviceaccounts';

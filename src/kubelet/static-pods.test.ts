@@ -49,7 +49,7 @@ test('a folder of static pods that cannot be watched ends nothing', async () => 
   });
   const stop = new AbortController();
   const running = pods.run(stop.signal);
-  // Each look at a folder takes some turns of the event loop.
+  // Reading a folder takes several turns of the event loop.
   for (let turn = 0; turn < 20; turn++) {
     await clock.advance(20_000);
     await setImmediate();

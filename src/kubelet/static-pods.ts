@@ -1,4 +1,4 @@
-/** Static pods: manifests in a folder of the node, run without the API, for which mirror pods stand at the API. */
+/** Static pods: manifests in a folder of the node, run without the API, where mirror pods represent them. */
 import { createHash } from 'node:crypto';
 import { watch } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
@@ -18,7 +18,7 @@ export interface StaticPodsOptions {
   context: KubeletContext;
   pods: PodSet;
   registration: NodeRegistration;
-  /** Of the node's pods at the API. */
+  /** The node's pods at the API. */
   informer: Informer<Pod>;
   folder: string;
 }
@@ -30,14 +30,14 @@ export const configAnnotations = {
   seen: 'kubernetes.io/config.seen',
 } as const;
 
-/** The folder is watched; it is also read from time to time, since watches may miss what happens. */
+/** The folder is watched, and also read from time to time, since watches may miss events. */
 const everyMs = 20_000;
 const settleMs = 100;
 
 export class StaticPods {
   readonly #options: StaticPodsOptions;
   readonly #current = new Map<string, Pod>();
-  /** What is wrong with files, by name. */
+  /** Problems of files, by name. */
   readonly #refused = new Map<string, string>();
   #wake: (() => void) | undefined;
 
@@ -72,7 +72,7 @@ export class StaticPods {
       watcher = watch(folder, () => changed.resolve());
       watcher.on('error', () => changed.resolve());
     } catch (error) {
-      // The folder may come later, or the machine may have no watcher left; until then the clock decides.
+      // The folder may appear later, or the machine may have run out of watches; until then the folder is polled.
       context.logger.debug('the folder of static pods is not watched', { folder, error });
     }
     const stop = () => changed.resolve();
@@ -86,7 +86,7 @@ export class StaticPods {
     await pause(context.clock, settleMs, signal);
   }
 
-  /** Reads the folder and has its pods run; needs no API. */
+  /** Reads the folder and starts its pods; does not need the API. */
   async load(): Promise<void> {
     const { pods } = this.#options;
     const wanted = await this.#read();
@@ -128,7 +128,7 @@ export class StaticPods {
     return found;
   }
 
-  /** The folder is read again and again: an error is reported once. */
+  /** The folder is read repeatedly, but an error is reported once. */
   #noteRefusal(name: string, error: Error): void {
     if (this.#refused.get(name) === error.message) return;
     this.#refused.set(name, error.message);
@@ -198,7 +198,7 @@ function ignoreGone(error: unknown): void {
   if (!(error instanceof StatusError) || (error.code !== 404 && error.code !== 409)) throw error;
 }
 
-/** As upstream names and marks them. */
+/** Named and annotated as by upstream. */
 export function asStaticPod({ written, pod: given }: Manifest, nodeName: string, nowMs: number): Pod {
   const uid = createHash('md5')
     .update(JSON.stringify([nodeName, written]))

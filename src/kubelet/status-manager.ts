@@ -11,15 +11,15 @@ import type { PodCounts } from './pod-metrics.ts';
 
 interface Entry {
   pod: Pod;
-  /** What the server has, as far as known. */
+  /** The server's state, as far as known. */
   written: core.PodStatus;
   wanted: core.PodStatus;
   writing: Promise<void> | undefined;
   /** Since when what the server has is not what is wanted. */
   behindSinceMs?: number | undefined;
-  /** A patch that was taken and changed nothing: somebody on the way has a word in it, and is not asked again. */
+  /** A patch that was accepted and changed nothing: a webhook must have altered it, and it is not repeated. */
   inVain?: object | undefined;
-  /** What was last found out about these two, which are replaced and never changed. */
+  /** The last result for these two objects, which are replaced and never changed. */
   compared?: { written: core.PodStatus; wanted: core.PodStatus; patch: object | undefined };
 }
 
@@ -28,14 +28,14 @@ type StatusCounts = Pick<PodCounts, 'containerEnded' | 'statusWritten'>;
 const statusLists = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'] as const;
 
 /**
- * Writes of the whole node under way at a time: enough for them not to wait for each other's way to the server and back.
- * What changes while a pod waits for its turn goes into the same write, so that a busy API server gets fewer of them.
+ * Concurrent writes of the whole node: enough to hide the latency of the server. Changes to a pod that waits for its
+ * turn go into the same write, so that a busy API server gets fewer of them.
  */
 export const writesAtOnce = 4;
 
 const retry = { firstMs: 100, maxMs: 5_000 };
 
-/** Conditions that other parties own are never touched. */
+/** Conditions that other parties own are never changed. */
 const ownConditions = new Set([
   'DisruptionTarget',
   'PodReadyToStartContainers',
@@ -70,12 +70,12 @@ export class StatusManager {
     this.#counts = options.counts;
   }
 
-  /** The status that was last wanted, which may not have reached the server yet. */
+  /** The last wanted status, which may not have reached the server yet. */
   statusOf(uid: string): core.PodStatus | undefined {
     return this.#entries.get(uid)?.wanted;
   }
 
-  /** What the server says, e.g. conditions of other parties and what was there before the agent started. */
+  /** The server's status, for conditions of other parties and for what was there before the agent started. */
   noteServerStatus(pod: Pod): void {
     const entry = this.#entries.get(pod.metadata.uid);
     if (!entry) return;
@@ -99,7 +99,7 @@ export class StatusManager {
     if (!entry.writing) this.#write(entry);
   }
 
-  /** Each end once: with the first status that shows it. */
+  /** Once for each end: with the first status that shows it. */
   #countEnds(pod: Pod, before: core.PodStatus, status: core.PodStatus): void {
     for (const list of statusLists)
       for (const { name, state } of status[list] ?? []) {
@@ -123,7 +123,7 @@ export class StatusManager {
     entry.behindSinceMs ??= this.#clock.monotonic();
     entry.writing = this.#writeUntilEqual(entry).finally(() => {
       entry.writing = undefined;
-      // A wish that came in while the last write settled.
+      // A status that was requested while the last write finished.
       if (!this.#signal.aborted && this.#isCurrent(entry) && patchToSend(entry)) this.#write(entry);
     });
   }
@@ -138,7 +138,7 @@ export class StatusManager {
     }
   }
 
-  /** The newest wish at the moment of the write. */
+  /** The latest status at the moment of the write. */
   async #writeOnce(entry: Entry): Promise<'equal' | 'written' | 'failed'> {
     const patch = patchToSend(entry);
     if (!patch) return 'equal';
@@ -182,7 +182,7 @@ function patchToSend(entry: Entry): object | undefined {
   return entry.inVain && same(patch, entry.inVain) ? undefined : patch;
 }
 
-/** What differs; the same two statuses are compared once. */
+/** The difference; the same two statuses are compared once. */
 function patchFor(entry: Entry): object | undefined {
   const { written, wanted, compared } = entry;
   if (compared?.written === written && compared.wanted === wanted) return compared.patch;
@@ -191,12 +191,12 @@ function patchFor(entry: Entry): object | undefined {
   return patch;
 }
 
-/** For good: the same write would be refused again. */
+/** Permanently: the same write would be refused again. */
 function isRefusal(error: unknown): error is StatusError {
   return error instanceof StatusError && error.code >= 400 && error.code < 500 && error.code !== 429;
 }
 
-/** The pod is not there any more, or another of its name is. */
+/** The pod no longer exists, or another has its name. */
 function isGone({ code, status }: StatusError): boolean {
   const isAnother = status.details?.causes?.some(({ field }) => field === 'metadata.uid') ?? false;
   return code === 404 || code === 409 || isAnother;
@@ -246,13 +246,13 @@ export function statusPatch(old: core.PodStatus, wanted: core.PodStatus): object
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
 
-/** The directive is for what is there: in the place of nothing it would leave nothing. */
+/** The directive replaces an existing value: where there is none, it would leave nothing. */
 function replaced(old: object | undefined, wanted: object | undefined): object | null {
   if (!wanted) return null;
   return isVoid(old) ? wanted : { $patch: 'replace', ...wanted };
 }
 
-/** Nulls for what the new condition may no longer say. */
+/** Nulls for fields that the new condition no longer has. */
 function clearedFields(before: core.PodCondition | undefined): Record<string, null> {
   const cleared: Record<string, null> = {};
   if (before?.reason) cleared.reason = null;
@@ -260,7 +260,7 @@ function clearedFields(before: core.PodCondition | undefined): Record<string, nu
   return cleared;
 }
 
-/** Deep equality in which an absent field, null and '' are alike, as they are on the wire. */
+/** Deep equality that treats an absent field, null and '' as equal, as on the wire. */
 function same(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (isVoid(a) && isVoid(b)) return true;

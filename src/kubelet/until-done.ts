@@ -1,10 +1,12 @@
-/** Work of the start that needs the runtime or the machine: containerd may start after the agent, or restart meanwhile. */
+/**
+ * Steps of the start that need the runtime or the machine: containerd may start after the agent, or restart meanwhile.
+ */
 import { backoffDelayMs } from '../base/backoff.ts';
 import type { KubeletContext } from './context.ts';
 
 const retry = { firstMs: 50, maxMs: 2_000 };
 
-/** Tries until it succeeds; rejects only once the signal is aborted. */
+/** Retries until it succeeds; rejects only once the signal is aborted. */
 export async function untilDone<T>(
   { clock, logger, signal }: Pick<KubeletContext, 'clock' | 'logger' | 'signal'>,
   complaint: string,

@@ -96,7 +96,7 @@ export class DriverPlugin {
   #followConnection(): void {
     if (this.#isClosed) return;
     const channel = this.#client.getChannel();
-    // The connection state may lag behind, and no event reports a change in between.
+    // The call that connects returns the state from before, and no event reports a change in between: it is read again.
     channel.getConnectivityState(true);
     const state = channel.getConnectivityState(false);
     const isConnected = state === connectivityState.READY;

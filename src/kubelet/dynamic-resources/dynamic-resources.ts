@@ -236,7 +236,7 @@ export class DynamicResources {
   }
 }
 
-/** The use is recorded before the drivers are called, and each may still refuse. */
+/** False for a claim on record that is not prepared: uses are recorded before the drivers are called. */
 function hasAllDevices({ isPrepared, devices }: ClaimRecord): boolean {
   return isPrepared || Object.values(devices).every(({ length }) => length > 0);
 }

@@ -164,7 +164,7 @@ export class ProbeManager {
     }
   }
 
-  /** From the container's start on; however the clock jumps, never longer than the delay itself. */
+  /** Counted from the container's start; however the clock jumps, never longer than the delay itself. */
   #firstDelayMs(watched: Watched, probing: Probing): number {
     const delayMs = (probing.spec.initialDelaySeconds ?? 0) * 1000;
     return Math.min(delayMs, Math.max(0, watched.startedAtMs + delayMs - this.#options.clock.now()));
@@ -186,7 +186,7 @@ export class ProbeManager {
     const periodMs = (probing.spec.periodSeconds ?? 10) * 1000;
     const started = watched.probes.get('startup')?.finding;
     const hasStarted = !watched.probes.has('startup') || started === 'success';
-    // The other probes wait for the startup probe, which in turn is done once it has passed.
+    // The other probes wait for the startup probe, which is finished once it has succeeded.
     if ((probing.kind === 'startup') === hasStarted) {
       if (probing.kind !== 'startup') this.#schedule(watched, probing, periodMs);
       return;
@@ -194,12 +194,12 @@ export class ProbeManager {
     probing.running = true;
     const beganMs = this.#options.clock.monotonic();
     const { runtime, dialer } = this.#options;
-    // No probe, however odd its spec, may end the agent of the node.
+    // No probe, however odd its spec, may bring down the node's agent.
     const outcome = await runProbe(probing.spec, watched, runtime, dialer).catch(
       (error: unknown): ProbeOutcome => ({ result: 'error', output: messageOf(error) }),
     );
     probing.running = false;
-    // Taken away meanwhile: the container is gone, or its pod ends and is no longer to be restarted.
+    // Removed meanwhile: the container is gone, or its pod is ending and must not be restarted.
     if (watched.stopped || watched.probes.get(probing.kind) !== probing) return;
     const tookMs = this.#options.clock.monotonic() - beganMs;
     this.#options.metrics?.done(nameOf(probing), watched, resultNames[outcome.result], tookMs / 1000);
@@ -241,7 +241,7 @@ export class ProbeManager {
   }
 }
 
-/** A container that has started has done so for good, and one that failed ends: nothing more is asked of it. */
+/** A started container remains started, and one that failed the probe is ended: it is not probed again. */
 function isDecided({ kind, finding }: Probing): boolean {
   return kind === 'startup' ? finding !== undefined : kind === 'liveness' && finding === 'failure';
 }

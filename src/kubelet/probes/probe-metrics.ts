@@ -1,19 +1,19 @@
-/** How probes went and how long they took, container by container, for as long as their pod is here. */
+/** Results and durations of probes, by container, for as long as their pod is on the node. */
 import type { Labels, MetricsRegistry } from '../../base/metrics.ts';
 import type { ProbeTarget } from './probe-run.ts';
 
 export type ProbeResult = 'successful' | 'failed' | 'unknown';
 
-/** By these names `/metrics/probes` knows its families. */
+/** The names of the families in `/metrics/probes`. */
 export const probeMetricPrefix = 'prober_';
 
-/** Prometheus' usual ones. */
+/** Prometheus' default buckets. */
 const secondBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export interface ProbeMetrics {
   /** `kind`: `Liveness`, `Readiness` or `Startup`. */
   done(kind: string, target: ProbeTarget, result: ProbeResult, seconds: number): void;
-  /** The pod is gone: its series would otherwise stay for good. */
+  /** Drops the series of a pod that is gone; they would otherwise stay forever. */
   forget(podUid: string): void;
 }
 
@@ -27,7 +27,7 @@ export function probeMetrics(registry: MetricsRegistry): ProbeMetrics {
     'How long a container took to answer a probe, in seconds.',
     secondBuckets,
   );
-  /** By pod uid, and then as text, so that each is held once. */
+  /** By pod uid, then by label text, so that each text is stored once. */
   const ofPods = new Map<string, { totals: Map<string, Labels>; durations: Map<string, Labels> }>();
   return {
     done(kind, { pod, container }, result, seconds) {

@@ -15,7 +15,7 @@ export interface ProbeTarget {
 
 export type ProbeOutcome =
   | { result: 'success' | 'warning' | 'failure'; output: string }
-  /** The probe could not be carried out at all. */
+  /** The probe could not be executed at all. */
   | { result: 'error'; output: string };
 
 const outputMaxBytes = 10 * 1024;
@@ -105,7 +105,7 @@ async function runGrpc(
   return problem === undefined ? { result: 'success', output: '' } : { result: 'failure', output: problem };
 }
 
-/** A name that is no port's is read as a number at last, and so is told of as upstream tells of what is none. */
+/** A name that is not a port's is finally parsed as a number, so that the error is upstream's. */
 function unknownPort(port: number | string): ProbeOutcome {
   return { result: 'error', output: `strconv.Atoi: parsing "${port}": invalid syntax` };
 }

@@ -1,4 +1,4 @@
-/** Makes the sandbox of a pod: its place in the network, its name, resolver and hosts file. */
+/** Creates the sandbox of a pod: its network, its name, resolver and hosts file. */
 import { type Pod, RuntimeClass } from '../../api/resources.gen.ts';
 import { isNotFound } from '../../api/status.ts';
 import { abortLater } from '../../base/abort-later.ts';
@@ -13,8 +13,8 @@ import { sandboxConfigOf } from '../spec/sandbox-config.ts';
 const retry = { firstMs: 500, maxMs: 15_000 };
 
 /**
- * How long the sandbox of a pod that is to end may still take. containerd leaves a process behind when it is interrupted
- * between the start of that and of what it is for; only what hangs is worth that.
+ * How long creating the sandbox of a pod that is to end may still take. Interrupted between the start of a shim and of
+ * its container, containerd leaves a process behind; only a hanging call is worth that.
  */
 const interruptedAfterMs = 5_000;
 
@@ -40,7 +40,7 @@ export class PodSandbox {
     });
   }
 
-  /** A failure is reported in an event; the caller tries again later. */
+  /** A failure is reported in an event; the caller retries later. */
   async create(
     pod: Pod,
     config: SandboxConfig,
@@ -105,7 +105,7 @@ export class PodSandbox {
   }
 }
 
-/** As upstream says it where the runtime cannot. Ids are not mapped here with any runtime yet. */
+/** Upstream's message for a runtime without support. User namespaces are not supported here with any runtime yet. */
 function refuseUserNamespace({ spec }: Pod, handler: string): void {
   if (spec.hostUsers !== false) return;
   const who = handler === '' ? 'runtime' : `RuntimeClass handler "${handler}"`;

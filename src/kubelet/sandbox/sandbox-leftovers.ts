@@ -1,4 +1,4 @@
-/** Removes what was being made for a sandbox when whoever made it was killed. */
+/** Removes the remains of sandboxes whose creation was interrupted by the end of containerd or of the agent. */
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
@@ -11,13 +11,13 @@ export interface SandboxLeftoversOptions {
   traces: SandboxTraces;
   clock: Clock;
   logger: Logger;
-  /** When the oldest sandbox that is being made was begun, by the clock's monotonic time; undefined: none is. */
+  /** When the creation of the oldest unfinished sandbox began, by the monotonic clock; undefined: none is under way. */
   makingSinceMs(): number | undefined;
 }
 
 export class SandboxLeftovers {
   readonly #options: SandboxLeftoversOptions;
-  /** What was nobody's at the last look, and when that was. */
+  /** What belonged to no sandbox at the last check, and when that was. */
   #last: { keys: ReadonlySet<string>; atMs: number } | undefined;
 
   constructor(options: SandboxLeftoversOptions) {
@@ -38,14 +38,14 @@ export class SandboxLeftovers {
   }
 
   /**
-   * What the runtime knows nothing of at two looks is left over, unless a sandbox was being made at both: the runtime
-   * lists those only once they stand.
+   * What the runtime does not know at two checks is left over, unless a sandbox was being created at both: the runtime
+   * lists sandboxes only once they are complete.
    */
   async look(): Promise<void> {
     const { runtime, traces, clock, makingSinceMs } = this.#options;
     const before = this.#last;
     const atMs = clock.monotonic();
-    // Asked before the runtime is: one that stands by then is listed.
+    // Read before the runtime is listed: a sandbox completed by then is in the list.
     const sinceMs = makingSinceMs() ?? atMs;
     const listed = (await Promise.all([runtime.listPodSandboxes(), runtime.listContainers()])).flat();
     const unknown = await traces.unknown(new Set(listed.map(({ id }) => id)));

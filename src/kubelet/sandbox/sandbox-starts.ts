@@ -1,8 +1,8 @@
-/** Sandboxes that are being made. */
+/** Sandboxes that are being created. */
 export class SandboxStarts {
   readonly #sinceMs: number[] = [];
 
-  /** Gives what to call when it stands or has failed. */
+  /** Returns a function to call when the sandbox is complete or has failed. */
   begin(nowMs: number): () => void {
     this.#sinceMs.push(nowMs);
     return () => {

@@ -1,9 +1,11 @@
-/** The families of `/metrics/cadvisor` that tell of containers, pods and the node: names, help and where each value is from. */
+/**
+ * The families of `/metrics/cadvisor` about containers, pods and the node: names, help and where each value comes from.
+ */
 import type { InterfaceUsage } from '../linux/network-usage.ts';
 import type { DiskActivity, FilesystemUse, GroupDetails, Pressures, Stall } from '../machine.ts';
 import type { Summary } from './stats-summary.ts';
 
-/** One container, one pod, or the node: whose figures carry these labels. */
+/** One container, one pod, or the node, with the labels of its figures. */
 export interface Subject {
   labels: Record<string, string>;
   cpu: Summary['node']['cpu'];
@@ -13,7 +15,7 @@ export interface Subject {
   memoryLimitBytes?: number;
   cpuLimitCores?: number;
   filesystemBytes?: number;
-  /** Of the node: those that it keeps pods and images on. */
+  /** For the node: the file systems of its pods and images. */
   filesystems?: readonly (FilesystemUse & { activity?: DiskActivity })[];
   interfaces?: readonly InterfaceUsage[];
 }

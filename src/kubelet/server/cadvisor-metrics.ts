@@ -1,4 +1,4 @@
-/** `/metrics/cadvisor`: figures of containers, pods and the node, under the names and labels of cAdvisor. */
+/** `/metrics/cadvisor`: figures of containers, pods and the node, under cAdvisor's names and labels. */
 import { milliValueOf, wholeValueOf } from '../../api/quantity.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { FilesystemUse, MachineFacts } from '../machine.ts';
@@ -53,7 +53,7 @@ function machineFamilies(facts: MachineFacts): Family[] {
   ];
 }
 
-/** An answer that comes at all is complete. */
+/** A scrape that gets an answer at all is complete. */
 const scrapeFamilies: readonly Family[] = [
   gauge('machine_scrape_error', '1 when figures of the machine could not be had, else 0.', {
     labels: {},
@@ -69,7 +69,7 @@ function gauge(name: string, help: string, sample: Sample): Family {
   return { name, help, type: 'gauge', samples: [sample] };
 }
 
-/** Reads what the summary does not hold, and puts all together. */
+/** Reads what the summary lacks, and combines it all. */
 export async function cadvisorMetrics(
   kubelet: Kubelet,
   summary: Summary,
@@ -114,7 +114,7 @@ async function podSubjects(kubelet: Kubelet, worker: PodWorker, pod: PodSample):
     { labels: labelsOf({ id: group, namespace, pod: name }), cpu: pod.cpu, memory: pod.memory },
     ...containers,
   ];
-  // The traffic of a pod is its sandbox's, as cAdvisor has it; on the host's network it is the node's.
+  // The traffic of a pod is attributed to its sandbox, as in cAdvisor; on the host's network it is the node's.
   if (sandbox && !sandbox.onHostNetwork && pid !== undefined) {
     const interfaces = await kubelet.context.machine.interfaceUsages(pid);
     const labels = labelsOf({ id: `${group}/${sandbox.id}`, name: sandbox.id, namespace, pod: name });
@@ -156,7 +156,7 @@ async function containerSubject(
   };
 }
 
-/** A container without a memory limit has 0, as in cAdvisor's. */
+/** A container without a memory limit has 0, as in cAdvisor. */
 function limitsOf(worker: PodWorker, name: string): Pick<Subject, 'memoryLimitBytes' | 'cpuLimitCores'> {
   const { containers, initContainers = [] } = worker.grantedPod.spec;
   const limits = [...containers, ...initContainers].find((each) => each.name === name)?.resources?.limits;

@@ -1,13 +1,13 @@
 /**
- * A client's streams of exec and attach, spoken with here instead of by the runtime: the fifth version of the WebSocket
- * protocol, and SPDY.
+ * The client's streams of exec and attach, when this server speaks with the client in place of the runtime: version 5
+ * of the WebSocket protocol, and SPDY.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { SpdySession, type SpdyStream } from './spdy-session.ts';
 
-/** The client asks for some of these; a terminal has a single output and a resize stream. */
+/** The client requests some of these; a terminal has a single output and a resize stream. */
 export interface StreamRequest {
   stdin: boolean;
   stdout: boolean;
@@ -24,15 +24,15 @@ export interface Pausable {
 }
 
 export interface ClientListener {
-  /** More comes only after what is returned has resolved. */
+  /** The next chunk comes only after the returned promise has resolved. */
   data(stream: InputStream, data: Uint8Array): Promise<void> | undefined;
-  /** The client will say no more on this stream. */
+  /** The client has closed its side of this stream. */
   end(stream: InputStream): void;
   close(): void;
 }
 
 export interface ClientStreams {
-  /** `source` pauses while the client is slow. */
+  /** `source` is paused while the client is slow. */
   send(stream: OutputStream, data: Buffer, source: Pausable): void;
   /** To be called once, soon: what the client has sent in the meantime is delivered first. */
   listen(listener: ClientListener): void;
@@ -40,7 +40,7 @@ export interface ClientStreams {
   close(): void;
 }
 
-/** An upgrade that the client asked for and that is not answered yet. */
+/** An upgrade that the client has requested and that is not answered yet. */
 export interface Upgrade {
   request: IncomingMessage;
   client: Duplex;
@@ -51,9 +51,9 @@ const v5Protocol = 'v5.channel.k8s.io';
 const spdyProtocol = 'v4.channel.k8s.io';
 export const tunnelProtocol = 'SPDY/3.1+portforward.k8s.io';
 const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
-/** More than this unsent stops the reading of the other side. */
+/** With more than this unsent, the other side is no longer read. */
 const bufferedBytesMax = 1024 * 1024;
-/** Said before all streams are open; a frame may hold 16 MiB. */
+/** The most data accepted before all streams are open; a frame may hold 16 MiB. */
 const earlyBytesMax = 32 * 1024 * 1024;
 const earlyOverheadBytes = 256;
 
@@ -85,8 +85,8 @@ const webSockets = new WebSocketServer({
 });
 
 /**
- * Paused: what the client says at once must wait for its listeners. The runtime's side ends when the client leaves
- * before. @throws Error when it does
+ * Paused: what the client sends must wait for its listeners. The runtime's side ends if the client leaves first.
+ * @throws Error when it does
  */
 export function acceptWebSocket({ request, client, head }: Upgrade, runtimeSide: Duplex): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
@@ -112,7 +112,7 @@ export function sendPaced(webSocket: WebSocket, data: Buffer, source: Pausable):
   if (webSocket.bufferedAmount > bufferedBytesMax) source.pause();
 }
 
-/** @throws Error when the client leaves before */
+/** @throws Error when the client leaves first */
 export async function acceptV5(upgrade: Upgrade, runtimeSide: Duplex): Promise<ClientStreams> {
   const webSocket = await acceptWebSocket(upgrade, runtimeSide);
   return {
@@ -143,7 +143,7 @@ function inputOf(channel: number | undefined): InputStream | undefined {
   return channel === channels.resize ? 'resize' : undefined;
 }
 
-/** Waits until the client has opened all that it asked for. @throws Error when it leaves before */
+/** Waits until the client has opened all streams that it requested. @throws Error when it leaves first */
 export async function acceptSpdy(
   { client, head }: Upgrade,
   wanted: StreamRequest,
@@ -154,7 +154,7 @@ export async function acceptSpdy(
   );
   const streams = new Map<string, SpdyStream>();
   let session!: SpdySession;
-  // Whatever comes before there is a listener, in the order in which it came.
+  // What arrives before there is a listener, in order.
   const early: ((listener: ClientListener) => void)[] = [];
   let earlyBytes = 0;
   let listener: ClientListener | undefined;
@@ -162,7 +162,7 @@ export async function acceptSpdy(
     if (listener) return event(listener);
     early.push(event);
     earlyBytes += bytes + earlyOverheadBytes;
-    // Who opens the other streams soon has not said so much by then.
+    // A client that opens the other streams promptly cannot have sent this much by then.
     if (earlyBytes > earlyBytesMax) session.close();
   };
   await new Promise<void>((resolve, reject) => {

@@ -31,7 +31,7 @@ function writeLog(name: string, ...lines: string[]): string {
   return path;
 }
 
-/** `text` tells what has been sent so far. */
+/** `text` returns what has been sent so far. */
 function serve(path: string, options: Partial<LogOptions>, isRunning = async () => false) {
   const parts: Buffer[] = [];
   const sink = {
@@ -118,7 +118,7 @@ test('the last lines of a log serve as a termination message', async () => {
   assert.equal(await readLastLogLines(path, 2, 4), 'ree\n');
 });
 
-/** A log in a folder of its own, which a runtime begins anew when it is told to. */
+/** A log in a separate folder, which a runtime reopens on request. */
 function rotation(name: string, filesMax: number) {
   const path = join(folder, name, '0.log');
   mkdirSync(dirname(path));

@@ -10,21 +10,23 @@ export interface LogOptions {
   timestamps: boolean;
   tailLines?: number;
   limitBytes?: number;
-  /** RFC 3339 with up to nanoseconds; lines before it are left out. */
+  /** RFC 3339 with up to nanoseconds; earlier lines are left out. */
   since?: string;
   stream?: 'stdout' | 'stderr';
 }
 
 export interface LogSink {
-  /** Resolves when more may come; false: nobody listens any more. */
+  /** Resolves when more may be written; false: the client is gone. */
   write(data: Buffer): Promise<boolean>;
   signal: AbortSignal;
 }
 
-/** How long a follower waits for news of the file system before it looks by itself: watches can miss events. */
+/** How long a follower waits for a file event before it checks by itself: watches can miss events. */
 const lookMs = 1000;
 
-/** `isRunning`: whether more may come. Ends when the container has and all is read, or with the sink. */
+/**
+ * `isRunning`: whether more may be written. Ends when the container has ended and everything is read, or with the sink.
+ */
 export async function serveLog(
   path: string,
   options: LogOptions,
@@ -41,12 +43,12 @@ export async function serveLog(
         ? 0
         : await startOfTail(file, { path, size }, options.tailLines, sender);
     if (!options.follow) {
-      // What is written while this reads is not part of the answer: no more lines than were asked for.
+      // What is written during the read is not part of the answer: no more lines than requested.
       await readLines(file, offset, (line) => sender.send(line), size);
       return;
     }
     for (;;) {
-      // Whether it runs is asked before reading: what it wrote until its end is then all there.
+      // Whether it runs is determined before reading: if it has ended, everything it wrote is then in the file.
       const mayGrow = await isRunning();
       offset = await readLines(file, offset, (line) => sender.send(line));
       if (sender.isDone || sink.signal.aborted || !mayGrow) return;
@@ -65,7 +67,7 @@ export async function serveLog(
   }
 }
 
-/** With fewer lines than asked for, a rotated predecessor may hold the rest. */
+/** When there are fewer lines than requested, a rotated predecessor may hold the rest. */
 async function startOfTail(
   file: FileHandle,
   { path, size }: { path: string; size: number },
@@ -102,7 +104,7 @@ async function newestRotated(path: string): Promise<string | undefined> {
   const names = await readdir(dirname(path)).catch(ifMissing([]));
   const prefix = `${basename(path)}.`;
   const newest = names
-    // Of a log that is being packed both are there.
+    // While a log is being compressed, both files exist.
     .filter((name) => name.startsWith(prefix) && !/\.(gz|tmp)$/.test(name))
     .sort()
     .at(-1);
@@ -121,7 +123,7 @@ class LineSender {
     this.#leftBytes = options.limitBytes ?? Number.POSITIVE_INFINITY;
   }
 
-  /** False: no more is wanted. */
+  /** False: the client wants no more. */
   async send(raw: Buffer): Promise<boolean> {
     const line = parseLogLine(raw);
     if (!line) return true;
@@ -149,14 +151,14 @@ function openLog(path: string): Promise<FileHandle | undefined> {
   return open(path, 'r').catch(ifMissing(undefined));
 }
 
-/** The new file, when the path leads to another one than before. */
+/** The new file, when the path now leads to another one. */
 async function reopenIfRotated(file: FileHandle, path: string): Promise<FileHandle | undefined> {
   const [held, current] = await Promise.all([file.stat(), stat(path).catch(ifMissing(undefined))]);
   if (!current || current.ino === held.ino) return undefined;
   return openLog(path);
 }
 
-/** Resolves when something happens to the file, or after a while. */
+/** Resolves when something happens to the file, or after a delay. */
 function changed(path: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
@@ -172,7 +174,7 @@ function changed(path: string, signal: AbortSignal): Promise<void> {
       watcher = watch(path, done);
       watcher.on('error', done);
     } catch {
-      // The file is being rotated; the timer looks again.
+      // The file is being rotated; the timer triggers another check.
       watcher = undefined;
     }
   });

@@ -1,9 +1,9 @@
-/** What pods have on the node's disk, for `/stats/summary`: logs, emptyDirs, and all of it together. */
+/** The disk usage of pods, for `/stats/summary`: logs, emptyDirs, and the total. */
 import type { Kubelet } from '../kubelet.ts';
 import { type DiskUse, measurePodDisk, sumOf } from '../pod/pod-disk-use.ts';
 import type { FsStats, PodSample, Summary } from './stats-summary.ts';
 
-/** As upstream: what has many files is not counted for each who asks. */
+/** As upstream: folders with many files are not counted for every request. */
 const keptMs = 60_000;
 
 interface PodDisk {
@@ -51,7 +51,7 @@ export class DiskStats {
   }
 }
 
-/** Containers write to the file system of the images, their logs and emptyDirs are on the node's. */
+/** Containers write to the images' file system; their logs and emptyDirs are on the node's. */
 export function withDisk(
   pod: PodSample,
   { logs, emptyDirs }: PodDisk,

@@ -1,4 +1,4 @@
-/** Prometheus' text format, for figures that are read when somebody asks. */
+/** Prometheus' text format, for figures that are determined on request. */
 import { helpWithStability } from '../../base/metrics.ts';
 
 export interface Sample {
@@ -14,7 +14,7 @@ export interface Family {
   samples: Sample[];
 }
 
-/** `stabilityOf`: stands before the help of a metric; left out when absent, as by cAdvisor. */
+/** `stabilityOf`: precedes the help of a metric; left out when absent, as by cAdvisor. */
 export function expose(
   families: readonly Family[],
   stabilityOf: (name: string) => string | undefined = () => undefined,

@@ -1,4 +1,4 @@
-/** `/stats/summary`: with what only whoever asks for it wants to know, and what takes longer to find out. */
+/** `/stats/summary`: adds what only its clients need, and what takes longer to determine. */
 import { wholeValueOf } from '../../api/quantity.ts';
 import { kubeletSettings } from '../configuration.ts';
 import type { Kubelet } from '../kubelet.ts';
@@ -45,7 +45,7 @@ export class FullSummary {
       this.#podsMemoryMax(),
     ]);
     const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-    // What the runtime keeps there, not all that is on the same file system.
+    // What the runtime stores there, not everything on the same file system.
     const imageFs = node.runtime?.imageFs && {
       ...node.runtime.imageFs,
       usedBytes: sum(images.map(({ usedBytes }) => usedBytes?.value ?? 0)),
@@ -59,7 +59,7 @@ export class FullSummary {
     };
   }
 
-  /** What all pods together may have; once it is known it stays until the agent starts anew. */
+  /** The limit of all pods together; once known, it stays for the life of the agent. */
   #podsMemoryMax(): Promise<number> {
     const { context, configuration } = this.#kubelet;
     const settings = kubeletSettings(configuration);
@@ -97,7 +97,7 @@ export class FullSummary {
   }
 }
 
-/** All pods together are a part of the node that has a name of its own. */
+/** All pods together appear as a separately named part of the node. */
 function podsSample(usage: CgroupUsage, maxBytes: number, { startTime, memory: { time } }: Summary['node']) {
   return withPressures(usage.pressures, {
     name: 'pods',

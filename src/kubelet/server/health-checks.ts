@@ -20,7 +20,7 @@ export class HealthChecks {
     );
   }
 
-  /** Absent: all of them were asked. */
+  /** Absent: all of them were requested. */
   observe(name: string | undefined): void {
     for (const each of name ? [name] : names) {
       this.#last.set(1, { name: each, type: 'healthz' });

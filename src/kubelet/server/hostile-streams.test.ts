@@ -30,7 +30,7 @@ function data(id: number, body: Buffer, flags = 0): Buffer {
   return Buffer.concat([header, body]);
 }
 
-/** A client's blocks of headers are one stream. */
+/** A client's header blocks form one stream. */
 function opener(): (id: number, headers: Record<string, string>) => Promise<Buffer> {
   const deflate = createDeflate({ dictionary: spdyDictionary });
   return async (id, headers) => {
@@ -46,7 +46,7 @@ function opener(): (id: number, headers: Record<string, string>) => Promise<Buff
   };
 }
 
-/** A session of the server's side, and the client's end of its connection. */
+/** A server-side session, and the client's end of its connection. */
 function served() {
   const [near, far] = duplexPair();
   const opened: Record<string, string>[] = [];
@@ -186,7 +186,7 @@ test('WebSocket: frames that were tampered with end the connection, and are neve
     );
     await once(socket, 'data');
     const frame = Buffer.concat([Buffer.from([0x82, 0x85, 1, 2, 3, 4]), bytes(5)]);
-    // Once in a while a length that nobody will keep: 2^62 bytes.
+    // Occasionally a length that nothing will match: 2^62 bytes.
     if (round % 10 === 0) socket.write(Buffer.from([0x82, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]));
     for (let edit = below(5); edit > 0; edit--) frame[below(frame.length)] = below(256);
     socket.write(frame);

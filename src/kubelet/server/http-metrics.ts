@@ -1,4 +1,7 @@
-/** What is asked of the kubelet's server, under upstream's names. Only the first word of a path is a label: there are few. */
+/**
+ * Requests to the kubelet's server, under upstream's metric names. Only the first segment of a path is a label: there
+ * are few.
+ */
 import type { Clock } from '../../base/clock.ts';
 import { type MetricsRegistry, metricsPerRegistry } from '../../base/metrics.ts';
 import { defaultBuckets } from '../pod-metrics.ts';
@@ -32,7 +35,7 @@ const httpMetricsOf = metricsPerRegistry((registry) => ({
   ),
 }));
 
-/** Call the result when a request begins, and what that gives when it has ended. */
+/** Call the result when a request begins, and what that returns when it has ended. */
 export function measureRequests(
   registry: MetricsRegistry,
   clock: Clock,

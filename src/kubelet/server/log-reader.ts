@@ -2,10 +2,10 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 
 export interface LogLine {
-  /** As written, RFC 3339 with nanoseconds. */
+  /** As written: RFC 3339 with nanoseconds. */
   time: string;
   stream: 'stdout' | 'stderr';
-  /** With its newline, unless it is part of a longer one. */
+  /** With its newline, unless it is part of a longer line. */
   text: Buffer;
 }
 
@@ -13,7 +13,7 @@ const space = 0x20;
 const newline = 0x0a;
 const chunkBytes = 64 * 1024;
 
-/** Undefined for a line that is not of the format. */
+/** Undefined for a line in another format. */
 export function parseLogLine(line: Buffer): LogLine | undefined {
   const first = line.indexOf(space);
   const second = line.indexOf(space, first + 1);
@@ -31,7 +31,7 @@ export function parseLogLine(line: Buffer): LogLine | undefined {
   };
 }
 
-/** Where the last `count` lines of the first `size` bytes of a file begin. */
+/** The offset of the last `count` lines within the first `size` bytes of a file. */
 export async function findTailOffset(file: FileHandle, count: number, size: number): Promise<number> {
   if (count <= 0) return size;
   const buffer = Buffer.alloc(chunkBytes);
@@ -41,7 +41,7 @@ export async function findTailOffset(file: FileHandle, count: number, size: numb
     const start = Math.max(0, end - chunkBytes);
     const { bytesRead } = await file.read(buffer, 0, end - start, start);
     for (let index = bytesRead - 1; index >= 0; index--) {
-      // The newline at the very end ends the last line; it begins none.
+      // A newline at the very end ends the last line, and begins no new one.
       if (buffer[index] !== newline || start + index === size - 1) continue;
       if (++found === count) return start + index + 1;
     }
@@ -50,7 +50,7 @@ export async function findTailOffset(file: FileHandle, count: number, size: numb
   return 0;
 }
 
-/** Whole lines from an offset to the present end of the file, or up to `limit`; gives where it stopped. */
+/** Whole lines from an offset to the present end of the file, or up to `limit`; returns where it stopped. */
 export async function readLines(
   file: FileHandle,
   offset: number,

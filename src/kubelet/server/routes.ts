@@ -27,17 +27,17 @@ import { serveSystemLog } from './system-logs.ts';
 import { VolumeStats } from './volume-stats.ts';
 
 const bodyBytesMax = 64 * 1024;
-/** As upstream's kubelet has it. */
+/** As in upstream's kubelet. */
 const systemLogFolder = '/var/log';
 
 /**
- * A container that ends at once would be attached to in the moment between its output and its end: both would be lost.
- * Clients that learn that it has ended read its log instead.
+ * A container that is about to end would be attached to between its output and its end, and both would be lost. Clients
+ * that are told that it has ended read its log instead.
  */
 const attachAfterMs = 400;
-/** A container that ended this soon may have said all before its streams were connected: the same then. */
+/** A container that ended this soon may have written everything before its streams were connected: treated the same. */
 const missedWithinMs = 1000;
-/** The runtime closes the streams of a container a moment before it knows that it has ended. */
+/** The runtime closes the streams of a container a moment before it reports that it has ended. */
 const endTriesMax = 10;
 const endPollMs = 50;
 
@@ -118,7 +118,7 @@ export class Routes {
     throw new HttpProblem(404, '404 page not found');
   }
 
-  /** Says where the node has the pod from, and since when, as monitoring expects. */
+  /** Adds where the node has the pod from, and since when, as monitoring expects. */
   #asKnownHere(pod: Pod): Pod {
     const seenAtMs = this.#kubelet.pods.find(pod.metadata.uid)?.seenAtMs;
     const annotations = {
@@ -129,7 +129,7 @@ export class Routes {
     return { ...pod, metadata: { ...pod.metadata, annotations } };
   }
 
-  /** Once they are known they stay as they are until the machine starts anew. */
+  /** Determined once; they stay the same until the machine restarts. */
   #machineFacts(): Promise<MachineFacts> {
     this.#facts ??= this.#kubelet.context.machine.facts().catch((error: unknown) => {
       this.#facts = undefined;
@@ -191,10 +191,10 @@ export class Routes {
     );
     if (!(await this.#runningContainer(worker, name))) {
       const { namespace, name: pod } = worker.pod.metadata;
-      // Without a colon: kubectl 1.20 would take it for YAML, and say nothing.
+      // Without a colon: kubectl 1.20 would parse it as YAML, and print nothing.
       throw new HttpProblem(400, `container ${name} not found in pod ${pod}_${namespace}`);
     }
-    // Whether it has a terminal was settled when it was made, whatever the client thinks.
+    // Whether there is a terminal was decided when the container was created, whatever the client requests.
     const { tty = false, stdinOnce = false } = containerSpec(worker, name) ?? {};
     const asked = { ...wanted, tty, stderr: wanted.stderr && !tty };
     const target = await runtime.attach({ containerId: id, ...asked });
@@ -230,7 +230,7 @@ export class Routes {
     }
   }
 
-  /** The runtime knows first: containers of a pod that ends do so one by one, and its worker waits for the last. */
+  /** The runtime knows first: containers of an ending pod end one by one, and its worker waits for the last. */
   async #runningContainer(worker: PodWorker, name: string): Promise<ObservedContainer | undefined> {
     const container = findContainer(worker.observed, name);
     if (container?.state !== 'running') return undefined;
@@ -241,7 +241,7 @@ export class Routes {
     try {
       return (await this.#kubelet.context.runtime.containerStatus(containerId)).state === 'CONTAINER_RUNNING';
     } catch (error) {
-      // A runtime that does not answer now has not said that the container has ended.
+      // A runtime that does not answer has not said that the container ended.
       if (error instanceof RuntimeError) return ['Unavailable', 'DeadlineExceeded'].includes(error.code);
       throw error;
     }
@@ -253,7 +253,7 @@ export class Routes {
     const history = worker.observed.containers.filter((container) => container.name === containerName);
     if (!containerSpec(worker, containerName)) throw new HttpProblem(404, `container not found in pod`);
     const previous = query.get('previous') === 'true';
-    // Of a container that waits for its next try, the one that ended last is both the present and the previous one.
+    // For a container in back-off, the one that ended last is both the present and the previous one.
     const waits = history[0]?.state === 'exited' && worker.waitingReason(containerName) !== undefined;
     const container = previous && !waits ? history[1] : history[0];
     if (!container) {

@@ -1,4 +1,7 @@
-/** Who calls the kubelet's server, and what they may do: client certificates here, everything else asked of the API. */
+/**
+ * Who calls the kubelet's server, and what they may do: client certificates are checked here, everything else by the
+ * API.
+ */
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { mastersGroup } from '../../api/well-known.ts';
@@ -16,7 +19,7 @@ interface ReviewStatus {
   user?: { username?: string; groups?: string[] };
 }
 
-/** How long an answer of the API is believed; upstream's figures for what was allowed and denied. */
+/** How long an answer of the API is cached; upstream's figures for allowed and denied. */
 const allowedTtlMs = 5 * 60_000;
 const deniedTtlMs = 30_000;
 const cacheMax = 1000;
@@ -31,7 +34,7 @@ export class ServerAuth {
     this.#clock = options.clock;
   }
 
-  /** Undefined: nobody we know. */
+  /** Undefined: unknown. */
   async authenticate(request: IncomingMessage): Promise<Caller | undefined> {
     const socket = request.socket as TLSSocket;
     if (socket.authorized) {
@@ -86,13 +89,13 @@ export class ServerAuth {
   }
 }
 
-/** As reviews name what a request does. */
+/** As reviews describe a request. */
 export function verbOf(method: string): string {
   const verbs: Record<string, string> = { GET: 'get', HEAD: 'get', POST: 'create', PUT: 'update' };
   return verbs[method] ?? method.toLowerCase();
 }
 
-/** Paths, with all below them, that count as a subresource of nodes of their own; all others are `proxy`. */
+/** Paths that, with everything below them, have their own subresource of nodes; all others are `proxy`. */
 const ownSubresources = {
   '/stats': 'stats',
   '/metrics': 'metrics',
@@ -101,7 +104,7 @@ const ownSubresources = {
   '/statusz': 'statusz',
   '/flagz': 'configz',
 } as const;
-/** These are `proxy` too: who could do everything before they had names of their own still can. */
+/** These are `proxy` too: clients that were allowed everything before these had separate names still are. */
 const finerSubresources = {
   '/pods': 'pods',
   '/runningpods': 'pods',
@@ -109,7 +112,7 @@ const finerSubresources = {
   '/configz': 'configz',
 } as const;
 
-/** The subresources of nodes that a path counts as: leave for one of them is enough. */
+/** The subresources of nodes that a path belongs to: permission for one of them is enough. */
 export function subresourcesOf(path: string): string[] {
   const find = (table: Record<string, string>) =>
     Object.entries(table).find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`))?.[1];

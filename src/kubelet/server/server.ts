@@ -23,21 +23,21 @@ export interface KubeletServerOptions {
   tls: {
     cert: string;
     key: string;
-    /** PEM of the authority whose client certificates are believed. */
+    /** PEM of the authority whose client certificates are accepted. */
     clientCa: string;
   };
   metrics: MetricsRegistry;
 }
 
-/** Bytes of all headers of a request; as upstream. The words of a command to execute are part of its path. */
+/** Bytes of all headers of a request; as upstream. The arguments of a command to execute are part of its path. */
 const headerBytesMax = 1024 * 1024;
 
 export interface KubeletServer {
-  /** Shown on new connections from now on; those that stand are not touched. */
+  /** Used for new connections from now on; existing ones are not affected. */
   showCertificate(pair: { cert: string; key: string }): void;
 }
 
-/** Resolves when it listens; ends with the signal. */
+/** Resolves when it listens; stops with the signal. */
 export async function startKubeletServer(
   kubelet: Kubelet,
   options: KubeletServerOptions,
@@ -172,8 +172,8 @@ class Server implements KubeletServer {
 const badTarget = () => new HttpProblem(400, 'the target of the request is no URL');
 
 /**
- * Undefined: it is none. Anybody who reaches the port may write anything there, before it is known who asks. A path is not
- * resolved but appended: after two slashes a parser expects the name of a host.
+ * Undefined: it is invalid. Unauthenticated clients may send anything here. The path is not resolved but appended:
+ * after two slashes a parser expects a host name.
  */
 export function parseTarget(target = '/'): URL | undefined {
   return URL.parse(target.startsWith('/') ? `https://kubelet${target}` : target) ?? undefined;
@@ -187,7 +187,7 @@ const statusTexts: Record<number, string> = {
   500: 'Internal Server Error',
 };
 
-/** A runtime's words would pass for YAML, and kubectl would show nothing of them; a Status it shows. */
+/** A runtime's message would be parsed as YAML, and kubectl would print nothing of it; it does print a Status. */
 function refusal(status: number, { message }: Error): string {
   const isOwn = status < 500;
   const body = isOwn ? message : JSON.stringify(internalError(message).status);

@@ -5,7 +5,7 @@ import { createInflate } from 'node:zlib';
 import { spdyDictionary } from './spdy-dictionary.ts';
 import { headerBlock, SpdySession } from './spdy-session.ts';
 
-/** Adler-32, by which zlib names a dictionary. */
+/** Adler-32, by which zlib identifies a dictionary. */
 function adler32(bytes: Uint8Array): number {
   let a = 1;
   let b = 0;

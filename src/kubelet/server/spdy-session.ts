@@ -1,6 +1,6 @@
 /**
- * SPDY/3.1 as Kubernetes uses it: streams that the client opens and names by headers, no flow control, and no word of the
- * server's headers matters. Enough to speak with a container runtime's streaming server, and with kubectl as one.
+ * SPDY/3.1 as Kubernetes uses it: the client opens streams and names them by headers, there is no flow control, and the
+ * server's headers are irrelevant. Enough to talk to a container runtime's streaming server, and to kubectl as one.
  */
 import type { Duplex } from 'node:stream';
 import { constants, createDeflate, createInflate, type Deflate, type Inflate } from 'node:zlib';
@@ -9,7 +9,7 @@ import { spdyDictionary } from './spdy-dictionary.ts';
 export interface SpdyStream {
   readonly id: number;
   write(data: Uint8Array): boolean;
-  /** No more will be written; the other side may go on. */
+  /** The writing side is closed; the other side may continue. */
   end(): void;
   onData: (data: Buffer) => void;
   onEnd: () => void;
@@ -19,37 +19,37 @@ const version = 3;
 const finFlag = 0x01;
 const types = { synStream: 1, synReply: 2, rstStream: 3, ping: 6, goAway: 7 } as const;
 const headerBytes = 8;
-/** The length field has 24 bits; smaller frames let other streams have their turn. */
+/** The length field has 24 bits; smaller frames let other streams take their turn. */
 const dataMaxBytes = 32 * 1024;
-/** Of one stream, compressed and as they are: a few words in truth. */
+/** Of one stream, compressed and decompressed: in practice a few words. */
 const headersBytesMax = 16 * 1024;
 const plainHeadersBytesMax = 64 * 1024;
-/** That the other side has open at once: five are used. */
+/** The number of streams that the other side may have open at once: five are used. */
 const streamsMax = 64;
 
 export class SpdySession {
   readonly #socket: Duplex;
   readonly #streams = new Map<number, SpdyStream & { ended: boolean }>();
-  /** One each serves the whole session: blocks are read and written in one order. */
+  /** One of each serves the whole session: blocks are processed in order. */
   readonly #deflate = createDeflate({ dictionary: spdyDictionary });
   #inflate: Inflate | undefined;
   readonly #onStream: ((stream: SpdyStream, headers: Record<string, string>) => void) | undefined;
-  /** Of a frame that is not complete yet. */
+  /** The bytes of an incomplete frame. */
   #parts: Buffer[] = [];
   #partsBytes = 0;
-  /** So many must be there before there is something to take. */
+  /** The number of bytes needed before a frame can be parsed. */
   #neededBytes = headerBytes;
   #nextId = 1;
   #sending: Promise<void> = Promise.resolve();
   #isInflating = false;
   #isClosed = false;
-  /** Nothing more is taken. */
+  /** The session accepts nothing more. */
   #isEnding = false;
   onClose: (() => void) | undefined;
 
   /**
-   * `socket`: already upgraded. `onStream` makes this the server's side: it is called for each stream that the client opens,
-   * before any of its data, and the client is answered.
+   * `socket`: already upgraded. `onStream` makes this the server's side: it is called for each stream that the client
+   * opens, before any of its data, and the stream is accepted.
    */
   constructor(socket: Duplex, onStream?: (stream: SpdyStream, headers: Record<string, string>) => void) {
     this.#socket = socket;
@@ -71,7 +71,7 @@ export class SpdySession {
     return stream;
   }
 
-  /** Resolves when what was written has left, should the other side be slow. */
+  /** Resolves when what was written has been sent, in case the other side is slow. */
   async drained(): Promise<void> {
     if (!this.#socket.writableNeedDrain) return;
     await new Promise<void>((resolve) => {
@@ -92,7 +92,7 @@ export class SpdySession {
     this.#socket.resume();
   }
 
-  /** What was written still leaves; then the connection ends. */
+  /** Sends what was written, then ends the connection. */
   finish(): void {
     const end = () => void this.#socket.end();
     void this.#sending.then(end, end);
@@ -137,7 +137,7 @@ export class SpdySession {
     return stream;
   }
 
-  /** Blocks of headers leave in the order in which they were compressed. */
+  /** Header blocks are sent in the order in which they were compressed. */
   async #sendWithHeaders(type: number, body: Buffer, headers: Record<string, string>): Promise<void> {
     this.#sending = this.#sending.then(async () => {
       if (this.#isClosed) return;
@@ -173,7 +173,7 @@ export class SpdySession {
   }
 
   #takeControl(type: number, flags: number, body: Buffer): void {
-    // A stream, or what a ping is known by.
+    // A stream's id, or a ping's.
     const id = body.length >= 4 ? body.readUInt32BE(0) & 0x7fffffff : undefined;
     if (id === undefined) {
       if (type === types.synStream || type === types.rstStream || type === types.ping) this.close();
@@ -181,11 +181,11 @@ export class SpdySession {
     }
     switch (type) {
       case types.synStream:
-        // Headers that cannot be read leave the compressors of both sides out of step: the session is of no use any more.
+        // Unreadable headers leave the compressors of both sides out of step: the session cannot be used any longer.
         this.#takeStream(id, flags, body.subarray(10)).catch(() => this.close());
         break;
       case types.ping:
-        // An echo of what the other side asked; a client's ids are odd, a server's even.
+        // Returns the other side's ping; a client's ids are odd, a server's even.
         if (id % 2 === (this.#onStream ? 1 : 0)) this.#socket.write(controlFrame(types.ping, 0, body));
         break;
       case types.rstStream:
@@ -194,7 +194,7 @@ export class SpdySession {
       case types.goAway:
         break;
       default:
-        // SYN_REPLY with FIN: nothing will come on that stream.
+        // SYN_REPLY with FIN: nothing will arrive on that stream.
         if ((flags & finFlag) !== 0) this.#endStream(id);
     }
   }
@@ -280,7 +280,7 @@ function readHeaderBlock(block: Buffer): Record<string, string> {
 }
 
 /**
- * What comes out of the compressor (or its opposite) for this block, up to where it is in step with its input.
+ * The output of the compressor (or decompressor) for this block, up to the point where it is in step with its input.
  * @throws Error when it cannot be read, or becomes too large
  */
 function throughZlib(stream: Deflate | Inflate, block: Buffer): Promise<Buffer> {
@@ -291,7 +291,7 @@ function throughZlib(stream: Deflate | Inflate, block: Buffer): Promise<Buffer> 
       stream.off('data', take);
       stream.off('close', fail);
     };
-    // Heard also when the session has ended meanwhile: the error of a stream that nobody listens to ends the process.
+    // The listener outlives the session: the error of a stream without one would end the process.
     const fail = (error?: Error) => {
       stop();
       reject(error ?? new Error('the session has ended'));

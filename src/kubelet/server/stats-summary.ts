@@ -81,11 +81,11 @@ export interface Summary {
   pods: PodSample[];
 }
 
-/** A rate needs two samples; without a recent one a second is waited. */
+/** A rate needs two samples; without a recent one, it waits for a second. */
 export class StatsCollector {
   readonly #kubelet: Kubelet;
   readonly #startMs: number;
-  /** Last CPU reading by id; `atMs` on the clock that never jumps. */
+  /** Last CPU reading by id; `atMs` by the monotonic clock. */
   readonly #readings = new Map<string, { atMs: number; nanoSeconds: number; nanoCores: number }>();
 
   constructor(kubelet: Kubelet) {
@@ -229,7 +229,7 @@ export function withPressures<Sample extends GroupSample>(
   };
 }
 
-/** Shorter spans make rates jump. */
+/** Rates over shorter intervals fluctuate. */
 const rateMinMs = 1000;
 const readingTtlMs = 10 * 60_000;
 

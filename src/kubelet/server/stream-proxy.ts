@@ -1,7 +1,7 @@
 /**
- * Streams between a client and a container (exec, attach, port-forward). The runtime serves SPDY and older WebSocket
- * protocols itself: such a stream is passed through byte by byte, port-forward's SPDY within WebSocket unwrapped. What
- * needs more than that is in stream-translation.ts.
+ * Streams between a client and a container (exec, attach, port-forward). The runtime itself serves SPDY and older
+ * WebSocket protocols: such a stream is passed through byte by byte, and port-forward's SPDY within WebSocket is
+ * unwrapped. What needs more than that is in stream-translation.ts.
  */
 import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -15,7 +15,7 @@ import {
   webSocketProtocols,
 } from './client-streams.ts';
 
-/** Passes the client's own upgrade on to the runtime's URL, and from then on every byte both ways. */
+/** Passes the client's own upgrade on to the runtime's URL, and then every byte in both directions. */
 export function relayUpgrade({ request, client, head }: Upgrade, url: string): void {
   const target = new URL(url);
   const upstream = connect({ host: target.hostname, port: Number(target.port) });
@@ -32,7 +32,7 @@ export function relayUpgrade({ request, client, head }: Upgrade, url: string): v
   joinStreams(client, upstream);
 }
 
-/** An upgraded SPDY connection to the runtime. @throws Error with what the runtime answered instead */
+/** An upgraded SPDY connection to the runtime. @throws Error with the runtime's answer, when it is another */
 export function openSpdy(url: string, protocol: string): Promise<{ socket: Socket; head: Buffer }> {
   return new Promise((resolve, reject) => {
     const request = http.request(url, {
@@ -43,7 +43,7 @@ export function openSpdy(url: string, protocol: string): Promise<{ socket: Socke
     request.on('response', (response) => {
       const parts: Buffer[] = [];
       response.on('data', (part: Buffer) => parts.push(part));
-      // It ends in the middle of its answer.
+      // It closed in the middle of its answer.
       response.on('error', reject);
       response.on('end', () =>
         reject(new Error(Buffer.concat(parts).toString() || `status ${response.statusCode}`)),

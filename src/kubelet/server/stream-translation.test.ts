@@ -9,7 +9,7 @@ import type { Upgrade } from './client-streams.ts';
 import { SpdySession, type SpdyStream } from './spdy-session.ts';
 import { type Translation, translateStreams } from './stream-translation.ts';
 
-/** A runtime's streaming server: what it hears by stream, and the streams to answer on. */
+/** A runtime's streaming server: what it receives by stream, and the streams to answer on. */
 async function fakeRuntime(context: TestContext): Promise<{
   url: string;
   heard: string[];
@@ -38,7 +38,7 @@ async function fakeRuntime(context: TestContext): Promise<{
   return { url, heard, streams, hangUp: () => connection?.destroy() };
 }
 
-/** kubectl's side of an upgrade to SPDY, after the answer to it. */
+/** kubectl's side of an upgrade to SPDY, after the response. */
 async function spdyClient(begin: (upgrade: Upgrade) => Promise<void>): Promise<SpdySession> {
   const [near, far] = duplexPair();
   const request = { headers: { upgrade: 'SPDY/3.1', 'x-stream-protocol-version': 'v4.channel.k8s.io' } };

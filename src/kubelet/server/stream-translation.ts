@@ -1,6 +1,6 @@
 /**
- * Exec and attach where client and runtime do not speak the same: a client of the fifth WebSocket protocol (the runtime
- * speaks SPDY), or one without a terminal that attaches to a container with one.
+ * Exec and attach where client and runtime have no protocol in common: a client of version 5 of the WebSocket protocol
+ * (the runtime speaks SPDY), or one without a terminal that attaches to a container with one.
  */
 import type { Duplex } from 'node:stream';
 import {
@@ -17,23 +17,25 @@ import { SpdySession, type SpdyStream } from './spdy-session.ts';
 import { openSpdy } from './stream-proxy.ts';
 
 export interface Translation {
-  /** What the client asked for. */
+  /** What the client requested. */
   client: StreamRequest;
-  /** What was asked of the runtime. */
+  /** What was requested of the runtime. */
   runtime: StreamRequest;
   /**
-   * What the end of the client's input becomes. A terminal's input does not end: its programs are signalled by a control
-   * character, and the runtime would let go of the output, or of the terminal and so end them.
+   * What the end of the client's input becomes. A terminal's input does not end: a control character signals its
+   * programs. On a closed stream the runtime would drop the output, or close the terminal and so end them.
    */
   inputEnd: 'ends' | 'is typed';
-  /** Asked at the end of a stream that gave no output: a Status to give instead of the runtime's, if any. */
+  /** Called at the end of a stream without output: a Status to send in place of the runtime's, if any. */
   statusOfSilence?: (runtimeStatus: string) => Promise<object | undefined>;
 }
 
 const endOfTransmission = 0x04;
 const lineFeed = 0x0a;
 
-/** `url`: of the runtime. @throws Error with what the runtime answers instead, or when the client leaves early */
+/**
+ * `url`: of the runtime. @throws Error with the runtime's answer, when it is another, or when the client leaves early
+ */
 export async function translateStreams(upgrade: Upgrade, url: string, how: Translation): Promise<void> {
   const { socket, head } = await openSpdy(url, 'v4.channel.k8s.io');
   socket.setNoDelay(true);
@@ -41,7 +43,7 @@ export async function translateStreams(upgrade: Upgrade, url: string, how: Trans
   const session = new SpdySession(socket);
   session.onClose = () => upgrade.client.destroy();
   const client = await acceptClient(upgrade, how.client, socket);
-  // The runtime hangs up as soon as it has said its status.
+  // The runtime closes the connection as soon as it has sent its status.
   let settled = Promise.resolve();
   session.onClose = () => void settled.then(() => client.close());
   const open = new Set<OutputStream>();
@@ -75,7 +77,7 @@ export async function translateStreams(upgrade: Upgrade, url: string, how: Trans
       settled = settle();
     };
   };
-  // The runtime starts when all of these are there.
+  // The runtime starts when all of these are open.
   await openStatus();
   if (how.runtime.stdin) inputs.set('stdin', await session.open({ streamType: 'stdin' }));
   if (how.runtime.stdout) await openOutput('stdout');
@@ -103,7 +105,7 @@ function passInput(
     },
     end: (name) => {
       if (name === 'stdin' && inputEnd === 'is typed')
-        // Within a line the first one only hands over what was typed of it.
+        // Within a line, the first one only delivers what was typed of it.
         inputs.get(name)?.write(new Uint8Array(isLineOpen ? 2 : 1).fill(endOfTransmission));
       else inputs.get(name)?.end();
     },

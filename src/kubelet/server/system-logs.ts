@@ -1,14 +1,14 @@
-/** The log files of the node, as `/logs/` of the kubelet shows them: folders as lists of links, files as they are. */
+/** The log files of the node, as served by the kubelet's `/logs/`: folders as lists of links, files as they are. */
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ifMissing } from '../../base/if-missing.ts';
 
-/** How many bytes Go looks at to distinguish text from binary data. */
+/** How many bytes Go examines to distinguish text from binary data. */
 const sniffedBytes = 512;
 
-/** `path`: what follows `/logs`, still encoded. False: there is no such file. */
+/** `path`: the part after `/logs`, still encoded. False: there is no such file. */
 export async function serveSystemLog(
   folder: string,
   path: string,
@@ -24,11 +24,11 @@ export async function serveSystemLog(
     response.writeHead(301, { Location: `${path.slice(path.lastIndexOf('/') + 1) || 'logs'}/` }).end();
     return true;
   }
-  // To open a pipe would wait for somebody to write.
+  // Opening a pipe would wait for a writer.
   return facts?.isFile() ? await sendFile(file, response) : false;
 }
 
-/** Leads nowhere above its root. Undefined: it is no path. */
+/** Never leads above the root. Undefined: it is not a valid path. */
 function decodedPath(path: string): string | undefined {
   try {
     const decoded = decodeURIComponent(path);
@@ -59,7 +59,7 @@ async function sendFile(path: string, response: ServerResponse): Promise<boolean
       'Content-Length': size,
       'Last-Modified': mtime.toUTCString(),
     });
-    // A log grows while it is read; as much is sent as was announced.
+    // A log grows while it is read; only as much is sent as was announced.
     if (size === 0) response.end();
     else await pipeline(file.createReadStream({ start: 0, end: size - 1, autoClose: false }), response);
     return true;
@@ -73,7 +73,7 @@ async function contentTypeOf(file: FileHandle): Promise<string> {
   return buffer.subarray(0, bytesRead).includes(0) ? 'application/octet-stream' : 'text/plain; charset=utf-8';
 }
 
-/** A colon is encoded too: the start of the name would pass for the scheme of an address. */
+/** A colon is encoded too: otherwise the start of the name could be parsed as a URL scheme. */
 function linkTo(name: string): string {
   return encodeURIComponent(name).replaceAll('%2F', '/');
 }

@@ -1,4 +1,4 @@
-/** What went over the networks of pods and node, for `/stats/summary`. */
+/** Network traffic of pods and node, for `/stats/summary`. */
 import type { Kubelet } from '../kubelet.ts';
 import type { InterfaceUsage } from '../linux/network-usage.ts';
 
@@ -21,7 +21,7 @@ export async function nodeTraffic({ context }: Kubelet): Promise<NetworkStats | 
   return statsOf(await context.machine.interfaceUsages(), context.clock.now());
 }
 
-/** Undefined of a pod on the host's network, and of one without a process. */
+/** Undefined for a pod on the host's network, and for one without a process. */
 export async function podTraffic(kubelet: Kubelet, uid: string): Promise<NetworkStats | undefined> {
   const usages = await podInterfaces(kubelet, uid);
   return usages && statsOf(usages, kubelet.context.clock.now());

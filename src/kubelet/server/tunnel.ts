@@ -1,4 +1,4 @@
-/** Connections that the API server makes through the node, to what only the node can reach. */
+/** Connections that the API server makes through the node, to addresses that only the node can reach. */
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { dialReason } from '../../base/dial-reason.ts';
@@ -9,7 +9,7 @@ export function openTunnel(target: string, client: Duplex, head: Buffer): void {
   const { hostname, port } = new URL(`tcp://${target}`);
   const upstream = connect({ host: hostname.replace(/[[\]]/g, ''), port: Number(port) });
   upstream.setNoDelay(true);
-  // The reason goes in the head, which the API server reads whole before it looks at what follows.
+  // The reason goes into the response head, which the API server reads completely before it looks at what follows.
   const refuse = (error: Error) => {
     client.end(`HTTP/1.1 502 Bad Gateway\r\nDial-Error: ${dialReason(error)}\r\nContent-Length: 0\r\n\r\n`);
   };

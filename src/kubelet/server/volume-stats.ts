@@ -1,4 +1,4 @@
-/** How full the volumes of claims are: for `/stats/summary`, and as `kubelet_volume_stats_*`. */
+/** Usage of claims' volumes: for `/stats/summary`, and as `kubelet_volume_stats_*`. */
 import { stabilityOf } from '../../api/kubernetes-metrics.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
@@ -17,14 +17,14 @@ export interface VolumeSample {
   pvcRef: { name: string; namespace: string };
 }
 
-/** As upstream: drivers are not asked for each scrape. */
+/** As upstream: drivers are not queried for each scrape. */
 const keptMs = 60_000;
 
 export class VolumeStats {
   readonly #kubelet: Kubelet;
   /** By pod uid. */
   readonly #kept = new Map<string, { atMs: number; samples: VolumeSample[] }>();
-  /** Questions without an answer yet, by the same. */
+  /** Unanswered queries, by the same key. */
   readonly #asked = new Map<string, Promise<VolumeSample[]>>();
 
   constructor(kubelet: Kubelet) {
@@ -37,7 +37,7 @@ export class VolumeStats {
     if (!worker) return [];
     const kept = this.#kept.get(uid);
     if (kept && clock.monotonic() - kept.atMs < keptMs) return kept.samples;
-    // A file system whose server is gone does not answer; each question to it would hold one more thread.
+    // A file system whose server is gone does not answer; each further query would block another thread.
     const asked = this.#asked.get(uid) ?? this.#ask(worker).finally(() => this.#asked.delete(uid));
     this.#asked.set(uid, asked);
     return asked;

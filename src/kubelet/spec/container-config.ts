@@ -1,4 +1,4 @@
-/** The runtime's configuration of one container. Pure: what needs files or the API is worked out before. */
+/** The runtime's configuration of one container. Pure: what needs files or the API is determined before. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { boundedResources, linuxResourcesOf } from '../cgroup-resources.ts';
@@ -10,7 +10,7 @@ import { expandReferences } from './expansion.ts';
 
 export interface ContainerInputs {
   restartCount: number;
-  /** What the image is known by to the runtime. */
+  /** By which the runtime knows the image. */
   imageRef: string;
   environment: ReadonlyMap<string, string>;
   mounts: Mount[];

@@ -10,7 +10,7 @@ export interface ResolverConfig {
 export interface DnsInputs {
   clusterDns: readonly string[];
   clusterDomain: string;
-  /** The node's own. */
+  /** The node's own configuration. */
   host: ResolverConfig;
 }
 

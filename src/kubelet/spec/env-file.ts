@@ -1,9 +1,9 @@
 /**
- * Files of variables that an init container leaves for others: lines of `NAME='value'`, where the value stands between
- * single quotes as it is, line ends included. Blank lines and lines that begin with `#` mean nothing.
+ * Files of variables that an init container writes for others: lines of `NAME='value'`, where the value is literal
+ * between single quotes, line breaks included. Blank lines and lines that begin with `#` are ignored.
  */
 
-/** @throws Error where the text is none of that, up to the variable that is looked for */
+/** @throws Error where the text has another form, up to the requested variable */
 export function variableInFile(text: string, name: string): string | undefined {
   const assignment = /[ \t]*([^=\s#][^=\s]*)[ \t]*=[ \t]*'([^']*)'[ \t]*(?:#[^\n]*)?(?:\r?\n|$)/y;
   const nothing = /[ \t]*(?:#[^\n]*)?(?:\r?\n|$)/y;

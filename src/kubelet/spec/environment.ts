@@ -6,7 +6,7 @@ import { variableInFile } from './env-file.ts';
 import { expandReferences } from './expansion.ts';
 import { fieldValue, type NodeFacts, resourceValue } from './field-paths.ts';
 
-/** A container cannot be configured as its spec asks; the message is what users see. */
+/** A container cannot be configured as its spec requires; the message is what users see. */
 export class ContainerConfigError extends Error {}
 
 export interface EnvironmentInputs {
@@ -38,7 +38,10 @@ export async function computeEnvironment(inputs: EnvironmentInputs): Promise<Map
   return result;
 }
 
-/** Every key is a variable: keys and prefixes were validated when they were written, and names may be any such text. */
+/**
+ * Every key becomes a variable: keys and prefixes were validated when they were written, and names may be any such
+ * text.
+ */
 async function addEnvFrom(inputs: EnvironmentInputs, result: Map<string, string>): Promise<void> {
   for (const source of inputs.container.envFrom ?? []) {
     const reference = source.configMapRef ?? source.secretRef;
@@ -80,7 +83,7 @@ async function variableValue(
   );
 }
 
-/** Upstream's bounds on what a file of variables may hold. */
+/** Upstream's limits on the content of a file of variables. */
 const fileKeyMax = 128;
 const fileValueMaxBytes = 32 * 1024;
 

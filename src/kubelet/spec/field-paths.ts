@@ -3,11 +3,11 @@ import { milliValueOf, wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 
-/** What is true of the node the pod runs on. */
+/** Facts of the node on which the pod runs. */
 export interface NodeFacts {
   nodeName: string;
   hostIps: readonly string[];
-  /** Stands in for limits that a container does not have. */
+  /** Used for limits that a container does not have. */
   allocatable: Record<string, string>;
 }
 
@@ -55,8 +55,8 @@ function formatMap(map: Record<string, string> = {}): string {
 }
 
 /**
- * The amount in units of the divisor, rounded up. Without a limit of its own a container has that of its pod, or what
- * the node has.
+ * The amount in units of the divisor, rounded up. A container without a limit gets that of its pod, or what the node
+ * has.
  */
 export function resourceValue(
   { spec }: Pod,

@@ -1,8 +1,8 @@
-/** The name that a pod knows itself by, and its hosts file. Pure. */
+/** A pod's hostname, and its hosts file. Pure. */
 import type { Pod } from '../../api/resources.gen.ts';
 
 const hostnameMax = 63;
-/** Linux keeps no more of a hostname. */
+/** Linux's limit for a hostname. */
 const kernelNameMax = 64;
 
 /** The kernel's hostname inside the pod. */
@@ -13,7 +13,7 @@ export function hostnameOf(pod: Pod, clusterDomain: string): string {
   return `${short}.${domainOf(pod, clusterDomain)}`;
 }
 
-/** Upstream's words on a full name that the kernel does not take. */
+/** Upstream's message about a full name that the kernel does not accept. */
 export function hostnameProblem(pod: Pod, clusterDomain: string): string | undefined {
   const name = hostnameOf(pod, clusterDomain);
   if (name.length <= kernelNameMax) return undefined;
@@ -58,7 +58,10 @@ export function hostsFileOf(
   return `${lines.join('\n')}\n`;
 }
 
-/** What the pod's own addresses are called; the override stands alone, so that `hostname -f` finds what `hostname` says. */
+/**
+ * The names of the pod's own addresses; the hostname override stands alone, so that `hostname -f` gives the same as
+ * `hostname`.
+ */
 function hostsNamesOf(pod: Pod, clusterDomain: string): string {
   if (pod.spec.hostnameOverride) return pod.spec.hostnameOverride;
   const short = shortHostnameOf(pod);

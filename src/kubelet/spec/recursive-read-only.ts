@@ -1,4 +1,4 @@
-/** Whether what is mounted below a read-only volume is read-only too. */
+/** Whether mounts below a read-only volume are read-only too. */
 import type { VolumeMount } from '../../api/types/core-v1.gen.ts';
 import { ContainerConfigError } from './environment.ts';
 
@@ -18,7 +18,7 @@ export function isRecursivelyReadOnly(mount: VolumeMount, { isSupported }: Runti
   return isSupported;
 }
 
-/** As the status of a container shows it. */
+/** As shown in the status of a container. */
 export function recursiveReadOnlyStatus(mount: VolumeMount, runtime: RuntimeSupport): 'Enabled' | 'Disabled' {
   try {
     return isRecursivelyReadOnly(mount, runtime) ? 'Enabled' : 'Disabled';

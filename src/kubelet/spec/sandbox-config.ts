@@ -11,10 +11,10 @@ export interface SandboxInputs {
   attempt: number;
   clusterDomain: string;
   resolver: ResolverConfig;
-  /** Where the logs of all pods are. */
+  /** The folder of the logs of all pods. */
   podLogsDir: string;
   seccompRoot: string;
-  /** Absent: the runtime's own choice. */
+  /** Absent: the runtime chooses. */
   cgroupParent?: string;
 }
 
@@ -33,7 +33,7 @@ export function sandboxConfigOf(pod: Pod, inputs: SandboxInputs): SandboxConfig 
   );
   return {
     metadata: { name, namespace, uid, attempt: inputs.attempt },
-    // On the host's network the host's name stays.
+    // On the host's network the host's name is kept.
     ...(!pod.spec.hostNetwork && { hostname: hostnameOf(pod, inputs.clusterDomain) }),
     logDirectory: `${inputs.podLogsDir}/${podLogFolder(pod)}`,
     dnsConfig: inputs.resolver,

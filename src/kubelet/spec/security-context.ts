@@ -1,4 +1,4 @@
-/** What pod and container security contexts, taken together, ask of the runtime. */
+/** What pod and container security contexts together mean for the runtime. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ContainerSecurityContext, NamespaceOptions, SecurityProfile } from '../cri/messages.ts';
@@ -29,7 +29,7 @@ export function namespaceOptions(spec: core.PodSpec, targetId?: string): Namespa
   };
 }
 
-/** The container's own word, or the pod's. */
+/** The container's setting, or else the pod's. */
 function effectiveSecurityContext(pod: Pod, container: core.Container) {
   const podContext = pod.spec.securityContext ?? {};
   const own = container.securityContext ?? {};
@@ -47,7 +47,7 @@ export interface ContainerSecurityOptions {
   /** The container whose processes an ephemeral one sees. */
   targetId?: string;
   seccompRoot: string;
-  /** Whether a container that names no seccomp profile has the runtime's. */
+  /** Whether a container without a seccomp profile gets the runtime's default. */
   seccompDefault: boolean;
   supplementalGroups: readonly number[];
 }
@@ -119,7 +119,7 @@ export interface ImageUser {
   username: string;
 }
 
-/** Upstream's refusal of a container that must not run as root; undefined when all is well. */
+/** Upstream's refusal of a container that must not run as root; undefined when it may run. */
 export function nonRootProblem(pod: Pod, container: core.Container, image: ImageUser): string | undefined {
   const { runAsNonRoot, runAsUser } = effectiveSecurityContext(pod, container);
   if (!runAsNonRoot) return undefined;

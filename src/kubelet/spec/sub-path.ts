@@ -4,7 +4,7 @@ import { ContainerConfigError } from './environment.ts';
 import { expandReferences } from './expansion.ts';
 
 /**
- * Undefined: the whole volume. Values come in only now, so that what validation asks of a path is asked again.
+ * Undefined: the whole volume. Variables are expanded only now, so the validation of paths is repeated here.
  * @throws ContainerConfigError
  */
 export function subPathOf(mount: VolumeMount, environment: ReadonlyMap<string, string>): string | undefined {
@@ -21,7 +21,7 @@ function expand(expression: string, environment: ReadonlyMap<string, string>): s
   const missing = new Set<string>();
   const expanded = expandReferences(expression, (name) => {
     const value = environment.get(name);
-    // An empty value would make a relative path absolute, or the whole volume of a part of it.
+    // An empty value would make a relative path absolute, or turn a part of the volume into the whole.
     if (!value) missing.add(name);
     return value ?? '';
   });

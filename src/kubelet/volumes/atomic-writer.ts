@@ -1,6 +1,6 @@
 /**
- * Writes a set of files so that a reader sees all of the old or all of the new: the files are in a folder of their own,
- * `..data` points to it, and every file is reached through that link. Changing the set is one rename.
+ * Writes a set of files so that a reader sees either all of the old or all of the new ones: the files are in a separate
+ * folder, `..data` points to it, and every file is reached through that link. Changing the set is one rename.
  */
 import {
   chmod,
@@ -21,7 +21,7 @@ import { ifMissing } from '../../base/if-missing.ts';
 export interface PayloadFile {
   data: Uint8Array;
   mode: number;
-  /** Its owner, where that is not root. */
+  /** The owner, if it is not root. */
   uid?: number;
 }
 
@@ -47,11 +47,11 @@ export async function writeAtomically(
     for (const [path, file] of payload) await writeOne(target, path, file, gid);
     if (gid !== undefined) await giveFolders(target, gid);
   } catch (error) {
-    // It is tried again and again, on a full disk too: what each try leaves would fill it further.
+    // Retries go on even on a full disk: remains of failed attempts would fill it further.
     await rm(target, { recursive: true, force: true });
     throw error;
   }
-  // The links that users see, for names that are new.
+  // The links that users see, for new names.
   for (const name of topNames(payload)) {
     const link = join(root, name);
     if ((await lstat(link).catch(ifMissing(undefined))) === undefined)

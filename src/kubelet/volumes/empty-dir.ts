@@ -16,14 +16,14 @@ export interface EmptyDirRequest {
   node: Pick<NodeFacts, 'allocatable'>;
 }
 
-/** Nothing is done to one that is there: its pod may have given it other permissions, for a database's files perhaps. */
+/** An existing folder is left alone: its pod may have changed the permissions, for instance for a database's files. */
 export async function makeEmptyDir({ pod, source, folder, node }: EmptyDirRequest): Promise<void> {
   const { fsGroup } = pod.spec.securityContext ?? {};
   if (source.medium === 'Memory') {
     await mkdir(folder, { recursive: true, mode: 0o777 });
     if (await isMounted(folder)) return;
     const sizeBytes = computeMemorySize(pod, source.sizeLimit, node);
-    // As the kernel makes it: for everybody, and nobody removes what is another's.
+    // As the kernel creates it: writable for all users, who can remove only their own files.
     const mode = fsGroup === undefined ? 'mode=1777' : `mode=3777,gid=${fsGroup}`;
     await mountTmpfs(folder, sizeBytes === undefined ? mode : `${mode},size=${sizeBytes}`);
     return;
@@ -35,8 +35,8 @@ export async function makeEmptyDir({ pod, source, folder, node }: EmptyDirReques
 }
 
 /**
- * How much a volume in memory holds, in bytes: what it says, yet never more than its pod or the node may use. So a full
- * one is reported as a full disk, and ends no container. Undefined: nothing of that is known.
+ * The size of a volume in memory, in bytes: its limit, but never more than its pod or the node may use. A full one is
+ * then reported as a full disk, and kills no container. Undefined: no limit is known.
  */
 export function computeMemorySize(
   pod: Pod,

@@ -1,4 +1,6 @@
-/** gitRepo volumes: a repository cloned once, with the node's git. Old, but books and their manifests use them. */
+/**
+ * gitRepo volumes: a repository cloned once, with the node's git. Deprecated, but books and their manifests use them.
+ */
 import { chmod, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GitRepoVolumeSource } from '../../api/types/core-v1.gen.ts';
@@ -8,14 +10,17 @@ import { giveToGroup } from './ownership.ts';
 
 const cloneLimitMs = 5 * 60_000;
 
-/** No hook of a repository runs on the node, and none is read off the node's own disk or made by a command. */
+/**
+ * No hook of a repository runs on the node, no repository is read from the node's own disk, and none is produced by a
+ * command.
+ */
 const safety = [
   'core.hooksPath=/dev/null',
   'protocol.allow=never',
   ...['git', 'http', 'https', 'ssh'].map((protocol) => `protocol.${protocol}.allow=always`),
 ].flatMap((setting) => ['-c', setting]);
 
-/** Clones into `folder`, for the members of the group `fsGroup` if there is one. A clone that is there stays as it is. */
+/** Clones into `folder`, for the members of the group `fsGroup` if there is one. An existing clone stays as it is. */
 export function makeGitRepo(
   folder: string,
   source: GitRepoVolumeSource,
@@ -30,7 +35,7 @@ export function makeGitRepo(
 
 /**
  * Clones into `folder`, which is empty. `directory` names the folder of the clone; `.` is `folder` itself.
- * @throws Error with what git said, or that the node has no git
+ * @throws Error with git's output, or when the node has no git
  */
 export async function cloneGitRepo(
   folder: string,

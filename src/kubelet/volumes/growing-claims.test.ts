@@ -13,7 +13,7 @@ import { GrowingClaims } from './growing-claims.ts';
 const pod = testPod();
 const { uid } = pod.metadata;
 
-/** A claim of 1Gi that asks for 2Gi, and a volume that has them. */
+/** A claim of 1Gi that asks for 2Gi, and a volume of that size. */
 class World {
   readonly clock = new VirtualClock();
   readonly events: string[] = [];

@@ -1,4 +1,4 @@
-/** Claims behind volumes of running pods: where one was made larger, the file system on the volume is, too. */
+/** Claims of running pods: when one was enlarged, so is the file system on its volume. */
 import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
 import { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -12,14 +12,14 @@ export interface GrowingClaimsOptions {
   clock: Clock;
   logger: Logger;
   recorder: EventRecorder;
-  /** Fills what the volume has become; false: there is nothing that the node does. */
+  /** Grows the file system to the size of the volume; false: the node has nothing to do. */
   expand(pod: Pod, volume: PersistentVolume): Promise<boolean>;
   node(): NodeFacts;
 }
 
 interface Followed {
   claimName: string;
-  /** When to look again, milliseconds since the epoch. */
+  /** When to check again, milliseconds since the epoch. */
   lookAtMs?: number;
 }
 
@@ -30,11 +30,11 @@ interface Grown {
   capacity: string;
 }
 
-/** Conditions of a claim that grows. */
+/** Conditions of a claim that is being resized. */
 const growing = new Set(['Resizing', 'FileSystemResizePending', 'ControllerResizeError', 'NodeResizeError']);
 /** After an expansion that failed. */
 const retryAfterMs = 30_000;
-/** How often a claim is looked at: a node may read the claims of its pods, and not watch them. */
+/** How often a claim is read: a node may read the claims of its pods, but not watch them. */
 const lookMs = 20_000;
 
 export class GrowingClaims {
@@ -46,13 +46,13 @@ export class GrowingClaims {
     this.#options = options;
   }
 
-  /** The pod has its volume: from now on its claim is looked at. */
+  /** The pod has its volume: from now on its claim is checked. */
   async follow(pod: Pod, volumeName: string, claimName: string): Promise<void> {
     this.#followed.set(`${pod.metadata.uid}/${volumeName}`, { claimName });
     await this.refresh(pod, volumeName);
   }
 
-  /** Expands volumes whose claims have grown. A failure is reported and retried; the pod keeps running. */
+  /** Expands volumes whose claims were enlarged. A failure is reported and retried; the pod keeps running. */
   async refresh(pod: Pod, volumeName: string): Promise<void> {
     const { clock } = this.#options;
     const followed = this.#followed.get(`${pod.metadata.uid}/${volumeName}`);
@@ -64,7 +64,7 @@ export class GrowingClaims {
     if (grown && !(await this.#fill(pod, grown))) followed.lookAtMs = clock.now() + retryAfterMs;
   }
 
-  /** The claim and its volume, when that has become larger than what the claim has. */
+  /** The claim and its volume, when the volume is larger than the claim's recorded capacity. */
   async #findGrown(namespace: string, name: string): Promise<Grown | undefined> {
     const { client, logger } = this.#options;
     try {
@@ -72,12 +72,12 @@ export class GrowingClaims {
       if (!mayHaveGrown(claim)) return undefined;
       const volume = await client.get(PersistentVolume, { name: claim.spec!.volumeName! });
       const capacity = volume.spec?.capacity?.storage;
-      // Until the volume itself is larger, there is nothing to fill.
+      // Until the volume itself is larger, there is nothing to grow into.
       return capacity && isLess(claim.status?.capacity?.storage, capacity)
         ? { claim, volume, capacity }
         : undefined;
     } catch (error) {
-      // That the server does not answer is no failure of the volume.
+      // An unavailable server is no failure of the volume.
       logger.info('a claim could not be read', { claim: `${namespace}/${name}`, error });
       return undefined;
     }
@@ -130,7 +130,7 @@ export class GrowingClaims {
   }
 }
 
-/** Something asks for more than the claim has, or is under way. */
+/** Whether the claim asks for more than it has, or a resize is under way. */
 function mayHaveGrown({ spec, status }: PersistentVolumeClaim): boolean {
   if (!spec?.volumeName || status?.phase !== 'Bound') return false;
   return isLess(status.capacity?.storage, spec.resources?.requests?.storage ?? '0');

@@ -1,4 +1,4 @@
-/** hostPath volumes: what their type demands of the path. */
+/** hostPath volumes: what their type requires of the path. */
 
 import type { Stats } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
@@ -22,7 +22,7 @@ export async function prepareHostPath(path: string, type: string): Promise<void>
   };
   const check = checks[type];
   if (!check) {
-    // Without a type nothing is asked; the runtime makes a folder where nothing is.
+    // Without a type nothing is required; the runtime creates a missing folder.
     if (type === '' && !found) await mkdir(path, { recursive: true, mode: 0o755 });
     return;
   }

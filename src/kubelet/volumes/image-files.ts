@@ -1,13 +1,13 @@
 /**
- * Image volumes: the files of an image, as a read-only view of containerd's snapshots that is mounted for the pod. By
- * itself containerd mounts images only from 2.1 on, which no Debian release has.
+ * Image volumes: the files of an image, as a read-only view of containerd's snapshots mounted for the pod. containerd
+ * itself mounts images only from 2.1 on, which no Debian release has.
  */
 import { mkdir } from 'node:fs/promises';
 import { CommandError, run } from '../../base/command.ts';
 import type { ImageSnapshot } from '../cri/messages.ts';
 import { isMounted } from '../linux/mounts.ts';
 
-/** containerd's namespace of pods, which has their images. */
+/** containerd's namespace for pods, which has their images. */
 const snapshots = ['--namespace', 'k8s.io', 'snapshots'];
 
 /** Those that a node's containerd is configured with, one or the other (src/host/containerd.ts). */
@@ -17,7 +17,7 @@ export function imageViewName(podUid: string, volumeName: string): string {
   return `wherry-image-volume-${podUid}-${volumeName}`;
 }
 
-/** Nothing is done where it is mounted. Nobody may write to it. */
+/** Does nothing where it is already mounted. Read-only for everyone. */
 export async function mountImageFiles(
   { chainId, snapshotter }: ImageSnapshot,
   view: string,
@@ -26,16 +26,16 @@ export async function mountImageFiles(
   if (await isMounted(folder)) return;
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const ctr = (...args: string[]) => run('ctr', [...snapshots, '--snapshotter', snapshotter, ...args]);
-  // One that an agent left when it was killed is as good.
+  // One left by an agent that was killed serves as well.
   await ctr('view', view, chainId).catch(unlessSaid('already exists'));
-  // Else containerd takes it for garbage, and the layers below it with the image.
+  // Otherwise containerd would collect it as garbage, and the layers below it with the image.
   await ctr('label', view, `containerd.io/gc.root=${view}`);
   const [mount, ...args] = (await ctr('mounts', folder, view)).trim().split(/\s+/);
   if (mount !== 'mount') throw new Error(`containerd names no command that mounts ${view}`);
   await run('mount', args);
 }
 
-/** Lets containerd take the image away once nobody else uses it; which of its snapshotters has the view is not asked. */
+/** Lets containerd remove the image once it is unused, whichever of its snapshotters has the view. */
 export async function removeImageView(view: string): Promise<void> {
   for (const snapshotter of snapshotters)
     await run('ctr', [...snapshots, '--snapshotter', snapshotter, 'remove', view]).catch(

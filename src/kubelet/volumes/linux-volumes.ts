@@ -40,14 +40,14 @@ const imagePlugin = 'kubernetes.io~image';
 export class LinuxVolumes implements PodVolumes {
   readonly #inputs: VolumeInputs;
   readonly #podsDir: string;
-  /** One tmpfs for all that must not reach a disk; pods' folders are links into it. */
+  /** One tmpfs for everything that must not reach a disk; pods' folders are links into it. */
   readonly #memoryDir: string;
   readonly #tokens: TokenSource;
   readonly #csi: CsiVolumes;
   readonly #claims: GrowingClaims;
-  /** What was set up already and does not change, by pod uid and volume. */
+  /** What was already set up and does not change, by pod uid and volume. */
   readonly #done = new Map<string, MountedVolume>();
-  /** Plugins of the volumes that are there, by the same. */
+  /** Plugins of the mounted volumes, by the same key. */
   readonly #plugins = new Map<string, string>();
   #memoryReady: Promise<void> | undefined;
 
@@ -80,7 +80,7 @@ export class LinuxVolumes implements PodVolumes {
       try {
         mounted.set(volume.name, await this.#setUpOne(pod, volume));
       } catch (error) {
-        // The others are made current all the same.
+        // The others are brought up to date nevertheless.
         problems.push(
           error instanceof VolumeError ? error : new VolumeError(volume.name, (error as Error).message),
         );
@@ -224,14 +224,14 @@ export class LinuxVolumes implements PodVolumes {
     return true;
   }
 
-  /** As upstream names the folders of what it has written: by the second, and a number. */
+  /** As upstream names its timestamped folders: down to the second, with a number. */
   #newVersion(): string {
     const { clock, random } = this.#inputs;
     const second = new Date(clock.now()).toISOString().slice(0, 19).replace(/[-:T]/g, '_');
     return `${second}.${String(Math.floor(random.next() * 1e10)).padStart(10, '0')}`;
   }
 
-  /** Volumes whose contents are the pods' own. */
+  /** Volumes whose contents belong to the pods. */
   async #mountLasting(pod: Pod, volume: core.Volume): Promise<MountedVolume> {
     const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {};
     if (volume.hostPath) {
@@ -284,12 +284,15 @@ export class LinuxVolumes implements PodVolumes {
     return join(this.#podsDir, pod.metadata.uid, 'volumes');
   }
 
-  /** Notes of the volumes that were given to the pod's group: not again by the next agent, as what came since is the pod's. */
+  /**
+   * Records which volumes were given to the pod's group: the next agent must not repeat that, since later files are the
+   * pod's.
+   */
   #givenDir(podUid: string): string {
     return join(this.#podsDir, podUid, 'given-to-group');
   }
 
-  /** Secrets and tokens go to memory; upstream's folder names stay the way to them. */
+  /** Secrets and tokens are kept in memory; upstream's folder names lead there. */
   async #folderFor(pod: Pod, volume: core.Volume): Promise<string> {
     const plugin = volume.configMap
       ? 'kubernetes.io~configmap'
@@ -313,7 +316,7 @@ export class LinuxVolumes implements PodVolumes {
     return held;
   }
 
-  /** Once; what fails is tried again for the next volume. */
+  /** Once; a failure is retried for the next volume. */
   #ensureMemory(): Promise<void> {
     this.#memoryReady ??= this.#prepareMemory().catch((error: unknown) => {
       this.#memoryReady = undefined;
@@ -332,7 +335,7 @@ function claimNameOf({ metadata }: Pod, volume: core.Volume): string | undefined
   return volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral && `${metadata.name}-${volume.name}`);
 }
 
-/** A folder that looks to a container's user as upstream's does; what stands already keeps its permissions. */
+/** A folder with upstream's permissions for a container's user; an existing one keeps its own. */
 async function openFolder(folder: string, mode: number): Promise<void> {
   if ((await mkdir(folder, { recursive: true, mode: 0o755 })) !== undefined) await chmod(folder, mode);
 }

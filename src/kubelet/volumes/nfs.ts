@@ -1,9 +1,9 @@
-/** nfs volumes: mounted with the node's own helper; where one is missing, the event says what and how to get it. */
+/** nfs volumes: mounted with the node's own helper; if one is missing, the event says which and how to install it. */
 import { access, mkdir, readFile } from 'node:fs/promises';
 import type { NFSVolumeSource } from '../../api/types/core-v1.gen.ts';
 import { isMounted, mountFileSystem } from '../linux/mounts.ts';
 
-/** @throws Error in upstream's words, and with what the node lacks */
+/** @throws Error in upstream's words, with what the node lacks */
 export async function mountNfs(
   { server, path, readOnly }: NFSVolumeSource,
   folder: string,
@@ -12,7 +12,7 @@ export async function mountNfs(
   await mkdir(folder, { recursive: true, mode: 0o750 });
   if (await isMounted(folder)) return;
   const options = [...mountOptions, ...(readOnly ? ['ro'] : [])];
-  // An address of IPv6 has colons of its own.
+  // An IPv6 address contains colons itself.
   const host = server.includes(':') && !server.startsWith('[') ? `[${server}]` : server;
   try {
     await mountFileSystem({ source: `${host}:${path}`, target: folder, fsType: 'nfs', options });
@@ -27,7 +27,7 @@ export interface NfsSupport {
   hasFileSystem: boolean;
 }
 
-/** One sentence for each thing without which no nfs volume can be mounted. */
+/** One sentence for each missing prerequisite of nfs volumes. */
 export function describeLack({ hasHelper, hasFileSystem }: NfsSupport): string[] {
   return [
     ...(hasHelper

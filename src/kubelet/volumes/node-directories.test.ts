@@ -14,7 +14,7 @@ async function inFolder(body: (root: string) => Promise<void>): Promise<void> {
   }
 }
 
-/** A volume with a file, a subdirectory, and links out of it to a file and a directory that must stay. */
+/** A volume with a file, a subdirectory, and links to a file and a directory outside that must stay. */
 async function fill(root: string): Promise<string> {
   const volume = join(root, 'volumes', 'v');
   await mkdir(join(volume, 'sub', 'deep'), { recursive: true });

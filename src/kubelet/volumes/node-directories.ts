@@ -1,15 +1,15 @@
 /**
- * Makes, removes and empties directories of the node's disk for volumes. Never follows a link: every step is taken
- * relative to a directory that is held open, so that swapping a part of the path for a link leads nowhere.
+ * Creates, removes and empties directories on the node's disk for volumes. Never follows a link: every step is taken
+ * relative to an open directory, so that replacing a part of the path by a link leads nowhere.
  */
 import { constants } from 'node:fs';
 import { chmod, type FileHandle, lstat, mkdir, open, readdir, rmdir, unlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 
-/** Where volumes that are made for claims live; hand-made ones are deleted below /tmp only, as upstream does it. */
+/** The folder of provisioned volumes; hand-made ones are deleted below /tmp only, as upstream does. */
 const deletableFolders = ['/var/lib/wherry/volumes', '/tmp'];
 
-/** The request is wrong, or the path is none that may be touched. */
+/** The request is malformed, or the path is not allowed. */
 export class DirectoryProblem extends Error {
   constructor(message: string) {
     super(message);
@@ -17,7 +17,7 @@ export class DirectoryProblem extends Error {
   }
 }
 
-/** @throws {DirectoryProblem} unless the body names an action and a path that is fit for it */
+/** @throws {DirectoryProblem} unless the body names an action and an allowed path */
 export async function handleDirectoryRequest(
   body: unknown,
   folders: readonly string[] = deletableFolders,
@@ -44,13 +44,13 @@ export async function handleDirectoryRequest(
   }
 }
 
-/** Open to every user, since a pod's containers run as whom they like. */
+/** Open to every user, since a pod's containers run as any user. */
 async function createDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true });
   await chmod(path, 0o777);
 }
 
-/** Removes the directory with all that is in it. One that is gone already is no error. */
+/** Removes the directory with its contents. A missing one is no error. */
 async function deleteDirectory(path: string): Promise<void> {
   await using parent = await openDirectory(posix.dirname(path));
   if (!parent) return;
@@ -70,7 +70,7 @@ interface OpenDirectory extends AsyncDisposable {
 
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
-/** Opens component by component; undefined when there is no such directory. @throws when a component is a link */
+/** Opens component by component; undefined when the directory does not exist. @throws when a component is a link */
 async function openDirectory(path: string): Promise<OpenDirectory | undefined> {
   let handle = await open('/', directoryFlags);
   for (const name of path.split('/').filter(Boolean)) {
@@ -94,7 +94,7 @@ async function openEntry(parent: FileHandle, name: string): Promise<FileHandle |
   }
 }
 
-/** The kernel resolves this by the open directory itself, wherever it may have been moved. */
+/** The kernel resolves this by the open directory, wherever it may have been moved. */
 function within(parent: FileHandle, name: string): string {
   return `/proc/self/fd/${parent.fd}/${name}`;
 }
@@ -115,7 +115,7 @@ async function removeEntry(parent: FileHandle, name: string, device: number): Pr
   const child = await openEntry(parent, name);
   if (!child) return;
   try {
-    // What is mounted there belongs to somebody else.
+    // Something else is mounted there.
     if ((await deviceOf(child)) !== device) throw new DirectoryProblem(`${name} is a mount point`);
     await emptyDirectory(child, device);
   } finally {

@@ -1,11 +1,14 @@
-/** Gives a volume to the pod's group (fsGroup), as upstream does: files group-readable and -writable, folders setgid. */
+/**
+ * Changes the group of a volume to the pod's (fsGroup), as upstream does: files group-readable and -writable, folders
+ * setgid.
+ */
 import { chmod, chown, lchown, lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const fileBits = 0o660;
 const folderBits = 0o2770;
 
-/** `path` may be a link to the volume; links within it are given themselves, not what they lead to. */
+/** `path` may be a link to the volume; for links within it, the link itself is changed, not its target. */
 export async function giveToGroup(
   path: string,
   gid: number,

@@ -64,7 +64,7 @@ async function addSource(
   else if (source.downwardAPI) addDownward(files, inputs, source.downwardAPI, mode);
   else if (source.serviceAccountToken) await addToken(files, inputs, source.serviceAccountToken, mode);
   else if (source.clusterTrustBundle) await addTrustBundle(files, inputs, source.clusterTrustBundle, mode);
-  // Nothing at all in its place would look to the pod as if its signer had forgotten it.
+  // An empty file in its place would tell the pod that the signer has no certificates.
   else if (source.podCertificate) throw new Error('podCertificate sources are not supported by this node');
 }
 
@@ -115,7 +115,7 @@ interface ItemChoice {
   items?: readonly core.KeyToPath[];
   optional?: boolean;
   mode: number | undefined;
-  /** The error for a key that does not exist. */
+  /** The error for a missing key. */
   missing: string;
 }
 
@@ -165,14 +165,14 @@ async function addToken(
   files.set(source.path, { data: Buffer.from(token), ...ownershipOf(pod, mode) });
 }
 
-/** Of what a pod should read alone: its only user's, where there is one. */
+/** For files that only the pod should read: owned by its only user, if there is one. */
 function ownershipOf(pod: Pod, mode: number | undefined): Pick<PayloadFile, 'mode' | 'uid'> {
   const owner = onlyUser(pod);
   const isPrivate = owner !== undefined || pod.spec.securityContext?.fsGroup !== undefined;
   return { mode: isPrivate ? 0o600 : (mode ?? defaultMode), ...(owner !== undefined && { uid: owner }) };
 }
 
-/** The user that all containers of the pod run as, when the pod's spec says one. */
+/** The user that all containers of the pod run as, if the pod's spec names one. */
 function onlyUser(pod: Pod): number | undefined {
   const users = new Set(
     [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(

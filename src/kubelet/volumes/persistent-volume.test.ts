@@ -63,7 +63,7 @@ const bound = {
 const disk = { metadata: { name: 'disk-1' }, spec: { claimRef: { uid: 'u1' } } };
 const mounts = { volumeMounts: [{ name: 'v', mountPath: '/v' }] };
 
-/** What there is: the claim and its volume; and how the pod uses it. */
+/** The existing claim and volume, and how the pod uses them. */
 async function find(claim: object | undefined, volume?: object, use: object = mounts): Promise<string> {
   const client = sparse<Client>({
     get: async (type: unknown, { name }: { name: string }) => {

@@ -1,4 +1,4 @@
-/** Claims in pods: from the claim to its volume, and that volume's mount. */
+/** Claims in pods: from the claim to its volume, and the mount of that volume. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compileNodeSelector } from '../../api/node-selector.ts';
@@ -19,7 +19,7 @@ export interface ClaimedVolume {
 }
 
 /**
- * The claim, and the volume that is bound to it and may be used on this node and as the pod uses it.
+ * The claim and its bound volume, which may be used on this node and in the way that the pod uses it.
  * @throws UnfitVolumeError in upstream's words
  */
 export async function findClaimedVolume(
@@ -62,7 +62,7 @@ export async function findClaimedVolume(
 const protection = 'kubernetes.io/pvc-protection';
 
 function whyUnusable({ metadata, spec, status }: PersistentVolumeClaim): string | undefined {
-  // What is protected and being deleted goes only after the pods that use it.
+  // A protected object that is being deleted goes only after the pods that use it.
   if (metadata.deletionTimestamp && !metadata.finalizers?.includes(protection)) return 'PVC is being deleted';
   if (status?.phase !== 'Bound') return 'PVC is not bound';
   return spec?.volumeName ? undefined : 'PVC has empty pvc.Spec.VolumeName';
@@ -80,7 +80,7 @@ function whyNotBoundTo(
     : `found PV object ${metadata.name} but its pv.Spec.ClaimRef.UID ${spec.claimRef.uid ?? ''} does not point to claim.UID ${uid}`;
 }
 
-/** `name`: as the pod names it. */
+/** `name`: within the pod. */
 function whyMisused(name: string, { spec }: PersistentVolume, used: VolumesUsed): string | undefined {
   const { volumeMode = 'Filesystem' } = spec ?? {};
   if (used.mounted.has(name) && volumeMode !== 'Filesystem')
@@ -91,7 +91,7 @@ function whyMisused(name: string, { spec }: PersistentVolume, used: VolumesUsed)
 }
 
 /**
- * Gives the path at which the volume's contents are. `name`: as the pod names it; `volumesDir`: of the pod.
+ * Returns the path of the volume's contents. `name`: within the pod; `volumesDir`: of the pod.
  * @throws VolumeError that names the persistent volume
  */
 export async function mountPersistent(
@@ -104,7 +104,7 @@ export async function mountPersistent(
     return await mountSource(volume, volumesDir);
   } catch (error) {
     const isMapped = volume.spec?.volumeMode === 'Block';
-    // Upstream looks at the path before it begins to mount.
+    // Upstream checks the path before it begins to mount.
     const operation =
       error instanceof LocalPathMissing
         ? `New${isMapped ? 'BlockVolumeMapper' : 'Mounter'} initialization`
@@ -148,7 +148,7 @@ export function localTarget({ metadata }: PersistentVolume, volumesDir: string):
   return join(volumesDir, 'kubernetes.io~local-volume', metadata.name);
 }
 
-/** An administrator makes such a volume larger; the node then fills it. */
+/** An administrator enlarges such a volume; the node then grows the file system. */
 export function isGrowing({ spec }: PersistentVolume): boolean {
   return spec?.local !== undefined && spec.volumeMode !== 'Block';
 }

@@ -19,7 +19,7 @@ export interface VolumeInputs {
   random: Random;
   logger: Logger;
   node: () => NodeFacts;
-  /** The cluster's CA and the like change files of a pod without the pod changing; reported by uid. */
+  /** The cluster's CA and the like change files of a pod without a change of the pod; reported by uid. */
   refreshNeeded(podUid: string): void;
   csi: CsiNode;
   storage: StorageMetrics;
@@ -38,22 +38,22 @@ export interface CsiNode {
 }
 
 export interface MountedVolume {
-  /** Absent for an image volume, which is mounted once its image is there. */
+  /** Absent for an image volume, which is mounted once its image is present. */
   hostPath?: string;
   image?: core.ImageVolumeSource;
-  /** Nothing may write to it, whatever the mount says. */
+  /** Read-only, whatever the mount says. */
   readOnly?: boolean;
-  /** The group that its files belong to besides fsGroup. */
+  /** The group of its files, in addition to fsGroup. */
   gid?: number;
 }
 
-/** A volume cannot be made ready (yet); the message is what users see in FailedMount events. */
+/** A volume is not ready (yet); the message is what users see in FailedMount events. */
 export class VolumeError extends Error {
-  /** As the pod names it. */
+  /** Its name within the pod. */
   readonly volume: string;
-  /** Somebody else has to do something first: nothing has failed, and nothing is reported until the time limit. */
+  /** It waits for another component: nothing has failed, and nothing is reported until the time limit. */
   readonly isWaiting: boolean;
-  /** Of the event that reports it. */
+  /** For the event that reports it. */
   readonly reason: 'FailedMount' | 'FailedMapVolume';
 
   constructor(
@@ -63,7 +63,7 @@ export class VolumeError extends Error {
       operation?: string;
       shownAs?: string;
       isWaiting?: boolean;
-      /** It is a device to the pod, no file system. */
+      /** The pod gets a device, not a file system. */
       isMapped?: boolean;
     } = {},
   ) {
@@ -77,9 +77,9 @@ export class VolumeError extends Error {
   }
 }
 
-/** What a volume stands for is not there or not fit: nothing was tried to be mounted. */
+/** The object behind a volume is missing or unsuitable: no mount was attempted. */
 export class UnfitVolumeError extends VolumeError {
-  /** Without the words that say which mount has failed. */
+  /** Without the prefix that says which mount has failed. */
   readonly why: string;
 
   constructor(volume: string, why: string) {
@@ -89,7 +89,7 @@ export class UnfitVolumeError extends VolumeError {
   }
 }
 
-/** Of a pod's volumes, why each that is not ready is not. */
+/** For each volume of a pod that is not ready, the reason. */
 export class VolumesNotReady extends Error {
   readonly problems: readonly VolumeError[];
 
@@ -103,7 +103,7 @@ export class VolumesNotReady extends Error {
 export interface SubPathRequest {
   pod: Pod;
   container: core.Container;
-  /** Of the mount in the container. */
+  /** For the mount in the container. */
   index: number;
   volumeName: string;
   root: string;
@@ -111,9 +111,9 @@ export interface SubPathRequest {
   readOnly: boolean;
 }
 
-/** How full the volume of a claim is. */
+/** The usage of a claim's volume. */
 export interface VolumeUse {
-  /** As the pod names it. */
+  /** Its name within the pod. */
   name: string;
   claimName: string;
   availableBytes: number;
@@ -130,22 +130,24 @@ export interface PodVolumes {
    * @throws VolumesNotReady
    */
   setUp(pod: Pod): Promise<ReadonlyMap<string, MountedVolume>>;
-  /** Mounts the files of an image that is there; gives the path. @throws Error */
+  /** Mounts the files of a present image; returns the path. @throws Error */
   mountImage(pod: Pod, volumeName: string, snapshot: ImageSnapshot): Promise<string>;
-  /** A path that stands for part of a volume and cannot be led out of it by links. @throws Error */
+  /** A path to a part of a volume that links cannot lead out of it. @throws Error */
   subPath(request: SubPathRequest): Promise<string>;
-  /** What a file of a volume holds, to which no link leads out of it; undefined: there is none. @throws Error */
+  /**
+   * The content of a file in a volume, to which no link may lead from outside; undefined: there is none. @throws Error
+   */
   readFile(root: string, path: string): Promise<string | undefined>;
-  /** When the contents must be looked at again (tokens); undefined: never by themselves. */
+  /** When the contents must be checked again (tokens); undefined: only on changes. */
   refreshDueMs(podUid: string): number | undefined;
   /** Unmounts and removes everything of the pod. */
   tearDown(podUid: string): Promise<void>;
   /** Uids of pods that have volumes here. */
   list(): Promise<string[]>;
-  /** Of the pod's claims, as far as it is known; a claim for a block device has no file system to report. */
+  /** For the pod's claims, as far as it is known; a claim for a block device has no file system to report. */
   usage(pod: Pod): Promise<VolumeUse[]>;
-  /** Takes back what is on the node for volumes that no pod has. */
+  /** Cleans up volumes on the node that belong to no pod. */
   clearUnused(): Promise<void>;
-  /** Unique names of attached volumes that must stay so, as a node's status has them. */
+  /** Unique names of attached volumes that must remain attached, as in a node's status. */
   volumesInUse(): string[];
 }

@@ -1,13 +1,13 @@
-/** How long it took to make volumes ready, and which ones are there, under upstream's names. */
+/** How long volumes took to become ready, and which ones are mounted, under upstream's metric names. */
 
 import type { Volume } from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 
 export interface StorageMetrics {
-  /** Times the mounting of one volume; upstream has the same for what is mounted already and made current. */
+  /** Times the mounting of one volume; upstream uses the same metric for remounts. */
   mount<T>(clock: Pick<Clock, 'monotonic'>, plugin: string, work: () => Promise<T>): Promise<T>;
-  /** `plugins`: of the volumes that pods of the node ask for, or of those that are there. */
+  /** `plugins`: of the volumes that pods of the node request, or of those that are mounted. */
   watch(state: 'desired' | 'actual', plugins: () => Iterable<string>): void;
 }
 
@@ -69,7 +69,7 @@ const plugins: Partial<Record<keyof Volume, string>> = {
   csi: 'csi',
 };
 
-/** A claimed volume may be of any plugin: here it is one of the node's disk, or of a driver. */
+/** A claimed volume may use any plugin: here it is one of the node's disk, or of a driver. */
 export function pluginOf(volume: Volume): string {
   const kind = (Object.keys(plugins) as (keyof Volume)[]).find((name) => volume[name] !== undefined);
   return `kubernetes.io/${kind ? plugins[kind] : 'local-volume'}`;

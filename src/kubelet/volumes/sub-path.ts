@@ -1,6 +1,6 @@
 /**
- * Paths below a volume that cannot lead out of it: every step is opened without following links, and what was opened is
- * bind-mounted, so that nobody can swap a step for a link in between.
+ * Paths below a volume that cannot lead out of it: every step is opened without following links, and the result is
+ * bind-mounted, so that a step cannot be replaced by a link in between.
  */
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, realpath, stat, writeFile } from 'node:fs/promises';
@@ -15,12 +15,12 @@ export interface SubPathMount {
   readOnly: boolean;
 }
 
-/** Permissions with the bits beside them: folders that are made get the volume's. */
+/** Permissions including the special bits: created folders get the volume's. */
 const modeBits = 0o7777;
 
 /**
- * Gives the target, where a mount that stands is left as long as it shows what the path means now: a new container sees
- * what a ConfigMap has become. @throws Error
+ * Returns the target. An existing mount is left alone as long as it shows what the path now means: a new container sees
+ * the present content of a ConfigMap. @throws Error
  */
 export async function mountSubPath({ root, subPath, target, readOnly }: SubPathMount): Promise<string> {
   const volume = await realpath(root);
@@ -41,7 +41,7 @@ export async function mountSubPath({ root, subPath, target, readOnly }: SubPathM
   return target;
 }
 
-/** Of files that are read rather than mounted. */
+/** For files that are read rather than mounted. */
 const readMaxBytes = 64 * 1024;
 
 /** Undefined: there is no such file. @throws Error */
@@ -60,7 +60,7 @@ export async function readInside(root: string, path: string): Promise<string | u
   }
 }
 
-/** Links within the volume (of `..data`) are followed once; what they lead to must be inside. */
+/** Links within the volume (of `..data`) are followed once; their target must be inside. */
 async function resolveInside(volume: string, subPath: string): Promise<string[]> {
   const wanted = join(volume, subPath);
   const found = await realpath(wanted).catch(ifMissing(undefined));
@@ -84,9 +84,9 @@ async function openInside(volume: string, steps: readonly string[]): Promise<Fil
       const isNew = (await lstat(path).catch(ifMissing(undefined))) === undefined;
       if (isNew) await mkdir(path, { mode });
       const isLast = index === steps.length - 1;
-      // A pipe that a container has made there would be waited at, by a thread of the few that there are, for a writer.
+      // Opening a pipe that a container has created would wait for a writer, and block one of few threads.
       const next = await open(path, O_RDONLY | O_NOFOLLOW | (isLast ? O_NONBLOCK : O_DIRECTORY));
-      // The process's umask does not count.
+      // Independent of the process's umask.
       if (isNew) await next.chmod(mode);
       await current.close();
       current = next;

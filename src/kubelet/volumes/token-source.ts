@@ -1,4 +1,4 @@
-/** Bound service-account tokens for pods: asked of the API once, kept until most of their life is over. */
+/** Bound service-account tokens for pods: requested from the API once, and kept until most of their life is over. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -6,9 +6,9 @@ import type { Client } from '../../client/client.ts';
 import { type IssuedToken, requestToken } from '../../client/token-request.ts';
 
 const defaultExpirationSeconds = 3600;
-/** A clock that was set back further than this makes a token one of the future, which servers refuse. */
+/** When a clock was set back further than this, a token appears to be from the future, and servers refuse it. */
 const setBackMs = 60_000;
-/** Between two tries to renew one. */
+/** Between two attempts to renew one. */
 const renewRetryMs = 30_000;
 
 export class TokenSource {
@@ -42,7 +42,7 @@ export class TokenSource {
       const why = (error as Error).message;
       if (!held) throw new Error(`failed to fetch token: ${why}`, { cause: error });
       held.renewMs = nowMs + renewRetryMs;
-      // The old one still serves while the API is away.
+      // The old one is still valid while the API is unavailable.
       if (nowMs < held.expiresMs) return held;
       throw new Error(`token expired and refresh failed: ${why}`, { cause: error });
     }

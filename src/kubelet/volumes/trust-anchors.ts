@@ -1,4 +1,6 @@
-/** The certificates that a pod's projected volume has of ClusterTrustBundles: of one by its name, or of all of a signer. */
+/**
+ * The certificates of ClusterTrustBundles in a pod's projected volume: of one bundle by name, or of all of a signer.
+ */
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import { ClusterTrustBundle } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
@@ -24,7 +26,7 @@ export async function trustAnchors(
   }
   if (!signerName)
     throw new Error('ClusterTrustBundle projection requires either name or signerName to be set');
-  // Without a selector nothing is selected, with an empty one everything.
+  // No selector selects nothing, an empty one everything.
   const isSelected = compileLabelSelector(source.labelSelector);
   const bundles = (await objects.select(ClusterTrustBundle, bundlesOfSigner(signerName))).filter(
     ({ metadata }) => isSelected(metadata.labels ?? {}),
@@ -35,7 +37,7 @@ export async function trustAnchors(
 }
 
 /**
- * Each certificate once, without what stands around it. The order is nobody's to rely on, so upstream shuffles it at each
+ * Each certificate once, without surrounding text. Their order must not be relied on, so upstream shuffles it at each
  * start of a node; here it is sorted, so that an unchanged set leaves the file as it is.
  */
 function joinAnchors(bundles: readonly string[]): string {

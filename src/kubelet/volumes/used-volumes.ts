@@ -1,4 +1,4 @@
-/** Of a pod's volumes, those that its containers use: no other is made ready. */
+/** The volumes that a pod's containers use: no others are made ready. */
 import type { Pod } from '../../api/resources.gen.ts';
 
 export interface VolumesUsed {

@@ -1,4 +1,4 @@
-/** How full a volume is: by its driver's word, or by the file system that it is on. */
+/** Usage of a volume, from its driver or from the file system that it is on. */
 import type { VolumeUsage } from '../csi/messages.ts';
 import { filesystemUse } from '../linux/filesystem-use.ts';
 import type { VolumeUse } from './pod-volumes.ts';
@@ -20,7 +20,7 @@ export function driverFigures(usage: readonly VolumeUsage[] | undefined): Figure
   };
 }
 
-/** Of the whole file system that the folder is on. Undefined: it is a device, or gone. */
+/** For the whole file system that holds the folder. Undefined: it is a device, or gone. */
 export async function folderFigures(path: string): Promise<Figures | undefined> {
   const use = await filesystemUse(path);
   return use && { ...use, inodesUsed: use.inodes - use.inodesFree };
