@@ -1,4 +1,4 @@
-/** What follows a decision: reserve, permit, preBind, bind. Runs beside other pods' decisions. */
+/** What follows a decision: reserve, permit, preBind, bind. Runs concurrently with other pods' decisions. */
 import { Pod } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
 import { type EventRecorder, targetOf } from '../client/events/event-recorder.ts';
@@ -14,7 +14,7 @@ export interface BindingCycleOptions {
   queued: QueuedPod;
   node: NodeInfo;
   states: readonly unknown[];
-  /** Counts the pod on the node already. */
+  /** Already counts the pod on the node. */
   cache: SchedulerCache;
   queue: SchedulingQueue;
   recorder: EventRecorder;
@@ -28,7 +28,7 @@ export type BindingOutcome =
   | { kind: 'refused'; plugin: string; rejection: Rejection }
   | { kind: 'failed'; error: unknown };
 
-/** Unless the outcome is `bound`, everything that was taken for the pod has been given back. */
+/** Unless the outcome is `bound`, everything that was reserved for the pod has been released. */
 export async function runBindingCycle(options: BindingCycleOptions): Promise<BindingOutcome> {
   const { queued, node, states, cache, queue, recorder, metrics } = options;
   const { info, profile } = queued;
@@ -55,7 +55,7 @@ export async function runBindingCycle(options: BindingCycleOptions): Promise<Bin
   for (const { plugin, index } of profile.reserve.filter(concerned).reverse())
     plugin.unreserve?.(info, node, states[index]);
   unreserved('Success');
-  // Room that was taken is free again: others may have been refused for it.
+  // Reserved room is free again: other pods may have been refused for it.
   if (cache.forget(info.uid)) queue.moveOn({ resource: 'AssignedPod', change: 'delete', old: info.pod });
   return outcome;
 }
@@ -70,7 +70,7 @@ const steps: readonly (readonly [ExtensionPoint, Step])[] = [
   ['Bind', bind],
 ];
 
-/** The first step runs at once, in the same turn as the decision: the next decision must see what was taken. */
+/** The first step runs synchronously after the decision: the next decision must see what was reserved. */
 async function runSteps(options: BindingCycleOptions, timed: PointTimer): Promise<BindingOutcome> {
   for (const [point, step] of steps) {
     const ended = timed(point);
@@ -126,7 +126,7 @@ async function bind({ queued, node, signal }: BindingCycleOptions): Promise<unde
   return undefined;
 }
 
-/** A plugin whose preFilter skipped the pod has nothing to do with it later either. */
+/** A plugin whose preFilter skipped the pod is not involved later either. */
 function concernedBy(states: readonly unknown[]): (slot: Slot) => boolean {
   return ({ plugin, index }) => !plugin.preFilter || states[index] !== undefined;
 }

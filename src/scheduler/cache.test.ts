@@ -4,7 +4,7 @@ import type { Pod } from '../api/resources.gen.ts';
 import { SchedulerCache } from './cache.ts';
 import { makeNode, makePod } from './objects.fake.ts';
 
-/** As seen from the server: what the change leaves alone is the very same object. */
+/** As it comes from the server: unchanged parts are the very same objects. */
 function changed(pod: Pod, metadata: object, spec: Pod['spec'] = pod.spec): Pod {
   return { ...pod, metadata: { ...pod.metadata, ...metadata }, spec } as Pod;
 }

@@ -1,7 +1,7 @@
 /**
- * The scheduler's picture of the cluster: what the server sent, and the pods it has placed itself but that the
- * server has not confirmed yet. Kept up to date by differences; it is its own snapshot, since decisions are made
- * between two changes and never during one.
+ * The scheduler's view of the cluster: what the server sent, and pods that it has placed itself but the server has not
+ * confirmed yet. Updated incrementally, and its own snapshot, since decisions are made between two changes and never
+ * during one.
  */
 import type { Namespace, Node, Pod } from '../api/resources.gen.ts';
 import { ImageIndex } from './framework/image-index.ts';
@@ -17,7 +17,7 @@ import { interleaveZones } from './zone-order.ts';
 interface PlacedPod {
   info: PodInfo;
   nodeName: string;
-  /** Placed by this scheduler and not seen from the server yet. */
+  /** Placed by this scheduler, and not confirmed by the server yet. */
   isAssumed: boolean;
 }
 
@@ -26,7 +26,7 @@ export class SchedulerCache implements Snapshot {
   readonly #nominated = new NominatedPods();
   readonly #nodes = new Map<string, NodeInfo>();
   readonly #placed = new Map<string, PlacedPod>();
-  /** Pods on nodes that are not known (yet, or any more): node name → uids. */
+  /** Pods on nodes that are not (yet, or no longer) known: node name → uids. */
   readonly #stray = new Map<string, Set<string>>();
   readonly #images = new ImageIndex();
   readonly #namespaces = new Map<string, Record<string, string>>();
@@ -69,7 +69,7 @@ export class SchedulerCache implements Snapshot {
     return this.#nominated.nodeOf(uid);
   }
 
-  /** Promises the pod a node; an empty name takes the promise back. */
+  /** Nominates a node for the pod; an empty name withdraws the nomination. */
   nominate(info: PodInfo, nodeName: string): void {
     const before = this.#nominated.nodeOf(info.uid);
     this.#nominated.set(info, nodeName);
@@ -82,7 +82,7 @@ export class SchedulerCache implements Snapshot {
     if (nodeName) this.#notePromises(nodeName);
   }
 
-  /** What was remembered of the node held for the promises as they were. */
+  /** What is remembered of the node was valid for the earlier nominations. */
   #notePromises(nodeName: string): void {
     const node = this.#nodes.get(nodeName);
     if (!node) return;
@@ -138,7 +138,7 @@ export class SchedulerCache implements Snapshot {
     this.#place({ info: createPodInfo(pod), nodeName, isAssumed: false });
   }
 
-  /** It takes as much of its node as before; one that is going counts among others of its labels no more. */
+  /** It uses as much of its node as before, but as a terminating pod no longer counts among others with its labels. */
   #renew(placed: PlacedPod, pod: Pod): void {
     const { info, nodeName } = placed;
     const node = this.#nodes.get(nodeName);
@@ -149,12 +149,12 @@ export class SchedulerCache implements Snapshot {
     if (isRecounted) this.pods.addPod(info, node);
   }
 
-  /** Counts a pod on a node before the server knows. */
+  /** Counts a pod on a node before the server confirms it. */
   assume(info: PodInfo, nodeName: string): void {
     this.#place({ info, nodeName, isAssumed: true });
   }
 
-  /** Takes back {@link assume}; false and nothing done when the server has confirmed the pod meanwhile. */
+  /** Reverts {@link assume}; false, with nothing done, when the server has confirmed the pod meanwhile. */
   forget(uid: string): boolean {
     if (!this.#placed.get(uid)?.isAssumed) return false;
     this.removePod(uid);

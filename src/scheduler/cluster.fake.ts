@@ -1,4 +1,4 @@
-/** A server that lives in a map: enough of client and informers to run the scheduler against in tests. */
+/** A server that is a map: enough of client and informers to run the scheduler against in tests. */
 
 import { type KubeObject, keyOf, type ResourceType } from '../api/meta.ts';
 import { Node, Pod } from '../api/resources.gen.ts';
@@ -76,7 +76,7 @@ export class FakeCluster {
   readonly #informers = new Map<string, FakeInformer>();
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
-  /** Answers instead of the server to a binding; for failures. */
+  /** Replaces the server's answer to a binding, for failures. */
   bindFails: ((pod: string) => Error | undefined) | undefined;
 
   informer(type: ResourceType): FakeInformer {

@@ -7,7 +7,7 @@ import { makeNode, makePod } from './objects.fake.ts';
 
 const header = { apiVersion: 'kubescheduler.config.k8s.io/v1', kind: 'KubeSchedulerConfiguration' };
 
-/** The node that a small pod gets: `full` holds a pod already, `empty` none. */
+/** The node that a small pod gets: `full` already has a pod, `empty` has none. */
 async function placeWith(
   configuration: SchedulerConfiguration,
   schedulerName = 'default-scheduler',

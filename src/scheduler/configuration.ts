@@ -1,4 +1,7 @@
-/** Which plugins a scheduler name runs, in which order and with which weights: upstream's defaults, changed at will. */
+/**
+ * Which plugins a profile runs, in which order and with which weights: upstream's defaults, as changed by the
+ * configuration.
+ */
 
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
@@ -30,7 +33,7 @@ import { volumeListers } from './plugins/volumes/volume-listers.ts';
 import { volumeRestrictions } from './plugins/volumes/volume-restrictions.ts';
 import { volumeZone } from './plugins/volumes/volume-zone.ts';
 
-/** What plugins may use beside the snapshot. */
+/** What plugins may use besides the snapshot. */
 export interface PluginHandle {
   client: Client;
   informers: InformerFactory;
@@ -45,7 +48,7 @@ export interface PluginArgs {
   DefaultPreemption?: DefaultPreemptionArgs;
 }
 
-/** Points at which a plugin can be left out alone. */
+/** Extension points at which a plugin can be disabled separately. */
 export type ExtensionPoint =
   | 'preEnqueue'
   | 'preFilter'
@@ -61,11 +64,11 @@ export type ExtensionPoint =
 
 export interface ProfileConfiguration {
   schedulerName: string;
-  /** Names to leave out; `*`: all that `enabled` does not name. */
+  /** Names to disable; `*`: all that `enabled` does not name. */
   disabled?: readonly string[];
   /** Plugins with a weight other than the default, or added to those that `*` disabled. */
   enabled?: readonly { name: string; weight?: number }[];
-  /** Names (or `*`) whose part at one point is left out. */
+  /** Names (or `*`) to disable at one point. */
   disabledPoints?: Partial<Record<ExtensionPoint, readonly string[]>>;
   args?: PluginArgs;
 }
@@ -86,7 +89,7 @@ interface RegistryRow {
   create(handle: PluginHandle, args: PluginArgs): Plugin;
 }
 
-/** In the order in which filters run: the cheap and telling ones first. */
+/** In the order in which filters run: cheap and decisive ones first. */
 const registry: Record<string, RegistryRow> = {
   SchedulingGates: { weight: 0, create: schedulingGates },
   NodeUnschedulable: { weight: 0, create: nodeUnschedulable },

@@ -1,4 +1,4 @@
-/** Feeds changes from the server into cache and queue, and names those that could help a waiting pod. */
+/** Feeds changes from the server into cache and queue, and reports those that could help a waiting pod. */
 import type { ResourceType } from '../api/meta.ts';
 import {
   CSIDriver,
@@ -143,7 +143,7 @@ function followPods({ informers, cache, queue }: FollowOptions): void {
   }
 }
 
-/** What has ended for good takes no room. */
+/** An ended pod uses no resources. */
 function isOver(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }

@@ -1,4 +1,6 @@
-/** Reads upstream's configuration file of the scheduler (KubeSchedulerConfiguration) as far as it says something here. */
+/**
+ * Reads upstream's configuration file of the scheduler (KubeSchedulerConfiguration), as far as it means something here.
+ */
 import { misfits, type Shape, throwAll, withoutNulls } from '../base/configuration-shape.ts';
 import type {
   ExtensionPoint,
@@ -99,7 +101,7 @@ function parseProfile({
     const names = set?.disabled?.map(({ name }) => name) ?? [];
     if (point === everywhere) disabled.push(...names);
     else if (names.length > 0) disabledPoints[point as ExtensionPoint] = names;
-    // A plugin that is enabled at one point takes part with all it has, as multiPoint means it.
+    // A plugin that is enabled at one point takes part in all of its points, as with multiPoint.
     for (const entry of set?.enabled ?? []) enabled.set(entry.name, { ...enabled.get(entry.name), ...entry });
   }
   for (const { name, args = {} } of pluginConfig) throwAll(misfits(argsShapes[name] ?? 'anything', args));

@@ -10,9 +10,9 @@ export type AttemptResult = 'scheduled' | 'unschedulable' | 'error';
 
 export interface SchedulerMetrics {
   attempt(result: AttemptResult, profile: string, durationMs: number): void;
-  /** A pod has its node, so long after it could first be scheduled. */
+  /** A pod was placed, this long after it could first be scheduled. */
   bound(attempts: number, durationMs: number): void;
-  /** Room was looked for by sending others away: so many, or none. */
+  /** Preemption ran, with this many victims, or none. */
   preempted(victims: number): void;
   /** Times the extension points of a profile. */
   timerOf(profile: string): PointTimer;
@@ -28,7 +28,7 @@ const attemptsShownMax = 15;
 /** 0.1 ms, doubled up to about 200 ms. */
 const pointBuckets = exponentialBuckets(0.0001, 2, 12);
 
-/** What is counted now; a scheduler that leads again takes the place of its earlier self. */
+/** The scheduler whose state is counted; one that becomes leader again replaces its earlier self. */
 interface Subject {
   queue: SchedulingQueue;
   cache: SchedulerCache;
@@ -57,7 +57,7 @@ function register(registry: MetricsRegistry, subject: Subject): SchedulerMetrics
   };
 }
 
-/** What is read off queue and cache when metrics are scraped. */
+/** What is read from queue and cache when metrics are scraped. */
 function registerGauges(registry: MetricsRegistry, subject: Subject): void {
   registry.collected('scheduler_pending_pods', 'Number of pending pods, by the queue.', () => {
     const { inFlight, ...waiting } = subject.queue.counts();
@@ -153,7 +153,7 @@ function pointTimers(registry: MetricsRegistry, subject: Subject): SchedulerMetr
 
 type Bind = (first: string, second: string, third?: string) => BoundHistogram;
 
-/** Binds the labels of a series once: the scheduling of each pod is counted in several. */
+/** Binds the labels of a series once: every scheduled pod is counted in several. */
 function boundOnce(bind: Bind): Bind {
   const known = new Map<string, BoundHistogram>();
   return (first, second, third) => {

@@ -1,4 +1,4 @@
-/** Nominated pods: those promised a node on which preemption is making room for them. */
+/** Nominated pods: those for which preemption is making room on a node. */
 import type { PodInfo } from './framework/pod-info.ts';
 
 const nobody: readonly PodInfo[] = [];

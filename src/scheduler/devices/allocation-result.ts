@@ -1,4 +1,4 @@
-/** What a claim's status says of its devices: which they are, how they are configured, and which nodes reach them. */
+/** The allocation in a claim's status: which devices, how they are configured, and which nodes reach them. */
 import type { DeviceClass, Node, ResourceClaim } from '../../api/resources.gen.ts';
 import type { NodeSelector, NodeSelectorRequirement } from '../../api/types/core-v1.gen.ts';
 import type {
@@ -33,7 +33,7 @@ function resultOf({ request, asked, isAdmin, offered }: Choice): DeviceRequestAl
   };
 }
 
-/** That of the classes first: what the claim says comes later and counts more. */
+/** Configurations of the classes come first: those of the claim, which come later, take precedence. */
 function configurationOf(
   claim: ResourceClaim,
   choices: readonly Choice[],

@@ -1,16 +1,16 @@
-/** Devices that are parts of one: each takes of the counters of its pool, and never more than there is. */
+/** Devices that are partitions of one: each consumes counters of its pool, which must not be exceeded. */
 import { parseQuantity } from '../../api/quantity.ts';
 import type { OfferedDevice } from './device-pools.ts';
 
 export class Counters {
-  /** `driver/pool/set/counter` → what is taken of it. */
+  /** `driver/pool/set/counter` → amount consumed. */
   readonly #taken = new Map<string, bigint>();
 
   constructor(held: readonly OfferedDevice[]) {
     for (const offered of held) this.#count(offered, 1n);
   }
 
-  /** False and nothing taken when a counter does not have so much left. */
+  /** False, with nothing consumed, when a counter does not have enough left. */
   take(offered: OfferedDevice): boolean {
     this.#count(offered, 1n);
     const isEnough = needsOf(offered).every(({ key, set, counter }) => {

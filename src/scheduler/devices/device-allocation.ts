@@ -1,6 +1,6 @@
 /**
- * Which devices of a node serve claims: a search that takes devices in the order in which they are offered and goes back
- * where a constraint, or a later request, cannot be met. Pure.
+ * Which devices of a node satisfy claims: a search that takes devices in the order in which they are offered, and
+ * backtracks when a constraint or a later request cannot be met. Pure.
  */
 import { toleratesTaint } from '../../api/node-selector.ts';
 import type { DeviceClass, Node, ResourceClaim } from '../../api/resources.gen.ts';
@@ -24,7 +24,7 @@ export interface DeviceWorld {
   classOf(name: string): DeviceClass | undefined;
 }
 
-/** One way to serve a request. */
+/** One way to satisfy a request. */
 interface Alternative {
   /** As results name it: `request`, or `request/subrequest`. */
   name: string;
@@ -36,11 +36,11 @@ interface Wish {
   alternatives: Alternative[];
 }
 
-/** Of so many devices tried, a search ends without a result: claims are no way to stop the scheduler. */
+/** After this many devices the search ends without a result: a claim must not be able to stop the scheduler. */
 const stepsMax = 20_000;
 
 /**
- * An allocation for each claim, in their order; undefined: the node cannot serve all of them.
+ * An allocation for each claim, in order; undefined: the node cannot satisfy all of them.
  * @throws CelError when a selector fails
  */
 export function allocateDevices(
@@ -87,7 +87,7 @@ class Search {
     return this.#choices.filter((choice) => choice.claim === claim);
   }
 
-  /** Serves the wishes from `index` on. */
+  /** Satisfies the requests from index `index` on. */
   serve(index: number): boolean {
     const wish = this.#wishes[index];
     if (!wish) return true;
@@ -100,7 +100,7 @@ class Search {
     });
   }
 
-  /** `count` more of the devices from `from` on, and then what the next wishes want. */
+  /** Takes `count` more devices, from `from` on, and then satisfies the following requests. */
   #take(
     task: { index: number; wish: Wish; name: string; asked: Alternative['asked']; fitting: OfferedDevice[] },
     from: number,
@@ -162,7 +162,7 @@ function alternativesOf({ name, exactly, firstAvailable = [] }: DeviceRequest): 
   return firstAvailable.map((asked) => ({ name: `${name}/${asked.name}`, asked }));
 }
 
-/** Names of the classes that a claim's requests ask for, with the request. */
+/** Names of the classes in a claim's requests, with the request. */
 export function* classesAskedFor(claim: ResourceClaim): Generator<{ request: string; className: string }> {
   for (const request of claim.spec.devices?.requests ?? [])
     for (const { name, asked } of alternativesOf(request))

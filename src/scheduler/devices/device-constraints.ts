@@ -1,4 +1,4 @@
-/** What the devices of one claim must have in common, or must not. */
+/** What the devices of one claim must, or must not, have in common. */
 import type { ResourceClaim } from '../../api/resources.gen.ts';
 import type {
   DeviceConstraint,
@@ -14,12 +14,12 @@ export interface Choice {
   /** `request`, or `request/subrequest`. */
   request: string;
   asked: ExactDeviceRequest | DeviceSubRequest;
-  /** It looks at a device that others may hold, and holds none. */
+  /** Admin access: it may use devices that others hold, and holds none. */
   isAdmin: boolean;
   offered: OfferedDevice;
 }
 
-/** Whether the choices so far can stand. A device without the attribute meets no constraint on it. */
+/** Whether the choices so far are allowed. A device without the attribute satisfies no constraint on it. */
 export function areConstraintsMet(
   constraints: readonly DeviceConstraint[],
   choices: readonly Choice[],
@@ -36,7 +36,7 @@ export function areConstraintsMet(
   });
 }
 
-/** No names mean all requests; that of a request means its subrequests too. */
+/** No names mean all requests; the name of a request includes its subrequests. */
 export function concerns(names: readonly string[] | undefined, request: string): boolean {
   if (!names?.length) return true;
   return names.includes(request) || names.includes(request.split('/', 1)[0]!);

@@ -1,4 +1,4 @@
-/** Which devices the drivers offer on a node: of every pool the newest generation, when all of its slices are there. */
+/** Which devices the drivers offer on a node: the newest generation of every pool, once all of its slices are there. */
 import { compileNodeSelector } from '../../api/node-selector.ts';
 import type { DeviceTaintRule, Node, ResourceSlice } from '../../api/resources.gen.ts';
 import type { CounterSet, Device, DeviceTaint } from '../../api/types/resource-v1.gen.ts';
@@ -13,7 +13,7 @@ export interface OfferedDevice {
   /** Its driver's, and those of an administrator. */
   readonly taints: readonly DeviceTaint[];
   readonly slice: ResourceSlice;
-  /** What the devices of the pool take their parts of. */
+  /** The counters that devices of the pool consume. */
   readonly counters: readonly CounterSet[];
   readonly cel: CelDevice;
 }
@@ -30,7 +30,7 @@ export function deviceId(driver: string, pool: string, device: string): string {
 /** The devices of all nodes; {@link DeviceOffer.on} picks those of one. */
 export class DeviceOffer {
   readonly #byNode = new Map<string, OfferedDevice[]>();
-  /** Of slices that several nodes reach. */
+  /** From slices that several nodes reach. */
   readonly #shared: OfferedDevice[] = [];
   readonly #rules: readonly DeviceTaintRule[];
 
@@ -78,7 +78,7 @@ export class DeviceOffer {
   }
 }
 
-/** A pool that its driver is just changing offers nothing. */
+/** A pool that its driver is updating offers nothing. */
 function completePools(slices: Iterable<ResourceSlice>): Pool[] {
   const pools = new Map<string, Pool>();
   for (const slice of slices) {

@@ -1,17 +1,17 @@
-/** Whether a device is one that a selector means: CEL over the device's driver, attributes and capacity. */
+/** Whether a device matches a selector: CEL over the device's driver, attributes and capacity. */
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { celQuantity } from '../../api/cel/libraries/quantities.ts';
 import { celSemver } from '../../api/cel/libraries/semver.ts';
 import type { Device, DeviceAttribute, DeviceSelector } from '../../api/types/resource-v1.gen.ts';
 
-/** Expressions that are compiled; cleared when there are more. */
+/** The number of compiled expressions to keep; cleared when there are more. */
 const programs = new Map<string, CelProgram>();
 const programsMax = 1_000;
 
-/** Domains that an expression looks into: one that a device does not have is empty, not an error. */
+/** Domains that an expression uses: one that a device does not have is empty, not an error. */
 const domainsNamed = /\.(?:attributes|capacity)\s*\[\s*["']([^"']+)["']\s*\]/g;
 
-/** What a device says of itself, as expressions see it. */
+/** A device as expressions see it. */
 export interface CelDevice {
   driver: string;
   attributes: Record<string, Record<string, unknown>>;

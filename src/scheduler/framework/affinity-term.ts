@@ -1,4 +1,4 @@
-/** Pod affinity terms made ready to ask: namespaces resolved, selectors compiled, equal terms recognizable. */
+/** Compiled pod affinity terms: namespaces resolved, selectors compiled, equal terms recognizable. */
 import { compileLabelSelector, type LabelPredicate, type Labels } from '../../api/label-selector.ts';
 import type { LabelSelector, LabelSelectorRequirement } from '../../api/meta.ts';
 import type { Pod } from '../../api/resources.gen.ts';
@@ -6,15 +6,15 @@ import type { PodAffinityTerm } from '../../api/types/core-v1.gen.ts';
 import { requiredLabels } from './required-labels.ts';
 
 export interface AffinityTerm {
-  /** Equal for terms that select the same pods: the key of the pod index. */
+  /** Equal for terms that select the same pods: the key in the pod index. */
   selectionKey: string;
   topologyKey: string;
-  /** Names of namespaces; empty when only `namespaceSelector` says. */
+  /** Names of namespaces; empty when only `namespaceSelector` applies. */
   namespaces: ReadonlySet<string>;
   /** Over the labels of namespaces; undefined: none. */
   namespaceSelector: LabelPredicate | undefined;
   selector: LabelPredicate;
-  /** Namespaced labels that the pods meant have, where the term is about one namespace. */
+  /** Namespaced labels that all selected pods have, when the term is about one namespace. */
   required: readonly string[];
 }
 
@@ -24,7 +24,7 @@ export type NamespaceLabels = (namespace: string) => Labels | undefined;
 export function compileAffinityTerm(term: PodAffinityTerm, pod: Pod): AffinityTerm {
   const labelSelector = withMatchLabelKeys(term, pod.metadata.labels);
   const named = term.namespaces ?? [];
-  // A term that says nothing of namespaces means its pod's own.
+  // A term that names no namespaces means its pod's own.
   const namespaces = named.length === 0 && !term.namespaceSelector ? [pod.metadata.namespace ?? ''] : named;
   return {
     selectionKey: JSON.stringify([[...namespaces].sort(), term.namespaceSelector ?? 0, labelSelector ?? 0]),
@@ -37,7 +37,7 @@ export function compileAffinityTerm(term: PodAffinityTerm, pod: Pod): AffinityTe
   };
 }
 
-/** The term's selector together with what `matchLabelKeys` and `mismatchLabelKeys` take from the pod's labels. */
+/** The term's selector, extended by the pod's labels according to `matchLabelKeys` and `mismatchLabelKeys`. */
 function withMatchLabelKeys(term: PodAffinityTerm, labels: Labels | undefined): LabelSelector | undefined {
   const { labelSelector, matchLabelKeys = [], mismatchLabelKeys = [] } = term;
   if (!labelSelector) return undefined;
@@ -54,7 +54,7 @@ function withMatchLabelKeys(term: PodAffinityTerm, labels: Labels | undefined): 
   return { ...labelSelector, matchExpressions: [...(labelSelector.matchExpressions ?? []), ...added] };
 }
 
-/** Whether a pod with these labels in this namespace is one that the term means. */
+/** Whether the term selects a pod with these labels in this namespace. */
 export function termMatches(
   term: AffinityTerm,
   namespace: string,

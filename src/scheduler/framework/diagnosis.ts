@@ -5,11 +5,11 @@ import type { Rejection } from './plugin.ts';
 export interface Diagnosis {
   nodesTotal: number;
   rejections: NodeRefusals;
-  /** What holds for the nodes that are not in `rejections`. */
+  /** What applies to the nodes that are not in `rejections`. */
   absent: Rejection | undefined;
-  /** Set when the pod was refused before any node was looked at. */
+  /** Set when the pod was refused before any node was considered. */
   preFilterMessage: string | undefined;
-  /** Names of the plugins that refused: what happens to be worth a retry is theirs to say. */
+  /** Names of the plugins that refused: they decide which events are worth a retry. */
   plugins: Set<string>;
 }
 

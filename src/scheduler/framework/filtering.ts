@@ -6,7 +6,7 @@ import { type PodInfo, shapeOf } from './pod-info.ts';
 import type { Profile, Slot } from './profile.ts';
 import type { ShapeMemory } from './shape-memory.ts';
 
-/** What preFilter found out: the filters that apply to this pod, with their states. */
+/** The result of preFilter: the filters that apply to this pod, with their states. */
 export interface FilterCycle {
   pod: PodInfo;
   snapshot: Snapshot;
@@ -16,16 +16,16 @@ export interface FilterCycle {
   states: unknown[];
   /** Undefined: all nodes. */
   nodeNames: ReadonlySet<string> | undefined;
-  /** The plugins that narrowed the nodes down. */
+  /** The plugins that restricted the nodes. */
   narrowedBy: string[];
   /** All filters that apply are node-local. */
   isNodeLocal: boolean;
 }
 
-/** Learns which plugin refused. */
+/** Records which plugin refused. */
 export type Blame = (plugin: string) => void;
 
-/** Either the cycle to go on with or the plugin that rules out every node. */
+/** Either the cycle to continue with, or the plugin that rules out every node. */
 export function runPreFilter(profile: Profile, pod: PodInfo, snapshot: Snapshot): FilterCycle | Refusal {
   const states: unknown[] = [];
   const skipped = new Set<number>();
@@ -50,36 +50,36 @@ export function runPreFilter(profile: Profile, pod: PodInfo, snapshot: Snapshot)
   return { pod, snapshot, active, states, nodeNames, narrowedBy, isNodeLocal };
 }
 
-/** The verdict on a node; undefined: it fits. `blame` learns which plugin refused. */
+/** The verdict on a node; undefined: it fits. `blame` records which plugin refused. */
 export function runFilters(cycle: FilterCycle, node: NodeInfo, blame?: Blame): Rejection | undefined {
   return cycle.isNodeLocal && !isPromisedTo(cycle, node)
     ? recall(cycle, node, blame)
     : evaluate(cycle, node, blame);
 }
 
-/** Whether the node is kept for this very pod: then it is another node for it than for others of its shape. */
+/** Whether the node is nominated for this very pod: it is then another node for it than for others of its shape. */
 function isPromisedTo({ pod, snapshot }: FilterCycle, node: NodeInfo): boolean {
   return node.isPromised && snapshot.nominatedTo(node.name).some(({ uid }) => uid === pod.uid);
 }
 
 function evaluate(cycle: FilterCycle, node: NodeInfo, blame?: Blame): Rejection | undefined {
   if (node.isPromised) {
-    // Once as if those who are promised this node were there.
+    // Once as if the pods nominated to this node were there.
     const rejection = createTrial(cycle, node).verdict(blame);
     if (rejection) return rejection;
   }
-  // And once as it is: what they bring (say, something to be near to) is not there yet.
+  // And once without them: what they would bring (such as affinity) is not there yet.
   return applyFilters(cycle, node, blame);
 }
 
-/** From memory when a pod of the same shape was evaluated since the node last changed. */
+/** From memory, if a pod of the same shape was evaluated since the node last changed. */
 function recall(cycle: FilterCycle, node: NodeInfo, blame?: Blame): Rejection | undefined {
   const refusal = recallOrEvaluate(cycle, node, cycle.snapshot.memoryOf(shapeOf(cycle.pod)));
   if (refusal) blame?.(refusal.plugin);
   return refusal?.rejection;
 }
 
-/** A node's verdict, which the memory knows afterwards; undefined: it fits. For node-local cycles. */
+/** A node's verdict, which is then remembered; undefined: it fits. For node-local cycles. */
 export function recallOrEvaluate(
   cycle: FilterCycle,
   node: NodeInfo,
@@ -112,8 +112,8 @@ function applyFilters(
 }
 
 /**
- * A copy of a node and of the states, for asking what would be if pods came or went. Pods that are promised the
- * node and weigh at least as much are there already.
+ * A copy of a node and of the states, for asking what would be if pods came or went. Pods nominated to the node with at
+ * least the same priority are already on it.
  */
 export function createTrial(
   cycle: FilterCycle,

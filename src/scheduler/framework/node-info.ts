@@ -25,11 +25,11 @@ export class NodeInfo {
   readonly usedPorts: Map<string, string[]>;
   /** Claims in use → how many pods use them. */
   readonly claims: Map<string, number>;
-  /** Its place in the snapshot's list. */
+  /** Its position in the snapshot's list. */
   slot = -1;
-  /** What was found out about the node is no longer true. */
+  /** What was remembered about the node is no longer true. */
   onChange: ((node: NodeInfo) => void) | undefined;
-  /** Some pod was promised this node. */
+  /** Some pod is nominated to this node. */
   isPromised = false;
 
   constructor(node: Node, from?: NodeInfo) {
@@ -98,7 +98,7 @@ export class NodeInfo {
     return true;
   }
 
-  /** Whether another pod holds the port on an address that overlaps. */
+  /** Whether another pod uses the port on an overlapping address. */
   conflictsWithPort(port: HostPort): boolean {
     const addresses = this.usedPorts.get(portKey(port));
     if (!addresses) return false;

@@ -2,7 +2,7 @@
 import type { NodeInfo } from './node-info.ts';
 import type { Rejection } from './plugin.ts';
 
-/** A rejection, and the plugin whose it is. */
+/** A rejection, with the plugin that it comes from. */
 export interface Refusal {
   rejection: Rejection;
   plugin: string;
@@ -11,17 +11,17 @@ export interface Refusal {
 export interface NodeRefusals {
   /** How many nodes refused. */
   readonly size: number;
-  /** How many nodes gave each rejection: most share few. */
+  /** How many nodes gave each rejection: there are few different ones. */
   tally(): Iterable<readonly [Rejection, number]>;
   entries(): Iterable<readonly [NodeInfo, Rejection]>;
-  /** For a single question; a loop goes over {@link NodeRefusals.entries}. */
+  /** For a single query; loops use {@link NodeRefusals.entries}. */
   get(nodeName: string): Rejection | undefined;
 }
 
-/** In the order in which they were looked at: quick to fill for thousands of nodes. */
+/** In the order of evaluation: quick to fill for thousands of nodes. */
 export class NodeRejections implements NodeRefusals {
   readonly #nodes: NodeInfo[] = [];
-  /** At the same places. */
+  /** At the same positions. */
   readonly #rejections: Rejection[] = [];
 
   add(node: NodeInfo, rejection: Rejection): void {

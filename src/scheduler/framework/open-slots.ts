@@ -1,6 +1,6 @@
-/** Places in a list that are still open, in a ring: found without a look at all of them once they are few. */
+/** Open slots of a list, visited in a ring: once they are few, found without scanning all slots. */
 
-/** So many times as many places as open ones, and the open ones are few. */
+/** When there are this many times more slots than open ones, the open ones are few. */
 const fewFactor = 16;
 
 export class OpenSlots {
@@ -8,7 +8,7 @@ export class OpenSlots {
   /** 1: closed. */
   readonly #closed: Uint8Array;
   #size: number;
-  /** The open ones, while they are few. */
+  /** The open slots, once they are few. */
   #few: Set<number> | undefined;
 
   constructor(total: number) {
@@ -17,7 +17,7 @@ export class OpenSlots {
     this.#size = total;
   }
 
-  /** How many are open. */
+  /** The number of open slots. */
   get size(): number {
     return this.#size;
   }
@@ -33,7 +33,7 @@ export class OpenSlots {
     this.#few?.delete(slot);
   }
 
-  /** A slot that is none of the list's is passed over. */
+  /** A slot outside the list is ignored. */
   open(slot: number): void {
     if (this.#closed[slot] !== 1) return;
     this.#closed[slot] = 0;
@@ -43,7 +43,7 @@ export class OpenSlots {
     else this.#few.add(slot);
   }
 
-  /** The open ones from `start` on, once round; undefined while they are many: then a look at each costs little. */
+  /** The open slots from `start` on, once round; undefined while they are many, when a scan costs little. */
   fewFrom(start: number): number[] | undefined {
     if (this.#isMany()) return undefined;
     this.#few ??= this.#collect();

@@ -1,7 +1,7 @@
 /**
- * What a scheduling plugin may do: upstream's extension points, in the order in which a pod meets them.
- * A plugin is a plain object with the points that it takes part in; what it computes at one point for the
- * later ones is its state, which the framework keeps and hands back.
+ * The interface of scheduling plugins: upstream's extension points, in the order in which a pod meets them. A plugin is
+ * a plain object with the points in which it takes part; what it computes at one point for later ones is its state,
+ * which the framework keeps and passes back.
  */
 import type { NodeInfo } from './node-info.ts';
 import type { NodeRefusals } from './node-rejections.ts';
@@ -12,8 +12,8 @@ import type { ShapeMemory } from './shape-memory.ts';
 /** Why a pod cannot go somewhere. Made once and shared where the reason has no parameters. */
 export interface Rejection {
   /**
-   * `unschedulable`: evicting pods might help. `unresolvable`: nothing on this node could.
-   * `wait`: the plugin itself will see to it. `error`: something is broken.
+   * `unschedulable`: evicting pods might help. `unresolvable`: nothing on this node could. `wait`: the plugin itself
+   * will retry. `error`: something is broken.
    */
   readonly code: 'unschedulable' | 'unresolvable' | 'wait' | 'error';
   readonly reasons: readonly string[];
@@ -26,28 +26,28 @@ export function unresolvable(...reasons: string[]): Rejection {
   return { code: 'unresolvable', reasons };
 }
 
-/** The cluster as it is in the moment of a decision. Nothing may change while a decision is made. */
+/** The cluster at the moment of a decision. Nothing may change while a decision is made. */
 export interface Snapshot {
   /** Zones interleaved, so that any stretch of the list is spread over them. */
   readonly nodes: readonly NodeInfo[];
   node(name: string): NodeInfo | undefined;
   readonly pods: PodIndex;
-  /** An image's size and on how many nodes it is; undefined when on none. */
+  /** An image's size and the number of nodes that have it; undefined when none has. */
   image(name: string): { sizeBytes: number; nodes: number } | undefined;
   namespaceLabels(namespace: string): Record<string, string> | undefined;
-  /** Pods that wait for victims on a node to be gone; without those that are placed. */
+  /** Pods that wait for their victims on a node to be gone, without those already placed. */
   nominatedTo(nodeName: string): readonly PodInfo[];
-  /** The node that a pod was promised. */
+  /** The node for which the pod is nominated. */
   nominatedNodeOf(uid: string): string | undefined;
-  /** What nodes answered to pods of a shape, as far as the answers follow from shape and node alone. */
+  /** Verdicts of nodes on pods of a shape, as far as they follow from shape and node alone. */
   memoryOf(shape: number): ShapeMemory;
 }
 
-/** What changed in the cluster, as far as it could help a pod that found no place. */
+/** A change in the cluster, as far as it could help a pod that was not placed. */
 export interface ClusterEvent {
   resource: ClusterResource;
   change: ClusterChange;
-  /** The objects before and after; which of them are there depends on the change. */
+  /** The objects before and after; which of them exist depends on the change. */
   old?: unknown;
   current?: unknown;
 }
@@ -83,11 +83,11 @@ export type ClusterChange =
   | 'schedulingGates'
   | 'resourceClaims';
 
-/** When a pod that this plugin rejected is worth another try. */
+/** When a pod that this plugin rejected is worth another attempt. */
 export interface RetryRule {
   resource: ClusterResource;
   changes: readonly ClusterChange[];
-  /** A closer look; absent: always worth it. */
+  /** A closer check; absent: always worth it. */
   helps?(pod: PodInfo, event: ClusterEvent): boolean;
 }
 
@@ -99,7 +99,7 @@ export type PreFilterOutcome<State> =
       state: State /** Only these nodes are worth a look. */;
       nodeNames?: ReadonlySet<string>;
     }
-  /** No node will do. */
+  /** No node is suitable. */
   | { kind: 'reject'; rejection: Rejection };
 
 export const skip = { kind: 'skip' } as const;
@@ -107,18 +107,18 @@ export const skip = { kind: 'skip' } as const;
 export type PermitOutcome =
   | { kind: 'allow' }
   | { kind: 'reject'; rejection: Rejection }
-  /** `decided` resolves with a rejection, or with nothing when the pod may go on. */
+  /** `decided` resolves with a rejection, or with undefined when the pod may proceed. */
   | { kind: 'wait'; timeoutMs: number; decided: Promise<Rejection | undefined> };
 
-/** What a postFilter plugin wants done for a pod that fits nowhere. */
+/** What a postFilter plugin proposes for a pod that fits nowhere. */
 export interface PostFilterOutcome {
-  /** The node where room is being made; '' withdraws an earlier one; undefined leaves it as it is. */
+  /** The node where room is being made; '' withdraws an earlier nomination; undefined leaves it as it is. */
   nominatedNode?: string;
   /** Pods to evict from the nominated node. */
   victims: readonly PodInfo[];
   /** For the pod's event. */
   message: string;
-  /** No plugin after it is asked, and its message is the only one. */
+  /** No later plugin is asked, and its message is the only one. */
   isFinal?: true;
 }
 
@@ -131,13 +131,13 @@ export interface PodChange {
 
 export interface Plugin<FilterState = unknown, ScoreState = unknown> {
   readonly name: string;
-  /** Its verdicts and scores follow from the pod's shape and the node alone: they may be remembered. */
+  /** Its verdicts and scores depend on the pod's shape and the node only, so they may be remembered. */
   readonly isNodeLocal?: true;
   readonly retryRules?: readonly RetryRule[];
 
   /** May keep a pod out of the queue. */
   preEnqueue?(pod: PodInfo): Rejection | undefined;
-  /** A plugin that skips here is left out of every later point but scoring. */
+  /** A plugin that skips here is left out of all later points except scoring. */
   preFilter?(pod: PodInfo, snapshot: Snapshot): PreFilterOutcome<FilterState>;
   filter?(pod: PodInfo, node: NodeInfo, state: FilterState): Rejection | undefined;
   /** A copy for what-if questions; needed when {@link Plugin.changePod} changes the state. */
@@ -153,7 +153,7 @@ export interface Plugin<FilterState = unknown, ScoreState = unknown> {
   /** Higher is better. 0 to 100, unless `normalize` makes it so. */
   score?(pod: PodInfo, node: NodeInfo, state: ScoreState): number;
   normalize?(scores: Float64Array, nodes: readonly NodeInfo[], pod: PodInfo, state: ScoreState): void;
-  /** Takes what the pod will use, in memory. Undone by `unreserve`, also when `reserve` itself rejected. */
+  /** Reserves what the pod will use, in memory. Reverted by `unreserve`, even when `reserve` itself rejected. */
   reserve?(pod: PodInfo, node: NodeInfo, state: FilterState): Rejection | undefined;
   unreserve?(pod: PodInfo, node: NodeInfo, state: FilterState): void;
   permit?(pod: PodInfo, node: NodeInfo, state: FilterState): PermitOutcome;
@@ -170,14 +170,14 @@ export interface Plugin<FilterState = unknown, ScoreState = unknown> {
 export interface PostFilterContext {
   pod: PodInfo;
   snapshot: Snapshot;
-  /** Why each node was refused; nodes that are not there were ruled out by `absent`. */
+  /** Why each node was refused; nodes not listed were ruled out by `absent`. */
   rejections: NodeRefusals;
   absent: Rejection | undefined;
-  /** Set when all filters that have a say are node-local, and it holds the refusals of all nodes. */
+  /** Set when all filters that apply are node-local, and it holds the refusals of all nodes. */
   memory: ShapeMemory | undefined;
-  /** The plugin's own preFilter was asked; another may have refused the pod before. */
+  /** The plugin's own preFilter was called; another may have refused the pod before. */
   hasSeenPod: boolean;
-  /** A what-if: a copy of a node with those pods that are promised it and weigh as much. */
+  /** A what-if: a copy of a node with the pods that are nominated to it and have at least the same priority. */
   trial(node: NodeInfo): FilterTrial;
 }
 
@@ -186,7 +186,7 @@ export interface FilterTrial {
   readonly node: NodeInfo;
   addPod(info: PodInfo): void;
   removePod(info: PodInfo): void;
-  /** The filters' verdict as things are now; undefined: it fits. */
+  /** The filters' present verdict; undefined: it fits. */
   verdict(): Rejection | undefined;
 }
 

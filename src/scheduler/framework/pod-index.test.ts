@@ -37,7 +37,7 @@ function randomSelection(): PodSelection {
     {},
   ]);
   const matches = compileLabelSelector(selector);
-  // Two of each would be one selection: so that there are more than are kept, keys differ.
+  // More selections than are kept; their keys differ, since equal ones would be a single selection.
   return {
     key: `${namespace} ${JSON.stringify(selector)} ${below(20)}`,
     livingOnly: below(2) === 0,

@@ -1,8 +1,8 @@
 /**
- * Counts of placed pods by label selector and topology, kept up to date as pods come and go, so that affinity and
- * spreading never walk over all pods. Pods with equal namespace and labels share a class; a selection remembers
- * which classes it means, and a placed pod touches only the selections of its class. Where a selection asks for a
- * certain label, only classes with that label are looked at: thousands of workloads do not meet each other.
+ * Counts of placed pods by label selector and topology, updated as pods come and go, so that affinity and spreading
+ * never iterate over all pods. Pods with equal namespace and labels share a class; a selection remembers which classes
+ * it matches, and a placed pod touches only the selections of its class. When a selection requires a certain label,
+ * only classes with that label are considered: thousands of workloads do not affect each other.
  */
 import type { Labels } from '../../api/label-selector.ts';
 import type { AffinityTerm } from './affinity-term.ts';
@@ -12,33 +12,33 @@ import { namespacedLabels } from './required-labels.ts';
 
 export type Counts = ReadonlyMap<string, number>;
 
-/** Which pods are meant. `key` must be equal for selections that mean the same pods. */
+/** Which pods are selected. `key` must be equal for selections of the same pods. */
 export interface PodSelection {
   key: string;
   matches(namespace: string, labels: Labels | undefined): boolean;
   /** Leave out pods that are being deleted. */
   livingOnly: boolean;
-  /** Namespaced labels (see `requiredLabels`) that all pods meant have; none when it cannot be said. */
+  /** Namespaced labels (see `requiredLabels`) that all selected pods have; none when unknown. */
   required: readonly string[];
 }
 
 interface PodClass {
-  /** Of its first pod; the labels of a pod may be written in another order later. */
+  /** Of its first pod; later pods may have their labels in another order. */
   key: string;
   namespace: string;
   labels: Labels | undefined;
   isTerminating: boolean;
-  /** Its labels with the namespace before them. */
+  /** Its labels, prefixed with the namespace. */
   labelNames: readonly string[];
-  /** Node name → pods of this class there. */
+  /** Node name → number of its pods there. */
   byNode: Map<string, number>;
   selections: Set<SelectedPods>;
 }
 
-/** The placed pods that a selection means, counted by node and by topology. */
+/** The placed pods that match a selection, counted by node and by topology. */
 class SelectedPods {
   readonly selection: PodSelection;
-  /** The one of its required labels that the fewest classes had when it was first asked; undefined: any class may do. */
+  /** The rarest of its required labels at the time of the first query; undefined: any class may match. */
   readonly required: string | undefined;
   readonly byNode = new Map<string, number>();
   total = 0;
@@ -85,7 +85,7 @@ export type TermKind =
   | 'preferredAffinity'
   | 'preferredAntiAffinity';
 
-/** A term that placed pods carry, with how many of them are in each topology. */
+/** A term of placed pods, with the number of those pods in each topology. */
 export interface CarriedTerm {
   readonly term: AffinityTerm;
   readonly weight: number;
@@ -94,7 +94,7 @@ export interface CarriedTerm {
 
 type MutableCarriedTerm = CarriedTerm & { counts: Map<string, number>; carriers: number };
 
-/** Beyond this many, the selection that was asked for longest ago is forgotten. */
+/** Beyond this many, the least recently used selection is dropped. */
 const selectionsMax = 1_000;
 
 export class PodIndex {
@@ -102,7 +102,7 @@ export class PodIndex {
   readonly #classOfPod = new Map<string, PodClass>();
   readonly #classesByLabel = new Map<string, Set<PodClass>>();
   readonly #selections = new Map<string, SelectedPods>();
-  /** Under undefined those that ask for no certain label. */
+  /** Those without a required label are under undefined. */
   readonly #selectionsByLabel = new Map<string | undefined, Set<SelectedPods>>();
   readonly #carried: Record<TermKind, Map<string, MutableCarriedTerm>> = {
     requiredAntiAffinity: new Map(),
@@ -136,7 +136,7 @@ export class PodIndex {
     for (const name of podClass.labelNames) removeFrom(this.#classesByLabel, name, podClass);
   }
 
-  /** Counts of the pods meant; kept up to date for the next one who asks. */
+  /** Counts of the selected pods; kept up to date for the next query. */
   select(selection: PodSelection): SelectedPods {
     const key = `${selection.livingOnly}${selection.key}`;
     let selected = this.#selections.get(key);
@@ -161,7 +161,7 @@ export class PodIndex {
     return this.#carried[kind].size > 0;
   }
 
-  /** Labels of namespaces changed: selections that go by them may mean other pods now. */
+  /** Labels of namespaces changed: selections that depend on them may match other pods now. */
   forgetSelections(): void {
     this.#selections.clear();
     this.#selectionsByLabel.clear();

@@ -1,4 +1,4 @@
-/** A pod with everything that scheduling asks of it, computed once. */
+/** A pod with everything that scheduling needs to know of it, computed once. */
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type { Affinity, Container } from '../../api/types/core-v1.gen.ts';
@@ -21,14 +21,14 @@ export interface PodInfo {
   /** The newest object known; replaced when only its status changed. */
   pod: Pod;
   readonly uid: string;
-  /** Equal for pods that no node can tell apart; see {@link shapeOf}. */
+  /** Equal for pods that nodes cannot tell apart; see {@link shapeOf}. */
   shape: number | undefined;
   /** `namespace/name`. */
   readonly key: string;
   readonly namespace: string;
   readonly priority: number;
   readonly requests: Resources;
-  /** With upstream's minimum (100m, 200Mi) for containers that name none: for scoring. */
+  /** With upstream's minimum (100m, 200Mi) for containers without requests: for scoring. */
   readonly scoredRequests: Resources;
   readonly requiredAffinity: readonly AffinityTerm[];
   readonly requiredAntiAffinity: readonly AffinityTerm[];
@@ -85,7 +85,7 @@ function readAffinity(pod: Pod, affinity: Affinity | undefined) {
   };
 }
 
-/** Ports on the node that containers and sidecars take. */
+/** Host ports of containers and sidecars. */
 function readHostPorts(pod: Pod): readonly HostPort[] {
   const sidecars = pod.spec?.initContainers?.filter((container) => container.restartPolicy === 'Always');
   let ports: HostPort[] | undefined;
@@ -110,7 +110,7 @@ function readClaims(pod: Pod): readonly string[] {
   return claims ?? none;
 }
 
-/** The claim behind a volume: the one it names, or the one made for a generic ephemeral volume. */
+/** The claim behind a volume: the named one, or the one created for a generic ephemeral volume. */
 export function claimNameOf(
   pod: Pod,
   volume: { name: string; persistentVolumeClaim?: { claimName: string }; ephemeral?: unknown },
@@ -119,7 +119,10 @@ export function claimNameOf(
   return volume.ephemeral ? `${pod.metadata.name}-${volume.name}` : undefined;
 }
 
-/** Whether nodes and other pods see no difference but that it may be going: most updates only report a status. */
+/**
+ * Whether the two are the same to nodes and other pods, except that one may be terminating: most updates only report a
+ * status.
+ */
 export function asksTheSame(before: Pod, after: Pod): boolean {
   return (
     sameLabels(before.metadata.labels ?? {}, after.metadata.labels ?? {}) &&
@@ -132,17 +135,17 @@ export function asksTheSame(before: Pod, after: Pod): boolean {
   );
 }
 
-/** What the node reports of held resources counts only while it differs from the spec. */
+/** The node's report of resources in use counts only while it differs from the spec. */
 function hasResize(pod: Pod): boolean {
   return pod.status?.conditions?.some(({ type }) => type.startsWith('PodResize')) ?? false;
 }
 
-/** Shapes by their text. Cleared when it grows past this: numbers are never given out twice. */
+/** Shapes by their text. Cleared when it grows past this: numbers are never reused. */
 const shapes = new Map<string, number>();
 const shapesMax = 10_000;
 let lastShape = 0;
 
-/** A number for what nodes judge a pod by: requests, images, ports, selectors, tolerations, priority. */
+/** A number for everything by which nodes judge a pod: requests, images, ports, selectors, tolerations, priority. */
 export function shapeOf(info: PodInfo): number {
   if (info.shape !== undefined) return info.shape;
   const { spec } = info.pod;

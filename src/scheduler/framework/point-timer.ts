@@ -22,7 +22,7 @@ export type PointStatus =
   | 'Wait'
   | 'Pending';
 
-/** Begins to time a point; the result is called when its plugins are through. */
+/** Begins to time a point; the result is to be called when its plugins have finished. */
 export type PointTimer = (point: ExtensionPoint) => (status: PointStatus) => void;
 
 export const untimed: PointTimer = () => () => undefined;

@@ -1,4 +1,4 @@
-/** The plugins of one scheduler name, sorted by the points that they take part in. */
+/** The plugins of one profile, sorted by the extension points in which they take part. */
 import type { Plugin, RetryRule } from './plugin.ts';
 
 export interface WeightedPlugin {
@@ -6,10 +6,10 @@ export interface WeightedPlugin {
   weight: number;
 }
 
-/** A point's implementers, with their place among the states of a cycle. */
+/** A plugin at a point, with the index of its state in a cycle. */
 export interface Slot {
   plugin: Plugin;
-  /** Index into the states that preFilter or preScore gave. */
+  /** Index into the states that preFilter or preScore returned. */
   index: number;
   weight: number;
 }

@@ -1,8 +1,8 @@
-/** Labels together with the namespace of their pod, as one word each: what the pod index finds pods by. */
+/** Labels combined with the namespace of their pod into one string each, by which the pod index finds pods. */
 import type { Labels } from '../../api/label-selector.ts';
 import type { LabelSelector } from '../../api/meta.ts';
 
-/** What a selector, asked in this namespace, requires: one for each label that must have a certain value. */
+/** What a selector requires in this namespace: one string for each label that must have a certain value. */
 export function requiredLabels(namespace: string, selector: LabelSelector | undefined): string[] {
   const required = namespacedLabels(namespace, selector?.matchLabels);
   for (const { key, operator, values } of selector?.matchExpressions ?? [])

@@ -1,11 +1,13 @@
-/** Amounts of resources as the scheduler calculates with them: plain numbers in fixed fields, the rest by name. */
+/**
+ * Amounts of resources in the form in which the scheduler computes: plain numbers in fixed fields, the rest by name.
+ */
 
 /** cpu in thousandths, everything else in whole units. Extended resources and huge pages are `scalar`. */
 export interface Resources {
   milliCpu: number;
   memory: number;
   ephemeralStorage: number;
-  /** Undefined when there are none: the usual case, and quicker than an empty map. */
+  /** Undefined when there are none: the usual case, and faster than an empty map. */
   scalar: Map<string, number> | undefined;
 }
 
@@ -28,7 +30,7 @@ export function resourcesFrom(amounts: Iterable<readonly [string, number]>): Res
   return resources;
 }
 
-/** Extended resources, huge pages and attachable volumes: what is counted by name. */
+/** Extended resources, huge pages and attachable volumes: counted by name. */
 function isScalarResource(name: string): boolean {
   return isExtendedResource(name) || name.startsWith('hugepages-') || name.startsWith('attachable-volumes-');
 }

@@ -1,4 +1,4 @@
-/** Rates the nodes that fit, and picks the best. */
+/** Scores the nodes that fit, and picks the best. */
 import type { Random } from '../../base/random.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Snapshot } from './plugin.ts';
@@ -47,7 +47,7 @@ interface ActiveScore extends Slot {
   state: unknown;
 }
 
-/** The plugins that have something to say about this pod. */
+/** The plugins that score this pod. */
 function prepare({ profile, pod, nodes, snapshot }: ScoreSubject): ActiveScore[] {
   const active: ActiveScore[] = [];
   for (const slot of profile.score) {
@@ -57,7 +57,7 @@ function prepare({ profile, pod, nodes, snapshot }: ScoreSubject): ActiveScore[]
   return active;
 }
 
-/** From memory when a pod of the same shape was rated since the node last changed. */
+/** From memory, if a pod of the same shape was scored since the node last changed. */
 function recallScore(
   active: readonly ActiveScore[],
   pod: PodInfo,

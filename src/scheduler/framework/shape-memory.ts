@@ -1,22 +1,22 @@
 /**
- * What nodes answered to pods of one shape, kept until the node changes. By the node's place in the snapshot's list,
- * in plain arrays: going over thousands of nodes that have all refused must cost next to nothing.
+ * Verdicts of nodes on pods of one shape, kept until the node changes. Stored by the node's position in the snapshot's
+ * list, in plain arrays: iterating over thousands of nodes that have all refused must cost next to nothing.
  */
 import type { NodeInfo } from './node-info.ts';
 import type { NodeRefusals, Refusal } from './node-rejections.ts';
 import { OpenSlots } from './open-slots.ts';
 import type { Rejection } from './plugin.ts';
 
-/** What a plugin remembers beside it, by the same places. */
+/** What a plugin remembers in addition, by the same positions. */
 export interface Companion {
   forget(slot: number): void;
 }
 
 export class ShapeMemory implements NodeRefusals {
   readonly nodes: readonly NodeInfo[];
-  /** NaN: not known. */
+  /** NaN: unknown. */
   readonly scores: Float64Array;
-  /** 1: is known to fit. */
+  /** 1: known to fit. */
   readonly #fits: Uint8Array;
   /** Nodes that do not refuse, as far as is known. */
   readonly #open: OpenSlots;
@@ -37,12 +37,12 @@ export class ShapeMemory implements NodeRefusals {
     return !this.#open.isOpen(slot);
   }
 
-  /** Those from `start` on that have not refused, when they are few. */
+  /** Nodes from `start` on that have not refused, when they are few. */
   fewOpenFrom(start: number): readonly number[] | undefined {
     return this.#open.fewFrom(start);
   }
 
-  /** The refusal, `fits`, or undefined when the node was not asked since it changed. */
+  /** The refusal, `fits`, or undefined when the node was not evaluated since it changed. */
   recall(slot: number): Refusal | 'fits' | undefined {
     return this.#refusals[slot] ?? (this.#fits[slot] === 1 ? 'fits' : undefined);
   }
@@ -119,7 +119,7 @@ function add<Key>(counts: Map<Key, number>, key: Key, by: 1 | -1): void {
   else counts.delete(key);
 }
 
-/** Memories of the shapes that were asked about last. */
+/** Memories of the most recent shapes. */
 export class ShapeMemories {
   readonly #byShape = new Map<number, ShapeMemory>();
   #latest: { shape: number; memory: ShapeMemory } | undefined;
@@ -138,12 +138,12 @@ export class ShapeMemories {
     for (const memory of this.#byShape.values()) memory.forget(slot);
   }
 
-  /** The nodes have other places now. */
+  /** The positions of the nodes have changed. */
   clear(): void {
     this.#byShape.clear();
     this.#latest = undefined;
   }
 }
 
-/** Shapes; each takes some 20 bytes per node, and a moment whenever a node changes. */
+/** The number of shapes; each takes some 20 bytes per node, and a little time whenever a node changes. */
 const memoriesMax = 16;

@@ -1,6 +1,6 @@
 /**
  * Nodes where a pod of one shape could make room, found little by little and kept until they change. One preemption
- * takes one of them away, and so has to ask about one more, not about a tenth of the cluster.
+ * uses up one of them, so only one more needs to be evaluated, not a tenth of the cluster.
  */
 import { Heap } from '../../base/heap.ts';
 import type { Random } from '../../base/random.ts';
@@ -12,17 +12,17 @@ import { type Candidate, isBetter } from './preemption-victims.ts';
 interface Ranked {
   slot: number;
   candidate: Candidate;
-  /** Among equals any, so that not everybody goes to the same node. */
+  /** Any among equals, so that not all pods go to the same node. */
   draw: number;
 }
 
 export class CandidatePool implements Companion {
   readonly #answers: (Candidate | Rejection | undefined)[];
   readonly #staleMax: number;
-  /** Nodes that have not answered. */
+  /** Nodes that have not been evaluated. */
   readonly #unasked: OpenSlots;
   #candidates = 0;
-  /** The best first; what a node does not answer any more is passed over when it comes up. */
+  /** The best first; a node whose evaluation is outdated is skipped when its turn comes. */
   #ranking = new Heap(isRankedBefore);
 
   constructor(nodesTotal: number) {
@@ -39,7 +39,7 @@ export class CandidatePool implements Companion {
     if ('victims' in answer) this.#candidates--;
   }
 
-  /** Asks nodes from a random one on until there are `wanted` candidates, or all have been asked. */
+  /** Evaluates nodes, from a random one on, until there are `wanted` candidates or all have been evaluated. */
   fill(wanted: number, random: Random, ask: (slot: number) => Candidate | Rejection | undefined): void {
     if (this.#ranking.size > this.#staleMax) this.#rankAnew(random);
     const total = this.#answers.length;
@@ -59,7 +59,7 @@ export class CandidatePool implements Companion {
     }
   }
 
-  /** Without those that are not candidates any more. */
+  /** Without those that are no longer candidates. */
   #rankAnew(random: Random): void {
     this.#ranking = new Heap(isRankedBefore);
     for (const [slot, candidate] of this.#answers.entries())

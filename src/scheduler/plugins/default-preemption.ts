@@ -16,7 +16,7 @@ import { CandidatePool } from './candidate-pool.ts';
 import { type Budget, type Candidate, findVictims, isBetter, readBudget } from './preemption-victims.ts';
 
 export interface DefaultPreemptionArgs {
-  /** Of the nodes, how many are looked at before the best is taken. */
+  /** The share of nodes that are evaluated before the best is chosen. */
   minCandidateNodesPercentage?: number;
   minCandidateNodesAbsolute?: number;
 }
@@ -38,7 +38,7 @@ export function defaultPreemption(
   };
 }
 
-/** A pod that has evicted others already waits for them to be gone. */
+/** A pod that has already evicted others waits for them to be gone. */
 function whyNotEligible({ pod, snapshot, rejections, absent }: PostFilterContext): string | undefined {
   if (pod.pod.spec?.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
   const nominated = snapshot.nominatedNodeOf(pod.uid) ?? pod.pod.status?.nominatedNodeName;
@@ -69,7 +69,7 @@ function preempt(
   args: DefaultPreemptionArgs,
 ): PostFilterOutcome {
   const { pod, snapshot, memory } = context;
-  // Budgets change what a node answers though the node does not.
+  // Budgets change a node's answer even when the node does not change.
   const { best, failures } =
     memory && budgets.length === 0
       ? pickRemembered(context, memory, random, args)
@@ -93,7 +93,7 @@ interface Picked {
   failures: NodeRejections;
 }
 
-/** Nodes whose victims for a pod of this shape are known, and that have not changed since, are not asked again. */
+/** Nodes whose victims for a pod of this shape are known, and that have not changed since, are not evaluated again. */
 function pickRemembered(
   context: PostFilterContext,
   memory: ShapeMemory,
@@ -129,7 +129,7 @@ function pickAnew(
   return { best, failures };
 }
 
-/** Those that refused the pod for something that evicting others could change. */
+/** Nodes that refused the pod for something that evictions could change. */
 function promisingNodes({ snapshot, rejections, absent }: PostFilterContext): NodeInfo[] {
   const refused: NodeInfo[] = [];
   const evaluated = new Set<NodeInfo>();
@@ -141,7 +141,7 @@ function promisingNodes({ snapshot, rejections, absent }: PostFilterContext): No
   return [...refused, ...snapshot.nodes.filter((node) => !evaluated.has(node))];
 }
 
-/** How many nodes where room can be made are enough to choose from. */
+/** How many candidate nodes are enough to choose from. */
 function candidatesWanted(promising: number, args: DefaultPreemptionArgs): number {
   const { minCandidateNodesPercentage = 10, minCandidateNodesAbsolute = 100 } = args;
   return Math.max(Math.floor((promising * minCandidateNodesPercentage) / 100), minCandidateNodesAbsolute);
@@ -155,7 +155,7 @@ interface CandidateSearch {
   budgets: readonly Budget[];
 }
 
-/** From one node on, until enough are found where room can be made. */
+/** From one node on, until there are enough candidates. */
 function findCandidates(
   context: PostFilterContext,
   { nodes, offset, wanted, budgets }: CandidateSearch,

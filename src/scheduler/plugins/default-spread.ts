@@ -9,7 +9,7 @@ import type { PodInfo } from '../framework/pod-info.ts';
 
 export type DefaultConstraints = (pod: PodInfo) => TopologySpreadConstraint[];
 
-/** Upstream's system defaults: a little over hosts, less over zones, and never a reason to refuse a node. */
+/** Upstream's system defaults: some weight for hosts, less for zones, and never a reason to refuse a node. */
 const systemDefaults = [
   { maxSkew: 3, topologyKey: hostnameLabel, whenUnsatisfiable: 'ScheduleAnyway' },
   { maxSkew: 5, topologyKey: zoneLabel, whenUnsatisfiable: 'ScheduleAnyway' },

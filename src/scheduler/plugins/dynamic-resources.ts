@@ -1,4 +1,4 @@
-/** Devices that pods claim: nodes that do not offer them are refused, and those of the chosen node are allocated. */
+/** Devices that pods claim: nodes that do not offer them are refused, and those on the chosen node are allocated. */
 import { CelError } from '../../api/cel/environment.ts';
 import { compileNodeSelector } from '../../api/node-selector.ts';
 import { claimFinalizer, isMadeFor, isReservedFor, podClaims } from '../../api/resource/pod-claims.ts';
@@ -35,10 +35,10 @@ import type { PodInfo } from '../framework/pod-info.ts';
 
 interface ClaimState {
   claims: readonly ResourceClaim[];
-  /** Those without devices, and what there is to choose from. */
+  /** Those without devices, and the devices to choose from. */
   toAllocate: readonly ResourceClaim[];
   world: DeviceWorld | undefined;
-  /** Node → what was found there; undefined when nothing was. */
+  /** Node → allocations found there; undefined when there are none. */
   found: Map<string, AllocationResult[] | undefined>;
 }
 
@@ -146,7 +146,7 @@ function whyNoneLeft(
   return found.get(name) ? undefined : noneLeft;
 }
 
-/** The allocations of claims: those in their status, and those that are decided and not seen there yet. */
+/** The allocations of claims: those in their status, and those decided on that the status does not show yet. */
 class Allocations {
   readonly #claims: Informer<ResourceClaim>;
   /** By the claim's uid. */
@@ -183,7 +183,7 @@ class Allocations {
   }
 }
 
-/** The claims of a pod, or why it cannot go anywhere yet. */
+/** The claims of a pod, or why it cannot be scheduled yet. */
 function claimsOf(pod: Pod, get: (key: string) => ResourceClaim | undefined): ResourceClaim[] | Rejection {
   const { namespace, name: podName } = pod.metadata;
   const found: ResourceClaim[] = [];

@@ -1,4 +1,4 @@
-/** Prefers nodes that hold the pod's images already, less so for images that most nodes hold. */
+/** Prefers nodes that already have the pod's images, less so for images that most nodes have. */
 import { type Plugin, scoreMax, skip } from '../framework/plugin.ts';
 
 const mebibyte = 1024 * 1024;
@@ -38,7 +38,7 @@ export function imageLocality(): Plugin<unknown, WantedImages> {
   };
 }
 
-/** Nodes list images with a tag; a pod may leave `latest` out. */
+/** Nodes list images with a tag; pods may omit `latest`. */
 function normalizedImageName(image: string): string {
   return image.lastIndexOf(':') <= image.lastIndexOf('/') ? `${image}:latest` : image;
 }

@@ -1,4 +1,4 @@
-/** Puts pods near to or apart from other pods: required terms decide, preferred ones weigh. */
+/** Places pods near or apart from other pods: required terms decide, preferred ones are scored. */
 import type { Pod } from '../../api/resources.gen.ts';
 import { type AffinityTerm, termMatches } from '../framework/affinity-term.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
@@ -17,7 +17,7 @@ import { createPodInfo, type PodInfo } from '../framework/pod-info.ts';
 import { TopologyCounts } from './topology-counts.ts';
 
 export interface InterPodAffinityArgs {
-  /** What a placed pod's required affinity to the incoming one is worth. */
+  /** The weight of a placed pod's required affinity to the incoming one. */
   hardPodAffinityWeight?: number;
 }
 
@@ -27,13 +27,13 @@ const existingAntiAffinity = unschedulable("node(s) didn't satisfy existing pods
 
 interface AffinityState {
   snapshot: Snapshot;
-  /** One per required affinity term: where pods are that all terms mean. */
+  /** One per required affinity term: where the pods are that all terms select. */
   near: TopologyCounts[];
-  /** One per required anti-affinity term: where pods are that it means. */
+  /** One per required anti-affinity term: where the pods are that it selects. */
   apart: TopologyCounts[];
-  /** One per term of placed pods that keeps the incoming one away: where they are. */
+  /** One per term of placed pods that keeps the incoming one away: where those pods are. */
   keptAway: KeptAway[];
-  /** The first pod of a group that wants to be together must start somewhere. */
+  /** The first pod of a group with affinity to itself must start somewhere. */
   matchesItself: boolean;
 }
 
@@ -117,7 +117,7 @@ function createState(pod: PodInfo, snapshot: Snapshot): AffinityState {
   };
 }
 
-/** The pods that all of the terms mean. */
+/** The pods that all of the terms select. */
 function selectionOf(terms: readonly AffinityTerm[], snapshot: Snapshot): PodSelection {
   const namespaceLabels = (name: string) => snapshot.namespaceLabels(name);
   return {
@@ -185,12 +185,12 @@ function changePod(
   }
 }
 
-/** Counted together: what goes must be taken off where it was counted. */
+/** Such terms are counted together: a pod that goes must be subtracted where it was counted. */
 function isSameTerm(left: AffinityTerm, right: AffinityTerm): boolean {
   return left.topologyKey === right.topologyKey && left.selectionKey === right.selectionKey;
 }
 
-/** Everything that draws the pod to a topology, or (with a negative weight) away from it. */
+/** Everything that attracts the pod to a topology, or (with a negative weight) repels it. */
 function findAttractions(pod: PodInfo, snapshot: Snapshot, hardWeight: number): Attraction[] {
   const attractions: Attraction[] = [];
   const { pods } = snapshot;
@@ -213,7 +213,7 @@ function findAttractions(pod: PodInfo, snapshot: Snapshot, hardWeight: number): 
   return attractions;
 }
 
-/** Lowest to 0, highest to 100. */
+/** Scales the lowest to 0, the highest to 100. */
 function stretch(scores: Float64Array): void {
   let [lowest, highest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const score of scores) {
@@ -225,7 +225,7 @@ function stretch(scores: Float64Array): void {
     scores[index] = span === 0 ? 0 : Math.floor((scoreMax * (scores[index]! - lowest)) / span);
 }
 
-/** A hint cannot look up namespaces; a term that goes by their labels may mean any. */
+/** A hint cannot look up namespaces; a term with a namespace selector may mean any. */
 const anyNamespace = { namespaceLabels: () => undefined };
 
 function meansPodPerhaps(term: AffinityTerm, pod: PodInfo): boolean {

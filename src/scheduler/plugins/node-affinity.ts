@@ -1,4 +1,4 @@
-/** nodeSelector and required node affinity decide where a pod may go; preferred affinity where it goes rather. */
+/** nodeSelector and required node affinity decide where a pod may go; preferred affinity, where it would rather go. */
 import {
   compileNodeSelectorTerm,
   compilePodNodeSelector,
@@ -53,8 +53,8 @@ export function nodeAffinity(): Plugin<NodePredicate, readonly Preference[]> {
 }
 
 /**
- * The only nodes that the required terms can mean, when every term names some: what a DaemonSet's pods do,
- * which then look at one node instead of all.
+ * The only nodes that can match the required terms, when every term names some: as for pods of a DaemonSet, for which
+ * one node is then evaluated instead of all.
  */
 function requiredNodeNames(pod: Pod): Set<string> | undefined {
   const terms =

@@ -1,4 +1,4 @@
-/** Prefers nodes on which a pod brings the use of the resources closer together. */
+/** Prefers nodes on which the pod brings the utilization of the resources closer together. */
 import type { NodeInfo } from '../framework/node-info.ts';
 import { type Plugin, scoreMax, skip } from '../framework/plugin.ts';
 import type { PodInfo } from '../framework/pod-info.ts';
@@ -15,14 +15,14 @@ export function nodeResourcesBalancedAllocation(
   return {
     name: 'NodeResourcesBalancedAllocation',
     isNodeLocal: true,
-    // A pod that requests none of the resources changes no balance.
+    // A pod that requests none of the resources does not change the balance.
     preScore: ({ requests }) =>
       names.every((name) => amountOf(requests, name) === 0) ? skip : { kind: 'continue', state: undefined },
     score: (pod, node) => Math.floor(balance(names, node, pod) * scoreMax),
   };
 }
 
-/** 1 when all resources are used alike, less the further apart they are. */
+/** 1 when all resources are utilized alike, less the further apart they are. */
 function balance(names: readonly string[], node: NodeInfo, pod: PodInfo): number {
   const fractions: number[] = [];
   let sum = 0;

@@ -1,4 +1,4 @@
-/** A node must have room for what a pod requests; the strategy says whether a fuller or an emptier one is better. */
+/** A node must have room for a pod's requests; the strategy decides whether a fuller or an emptier node is better. */
 import type { Node } from '../../api/resources.gen.ts';
 import { NodeInfo } from '../framework/node-info.ts';
 import { type Plugin, type Rejection, unresolvable, unschedulable } from '../framework/plugin.ts';
@@ -60,7 +60,7 @@ function rejectUnfit(
   return explainUnfit(info, node, isIgnored);
 }
 
-/** The slow way: which resources are short, and whether evicting everything from the node would be enough. */
+/** The slow path: which resources are short, and whether evicting everything from the node would be enough. */
 function explainUnfit(
   { requests }: PodInfo,
   { allocatable, requested, pods, podsMax }: NodeInfo,
@@ -81,7 +81,7 @@ function explainUnfit(
   return shared(short, isHopeless);
 }
 
-/** Thousands of nodes give the same few answers: one object each. */
+/** Thousands of nodes give the same few answers: each is a shared object. */
 const known = new Map<string, Rejection>();
 const knownMax = 1_000;
 

@@ -1,4 +1,4 @@
-/** What each plugin says to a pod, in upstream's words: verdicts and their reasons, one row per rule. */
+/** Each plugin's verdicts and their reasons, in upstream's words, one row per rule. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {

@@ -29,16 +29,16 @@ interface HardConstraint extends SpreadConstraint {
 }
 
 interface SoftConstraint extends SpreadConstraint {
-  /** Of a hostname the pods of the node itself, else those of the whole topology. */
+  /** For hostnames the pods of the node itself, otherwise those of the whole topology. */
   matching: Counts;
   isPerNode: boolean;
-  /** Topologies with few values would otherwise outweigh those with many. */
+  /** Otherwise topologies with few values would outweigh those with many. */
   weight: number;
 }
 
 interface SpreadScoring {
   constraints: SoftConstraint[];
-  /** Nodes without the labels are rated last. */
+  /** Nodes without the labels get the lowest score. */
   requiresAllKeys: boolean;
 }
 
@@ -85,7 +85,7 @@ const retryRules: readonly RetryRule[] = [
   { resource: 'TargetPod', changes: ['labels'] },
 ];
 
-/** The pod's own constraints of this strictness, else those that `defaults` gives it. */
+/** The pod's own constraints of this strictness, or else those from `defaults`. */
 function constraintsOf(
   info: PodInfo,
   when: TopologySpreadConstraint['whenUnsatisfiable'],
@@ -115,7 +115,7 @@ function changeCounts(state: readonly HardConstraint[], { pod: changed, node, by
   }
 }
 
-/** Per value of the topology: pods there on nodes that count. Values without pods are there with 0. */
+/** Per value of the topology: the pods on nodes that count there. Values without pods are included, with 0. */
 function countMatching(
   constraint: SpreadConstraint,
   all: readonly SpreadConstraint[],
@@ -144,7 +144,7 @@ function rejectNode(node: NodeInfo, constraints: readonly HardConstraint[]): Rej
   return undefined;
 }
 
-/** `keyed`: the constraints whose topology keys a node must all have to be rated. */
+/** `keyed`: the constraints whose topology keys a node must all have to be scored. */
 function prepareSoft(
   constraint: SpreadConstraint,
   keyed: readonly SpreadConstraint[],
@@ -178,7 +178,7 @@ function isRated(node: NodeInfo, { constraints, requiresAllKeys }: SpreadScoring
   return !requiresAllKeys || constraints.every(({ topologyKey }) => node.labels[topologyKey] !== undefined);
 }
 
-/** The more alike pods are near, the higher. */
+/** The more similar pods are near, the higher. */
 function unevenness(node: NodeInfo, constraints: readonly SoftConstraint[]): number {
   let sum = 0;
   for (const { topologyKey, matching, isPerNode, weight, maxSkew } of constraints) {
@@ -189,7 +189,7 @@ function unevenness(node: NodeInfo, constraints: readonly SoftConstraint[]): num
   return Math.round(sum);
 }
 
-/** The most even node to 100; nodes without the labels to 0. */
+/** Scales the most even node to 100, and nodes without the labels to 0. */
 function invert(scores: Float64Array, nodes: readonly NodeInfo[], state: SpreadScoring): void {
   let [lowest, highest] = [Number.POSITIVE_INFINITY, 0];
   for (const [index, node] of nodes.entries()) {

@@ -1,16 +1,19 @@
-/** Whom a pod would have to evict from a node: the fewest and least important, and whose budgets allow it if any do. */
+/**
+ * Which pods would have to be evicted from a node: the fewest and least important, and those whose budgets allow it if
+ * possible.
+ */
 import { compileLabelSelector, type LabelPredicate } from '../../api/label-selector.ts';
 import type { PodDisruptionBudget } from '../../api/resources.gen.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import { type PostFilterContext, type Rejection, unresolvable } from '../framework/plugin.ts';
 import type { PodInfo } from '../framework/pod-info.ts';
 
-/** A budget as far as preemption asks. */
+/** A budget, as far as preemption needs it. */
 export interface Budget {
   namespace: string;
   matches: LabelPredicate;
   disruptionsAllowed: number;
-  /** Names of pods whose eviction the budget has counted already. */
+  /** Names of pods whose eviction the budget has already counted. */
   disrupted: ReadonlySet<string>;
 }
 
@@ -19,9 +22,9 @@ export interface Candidate {
   /** The most important first. */
   victims: PodInfo[];
   violations: number;
-  /** Upstream's order of questions; lower is better, and each counts only where those before are equal. */
+  /** Upstream's criteria, in order; lower is better, and each counts only where the earlier ones are equal. */
   ranks: readonly number[];
-  /** When the most important victims began, the earliest of them: of what is left, later is better. */
+  /** The earliest start among the most important victims: as the last criterion, later is better. */
   start: string;
 }
 
@@ -67,7 +70,7 @@ export function findVictims(
   return createCandidate(node, victims.sort(byImportance), violations);
 }
 
-/** Higher priority first; of equals the one that has run longer. */
+/** Higher priority first; among equals, the one that has run longer. */
 function byImportance(left: PodInfo, right: PodInfo): number {
   if (left.priority !== right.priority) return right.priority - left.priority;
   return startOf(left).localeCompare(startOf(right));
@@ -102,7 +105,7 @@ function splitByBudgets(
 
 function createCandidate(node: NodeInfo, victims: PodInfo[], violations: number): Candidate {
   const { priority } = victims[0]!;
-  // Raised so that a negative priority still makes each further victim cost something.
+  // Raised so that even with a negative priority each further victim has a cost.
   const cost = victims.reduce((sum, victim) => sum + victim.priority + 2 ** 31 + 1, 0);
   const starts = victims.filter((victim) => victim.priority === priority).map(startOf);
   return {

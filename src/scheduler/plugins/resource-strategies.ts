@@ -1,4 +1,4 @@
-/** How full a node is, turned into a score: least allocated, most allocated, or a shape of the user's own. */
+/** Turns the utilization of a node into a score: least allocated, most allocated, or a user-defined shape. */
 import type { NodeInfo } from '../framework/node-info.ts';
 import { scoreMax } from '../framework/plugin.ts';
 import type { PodInfo } from '../framework/pod-info.ts';
@@ -10,13 +10,13 @@ export interface ScoringStrategy {
   requestedToCapacityRatio?: { shape: readonly { utilization: number; score: number }[] };
 }
 
-/** What would be in use with the pod there, and what there is. */
+/** The amounts that would be in use with the pod there, and the capacity. */
 export interface Share {
   requested: number;
   capacity: number;
 }
 
-/** A resource's share on a node once the pod is there; undefined when it does not concern the pod. */
+/** A resource's utilization on a node once the pod is there; undefined when it does not concern the pod. */
 export function shareOf(info: PodInfo, node: NodeInfo, name: string): Share | undefined {
   if (name === 'cpu')
     return {

@@ -1,4 +1,4 @@
-/** Topology spread constraints made ready to ask, and which nodes they count. */
+/** Compiled topology spread constraints, and which nodes they count. */
 import { compileLabelSelector, type LabelPredicate } from '../../api/label-selector.ts';
 import type { LabelSelector } from '../../api/meta.ts';
 import { compilePodNodeSelector, findUntoleratedTaint, type NodePredicate } from '../../api/node-selector.ts';
@@ -52,7 +52,7 @@ function withMatchLabelKeys(
   return { ...labelSelector, matchExpressions: [...(labelSelector.matchExpressions ?? []), ...added] };
 }
 
-/** Nodes where the pod could not be anyway do not count, unless the constraint says that they do. */
+/** Nodes where the pod could not go anyway do not count, unless the constraint says that they do. */
 function inclusionOf(
   constraint: TopologySpreadConstraint,
   { pod }: PodInfo,

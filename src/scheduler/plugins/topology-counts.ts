@@ -1,4 +1,4 @@
-/** Counts by topology value that can be varied for what-if questions without copying them. */
+/** Counts by topology value that can be changed for what-if questions without copying them. */
 import type { Counts } from '../framework/pod-index.ts';
 
 export class TopologyCounts {

@@ -1,4 +1,4 @@
-/** Waits until claims that a volume was chosen or asked for are bound. */
+/** Waits until claims for which a volume was chosen or requested are bound. */
 import type { PersistentVolumeClaim } from '../../../api/resources.gen.ts';
 import { isClaimBound, volumeAnnotations } from '../../../api/volume-binding.ts';
 import type { Clock } from '../../../base/clock.ts';
@@ -12,7 +12,7 @@ export interface ClaimWaiterOptions extends Pick<VolumeListers, 'claims'> {
 
 export class ClaimWaiter {
   readonly #options: ClaimWaiterOptions;
-  /** Pods that wait for their claims look again at every change. */
+  /** Pods that wait for their claims check again at every change. */
   readonly #waiters = new Set<() => void>();
 
   constructor(options: ClaimWaiterOptions) {
@@ -23,7 +23,7 @@ export class ClaimWaiter {
     options.claims.handle({ updated: lookAgain, deleted: lookAgain });
   }
 
-  /** Resolves when all claims are bound; rejects when one is gone, was given up, or it takes too long. */
+  /** Resolves when all claims are bound; rejects when one is gone or rejected, or when it takes too long. */
   untilBound(claims: readonly PersistentVolumeClaim[], signal: AbortSignal): Promise<void> {
     const { clock, bindTimeoutMs = 600_000 } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -53,7 +53,7 @@ export class ClaimWaiter {
 class WaitingClaims {
   readonly #waiting: Set<PersistentVolumeClaim>;
   readonly #lister: VolumeListers['claims'];
-  /** Uids of claims that were seen to ask for a volume on a node. */
+  /** Uids of claims that were seen to request a volume on a node. */
   readonly #asked = new Set<string>();
 
   constructor(claims: readonly PersistentVolumeClaim[], lister: VolumeListers['claims']) {
@@ -69,7 +69,7 @@ class WaitingClaims {
       const isAsked = current.metadata.annotations?.[volumeAnnotations.selectedNode] !== undefined;
       if (isClaimBound(current)) this.#waiting.delete(claim);
       else if (isAsked) this.#asked.add(uid);
-      // The provisioner took the annotation off: it wants the pod to go elsewhere.
+      // The provisioner removed the annotation: it wants the pod to go elsewhere.
       else if (this.#asked.has(uid)) return new Error(`provisioning failed for PVC "${name}"`);
     }
     return this.#waiting.size === 0 ? 'bound' : 'waiting';

@@ -1,6 +1,6 @@
 /**
- * What was decided for claims whose binding is under way. Pods that come together may share a claim that has no volume
- * yet: the decision for the first of them holds for all, or the claim would be asked to be in two places.
+ * Decisions about claims whose binding is under way. Pods scheduled together may share a claim that has no volume yet:
+ * the decision for the first of them holds for all, or the claim would be requested in two places.
  */
 
 /** A volume, or (when undefined) a new one on the node. */
@@ -10,7 +10,7 @@ export interface ClaimDecision {
 }
 
 interface UnderWay extends ClaimDecision {
-  /** Pods that rely on it. */
+  /** The number of pods that rely on it. */
   pods: number;
   announced: Promise<void> | undefined;
 }
@@ -23,7 +23,7 @@ export class ClaimsUnderWay {
     return this.#decisions.get(uid);
   }
 
-  /** Names of the volumes that were promised. */
+  /** Names of the promised volumes. */
   volumes(): Set<string> {
     const names = new Set<string>();
     for (const { volumeName } of this.#decisions.values())
@@ -31,20 +31,20 @@ export class ClaimsUnderWay {
     return names;
   }
 
-  /** One more pod relies on the decision, which stays as it is when there is one. */
+  /** Another pod relies on the decision; an existing decision stays as it is. */
   join(uid: string, decision: ClaimDecision): void {
     const known = this.#decisions.get(uid);
     if (known) known.pods++;
     else this.#decisions.set(uid, { ...decision, pods: 1, announced: undefined });
   }
 
-  /** Takes back one {@link join}. */
+  /** Reverts one {@link join}. */
   leave(uid: string): void {
     const known = this.#decisions.get(uid);
     if (known && --known.pods === 0) this.#decisions.delete(uid);
   }
 
-  /** Whoever comes first announces the decision; what comes of that comes of it for all. */
+  /** The first pod makes the request; its outcome is the outcome for all. */
   announced(uid: string, announce: () => Promise<void>): Promise<void> {
     const known = this.#decisions.get(uid);
     if (!known) return announce();

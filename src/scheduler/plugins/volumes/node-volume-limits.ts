@@ -1,4 +1,4 @@
-/** A CSI driver says how many of its volumes a node can hold. */
+/** Enforces the number of volumes per node that a CSI driver states. */
 import type { Pod } from '../../../api/resources.gen.ts';
 import type { NodeInfo } from '../../framework/node-info.ts';
 import { type Plugin, skip, unschedulable } from '../../framework/plugin.ts';
@@ -59,7 +59,7 @@ function collectVolumes(pod: Pod, { claims, volumes, classes }: VolumeListers, i
       add(source.driver, source.volumeHandle);
       continue;
     }
-    // A volume that is still to be made counts by its claim.
+    // A volume that is yet to be created counts by its claim.
     const provisioner = classes.get(claim.spec?.storageClassName ?? '')?.provisioner;
     if (!claim.spec?.volumeName && provisioner) add(provisioner, claim.metadata.uid);
   }

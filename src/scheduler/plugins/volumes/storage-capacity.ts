@@ -1,4 +1,4 @@
-/** Whether a class's driver publishes enough capacity for a new volume where a node can reach it. */
+/** Whether a class's driver publishes enough capacity for a new volume that a node can reach. */
 import { matchesLabelSelector } from '../../../api/label-selector.ts';
 import { wholeValueOf } from '../../../api/quantity.ts';
 import type { CSIStorageCapacity, PersistentVolumeClaim, StorageClass } from '../../../api/resources.gen.ts';
@@ -19,7 +19,7 @@ export function hasEnoughCapacity(
     if (
       capacity.storageClassName === storageClass.metadata.name &&
       wanted <= largestBytes(capacity) &&
-      // Without a topology no node has access; an empty one is that of all nodes.
+      // Without a topology no node has access; an empty topology means all nodes.
       capacity.nodeTopology !== undefined &&
       matchesLabelSelector(capacity.nodeTopology, node.labels)
     )
@@ -27,7 +27,7 @@ export function hasEnoughCapacity(
   return false;
 }
 
-/** `maximumVolumeSize` says more than the total capacity. */
+/** `maximumVolumeSize` is more precise than the total capacity. */
 function largestBytes({ maximumVolumeSize, capacity }: CSIStorageCapacity): number {
   const limit = maximumVolumeSize ?? capacity;
   return limit === undefined ? -1 : wholeValueOf(limit);

@@ -1,7 +1,7 @@
 /**
- * Claims that are bound keep their pod where the volume is; claims whose class waits for a pod get their volume here:
- * a free one that the node reaches, or a new one made for the node. The binder and the provisioner do the work;
- * this plugin asks them for it (through the claim and the volume) and waits until the claims are bound.
+ * Bound claims keep their pod where the volume is; claims whose class waits for a consumer get their volume here: a
+ * free one that the node can reach, or a new one for the node. The binder and the provisioner do the work; this plugin
+ * requests it (through the claim and the volume) and waits until the claims are bound.
  */
 import { controllerOf } from '../../../api/meta.ts';
 import { PersistentVolume, PersistentVolumeClaim, type StorageClass } from '../../../api/resources.gen.ts';
@@ -34,12 +34,12 @@ const unboundImmediate = unresolvable('pod has unbound immediate PersistentVolum
 
 interface Choice {
   claim: PersistentVolumeClaim;
-  /** Undefined: a new one is to be made. */
+  /** Undefined: a new one is to be created. */
   volume: PersistentVolume | undefined;
 }
 
 interface VolumeState {
-  /** Undefined where the volume that a claim is bound to is gone. */
+  /** Undefined when the volume of a bound claim is gone. */
   bound: (PersistentVolume | undefined)[];
   toBind: PersistentVolumeClaim[];
   /** Set by reserve. */
