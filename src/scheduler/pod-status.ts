@@ -12,7 +12,7 @@ export interface PodStatusOptions {
   queued: QueuedPod;
   reason: 'Unschedulable' | 'SchedulerError';
   message: string;
-  /** '' takes an earlier nomination back; undefined leaves it as it is. */
+  /** '' withdraws an earlier nomination; undefined leaves it as it is. */
   nominatedNode?: string | undefined;
   client: Client;
   writes: ConcurrencyLimit;
@@ -41,7 +41,7 @@ export function writePodStatus(options: PodStatusOptions): void {
   });
 }
 
-/** The difference to what the pod says already; undefined when there is none. */
+/** The difference from the present status; undefined when there is none. */
 function computeStatusPatch(
   pod: Pod,
   wanted: Pick<PodStatusOptions, 'reason' | 'message' | 'nominatedNode'>,
@@ -64,7 +64,7 @@ function computeStatusPatch(
     ...(generation !== undefined && { observedGeneration: generation }),
   };
   return {
-    // The uid makes sure that another pod of the same name is left alone.
+    // The uid protects another pod of the same name.
     metadata: { uid: pod.metadata.uid },
     status: {
       ...(!isSame && { conditions: [condition] }),

@@ -1,4 +1,4 @@
-/** Preemption in any order of things: pods of all priorities come and go, evictions take their time or fail. */
+/** Preemption in random orders of events: pods of all priorities come and go, evictions are slow or fail. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Pod, PodDisruptionBudget } from '../api/resources.gen.ts';
@@ -20,7 +20,7 @@ test('no node is over-committed, only less important pods give way, and nobody w
   assert.ok(preempted > seeds, `${preempted} pods were preempted: too few to show anything`);
 });
 
-/** Gives how many pods were preempted. */
+/** Returns how many pods were preempted. */
 async function run(seed: number): Promise<number> {
   const random = seededRandom(seed);
   const cluster = new FakeCluster();
@@ -86,7 +86,7 @@ async function run(seed: number): Promise<number> {
   }
 }
 
-/** Pods that are deleted take a while to end, and the server does not always do as it is asked. */
+/** Deleted pods take a while to end, and the server sometimes refuses. */
 function evictSlowly(cluster: FakeCluster, random: Random, faults: () => number): void {
   const end = (key: string, uid: string) => {
     if (cluster.informer(Pod).get(key)?.metadata.uid === uid) cluster.delete(Pod, key);

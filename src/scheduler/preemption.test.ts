@@ -107,7 +107,7 @@ test('nobody of lower priority takes the room while it is being made', () =>
       cluster.addNodes(makeNode('a'));
       cluster.addPods(running('low', 'a', 1, '3'));
       const doomed = cluster.pod('low');
-      // The pod takes its time to end.
+      // The pod ends slowly.
       (cluster.client as { delete: unknown }).delete = async () =>
         cluster.put(Pod, {
           ...cluster.pod('low'),
@@ -157,7 +157,7 @@ test('a pod whose victims are not to be evicted is tried again after its back-of
       cluster.addNodes(makeNode('a'));
       cluster.addPods(running('low', 'a', 1, '3'));
       (cluster.client as { delete: unknown }).delete = async () => {
-        // An unending loop would not let the test say so.
+        // An endless loop would keep the test from failing.
         if (++tries > 20) cluster.delete(Pod, 'default/vip');
         throw new Error('a webhook denied the request');
       };

@@ -1,4 +1,4 @@
-/** Evicts the pods that a preemption decided on. */
+/** Evicts the victims of a preemption. */
 import { disruptionTarget } from '../api/core/disruption-target.ts';
 import { Pod } from '../api/resources.gen.ts';
 import { formatTime } from '../api/schema/time.ts';
@@ -18,11 +18,11 @@ export interface EvictionOptions {
   recorder: EventRecorder;
   logger: Logger;
   signal: AbortSignal;
-  /** Called for a victim that is gone already, or could not be evicted. */
+  /** Called for a victim that is already gone, or could not be evicted. */
   onFailure(victim: PodInfo, state: 'gone' | 'stays'): void;
 }
 
-/** Never rejects: what could not be evicted is found again by the preemptor's next try. */
+/** Never rejects: the preemptor's next attempt finds again what could not be evicted. */
 export async function evictVictims(options: EvictionOptions): Promise<void> {
   const { victims, logger, signal } = options;
   await Promise.all(

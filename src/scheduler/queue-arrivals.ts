@@ -1,7 +1,7 @@
 /** Counts what brought pods into the queues, under the event names of upstream's metric. */
 import type { ClusterEvent } from './framework/plugin.ts';
 
-/** A change of the cluster, or upstream's word for what it was else. */
+/** A change in the cluster, or upstream's name for any other cause. */
 export type ArrivalCause =
   | ClusterEvent
   | 'UnschedulablePodAdd'

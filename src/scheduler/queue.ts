@@ -1,6 +1,6 @@
 /**
- * Pods waiting for a node: those to try now, those backing off after a failure, and those that wait until
- * something changes that could help them. What could help is declared by the plugins that refused them.
+ * Pods waiting for a node: those to try now, those backing off after a failure, and those that wait for a change that
+ * could help them. The plugins that refused a pod declare what could help it.
  */
 import type { Pod } from '../api/resources.gen.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
@@ -22,23 +22,23 @@ export interface QueuedPod {
   /** Order of arrival among pods of equal priority. */
   readonly sequence: number;
   attempts: number;
-  /** When it was first tried, which gates may hold up; like the other times here on the clock that never jumps. */
+  /** When it was first tried, which scheduling gates may delay; like all times here, by the monotonic clock. */
   firstTriedMs: number;
-  /** Plugins that refused it last; empty: there was nothing to ask, or an error. */
+  /** Plugins that refused it last; empty: no plugin was asked, or an error occurred. */
   refusedBy: ReadonlySet<string>;
-  /** An error is waited out in full; after a refusal a pod may be tried early when nothing else waits. */
+  /** After an error the full back-off applies; after a refusal a pod may be tried early when nothing else waits. */
   isErrorBackoff: boolean;
   backoffUntilMs: number;
   unschedulableSinceMs: number;
   /** The last write of its status; the next one follows it. */
   statusWrite: Promise<unknown>;
-  /** Changes with every move: what heaps still hold of earlier places is stale. */
+  /** Changes with every move: entries of heaps from earlier places are stale. */
   ticket: number;
 }
 
 export interface SchedulingQueueOptions {
   clock: Clock;
-  /** By scheduler name; pods of others are none of ours. */
+  /** By scheduler name; other pods are not ours. */
   profiles: ReadonlyMap<string, Profile>;
   podInitialBackoffMs?: number;
   podMaxBackoffMs?: number;
@@ -49,7 +49,7 @@ interface Entry {
   ticket: number;
 }
 
-/** Upstream's safety net: a pod that no event helped is tried again after this. */
+/** Upstream's safety net: a pod that no event has helped is tried again after this. */
 const unschedulableMaxMs = 5 * 60_000;
 const flushEveryMs = 30_000;
 
@@ -60,9 +60,9 @@ export class SchedulingQueue {
   readonly #pods = new Map<string, QueuedPod>();
   readonly #active: Heap<Entry>;
   readonly #backingOff: Heap<Entry>;
-  /** Refusing plugin → pods that wait for something to change. '' stands for no plugin. */
+  /** Refusing plugin → pods that wait for a change. '' stands for no plugin. */
   readonly #waitingOn = new Map<string, Set<QueuedPod>>();
-  /** Victims that are not gone or going yet → the pods that wait for them. */
+  /** Victims that are not terminating yet → the pods that wait for them. */
   readonly #victims = new Map<string, Set<QueuedPod>>();
   /** Pods that wait for victims → for how many still. */
   readonly #victimsLeft = new Map<QueuedPod, { count: number; isAnyGoing: boolean; isAnyStaying: boolean }>();
@@ -95,7 +95,7 @@ export class SchedulingQueue {
     return this.#pods.get(uid);
   }
 
-  /** A pod without a node came into being. Pods of other schedulers are passed over. */
+  /** A pod without a node was created. Pods of other schedulers are ignored. */
   add(pod: Pod): QueuedPod | undefined {
     const profile = this.#profiles.get(pod.spec?.schedulerName ?? 'default-scheduler');
     if (!profile || this.#pods.has(pod.metadata.uid)) return undefined;
@@ -146,7 +146,7 @@ export class SchedulingQueue {
     this.#pods.delete(uid);
   }
 
-  /** The next pod to try; it stays known as in flight until it is returned or removed. */
+  /** The next pod to try; it counts as in flight until it is returned or removed. */
   pop(): QueuedPod | undefined {
     const queued = this.#popFrom(this.#active) ?? this.#popEarly();
     if (!queued) return undefined;
@@ -163,7 +163,7 @@ export class SchedulingQueue {
     });
   }
 
-  /** A try found no place; `refusedBy` says who will know when to try again. */
+  /** An attempt found no node; the plugins in `refusedBy` decide when to try again. */
   returnUnschedulable(queued: QueuedPod, refusedBy: ReadonlySet<string>): void {
     if (this.#pods.get(queued.info.uid) !== queued) return;
     queued.refusedBy = refusedBy;
@@ -175,7 +175,7 @@ export class SchedulingQueue {
     this.#armFlush();
   }
 
-  /** A try failed on an error: tried again when the back-off is over, whatever happens. */
+  /** An attempt failed with an error: tried again when the back-off is over, whatever happens. */
   returnFailed(queued: QueuedPod): void {
     if (this.#pods.get(queued.info.uid) !== queued) return;
     queued.refusedBy = new Set();
@@ -186,8 +186,8 @@ export class SchedulingQueue {
   }
 
   /**
-   * A try found no place, and victims are being evicted for the pod. Until each of them is seen to go it is not tried
-   * again, which would choose more victims elsewhere; then it is, or waits for those that take their time.
+   * An attempt found no node, and victims are being evicted for the pod. Until each of them is seen to terminate it is
+   * not tried again, which would choose more victims elsewhere; then it is tried, or waits for victims that end slowly.
    */
   returnPreempting(queued: QueuedPod, victims: readonly PodInfo[], refusedBy: ReadonlySet<string>): void {
     if (this.#pods.get(queued.info.uid) !== queued) return;
@@ -201,7 +201,7 @@ export class SchedulingQueue {
     }
   }
 
-  /** The pod is gone, or going; or it could not be evicted. */
+  /** The pod is gone or terminating, or it could not be evicted. */
   settleVictim(uid: string, state: 'gone' | 'going' | 'stays'): void {
     const waiting = this.#victims.get(uid);
     if (!waiting) return;
@@ -215,7 +215,7 @@ export class SchedulingQueue {
       if (left.count > 0) continue;
       this.#victimsLeft.delete(queued);
       if (queued.place !== 'preempting') continue;
-      // At once it would choose the same victims again, and be refused them again.
+      // At once it would choose the same victims, and be refused again.
       if (left.isAnyStaying) this.returnFailed(queued);
       else if (left.isAnyGoing) this.returnUnschedulable(queued, queued.refusedBy);
       else this.#activate(queued, 'AssignedPodDelete');
@@ -240,7 +240,7 @@ export class SchedulingQueue {
     this.#signalReady();
   }
 
-  /** Into the queue of those to try, at once or after the rest of the back-off. */
+  /** Into the queue of those to try, now or after the rest of the back-off. */
   #retry(queued: QueuedPod, cause: ArrivalCause): void {
     if (queued.backoffUntilMs <= this.#clock.monotonic()) {
       this.#activate(queued, cause);
@@ -255,7 +255,7 @@ export class SchedulingQueue {
     const gate = queued.profile.preEnqueue.find(({ plugin }) => plugin.preEnqueue!(queued.info));
     if (gate) queued.refusedBy = new Set([gate.plugin.name]);
     this.#move(queued, gate ? 'gated' : 'active');
-    // Upstream keeps gated pods among the unschedulable ones.
+    // Upstream counts gated pods among the unschedulable ones.
     if (!gate) this.arrivals.count('active', cause);
     else if (!wasGated) this.arrivals.count('unschedulable', cause);
   }
@@ -291,7 +291,7 @@ export class SchedulingQueue {
     return undefined;
   }
 
-  /** When nothing else waits, a pod whose back-off runs is as good as any. */
+  /** When nothing else waits, a pod may be tried before its back-off is over. */
   #popEarly(): QueuedPod | undefined {
     this.#dropStale(this.#backingOff);
     const first = this.#backingOff.peek();
@@ -362,9 +362,9 @@ function isBefore(left: QueuedPod, right: QueuedPod): boolean {
   return left.sequence < right.sequence;
 }
 
-/** Whether the plugin that refused the pod thinks that the change could help it. */
+/** Whether the plugin that refused the pod considers the change helpful. */
 function helps(queued: QueuedPod, pluginName: string, event: ClusterEvent): boolean {
-  // Without a plugin to ask there were no nodes at all.
+  // Without a plugin to ask, there were no nodes at all.
   if (pluginName === '') return event.resource === 'Node' && event.change === 'add';
   for (const rule of queued.profile.retryRules.get(pluginName) ?? [])
     if (rule.resource === event.resource && rule.changes.includes(event.change))
@@ -372,7 +372,7 @@ function helps(queued: QueuedPod, pluginName: string, event: ClusterEvent): bool
   return false;
 }
 
-/** What an update of a waiting pod could change about its chances. */
+/** What an update of a waiting pod may change about its chances. */
 function changesOfTarget(old: Pod, current: Pod): ClusterEvent[] {
   const differs = (pick: (pod: Pod) => unknown) =>
     JSON.stringify(pick(old)) !== JSON.stringify(pick(current));
@@ -387,7 +387,7 @@ function changesOfTarget(old: Pod, current: Pod): ClusterEvent[] {
   return events;
 }
 
-/** The plugins that refused the pod, or keep it out of the queue, say which changes are worth another look. */
+/** The plugins that refused the pod, or keep it out of the queue, decide which changes are worth another attempt. */
 function waitsForChange(place: Place): boolean {
   return place === 'unschedulable' || place === 'gated';
 }

@@ -1,4 +1,4 @@
-/** Where a pod goes: a pure decision over a snapshot of the cluster. Acting on it is the binding cycle's. */
+/** Chooses a node for a pod: a pure decision over a snapshot of the cluster. The binding cycle acts on it. */
 import type { Random } from '../base/random.ts';
 import type { Diagnosis } from './framework/diagnosis.ts';
 import {
@@ -21,7 +21,7 @@ export type Decision =
   | {
       kind: 'placed';
       node: NodeInfo;
-      /** By plugin index: what the binding cycle's plugins go on with. */
+      /** By plugin index: the states for the binding cycle's plugins. */
       states: readonly unknown[];
       nodesEvaluated: number;
       nodesFeasible: number;
@@ -41,7 +41,7 @@ export interface ScheduleOptions {
   random: Random;
   /** Index of the node at which the search starts. */
   start: number;
-  /** How many percent of the nodes have to fit before the search ends; 0: fewer the more nodes there are. */
+  /** The percentage of nodes that have to fit before the search ends; 0: smaller the more nodes there are. */
   percentageOfNodesToScore?: number;
   timed?: PointTimer;
 }
@@ -115,18 +115,21 @@ function tryNominatedNode(cycle: FilterCycle): NodeInfo | undefined {
   return runFilters(cycle, node) ? undefined : node;
 }
 
-/** Where the answers of all nodes follow from the pod's shape. To one that was promised it, a node answers otherwise. */
+/**
+ * Used when the answers of all nodes depend on the pod's shape only. For a pod nominated to it, a node answers
+ * differently.
+ */
 function rememberedAnswers({ snapshot, pod, isNodeLocal, nodeNames }: FilterCycle): ShapeMemory | undefined {
   if (!isNodeLocal || nodeNames || snapshot.nominatedNodeOf(pod.uid)) return undefined;
   return snapshot.memoryOf(shapeOf(pod));
 }
 
-/** For the nodes that can take the pod. */
+/** For nodes that fit. */
 interface Search {
   snapshot: Snapshot;
   pod: PodInfo;
   cycle: FilterCycle;
-  /** Takes in why nodes cannot. */
+  /** Records why nodes do not fit. */
   diagnosis: Diagnosis;
   options: ScheduleOptions;
 }
@@ -137,7 +140,7 @@ interface Found {
   nextStart: number;
 }
 
-/** As {@link findFeasible}, passing over the nodes that have refused such a pod and have not changed since. */
+/** As {@link findFeasible}, skipping the nodes that have refused such a pod and have not changed since. */
 function findRemembered({ cycle, diagnosis, options }: Search, memory: ShapeMemory): Found {
   const { start, percentageOfNodesToScore = 0 } = options;
   const { nodes } = memory;
@@ -186,7 +189,7 @@ function findFeasible({ cycle, diagnosis, options }: Search): Found {
   return { feasible, evaluated, nextStart: nodes.length === 0 ? start : (start + evaluated) % nodes.length };
 }
 
-/** The nodes that the preFilter plugins left over. */
+/** The nodes that the preFilter plugins left. */
 function narrow({ snapshot, nodeNames, narrowedBy }: FilterCycle, diagnosis: Diagnosis): readonly NodeInfo[] {
   if (!nodeNames) return snapshot.nodes;
   diagnosis.absent = unresolvable(`node(s) didn't satisfy plugin(s) [${narrowedBy.sort().join(' ')}]`);
@@ -209,9 +212,9 @@ export function nodesToFind(nodesTotal: number, percentage: number): number {
   return Math.max(feasibleNodesMin, Math.floor((nodesTotal * (percentage || adaptive)) / 100));
 }
 
-/** A pod that no node can take, and what has been found out on the way. */
+/** A pod that fits no node, and what has been found out so far. */
 interface FailedSearch extends Pick<Search, 'snapshot' | 'pod' | 'diagnosis' | 'options'> {
-  /** Absent when no filter was to be asked: this plugin refused the pod before. */
+  /** Absent when no filter was called, because this plugin had refused the pod before. */
   cycle?: FilterCycle;
   refusedBy?: string;
   memory?: ShapeMemory | undefined;
@@ -233,7 +236,7 @@ function timedPostFilter(failed: FailedSearch): PostFilterOutcome | undefined {
   return outcome;
 }
 
-/** Asks the postFilter plugins until one has made room; otherwise their reasons become the message for the pod. */
+/** Calls the postFilter plugins until one has made room; otherwise their reasons become the pod's message. */
 function runPostFilter(profile: Profile, failed: FailedSearch): PostFilterOutcome | undefined {
   const { snapshot, pod, diagnosis, memory, refusedBy } = failed;
   const cycle = failed.cycle ?? { ...noFilters, snapshot, pod };
@@ -257,7 +260,7 @@ function runPostFilter(profile: Profile, failed: FailedSearch): PostFilterOutcom
   return last && { ...last, message: messages.join(', ') };
 }
 
-/** Whether the plugin was asked before (or is) the one that refused the pod in preFilter. */
+/** Whether the plugin was called before (or is) the one that refused the pod in preFilter. */
 function comesBefore({ preFilter }: Profile, plugin: Plugin, refusedBy: string): boolean {
   const asked = preFilter.findIndex((slot) => slot.plugin === plugin);
   return asked <= preFilter.findIndex((slot) => slot.plugin.name === refusedBy);

@@ -33,11 +33,11 @@ export interface SchedulerOptions {
   configuration?: SchedulerConfiguration;
 }
 
-/** After this long at a stretch the loop lets others in the process run. */
+/** After running this long, the loop yields to the rest of the process. */
 const sliceMs = 5;
-/** More bindings than this are not under way at once. */
+/** The largest number of concurrent bindings. */
 const bindingsMax = 1_000;
-/** Nor more writes for pods that found no place: each holds several objects, which others wait for. */
+/** The same for writes about pods that were not placed: each holds several objects in memory. */
 const writesMax = 100;
 
 /** Resolves when the signal aborts and everything under way has ended. */
@@ -55,7 +55,7 @@ class Scheduler {
   readonly #bindings = new Set<Promise<void>>();
   #bindingEnded = Promise.withResolvers<void>();
   readonly #writes = new ConcurrencyLimit(writesMax);
-  /** Which node the next pod is tried on first. */
+  /** The node on which the next pod is tried first. */
   #nextStart = 0;
 
   constructor(options: SchedulerOptions, signal: AbortSignal) {
@@ -175,7 +175,7 @@ class Scheduler {
   }
 
   #unplaced(queued: QueuedPod, diagnosis: Diagnosis, postFilter: PostFilterOutcome | undefined): void {
-    // Before the nomination, which takes room on its node: what it says is counted when it is asked.
+    // Before the nomination, which reserves room on its node: the message counts resources when it is composed.
     const message = describeDiagnosis(diagnosis, postFilter?.message);
     const { nominatedNode, victims = [] } = postFilter ?? {};
     if (postFilter) this.#metrics.preempted(victims.length);

@@ -161,7 +161,7 @@ function choose(
   return choices;
 }
 
-/** The choice that was made for another pod of the claim; undefined: it is not for this node. */
+/** The decision made for another pod with the claim; undefined: it is for another node. */
 function follow(
   { nodeName, volumeName }: ClaimDecision,
   claim: PersistentVolumeClaim,
@@ -173,7 +173,7 @@ function follow(
   return volume && reachesNode(volume, node.node) ? { claim, volume } : undefined;
 }
 
-/** Why the pod cannot go anywhere with this claim. */
+/** Why the pod cannot be placed anywhere with this claim. */
 function whyUnusable(
   claim: PersistentVolumeClaim | undefined,
   name: string,
@@ -214,7 +214,7 @@ function canProvision(storageClass: StorageClass | undefined, node: NodeInfo): b
   );
 }
 
-/** Passes the choice on to binder and provisioner, unless that was done before. */
+/** Passes the decision on to binder and provisioner, unless that was done before. */
 async function announce(
   client: Client,
   { claim, volume }: Choice,

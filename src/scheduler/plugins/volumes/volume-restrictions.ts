@@ -10,7 +10,7 @@ const inUse = unschedulable(
 
 interface ExclusiveClaims {
   keys: readonly string[];
-  /** Pods that use them now. */
+  /** The number of pods that use them now. */
   users: number;
 }
 

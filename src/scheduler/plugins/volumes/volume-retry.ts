@@ -1,4 +1,4 @@
-/** Which changes of claims, volumes and other pods are worth another try of a pod that its volumes kept out. */
+/** Which changes of claims, volumes and other pods justify another attempt for a pod that its volumes kept out. */
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../../api/resources.gen.ts';
 import type { ClusterEvent } from '../../framework/plugin.ts';
 import { claimNameOf, type PodInfo } from '../../framework/pod-info.ts';
@@ -20,7 +20,7 @@ export function freesItsClaim(pod: PodInfo, { old }: ClusterEvent): boolean {
   return claimsOf(old as Pod).some((claim) => pod.claims.includes(claim));
 }
 
-/** A pod is gone that used some claim, and so took one of the volumes that its node can hold. */
+/** A pod is gone that used some claim, and so one of the volumes that its node can hold. */
 export function freesAnyClaim(_pod: PodInfo, { old }: ClusterEvent): boolean {
   return claimsOf(old as Pod).length > 0;
 }

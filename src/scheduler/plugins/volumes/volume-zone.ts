@@ -1,4 +1,4 @@
-/** A bound volume that carries zone or region labels is reached only from nodes of the same. */
+/** A bound volume with zone or region labels can be reached only from nodes with the same labels. */
 import type { PersistentVolume } from '../../../api/resources.gen.ts';
 import { regionLabel, zoneLabel } from '../../../api/well-known.ts';
 import { type Plugin, skip, unresolvable } from '../../framework/plugin.ts';
@@ -35,7 +35,7 @@ export function volumeZone({ claims, volumes }: VolumeListers): Plugin<TopologyN
       return state.length === 0 ? skip : { kind: 'continue', state };
     },
     filter: (_, { labels }, needs) => {
-      // A cluster whose nodes know no zones does not care.
+      // Zones are ignored in a cluster whose nodes have none.
       if (!topologyLabels.some((key) => labels[key] !== undefined)) return undefined;
       return needs.every(({ key, values }) => values.has(labels[key] ?? '')) ? undefined : elsewhere;
     },
