@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { deepFreeze } from '../base/deep-freeze.ts';
 import { seededRandom } from '../base/random.ts';
 import { builtinKinds } from './builtin-kinds.ts';
 import names from './data/names.json' with { type: 'json' };
@@ -63,7 +64,9 @@ for (const kind of builtinKinds)
       const once = structuredClone(object);
       kind.defaults?.(object);
       assert.deepEqual(object, once, 'defaults are idempotent');
-      const old = structuredClone(object);
+      // What is stored is frozen, and asked for again with every change of its status.
+      kind.defaults?.(deepFreeze(once));
+      const old = deepFreeze(structuredClone(object));
       kind.prepareCreate?.(object);
       for (const error of kind.validate(object, context)) assert.ok(error.field && error.detail, error.text);
       kind.selectableFields?.(object);
@@ -73,9 +76,12 @@ for (const kind of builtinKinds)
       applySchemaDefaults(kind.schema, next2);
       kind.defaults?.(next2);
       kind.prepareUpdate?.(next2, old, '2026-01-01T00:00:00Z');
+      kind.defaults?.(next2);
       for (const error of kind.validateUpdate?.(next2, old, context) ?? [])
         assert.ok(error.field, error.text);
-      kind.prepareStatusUpdate?.(next2, old, '2026-01-01T00:00:00Z');
+      const withStatus = decoded(kind.schema, next);
+      kind.prepareStatusUpdate?.(withStatus, old, '2026-01-01T00:00:00Z');
+      kind.defaults?.(withStatus);
       [...(kind.warnings?.(object, undefined) ?? [])];
     }
   });

@@ -38,7 +38,8 @@ export const eventKind = defineKind(Event, {
   defaults(event) {
     // Times that are not set are shown as null, not left out.
     const times = asJsonObject(event);
-    for (const name of ['eventTime', 'firstTimestamp', 'lastTimestamp']) times[name] ??= null;
+    for (const name of ['eventTime', 'firstTimestamp', 'lastTimestamp'])
+      if (times[name] === undefined) times[name] = null;
     event.source ??= {};
     event.reportingComponent ??= '';
     event.reportingInstance ??= '';

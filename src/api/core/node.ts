@@ -84,7 +84,7 @@ export const nodeKind = defineKind(Node, {
 /** Of a node's ranges the single field has the first; it wins, as old clients know it alone. */
 function settleRanges(spec: NonNullable<Node['spec']>): void {
   if (spec.podCIDR && spec.podCIDRs?.[0] !== spec.podCIDR) spec.podCIDRs = [spec.podCIDR];
-  else if (spec.podCIDRs?.length && !spec.podCIDR) spec.podCIDR = spec.podCIDRs[0]!;
+  else if (spec.podCIDRs?.[0] && !spec.podCIDR) spec.podCIDR = spec.podCIDRs[0];
 }
 
 function* validateResources({ status }: Node): FieldErrors {

@@ -71,8 +71,7 @@ function defaultService(service: Service): void {
   spec.type ||= 'ClusterIP';
   for (const port of spec.ports ?? []) {
     port.protocol ||= 'TCP';
-    if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '')
-      port.targetPort = port.port;
+    if (!port.targetPort && port.targetPort !== port.port) port.targetPort = port.port;
   }
   const external = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
   if (external || (spec.type === 'ClusterIP' && spec.externalIPs?.length))

@@ -11,6 +11,11 @@ export function applySchemaDefaults(schema: string | SchemaNode, object: unknown
   if (hasDefaults(node)) fill(node, object);
 }
 
+/** Whether {@link applySchemaDefaults} can change an object of this definition at all. */
+export function hasSchemaDefaults(schema: string): boolean {
+  return hasDefaults(schemaNode(schema));
+}
+
 function hasDefaults(node: SchemaNode): boolean {
   const known = defaulting.get(node);
   if (known !== undefined) return known;

@@ -17,7 +17,8 @@ export const csiNodeKind = defineKind(CSINode, {
   columns: [nameColumn, countColumn('Drivers', ({ spec }) => spec?.drivers?.length ?? 0), ageColumn],
   defaults({ spec }) {
     // A required list that nobody gave is shown as null.
-    for (const driver of spec?.drivers ?? []) (driver as { topologyKeys?: unknown }).topologyKeys ??= null;
+    for (const driver of (spec?.drivers ?? []) as { topologyKeys?: unknown }[])
+      if (driver.topologyKeys === undefined) driver.topologyKeys = null;
   },
   *validate({ spec }) {
     const names = new Set<string>();

@@ -1,6 +1,8 @@
 /** Which resources are served right now: built-in kinds from the start, custom ones as they come and go. */
 import type { KindDefinition, ServedVersion } from '../../api/kind.ts';
 import { apiVersionOf } from '../../api/meta.ts';
+import { applySchemaDefaults, hasSchemaDefaults } from '../../api/schema/defaults.ts';
+import type { Completion } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { StoreView } from '../watch-cache/store-view.ts';
 import { type ResourceCodec, schemaCodec } from './codec.ts';
@@ -50,6 +52,15 @@ export interface KindOptions {
   converter?: VersionConverter;
 }
 
+/** How objects of a built-in kind get defaults that a version which stored them did not have. */
+function completionOf({ schema, defaults }: KindDefinition): Completion | undefined {
+  if (!defaults && !hasSchemaDefaults(schema)) return undefined;
+  return (object) => {
+    applySchemaDefaults(schema, object);
+    defaults?.(object);
+  };
+}
+
 export class KindRegistry {
   readonly #view: StoreView;
   readonly #resources = new Map<string, ServedResource>();
@@ -67,10 +78,13 @@ export class KindRegistry {
     const { type } = definition;
     const verbs = new Set(definition.verbs ?? allVerbs);
     const isStored = verbs.has('get') || verbs.has('list');
-    const cache = isStored ? this.#view.claim(definition.storagePrefix ?? type.plural) : undefined;
+    const { isCustom = false, converter } = options;
+    const completion = isCustom ? undefined : completionOf(definition);
+    const cache = isStored
+      ? this.#view.claim(definition.storagePrefix ?? type.plural, completion)
+      : undefined;
     const storedCodec =
       options.codecFor?.(type.version) ?? schemaCodec({ ...type, schema: definition.schema });
-    const { isCustom = false, converter } = options;
     const shared = { definition, verbs, cache, isCustom, converter, storedCodec };
     this.#put({
       ...shared,

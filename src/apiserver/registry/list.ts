@@ -5,7 +5,7 @@ import { badRequest, expired, invalid, StatusError } from '../../api/status.ts';
 import { startTimeSlices } from '../../base/time-slices.ts';
 import { CompactedError, FutureRevisionError } from '../../storage/store.ts';
 import type { RequestContext } from '../request.ts';
-import { CachedObject } from '../watch-cache/cached-object.ts';
+import type { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import { isSelected, type Selection } from '../watch-cache/selection.ts';
 import { decodeContinue, encodeContinue, inconsistentRevision } from './continue-token.ts';
@@ -182,8 +182,8 @@ async function listAt(
         limit: want,
         ...(start !== undefined && { after: start }),
       });
-      const objects = result.entries.map(
-        ({ key, modRevision, value }) => new CachedObject(key.slice(cache.prefix.length), modRevision, value),
+      const objects = result.entries.map(({ key, modRevision, value }) =>
+        cache.stored(key.slice(cache.prefix.length), modRevision, value),
       );
       if (selection.matches) await prepareViews(resource, objects);
       for (const object of objects) if (isSelected(selection, object)) found.push(object);

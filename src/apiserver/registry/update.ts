@@ -1,5 +1,4 @@
 /** Update: one optimistic loop for everything that changes a stored object (PUT, patches, subresources, the server itself). */
-import type { KindDefinition } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
@@ -108,13 +107,13 @@ async function prepareChange(
   if (options.isAdmitted) return object;
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
   if (options.admit !== false) await registry.admission.mutate(attributes);
-  let next = attributes.object;
+  const next = attributes.object;
   const prepare = options.prepare ?? prepareSubresource(request.resource.plural, request.subresource);
   if (prepare) prepare(next, old, now);
   else if (request.subresource === 'status') definition.prepareStatusUpdate?.(next, old, now);
   else definition.prepareUpdate?.(next, old, now);
-  next = withDefaults(definition, next);
-  attributes.object = next;
+  // Parts that the change leaves alone are the stored object's own: frozen, and with their defaults.
+  definition.defaults?.(next);
   if (request.subresource === '') allocations.push(allocateFor(registry, request, next, old));
   countGeneration(request, next, old);
   await converting(() => validateChange(request, next, old));
@@ -124,22 +123,6 @@ async function prepareChange(
   await registry.admission.validate(attributes);
   if (registry.admission.mayReserve(attributes)) allocations.push(reservationFor(registry, attributes));
   return next;
-}
-
-/**
- * Parts that a change leaves alone are the stored object's own, frozen, and have their defaults: except what a version
- * stored that did not have a default yet. Only then is the object copied, to get it.
- */
-function withDefaults(definition: KindDefinition, object: KubeObject): KubeObject {
-  try {
-    definition.defaults?.(object);
-    return object;
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    const own = structuredClone(object);
-    definition.defaults?.(own);
-    return own;
-  }
 }
 
 /** What the namespace's quota has left for the change. */
@@ -286,7 +269,6 @@ export function checkPreconditions(
 
 /** The generation counts changes of what the client wants: everything but metadata and status. */
 function countGeneration({ resource, subresource }: WriteRequest, object: KubeObject, old: KubeObject): void {
-  // A default that an older version did not store is nobody's wish.
   if (subresource === 'status') return;
   if (!resource.definition.hasGeneration || old.metadata.generation === undefined) return;
   if (sameWanted(object, old)) return;

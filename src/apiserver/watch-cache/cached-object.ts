@@ -1,5 +1,6 @@
 /** One version of a stored object in memory: its JSON bytes, made once, and its decoded form, made when somebody asks. */
 import type { KubeObject } from '../../api/meta.ts';
+import { equalJson } from '../../api/schema/json-value.ts';
 import { deepFreeze } from '../../base/deep-freeze.ts';
 import { readExactJson } from '../../base/exact-json.ts';
 import { type Encoded, encodeObject, type Layout, reencodeObject } from './object-encoding.ts';
@@ -13,20 +14,34 @@ const decoder = new TextDecoder();
 /** Objects that were just written, by the bytes that were handed to the store: spares parsing them again. */
 const justWritten = new WeakMap<Uint8Array, { object: KubeObject } & Encoded>();
 
+/** Fills in the defaults that whoever stored an object did not know. Changes the object. */
+export type Completion = (object: KubeObject) => void;
+
+interface Decoded {
+  object: KubeObject;
+  hasBigints: boolean;
+}
+
+interface CachedObjectOptions {
+  isOutdated?: boolean;
+  /** Of what this process has not written itself. */
+  completion?: Completion | undefined;
+}
+
 export class CachedObject {
   /** `namespace/name`, or `name` for a cluster-scoped object. */
   readonly key: string;
   /** Revision of the write that made this version; clients know it as resourceVersion. */
   readonly revision: number;
-  /** Where `"metadata"` starts within {@link bytes}: items of typed lists leave out what stands before. */
-  readonly metadataAt: number;
   /** Bytes of the stored value. Stays what it is, so that sums of it can be kept. */
   readonly sizeBytes: number;
-  /** The store holds it in another version than today's: every update writes it anew. */
-  readonly isOutdated: boolean;
   /** As the store holds it, and shared with it. Undefined once {@link bytes} were asked for: one copy is enough. */
   #stored: Buffer | undefined;
   #bytes: Buffer | undefined;
+  #metadataAt: number;
+  #isOutdated: boolean;
+  readonly #completion: Completion | undefined;
+  #isComplete: boolean;
   /** Of what was written by this process. */
   #layout: Layout | undefined;
   #decoded: WeakRef<KubeObject> | undefined;
@@ -38,15 +53,17 @@ export class CachedObject {
   #keptForms: Map<unknown, object> | undefined;
   #answer: { asker: object; value: boolean } | undefined;
 
-  constructor(key: string, revision: number, value: Uint8Array, options: { isOutdated?: boolean } = {}) {
+  constructor(key: string, revision: number, value: Uint8Array, options: CachedObjectOptions = {}) {
     this.key = key;
-    this.isOutdated = options.isOutdated ?? false;
+    this.#isOutdated = options.isOutdated ?? false;
     this.revision = revision;
     this.sizeBytes = value.byteLength;
     this.#stored = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-    this.metadataAt = this.#stored.indexOf(metadataMark);
-    if (this.metadataAt < 0) throw new Error(`the stored value of ${key} is not an object of the API`);
+    this.#metadataAt = this.#stored.indexOf(metadataMark);
+    if (this.#metadataAt < 0) throw new Error(`the stored value of ${key} is not an object of the API`);
     const written = justWritten.get(value);
+    this.#completion = written ? undefined : options.completion;
+    this.#isComplete = !this.#completion;
     if (!written) return;
     justWritten.delete(value);
     this.#decoded = new WeakRef(frozenAt(written.object, revision));
@@ -57,16 +74,29 @@ export class CachedObject {
   /** The stored version's JSON, with its resourceVersion. Made when a client outside of this process asks first. */
   get bytes(): Buffer {
     if (this.#bytes) return this.#bytes;
-    this.#bytes = withVersion(this.#stored!, this.metadataAt, this.revision);
+    this.#complete();
+    this.#bytes = withVersion(this.#stored!, this.#metadataAt, this.revision);
     this.#stored = undefined;
     return this.#bytes;
+  }
+
+  /** Where `"metadata"` starts within {@link bytes}: items of typed lists leave out what stands before. */
+  get metadataAt(): number {
+    this.#complete();
+    return this.#metadataAt;
+  }
+
+  /** The store holds it in another version than today's, or without a default of today: every update writes it anew. */
+  get isOutdated(): boolean {
+    this.#complete();
+    return this.#isOutdated;
   }
 
   /** Decoded, shared and frozen. */
   get object(): KubeObject {
     const known = this.#decoded?.deref();
     if (known) return known;
-    const { object, hasBigints } = this.#decode();
+    const { object, hasBigints } = this.#complete() ?? this.#decode();
     this.#decoded = new WeakRef(deepFreeze(object));
     this.#hasBigints = hasBigints;
     return object;
@@ -81,12 +111,14 @@ export class CachedObject {
 
   /** An own copy, free to change. */
   copy(): KubeObject {
+    this.#complete();
     return this.#decode().object;
   }
 
   /** The bytes as the store holds them: without the resourceVersion. */
   storedValue(): Buffer {
-    return this.#stored ?? withoutVersion(this.#bytes!, this.metadataAt);
+    this.#complete();
+    return this.#stored ?? withoutVersion(this.#bytes!, this.#metadataAt);
   }
 
   /** The next state in bytes, made of these where it shares parts; undefined when it does not, or little is known. */
@@ -99,7 +131,7 @@ export class CachedObject {
 
   /** The same state under another revision: what watchers get when the object has left their selection or is gone. */
   at(revision: number, stored: Uint8Array = this.storedValue()): CachedObject {
-    const moved = new CachedObject(this.key, revision, stored);
+    const moved = new CachedObject(this.key, revision, stored, { completion: this.#completion });
     const decoded = this.#decoded?.deref();
     // Its parts are frozen already: only the metadata are made anew.
     if (decoded) {
@@ -109,7 +141,27 @@ export class CachedObject {
     return moved;
   }
 
-  #decode(): { object: KubeObject; hasBigints: boolean } {
+  /**
+   * Finds out, when somebody looks for the first time, whether the object has today's defaults, and gives it them: whoever
+   * reads never sees less than what a write would store. What this process wrote has them. Gives what it decoded for that.
+   */
+  #complete(): Decoded | undefined {
+    if (this.#isComplete) return undefined;
+    this.#isComplete = true;
+    const stored = this.#stored!;
+    const decoded = this.#decode();
+    this.#completion!(decoded.object);
+    const value = encodeForStore(decoded.object);
+    // Values that other writers laid out otherwise may say the same.
+    if (!value.equals(stored) && !equalJson(decoded.object, this.#decode().object)) {
+      this.#stored = value;
+      this.#metadataAt = value.indexOf(metadataMark);
+      this.#isOutdated = true;
+    }
+    return decoded;
+  }
+
+  #decode(): Decoded {
     const { value, hasBigints } = readExactJson(decoder.decode(this.#bytes ?? this.#stored));
     const object = value as KubeObject;
     if (this.#bytes) return { object, hasBigints };

@@ -1,7 +1,7 @@
 /** The current objects of one resource in key order, its recent history, and its watchers. */
 import { SortedKeys } from '../../base/sorted-keys.ts';
 import { startTimeSlices } from '../../base/time-slices.ts';
-import { CachedObject } from './cached-object.ts';
+import { CachedObject, type Completion } from './cached-object.ts';
 
 /** A change of one object, as history keeps it. */
 export interface CacheEvent {
@@ -27,6 +27,8 @@ const gatheredAtOnceMax = 256;
 export class ResourceCache {
   /** Storage prefix with slashes around: `/registry/pods/`. */
   readonly prefix: string;
+  /** For objects that are read from the store; undefined for kinds without defaults. */
+  readonly completion: Completion | undefined;
   readonly #objects = new Map<string, CachedObject>();
   readonly #keys = new SortedKeys();
   /** Of each reading that goes on: what has changed since it began, as it was. */
@@ -40,8 +42,9 @@ export class ResourceCache {
   /** Grows with every change of an object, so that results computed from the objects can be checked for staleness. */
   changes = 0;
 
-  constructor(prefix: string, revision: number) {
+  constructor(prefix: string, revision: number, completion?: Completion) {
     this.prefix = prefix;
+    this.completion = completion;
     this.#historySince = revision;
     this.#lastChange = revision;
   }
@@ -117,9 +120,14 @@ export class ResourceCache {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** A state as the store holds it. */
+  stored(key: string, revision: number, value: Uint8Array): CachedObject {
+    return new CachedObject(key, revision, value, { completion: this.completion });
+  }
+
   /** For the initial list and for entries that were there before the resource was: no history, no listeners. */
   load(key: string, revision: number, value: Uint8Array): void {
-    this.#objects.set(key, new CachedObject(key, revision, value));
+    this.#objects.set(key, this.stored(key, revision, value));
     this.#keys.add(key);
     this.changes++;
   }
@@ -130,8 +138,7 @@ export class ResourceCache {
     for (const changed of this.#changedBefore) if (!changed.has(key)) changed.set(key, previous);
     const isDelete = type === 'delete';
     // A delete event carries the state before it, which is usually decoded already.
-    const object =
-      isDelete && previous ? previous.at(revision, value) : new CachedObject(key, revision, value);
+    const object = isDelete && previous ? previous.at(revision, value) : this.stored(key, revision, value);
     if (!isDelete) {
       this.#objects.set(key, object);
       if (!previous) this.#keys.add(key);

@@ -5,6 +5,7 @@
 import { type Clock, pause, type Timer } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { CompactedError, SlowWatcherError, type Store, type StoreEvent } from '../../storage/store.ts';
+import type { Completion } from './cached-object.ts';
 import { type CacheEvent, ResourceCache } from './resource-cache.ts';
 
 export const registryPrefix = '/registry/';
@@ -112,11 +113,11 @@ export class StoreView {
   }
 
   /** The cache of a storage prefix such as `pods` or `services/specs`; makes it when it is new. */
-  claim(storagePrefix: string): ResourceCache {
+  claim(storagePrefix: string, completion?: Completion): ResourceCache {
     const known = this.#caches.get(storagePrefix);
     if (known) return known;
     const prefix = `${registryPrefix}${storagePrefix}/`;
-    const cache = new ResourceCache(prefix, this.#revision);
+    const cache = new ResourceCache(prefix, this.#revision, completion);
     this.#caches.set(storagePrefix, cache);
     for (const [key, entry] of this.#unclaimed.take(prefix)) {
       try {

@@ -3,7 +3,7 @@
 import { expired } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import { CompactedError, type Store, type StoreEvent } from '../../storage/store.ts';
-import { CachedObject } from './cached-object.ts';
+import type { CachedObject } from './cached-object.ts';
 import { PreparingSink } from './preparing-sink.ts';
 import type { CacheEvent, ResourceCache } from './resource-cache.ts';
 import { isSelected, type Selection, type WatchedEvent, watchedEventOf } from './selection.ts';
@@ -211,8 +211,8 @@ function cacheEventOf(cache: ResourceCache, event: StoreEvent): CacheEvent {
   return {
     type,
     revision,
-    object: new CachedObject(key, revision, value),
-    previous: previous && new CachedObject(key, previous.revision, previous.value),
+    object: cache.stored(key, revision, value),
+    previous: previous && cache.stored(key, previous.revision, previous.value),
   };
 }
 

@@ -47,7 +47,8 @@ function defaultContainer(
   if (container.ports)
     for (const port of container.ports) {
       port.protocol ||= 'TCP';
-      if (hostNetwork) port.hostPort ||= port.containerPort;
+      if (hostNetwork && !port.hostPort && port.hostPort !== port.containerPort)
+        port.hostPort = port.containerPort;
     }
   if (container.env)
     for (const { valueFrom } of container.env) {
