@@ -19,6 +19,7 @@ import type { ResourceCodec } from '../registry/codec.ts';
 import type { KindOptions } from '../registry/kind-registry.ts';
 import { convertedNow, type VersionConverter } from '../registry/version-converter.ts';
 import { customCodec } from './custom-codec.ts';
+import { nestedCount, nestedString } from './nested-value.ts';
 import { type ConversionServices, WebhookConverter } from './webhook-conversion.ts';
 
 export interface CustomKindServices extends ConversionServices {
@@ -261,21 +262,20 @@ function hasDuplicates(schema: StructuralSchema, old: CustomObject): boolean {
   return validateListItems(schema, old).next().done !== true;
 }
 
+const countMax = 2 ** 31 - 1;
+
 function* validateScale(object: CustomObject, scale: ScalePaths): FieldErrors {
   for (const path of [scale.specReplicasPath, scale.statusReplicasPath]) {
-    const [replicas] = findAll(parseJsonPath(path), object);
-    if (replicas === undefined || replicas === null) continue;
-    if (typeof replicas !== 'bigint' && !Number.isInteger(replicas)) {
-      const type = typeof replicas === 'number' ? 'float64' : typeof replicas;
-      yield invalidValue(
-        path,
-        0,
-        `${path} accessor error: ${JSON.stringify(replicas)} is of the type ${type}, expected int64`,
-      );
-    } else if ((replicas as number) < 0) {
-      yield invalidValue(path, replicas, 'should be a non-negative integer');
-    }
+    const found = nestedCount(object, path);
+    if ('problem' in found) yield invalidValue(path, 0, found.problem);
+    else if ('absent' in found) continue;
+    else if (found.value < 0) yield invalidValue(path, found.value, 'should be a non-negative integer');
+    else if (found.value > countMax)
+      yield invalidValue(path, found.value, `should be less than or equal to ${countMax}`);
   }
+  const { labelSelectorPath } = scale;
+  const selector = labelSelectorPath && nestedString(object, labelSelectorPath);
+  if (selector && 'problem' in selector) yield invalidValue(labelSelectorPath, '', selector.problem);
 }
 
 function columnsOf({ additionalPrinterColumns }: CustomResourceDefinitionVersion): Column[] {

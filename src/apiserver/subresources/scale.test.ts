@@ -175,8 +175,89 @@ test('the scale of a custom resource touches what its definition names, and noth
   assert.equal((await server.ask('POST', path, object)).status, 422, 'a status that is no number');
   assert.equal((await server.ask('POST', path, { ...object, status: {} })).status, 201);
   const read = await server.ask('GET', `${path}/web/scale`);
-  assert.deepEqual([read.status, read.object.status], [200, { replicas: 0 }]);
+  assert.equal(
+    read.object.message,
+    'Internal error occurred: the spec replicas field ".spec.__proto__.replicas" does not exist',
+  );
   const written = await server.ask('PUT', `${path}/web/scale`, scale(7));
   assert.equal(({} as { replicas?: number }).replicas, undefined);
   assert.equal(written.object.spec?.replicas, 7);
+});
+
+test('the scale of a custom resource is judged where its definition says, in the words of upstream', async () => {
+  await using server = await createTestServer();
+  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
+  const paths = {
+    specReplicasPath: '.spec.replicas',
+    statusReplicasPath: '.status.replicas',
+    labelSelectorPath: '.status.selector',
+  };
+  const version = { name: 'v1', served: true, storage: true, schema, subresources: { scale: paths } };
+  const names = { plural: 'odds', kind: 'Odd' };
+  await server.ask('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
+    metadata: { name: 'odds.example.com' },
+    spec: { group: 'example.com', scope: 'Namespaced', names, versions: [version] },
+  });
+  const path = '/apis/example.com/v1/namespaces/default/odds';
+  const create = (rest: object) =>
+    server.ask('POST', path, {
+      apiVersion: 'example.com/v1',
+      kind: 'Odd',
+      metadata: { name: 'web' },
+      ...rest,
+    });
+  for (const [rest, problem] of [
+    [
+      { spec: 'x' },
+      '.spec.replicas: Invalid value: 0: .spec.replicas accessor error: x is of the type string, expected map[string]interface{}',
+    ],
+    [
+      { spec: { replicas: 'many' } },
+      '.spec.replicas: Invalid value: 0: .spec.replicas accessor error: many is of the type string, expected int64',
+    ],
+    [
+      { spec: { replicas: 2147483648 } },
+      '.spec.replicas: Invalid value: 2147483648: should be less than or equal to 2147483647',
+    ],
+    [
+      { status: { selector: { a: 1 } } },
+      '.status.selector: Invalid value: "": .status.selector accessor error: map[a:1] is of the type map[string]interface {}, expected string',
+    ],
+  ] as const)
+    assert.equal((await create(rest)).object.message, `Odd.example.com "web" is invalid: ${problem}`);
+  assert.equal((await create({ spec: null })).status, 201);
+  const written = await server.ask('PUT', `${path}/web/scale`, scale(7));
+  assert.deepEqual(
+    [written.status, written.object.message],
+    [500, 'value cannot be set because .spec is not a map[string]interface{}'],
+  );
+});
+
+test('a scale is of the object that its path names', async () => {
+  await using server = await createTestServer();
+  const { object: made } = await server.ask('POST', deployments, deployment(2));
+  const { uid } = made.metadata;
+  const put = (metadata: object) => server.ask('PUT', scalePath, { ...scale(3), metadata });
+  const patch = (metadata: object) =>
+    server.ask('PATCH', scalePath, { metadata, spec: { replicas: 3 } }, 'application/merge-patch+json');
+  for (const [answer, code, text] of [
+    [await put({}), 400, /\(web based on URL\) was undeterminable: name must be provided/],
+    [await put({ name: 'web', namespace: 'other' }), 400, /namespace of the provided object does not match/],
+    [
+      await patch({ name: 'other' }),
+      400,
+      /the name of the object \(other\) does not match the name on the URL \(web\)/,
+    ],
+    [
+      await patch({ uid: 'x' }),
+      409,
+      new RegExp(
+        `deployments/scale.apps "web": Precondition failed: UID in precondition: x, UID in object meta: ${uid}`,
+      ),
+    ],
+  ] as const) {
+    assert.equal(answer.status, code, JSON.stringify(answer.object));
+    assert.match(answer.object.message, text);
+  }
+  assert.equal((await server.ask('GET', scalePath)).object.spec.replicas, 2);
 });

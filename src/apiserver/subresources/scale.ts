@@ -9,7 +9,15 @@ import { decodeParsed } from '../../api/schema/body.ts';
 import { type FieldSet, setOf } from '../../api/schema/field-set.ts';
 import { applyPatch } from '../../api/schema/patch.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { badRequest, invalid, methodNotAllowed, notFound, StatusError } from '../../api/status.ts';
+import {
+  conflict,
+  internalError,
+  invalid,
+  methodNotAllowed,
+  notFound,
+  StatusError,
+} from '../../api/status.ts';
+import { nestedCount, nestedString, setNestedValue } from '../custom-resources/nested-value.ts';
 import { isTrue } from '../http/path.ts';
 import { readApplyConfig } from '../registry/apply.ts';
 import { mediaTypeOf, readParsedBody } from '../registry/codec.ts';
@@ -37,14 +45,18 @@ export async function serveScale(
   resource: ServedResource,
 ): Promise<ApiResponse> {
   const { info } = context;
-  if (info.verb === 'get') return answer(scaleOf(resource, await readScaled(registry, context, resource)));
+  if (info.verb === 'get') {
+    const scaled = await readScaled(registry, context, resource);
+    requireReplicas(resource, scaled);
+    return answer(scaleOf(resource, scaled));
+  }
   if (info.verb !== 'update' && info.verb !== 'patch') throw methodNotAllowed();
   const write = writeRequest(context, resource);
   const isApply =
     info.verb === 'patch' && mediaTypeOf(context.request.header('content-type')) === applyMediaType;
   const wanted = isApply
     ? await readScaleApply(registry, context, write)
-    : await (info.verb === 'update' ? readScale(context) : readScalePatch(context));
+    : await (info.verb === 'update' ? readScale(context, write) : readScalePatch(context, write));
   const replicas = fieldAt(resource.definition.scale!.specReplicas);
   const changed = await changeObject(registry, write, {
     // Admission is about the scale; the object that bears it changes in nothing else.
@@ -86,7 +98,12 @@ function withManagedFields<T extends KubeObject>(object: T, entries: ManagedFiel
 
 /** `.spec.replicas` as a set of that one field. */
 function fieldAt(path: string): FieldSet {
-  return setOf(partsOf(path).map((name) => `f:${name}`))!;
+  return setOf(
+    path
+      .split('.')
+      .filter((part) => part !== '')
+      .map((name) => `f:${name}`),
+  )!;
 }
 
 /** What is not there is not found as a scale, in upstream's words. */
@@ -99,8 +116,15 @@ async function readScaled(
     return await readCurrent(registry, resource, info.namespace, info.name);
   } catch (error) {
     if (!(error instanceof StatusError) || error.reason !== 'NotFound') throw error;
-    throw notFound({ group: resource.group, plural: `${resource.plural}/scale` }, info.name);
+    throw notFound(partOf(resource), info.name);
   }
+}
+
+/** Of a custom resource that does not say how many it wants there is no scale. @throws StatusError 500 */
+function requireReplicas({ isCustom, definition }: ServedResource, { object }: CachedObject): void {
+  const { specReplicas } = definition.scale!;
+  if (isCustom && 'absent' in nestedCount(object, specReplicas))
+    throw internalError(`the spec replicas field ".${specReplicas}" does not exist`);
 }
 
 const columns: readonly Column[] = [
@@ -120,10 +144,7 @@ function scaleOf(resource: ServedResource, current: CachedObject): Scale {
   const object = current.object;
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const replicas = countAt(object, scale.specReplicas);
-  // A custom resource says where its selector is, if it has one.
-  const selectorPath = scale.labelSelector ?? (resource.isCustom ? undefined : '.spec.selector');
-  const chosen = selectorPath && valueAt(object, selectorPath);
-  const selector = typeof chosen === 'string' ? chosen : resource.isCustom ? '' : selectorText(chosen);
+  const selector = selectorOf(resource, object);
   return {
     kind: scaleType.kind,
     apiVersion: scaleApiVersion,
@@ -134,6 +155,14 @@ function scaleOf(resource: ServedResource, current: CachedObject): Scale {
       ...(selector && { selector }),
     },
   };
+}
+
+/** A custom resource says where its selector is, if it has one. */
+function selectorOf({ isCustom, definition }: ServedResource, object: KubeObject): string {
+  if (!isCustom) return selectorText((object as { spec?: { selector?: unknown } }).spec?.selector);
+  const path = definition.scale!.labelSelector;
+  const found = path && nestedString(object, path);
+  return found && 'value' in found ? found.value : '';
 }
 
 function withScale(resource: ServedResource, current: CachedObject, wanted: Scale): KubeObject {
@@ -148,12 +177,13 @@ function withScale(resource: ServedResource, current: CachedObject, wanted: Scal
   if (version) object.metadata.resourceVersion = version;
   else delete (object.metadata as { resourceVersion?: string }).resourceVersion;
   if (wanted.metadata?.uid) object.metadata.uid = wanted.metadata.uid;
-  setAt(object, resource.definition.scale!.specReplicas, replicas);
+  const problem = setNestedValue(object, resource.definition.scale!.specReplicas, replicas);
+  if (problem) throw new StatusError(500, '', problem);
   return object;
 }
 
-async function readScale(context: RequestContext): Promise<(current: Scale) => Scale> {
-  const { request, info } = context;
+async function readScale(context: RequestContext, write: WriteRequest): Promise<(current: Scale) => Scale> {
+  const { request } = context;
   const parsed = await readParsedBody(request, { kind: scaleType.kind, schema: scaleSchema });
   context.requestObject = parsed.value;
   const { object } = decodeParsed<Scale & Record<string, unknown>>(
@@ -162,21 +192,41 @@ async function readScale(context: RequestContext): Promise<(current: Scale) => S
     scaleType,
     fieldValidationOf(context),
   );
-  const name = object.metadata?.name;
-  if (name && name !== info.name)
-    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
+  object.metadata ??= {} as Scale['metadata'];
+  checkIdentity(write, object);
   return () => object;
 }
 
-async function readScalePatch(context: RequestContext): Promise<(current: Scale) => Scale> {
+async function readScalePatch(
+  context: RequestContext,
+  write: WriteRequest,
+): Promise<(current: Scale) => Scale> {
   const patch = await readPatch(context, { takesStrategic: true });
   return (current) => {
     const target = { schema: scaleSchema, expected: scaleType, validation: fieldValidationOf(context) };
     const { object: patched } = applyPatch<Scale & Record<string, unknown>>({ ...current }, patch, target);
+    checkIdentity(write, patched);
+    requireSame(write, patched, current);
     if (patched.metadata.resourceVersion === current.metadata.resourceVersion)
       delete (patched.metadata as { resourceVersion?: string }).resourceVersion;
     return patched;
   };
+}
+
+/** @throws StatusError 409 when the patch was meant for another object of that name */
+function requireSame({ resource, name }: WriteRequest, { metadata }: Scale, current: Scale): void {
+  const { uid } = current.metadata;
+  if (metadata.uid === uid) return;
+  throw conflict(
+    partOf(resource),
+    name,
+    `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${uid}`,
+  );
+}
+
+/** As errors name it. */
+function partOf({ group, plural }: ServedResource) {
+  return { group, plural: `${plural}/scale` };
 }
 
 /** Who owns the number is known by the object's managed fields; those of a scale live as long as the request. */
@@ -209,37 +259,8 @@ async function readScaleApply(
   };
 }
 
-/** A custom resource may have anything there: what is no number counts as none. */
+/** What is no number, in an object that an older definition allowed, counts as none. */
 function countAt(object: unknown, path: string): number {
-  const value = valueAt(object, path);
-  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : 0;
-}
-
-/** `.spec.replicas` and the like. */
-function valueAt(object: unknown, path: string): unknown {
-  return partsOf(path).reduce(ownValue, object);
-}
-
-/** Never what all objects inherit: the parts of a path are whatever a definition names. */
-function ownValue(value: unknown, part: string): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
-  return (value as Record<string, unknown>)[part];
-}
-
-function setAt(object: unknown, path: string, value: unknown): void {
-  const parts = partsOf(path);
-  let target = object as object;
-  for (const part of parts.slice(0, -1)) {
-    if (ownValue(target, part) === undefined) setOwn(target, part, {});
-    target = ownValue(target, part) as object;
-  }
-  setOwn(target, parts.at(-1)!, value);
-}
-
-function setOwn(target: object, part: string, value: unknown): void {
-  Object.defineProperty(target, part, { value, writable: true, enumerable: true, configurable: true });
-}
-
-function partsOf(path: string): string[] {
-  return path.split('.').filter((part) => part !== '');
+  const found = nestedCount(object, path);
+  return 'value' in found ? Number(found.value) : 0;
 }
