@@ -73,7 +73,8 @@ function* validateListMap(schema: JSONSchemaProps, keys: readonly string[], fiel
     yield invalidValue(`${field}.items.type`, items.type ?? '', why);
     return;
   }
-  for (const [index, key] of keys.entries()) {
+  const seen = new Set<string>();
+  for (const key of keys) {
     const property = items.properties?.[key];
     if (!property) yield invalidValue(keysPath, keys, 'entries must all be names of item properties');
     else if (property.type === 'array' || property.type === 'object')
@@ -82,7 +83,8 @@ function* validateListMap(schema: JSONSchemaProps, keys: readonly string[], fiel
         items.type,
         "must be a scalar type if parent array's x-kubernetes-list-type is map",
       );
-    if (keys.indexOf(key) < index) yield invalidValue(keysPath, keys, 'must not contain duplicate entries');
+    if (seen.has(key)) yield invalidValue(keysPath, keys, 'must not contain duplicate entries');
+    seen.add(key);
   }
 }
 
@@ -97,11 +99,12 @@ function* validateIdentity(schema: JSONSchemaProps, keys: readonly string[], fie
       `cannot be nullable when x-kubernetes-list-type is ${listType}`,
     );
   if (listType === 'set') return;
+  const always = new Set(items.required);
   for (const key of keys) {
     const property = items.properties?.[key];
     if (!property) continue;
     const path = `${field}.items.properties[${key}]`;
-    if (!items.required?.includes(key) && property.default === undefined)
+    if (!always.has(key) && property.default === undefined)
       yield required(
         `${path}.default`,
         'this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property',

@@ -174,19 +174,34 @@ function* validateIssued(next = '', before = ''): FieldErrors {
     yield forbiddenField('status.certificate', 'updates may not modify existing certificate content');
 }
 
-const pemBlock = /-----BEGIN ([^-]+)-----\r?\n([\s\S]*?)-----END \1-----/g;
-
 /** One certificate after the other, as PEM in Base64. */
 function certificateProblem(encoded: string): string | undefined {
-  const blocks = [...Buffer.from(encoded, 'base64').toString().matchAll(pemBlock)];
-  if (blocks.length === 0) return 'must contain at least one CERTIFICATE PEM block';
-  for (const [pem, type, body] of blocks) {
+  let isEmpty = true;
+  for (const { type, body } of pemBlocks(Buffer.from(encoded, 'base64').toString())) {
+    isEmpty = false;
     if (type !== 'CERTIFICATE')
       return `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(type)}`;
-    if (body!.includes(':')) return 'no PEM block headers are permitted';
-    if (!isCertificate(pem)) return 'x509: malformed certificate';
+    if (body.includes(':')) return 'no PEM block headers are permitted';
+    if (!isCertificate(`-----BEGIN ${type}-----\n${body}-----END ${type}-----`))
+      return 'x509: malformed certificate';
   }
-  return undefined;
+  return isEmpty ? 'must contain at least one CERTIFICATE PEM block' : undefined;
+}
+
+/** What stands between the last line that begins something and the line that ends it: each line is read once. */
+function* pemBlocks(text: string): Generator<{ type: string; body: string }> {
+  let type: string | undefined;
+  let lines: string[] = [];
+  for (const line of text.split(/\r?\n/)) {
+    const [, edge, name] = /^-----(BEGIN|END) ([^-]+)-----\s*$/.exec(line) ?? [];
+    if (edge === 'BEGIN') {
+      type = name;
+      lines = [];
+    } else if (edge === 'END') {
+      if (type !== undefined && type === name) yield { type, body: lines.join('') };
+      type = undefined;
+    } else lines.push(`${line}\n`);
+  }
 }
 
 function isCertificate(pem: string): boolean {

@@ -69,7 +69,8 @@ type Topologies = NonNullable<StorageClass['allowedTopologies']>;
 
 /** No two terms say the same, no key stands twice in one, and no value with one key. */
 function* validateTopologies(terms: Topologies): FieldErrors {
-  const seen: object[] = [];
+  /** How often a term was there, by what it says. */
+  const seen = new Map<string, number>();
   for (const [index, term] of terms.entries()) {
     const path = `allowedTopologies[${index}].matchLabelExpressions`;
     const values: Record<string, string[]> = {};
@@ -81,9 +82,10 @@ function* validateTopologies(terms: Topologies): FieldErrors {
     }
     // Upstream holds each term also against as many empty ones as there are terms.
     const empties = Object.keys(values).length === 0 ? terms.length : 0;
-    const same = seen.filter((other) => semanticEqual(values, other)).length;
+    const text = JSON.stringify(Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const same = seen.get(text) ?? 0;
     for (let count = 0; count < empties + same; count++) yield duplicate(path, '');
-    seen.push(values);
+    seen.set(text, same + 1);
   }
 }
 
@@ -91,8 +93,11 @@ type Topology = NonNullable<Topologies[number]['matchLabelExpressions']>[number]
 
 function* validateTopology({ key, values }: Topology, field: string): FieldErrors {
   if (!values?.length) yield required(`${field}.values`);
-  for (const [index, value] of (values ?? []).entries())
-    if (values.indexOf(value) < index) yield duplicate(`${field}.values[${index}]`, value);
+  const seen = new Set<string>();
+  for (const [index, value] of (values ?? []).entries()) {
+    if (seen.has(value)) yield duplicate(`${field}.values[${index}]`, value);
+    seen.add(value);
+  }
   yield* invalidFor(`${field}.key`, key, qualifiedNameProblems(key));
 }
 

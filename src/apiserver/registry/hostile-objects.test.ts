@@ -1,6 +1,7 @@
 /** Objects that no honest client makes are answered in moderate time. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { createAuthority, createSigningRequest } from '../../base/pki.ts';
 import { type Answer, configMaps, createTestServer, type TestServer } from '../server.fixture.ts';
 
 const cpuMsMax = 3000;
@@ -100,4 +101,87 @@ test('a text of many beginnings of certificate requests is no request', async ()
   const path = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
   const { status } = await soon(server.ask('POST', path, { metadata: { name: 'many' }, spec }));
   assert.equal(status, 422);
+});
+
+test('many topologies of a class, and many values of one, are told apart', async () => {
+  const classes = '/apis/storage.k8s.io/v1/storageclasses';
+  const term = (key: string, values: string[]) => ({ matchLabelExpressions: [{ key, values }] });
+  const made = (name: string, allowedTopologies: object[]) =>
+    soon(server.ask('POST', classes, { metadata: { name }, provisioner: 'd.io', allowedTopologies }));
+  const zones = (index: number) => [`z${index}`, 'z'];
+  assert.equal(
+    (
+      await made(
+        'terms',
+        times(5000, (index) => term('zone', zones(index))),
+      )
+    ).status,
+    201,
+  );
+  assert.equal(
+    (
+      await made('values', [
+        term(
+          'zone',
+          times(50_000, (index) => `z${index}`),
+        ),
+      ])
+    ).status,
+    201,
+  );
+  const { object } = await made('same', [term('zone', ['a', 'b']), term('zone', ['b', 'a'])]);
+  assert.match(object.message, /allowedTopologies\[1\]\.matchLabelExpressions: Duplicate value: ""$/);
+  const { object: twice } = await made('twice', [term('zone', ['a', 'b', 'a'])]);
+  assert.match(twice.message, /matchLabelExpressions\[0\]\.values\[2\]: Duplicate value: "a"$/);
+});
+
+test('a list in a definition that has many keys is judged key by key', async () => {
+  const keys = times(10_000, (index) => `k${index}`);
+  const properties = Object.fromEntries(keys.map((key) => [key, { type: 'string' }]));
+  const list = (names: string[]) => ({
+    type: 'array',
+    'x-kubernetes-list-type': 'map',
+    'x-kubernetes-list-map-keys': names,
+    items: { type: 'object', required: keys, properties },
+  });
+  const made = (names: string[]) => {
+    const schema = { openAPIV3Schema: { type: 'object', properties: { list: list(names) } } };
+    return soon(
+      server.ask('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
+        metadata: { name: 'manies.example.com' },
+        spec: {
+          group: 'example.com',
+          scope: 'Cluster',
+          names: { plural: 'manies', kind: 'Many' },
+          versions: [{ name: 'v1', served: true, storage: true, schema }],
+        },
+      }),
+    );
+  };
+  assert.match((await made(['k1', 'k2', 'k1'])).object.message, /must not contain duplicate entries$/);
+  assert.equal((await made(keys)).status, 201);
+});
+
+test('a certificate of many beginnings without an end is none', async () => {
+  const requests = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
+  const authority = await createAuthority('ca');
+  const { request } = await createSigningRequest({ commonName: 'x' });
+  const spec = {
+    request: Buffer.from(request).toString('base64'),
+    signerName: 'd.io/s',
+    usages: ['digital signature'],
+  };
+  const { object: made } = await server.ask('POST', requests, { metadata: { name: 'r' }, spec });
+  const issue = (text: string) =>
+    soon(
+      server.ask('PUT', `${requests}/r/status`, {
+        ...made,
+        status: { certificate: Buffer.from(text).toString('base64') },
+      }),
+    );
+  const { object } = await issue('-----BEGIN CERTIFICATE-----\n'.repeat(60_000));
+  assert.match(object.message, /must contain at least one CERTIFICATE PEM block/);
+  assert.match((await issue('-----BEGIN X-----\nAA==\n-----END X-----\n')).object.message, /found "X"/);
+  const { status, object: issued } = await issue(`about it:\n${authority.cert}\n${authority.cert}`);
+  assert.equal(status, 200, JSON.stringify(issued));
 });

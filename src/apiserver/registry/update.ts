@@ -237,7 +237,7 @@ function checkVersion(
     throw conflict(
       resource,
       name,
-      `StorageError: invalid object, Code: 4, Key: ${cacheOf(resource).prefix.replace('/registry', '')}${current.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${currentUid}`,
+      `StorageError: invalid object, Code: 4, Key: ${cacheOf(resource).prefix}${current.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${currentUid}`,
     );
   if (resourceVersion && resourceVersion !== '0' && resourceVersion !== String(current.revision))
     throw conflict(resource, name, modifiedMessage);
