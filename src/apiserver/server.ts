@@ -137,7 +137,7 @@ async function followObjects(parts: ApiServerParts): Promise<LocalServices> {
     resourceQuota(objects, (quota) => own.client.update(ResourceQuota, quota, { subresource: 'status' })),
   );
   const celTimes = celMetrics(metrics, clock);
-  new CustomResources({ kinds, view, webhooks, random, celTimes, ...own }).start();
+  new CustomResources({ kinds, view, store: options.store, webhooks, random, celTimes, ...own }).start();
   await followFlowSchemas({ kinds, objects, ...own });
   await followPolicies({ kinds, objects, ...own });
   parts.aggregation.start();

@@ -112,7 +112,7 @@ function identityOf(
     singular: names.singular ?? names.kind.toLowerCase(),
     shortNames: names.shortNames ?? [],
     categories: names.categories ?? [],
-    storagePrefix: `${spec.group}/${names.plural}`,
+    storagePrefix: instancesPrefix(spec),
   };
 }
 
@@ -186,6 +186,11 @@ interface VersionValidatorOptions {
   /** Without one an object looks the same in all versions. */
   converter: VersionConverter | undefined;
   times: CelTimes;
+}
+
+/** Where a definition's instances are stored. */
+export function instancesPrefix({ group, names }: CustomResourceDefinition['spec']): string {
+  return `${group}/${names.plural}`;
 }
 
 /** What one version has to say of an object, as that version shows it. */

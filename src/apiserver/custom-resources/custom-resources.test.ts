@@ -284,3 +284,37 @@ test('a printer column whose path cannot be read is empty, and the definition is
     ],
   );
 });
+
+test('a definition that cannot be served takes its instances along, whatever holds them', async () => {
+  const own = createMemoryStore();
+  const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  const instances = '/apis/example.com/v1/namespaces/default/cogs';
+  {
+    await using before = await createTestServer({ store: own });
+    const schema = { openAPIV3Schema: { type: 'object' } };
+    await before.ask('POST', definitions, {
+      metadata: { name: 'cogs.example.com' },
+      spec: {
+        group: 'example.com',
+        scope: 'Namespaced',
+        names: { plural: 'cogs', kind: 'Cog' },
+        versions: [{ name: 'v1', served: true, storage: true, schema }],
+      },
+    });
+    const cog = { apiVersion: 'example.com/v1', kind: 'Cog', metadata: { name: 'c', finalizers: ['a.b/c'] } };
+    await before.clock.advanceUntil(async () => (await before.ask('POST', instances, cog)).status === 201);
+  }
+  const stored = async (key: string) => (await own.get(key)).entry;
+  const entry = (await stored('/registry/customresourcedefinitions/cogs.example.com'))!;
+  const odd = JSON.parse(Buffer.from(entry.value).toString());
+  odd.spec.versions[0].selectableFields = [{ jsonPath: '.spec[' }];
+  await own.update(entry.key, Buffer.from(JSON.stringify(odd)), entry.modRevision);
+  await using server = await createTestServer({ store: own });
+  assert.equal((await server.ask('GET', instances)).status, 404);
+  assert.ok(await stored('/registry/example.com/cogs/default/c'));
+  await server.ask('DELETE', `${definitions}/cogs.example.com`);
+  await server.clock.advanceUntil(async () => {
+    return (await server.ask('GET', `${definitions}/cogs.example.com`)).status === 404;
+  });
+  assert.equal(await stored('/registry/example.com/cogs/default/c'), undefined);
+});

@@ -12,10 +12,11 @@ import { backoffDelayMs } from '../../base/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
+import type { Store } from '../../storage/store.ts';
 import type { KindRegistry } from '../registry/kind-registry.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { StoreView } from '../watch-cache/store-view.ts';
-import { type CustomKindServices, customKind } from './custom-kind.ts';
+import { type CustomKindServices, customKind, instancesPrefix } from './custom-kind.ts';
 import { approvalConditions, hasCondition, mergeConditions, type NamesInUse, planNames } from './names.ts';
 
 const retry = { firstMs: 20, maxMs: 5_000 };
@@ -25,6 +26,7 @@ const deletionsMax = 32;
 export interface CustomResourcesOptions extends CustomKindServices {
   kinds: KindRegistry;
   view: StoreView;
+  store: Store;
   /** Of the server itself: may do everything. */
   client: Client;
   clock: Clock;
@@ -197,13 +199,12 @@ export class CustomResources {
     const { name, finalizers = [] } = definition.metadata;
     if (!finalizers.includes(cleanupFinalizer)) return;
     const served = this.#served.get(name);
-    const cache =
-      served &&
-      this.#options.kinds.findStored(served.definition.type.group, served.definition.type.plural)?.cache;
-    if (served && cache && cache.size > 0) {
+    const cache = this.#options.view.claim(instancesPrefix(definition.spec));
+    if (cache.size > 0) {
       const reason = 'InstanceDeletionInProgress';
       await this.#setTerminating(definition, 'True', reason, 'CustomResource deletion is in progress');
-      await this.#deleteInstances(served.definition, cache);
+      if (served) await this.#deleteInstances(served.definition, cache);
+      else await this.#discardInstances(cache);
       if (cache.size > 0) {
         // Finalizers hold some back: looked at again when one of them is gone.
         this.#enqueueWhenEmpty(name, cache);
@@ -220,7 +221,8 @@ export class CustomResources {
       (finalizer) => finalizer !== cleanupFinalizer,
     );
     const metadata = { ...current.metadata, finalizers: remaining };
-    await this.#options.client.update(CustomResourceDefinition, { ...current, metadata });
+    // With the status, since the rest may be what today's rules refuse.
+    await this.#writeStatus({ ...current, metadata });
   }
 
   /** Once however often it is asked for: the definition is looked at with each of its changes. */
@@ -252,6 +254,18 @@ export class CustomResources {
     }
     // One that may not go holds none of the others back.
     if (failures.length > 0) throw failures[0];
+  }
+
+  /** Of a definition that cannot be served: nobody can reach them, not even to take their finalizers away. */
+  async #discardInstances(cache: ResourceCache): Promise<void> {
+    const { store, view, signal } = this.#options;
+    for (const { key, revision } of [...cache.values()]) {
+      if (signal.aborted) return;
+      const result = await store.delete(cache.prefix + key, revision);
+      if (!result.ok) continue;
+      view.written(result.revision);
+      await view.reached(result.revision);
+    }
   }
 
   async #setTerminating(
