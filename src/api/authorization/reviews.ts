@@ -45,8 +45,8 @@ export const localSubjectAccessReviewKind = defineKind(LocalSubjectAccessReview,
   *validate({ metadata, spec }) {
     yield* validateAttributes(spec);
     yield* somebody(spec);
-    const { namespace: own, ...others } = metadata;
-    yield* emptyMetadata(others, 'must be empty except for namespace');
+    yield* emptyMetadata(metadata, 'must be empty except for namespace', 'namespace');
+    const own = metadata.namespace;
     const namespace = spec?.resourceAttributes?.namespace ?? '';
     if (spec?.resourceAttributes && namespace !== (own ?? ''))
       yield invalidValue('spec.resourceAttributes.namespace', namespace, 'must match metadata.namespace');
@@ -79,10 +79,13 @@ interface Asked {
 }
 
 /** A review is about nothing that is stored. */
-function* emptyMetadata(metadata: Partial<KubeObject['metadata']>, why: string): FieldErrors {
-  const { managedFields: _, ...others } = metadata;
-  if (Object.values(others).some((value) => value !== undefined && value !== ''))
-    yield invalidValue('metadata', metadata, why);
+/** But for what the server sets itself, and `allowed`; it is quoted in the order of its type. */
+function* emptyMetadata(metadata: Partial<KubeObject['metadata']>, why: string, allowed = ''): FieldErrors {
+  const { name, namespace, managedFields, ...others } = metadata;
+  const ordered = { name, namespace, ...others, managedFields };
+  const isSet = ([field, value]: [string, unknown]) =>
+    field !== allowed && field !== 'managedFields' && value !== undefined && value !== '';
+  if (Object.entries(ordered).some(isSet)) yield invalidValue('metadata', ordered, why);
 }
 
 function* validateAttributes(spec: Asked | undefined): FieldErrors {

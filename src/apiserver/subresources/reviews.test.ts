@@ -93,3 +93,17 @@ test('a token request is an object made now, of the namespace of its path', asyn
   assert.equal(managedFields[0].subresource, 'token');
   assert.match((await request({ namespace: 'x' })).object.message, /^the namespace of the provided object/);
 });
+
+test('a local review has its namespace where it stands, and in what is quoted of it', async () => {
+  await using server = await createTestServer();
+  const path = '/apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews';
+  const spec = { user: 'u', resourceAttributes: { namespace: 'default', verb: 'get', resource: 'pods' } };
+  const { object } = await server.ask('POST', path, { spec });
+  assert.deepEqual(Object.keys(object), ['kind', 'apiVersion', 'metadata', 'spec', 'status']);
+  assert.equal(object.metadata.namespace, 'default');
+  const { object: refused } = await server.ask('POST', path, { metadata: { name: 'x' }, spec });
+  assert.match(
+    refused.message,
+    /metadata: Invalid value: \{"name":"x","namespace":"default","managedFields":\[.*: must be empty except for namespace$/,
+  );
+});

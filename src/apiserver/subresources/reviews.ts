@@ -69,8 +69,10 @@ function handlerOf(answer: Answer): ReviewHandler {
     const request = writeRequest(context, resource);
     trackFields(registry, request, undefined, review);
     validateNewReview(request, review);
-    review.status = await answer(review, context);
-    const plain = convertFromStored(resource, review);
+    const status = await answer(review, context);
+    // Metadata that the client left out were added behind the rest.
+    const { kind, apiVersion, metadata, ...asked } = review;
+    const plain = convertFromStored(resource, { kind, apiVersion, metadata, ...asked, status } as Review);
     return { type: 'object', status: 201, resource, object: { plain } };
   };
 }
