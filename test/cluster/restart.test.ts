@@ -59,3 +59,23 @@ test('what fails its liveness probe starts anew at once, and is held back only w
   await cluster.until(isHeldBack);
   assert.equal(await restarts(), 2);
 });
+
+test('a container whose postStart hook fails is stopped as others are, with its preStop hook', async () => {
+  await using cluster = await createCluster({ nodes: 1, behaviour: () => ({ healthy: false }) });
+  const { client } = cluster;
+  const at = { namespace: 'default', name: 'p' };
+  const hook = { exec: { command: ['do'] } };
+  const lifecycle = { postStart: hook, preStop: hook };
+  await client.create(Pod, {
+    metadata: at,
+    spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'c', image: 'busybox:1', lifecycle }] },
+  });
+  const told = async () =>
+    (await client.list(Event, { namespace: 'default' })).items.map(
+      ({ reason, message }) => `${reason} ${message}`,
+    );
+  await cluster.until(async () => (await told()).includes('FailedPreStopHook PreStopHook failed'));
+  const events = await told();
+  assert.ok(events.includes('FailedPostStartHook PostStartHook failed'));
+  assert.ok(events.includes('Killing FailedPostStartHook'));
+});

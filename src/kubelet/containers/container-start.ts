@@ -7,7 +7,9 @@ import { RuntimeError } from '../cri/runtime-error.ts';
 import { ImageProblem } from '../images/image-manager.ts';
 import { parseImageName } from '../images/image-name.ts';
 import { missingPullSecretsMessage, pullSecretsOf } from '../images/pull-secrets.ts';
+import { specifiedGraceSeconds } from '../pod/pod-end.ts';
 import { containerEvents, podEvents } from '../pod/pod-events.ts';
+import { stopContainer } from '../pod/pod-termination.ts';
 import { containerConfigOf } from '../spec/container-config.ts';
 import { ContainerConfigError, computeEnvironment } from '../spec/environment.ts';
 import { isRecursivelyReadOnly } from '../spec/recursive-read-only.ts';
@@ -45,6 +47,8 @@ export interface ContainerStart {
   started(containerId: string): void;
   /** The pod is being terminated: hooks are cut short. */
   interrupt: AbortSignal;
+  /** Its grace is over early. */
+  hurry: AbortSignal;
   /**
    * A pull begins, which may take long; `shows`: the container was waiting in back-off, which must be visible once
    * before.
@@ -175,8 +179,16 @@ async function runPostStart(context: KubeletContext, start: ContainerStart, id: 
       container: container.name,
       error,
     });
-    events.normal('Killing', 'FailedPostStartHook');
-    await context.runtime.stopContainer(id, pod.spec.terminationGracePeriodSeconds ?? 30);
+    // With its preStop hook, as whenever a container is stopped.
+    await stopContainer(context, {
+      pod,
+      spec: container,
+      container: { id, name: container.name },
+      graceSeconds: specifiedGraceSeconds(pod),
+      message: 'FailedPostStartHook',
+      podIp: target.podIp,
+      hurry: start.hurry,
+    });
     throw new StartProblem({ reason: 'PostStartHookError', message: (error as Error).message }, 0);
   }
 }

@@ -66,6 +66,7 @@ export class ContainerStarter {
         ...(targetId && { targetId }),
         started: () => this.#noteStart(name),
         interrupt: record.end.interrupt,
+        hurry: record.end.hurry,
         pulling(shows) {
           hasPulled = true;
           record.startLatency.pulling();

@@ -13,7 +13,7 @@ import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
 export interface ContainerStop {
   pod: Pod;
   spec: core.Container | undefined;
-  container: ObservedContainer;
+  container: Pick<ObservedContainer, 'id' | 'name'>;
   graceSeconds: number;
   /** For the Killing event. */
   message: string;
@@ -29,7 +29,7 @@ export interface ContainerStop {
 /** The least time in seconds that a container gets to end, after its preStop hook and the wait for its turn. */
 const afterWaitMinSeconds = 2;
 
-async function stopContainer(context: KubeletContext, stop: ContainerStop): Promise<void> {
+export async function stopContainer(context: KubeletContext, stop: ContainerStop): Promise<void> {
   const { pod, spec, container, graceSeconds, turn } = stop;
   const events = containerEvents(context.recorder, pod, spec ?? { name: container.name });
   events.normal('Killing', stop.message);
