@@ -1,7 +1,10 @@
 /** Runs a container's hooks, right after its start and right before its end. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { messageOf } from '../../base/error-message.ts';
 import type { KubeletContext } from '../context.ts';
+import { podEvents } from '../pod/pod-events.ts';
+import type { HttpCheck } from '../probes/dialer.ts';
 import { joinHostPort, resolvePort } from '../probes/probe-run.ts';
 
 export interface HookTarget {
@@ -13,8 +16,9 @@ export interface HookTarget {
 
 /** The time limit of an HTTP hook; apart from that, only the grace period limits it. */
 const httpTimeoutMs = 60_000;
+const userAgent = 'kube-lifecycle/1.36';
 
-/** @throws Error with the message for the event */
+/** @throws Error with the message for the container's status */
 export async function runHook(
   context: KubeletContext,
   hook: core.LifecycleHandler,
@@ -23,7 +27,15 @@ export async function runHook(
 ): Promise<void> {
   if (hook.exec) return runExecHook(context, hook.exec.command ?? [], target, timeoutSeconds);
   if (hook.sleep) return context.clock.sleep(hook.sleep.seconds * 1000, signal);
-  if (hook.httpGet) return runHttpHook(context, hook.httpGet, target, signal);
+  if (hook.httpGet) {
+    const { path = '' } = hook.httpGet;
+    return runHttpHook(context, hook.httpGet, target, signal).catch((error: unknown) => {
+      throw new Error(
+        `HTTP lifecycle hook (${path}) for ${nameOf(target)} failed - error: ${messageOf(error)}`,
+        { cause: error },
+      );
+    });
+  }
   if (hook.tcpSocket) {
     const port = resolvePort(hook.tcpSocket.port, target.container);
     if (port === undefined) throw new Error(`couldn't find port: ${hook.tcpSocket.port}`);
@@ -48,14 +60,19 @@ async function runExecHook(
     timeoutSeconds,
   );
   if (exitCode === 0) return;
-  const { name, namespace, uid } = target.pod.metadata;
   const words = command.join(' ');
   const message = JSON.stringify(Buffer.concat([stdout, stderr]).toString());
   throw new Error(
-    `Exec lifecycle hook ([${words}]) for Container "${target.container.name}" in Pod "${name}_${namespace}(${uid})" failed - error: command '${words}' exited with ${exitCode}: ${stderr.toString()}, message: ${message}`,
+    `Exec lifecycle hook ([${words}]) for ${nameOf(target)} failed - error: command '${words}' exited with ${exitCode}: ${stderr.toString()}, message: ${message}`,
   );
 }
 
+function nameOf({ container, pod }: HookTarget): string {
+  const { name, namespace, uid } = pod.metadata;
+  return `Container "${container.name}" in Pod "${name}_${namespace}(${uid})"`;
+}
+
+/** Whoever answers has been told, whatever the answer. */
 async function runHttpHook(
   context: KubeletContext,
   action: core.HTTPGetAction,
@@ -64,18 +81,36 @@ async function runHttpHook(
 ): Promise<void> {
   const port = resolvePort(action.port, target.container);
   if (port === undefined) throw new Error(`couldn't find port: ${action.port}`);
-  const answer = await context.machine.dialer.http(
-    {
-      scheme: (action.scheme ?? 'HTTP').toLowerCase() as 'http' | 'https',
-      host: action.host || target.podIp,
-      port,
-      path: action.path?.startsWith('/') ? action.path : `/${action.path ?? ''}`,
-      headers: action.httpHeaders ?? [],
-      timeoutMs: httpTimeoutMs,
-      signal,
-    },
-    target.containerId,
+  const check: HttpCheck = {
+    scheme: (action.scheme ?? 'HTTP').toLowerCase() as HttpCheck['scheme'],
+    host: action.host || target.podIp,
+    port,
+    path: action.path?.startsWith('/') ? action.path : `/${action.path ?? ''}`,
+    headers: headersOf(action),
+    timeoutMs: httpTimeoutMs,
+    signal,
+  };
+  const answer = await context.machine.dialer.http(check, target.containerId);
+  if (!('error' in answer)) return;
+  if (!answer.speaksHttp || !(await answersInPlain(context, check, target))) throw new Error(answer.error);
+  podEvents(context.recorder, target.pod).warning(
+    'LifecycleHTTPFallback',
+    `request to HTTPS lifecycle hook ${joinHostPort(check.host, port)} got HTTP response, retry with HTTP succeeded`,
   );
-  if ('error' in answer) throw new Error(answer.error);
-  if (answer.status >= 400) throw new Error(`HTTP hook failed with status ${answer.status}: ${answer.body}`);
+}
+
+/** Older kubelets asked by HTTP whatever the scheme said: who relies on that is heard, but gets no credentials. */
+async function answersInPlain(
+  context: KubeletContext,
+  check: HttpCheck,
+  target: HookTarget,
+): Promise<boolean> {
+  const headers = check.headers.filter(({ name }) => name.toLowerCase() !== 'authorization');
+  const plain = { ...check, scheme: 'http' as const, headers };
+  return !('error' in (await context.machine.dialer.http(plain, target.containerId)));
+}
+
+function headersOf({ httpHeaders = [] }: core.HTTPGetAction): HttpCheck['headers'] {
+  if (httpHeaders.some(({ name }) => name.toLowerCase() === 'user-agent')) return httpHeaders;
+  return [...httpHeaders, { name: 'User-Agent', value: userAgent }];
 }

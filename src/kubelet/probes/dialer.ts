@@ -16,7 +16,10 @@ export interface HttpCheck extends DialTarget {
 }
 
 /** What a check found; `error` in the words of Go's libraries, which users know. */
-export type HttpAnswer = { status: number; body: string } | { error: string };
+export type HttpAnswer =
+  | { status: number; body: string }
+  /** `speaksHttp`: the server was asked over HTTPS and answered in plain HTTP. */
+  | { error: string; speaksHttp?: boolean };
 
 /** `containerId`: for simulations, which have no network. */
 export interface ProbeDialer {

@@ -55,7 +55,7 @@ function escapedPath(path: string): string {
 
 function fetchOnce(
   check: HttpCheck,
-): Promise<{ status: number; body: string; location?: string } | { error: string }> {
+): Promise<{ status: number; body: string; location?: string } | Extract<HttpAnswer, { error: string }>> {
   const url = urlOf(check);
   const headers = headersOf(check);
   const unfit = Object.keys(headers).find((name) => controlCharacters.test(headers[name]!));
@@ -107,7 +107,11 @@ function fetchOnce(
     }, check.timeoutMs);
     request.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
-      resolve({ error: `Get "${url}": ${describe(error, check.host, check.port)}` });
+      const speaksHttp = isPlainAnswer(error);
+      resolve({
+        error: `Get "${url}": ${describe(error, check.host, check.port)}`,
+        ...(speaksHttp && { speaksHttp }),
+      });
     });
     request.end();
   });
@@ -144,7 +148,13 @@ function checkTcp({ host, port, timeoutMs }: DialTarget): Promise<string | undef
   });
 }
 
+/** What came back to a TLS handshake is no TLS: of a web server its complaint. */
+function isPlainAnswer({ code, message }: NodeJS.ErrnoException): boolean {
+  return code === 'EPROTO' && message.includes('wrong version number');
+}
+
 function describe(error: NodeJS.ErrnoException, host: string, port: number): string {
+  if (isPlainAnswer(error)) return 'http: server gave HTTP response to HTTPS client';
   const where = joinHostPort(host, port);
   switch (error.code) {
     case 'ECONNREFUSED':

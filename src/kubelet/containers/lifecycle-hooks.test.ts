@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, suite, test } from 'node:test';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
+import type { KubeletContext } from '../context.ts';
+import { testPod } from '../pod.fixture.ts';
+import { networkDialer } from '../probes/network-dialer.ts';
+import { runHook } from './lifecycle-hooks.ts';
+
+suite('HTTP hooks', () => {
+  const asked: IncomingHttpHeaders[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.headers);
+    response.writeHead(request.url === '/missing' ? 404 : 200).end();
+  });
+  let port = 0;
+  before(async () => {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    port = (server.address() as AddressInfo).port;
+  });
+  after(() => server.close());
+
+  const events: string[] = [];
+  const context = sparse<KubeletContext>({
+    machine: { dialer: networkDialer },
+    recorder: {
+      event: (_target: object, _type: string, reason: string, message: string) =>
+        void events.push(`${reason} ${message}`),
+    },
+  });
+  const run = (httpGet: core.HTTPGetAction) => {
+    const pod = testPod();
+    const target = { pod, container: pod.spec.containers[0]!, containerId: 'c-0', podIp: '127.0.0.1' };
+    return runHook(context, { httpGet }, target, { timeoutSeconds: 0, signal: new AbortController().signal });
+  };
+
+  test('whoever answers has been told, whatever the answer', async () => {
+    await run({ port, path: '/missing' });
+    assert.equal(asked.at(-1)?.['user-agent'], 'kube-lifecycle/1.36');
+    await run({ port, httpHeaders: [{ name: 'user-agent', value: 'mine' }] });
+    assert.equal(asked.at(-1)?.['user-agent'], 'mine');
+  });
+
+  test('who does not answer is named in upstream’s words', async () => {
+    const { uid } = testPod().metadata;
+    await assert.rejects(run({ port: 1, path: '/ready' }), {
+      message: `HTTP lifecycle hook (/ready) for Container "c" in Pod "p_ns(${uid})" failed - error: Get "http://127.0.0.1:1/ready": dial tcp 127.0.0.1:1: connect: connection refused`,
+    });
+  });
+
+  test('a server that speaks HTTP only is told all the same, without credentials, and with an event', async () => {
+    const httpHeaders = [
+      { name: 'Authorization', value: 'secret' },
+      { name: 'X-Other', value: 'kept' },
+    ];
+    await run({ port, scheme: 'HTTPS', httpHeaders });
+    assert.equal(asked.at(-1)?.authorization, undefined);
+    assert.equal(asked.at(-1)?.['x-other'], 'kept');
+    assert.deepEqual(events, [
+      `LifecycleHTTPFallback request to HTTPS lifecycle hook 127.0.0.1:${port} got HTTP response, retry with HTTP succeeded`,
+    ]);
+  });
+});
