@@ -41,6 +41,9 @@ suite('HTTP hooks', () => {
     assert.equal(asked.at(-1)?.['user-agent'], 'kube-lifecycle/1.36');
     await run({ port, httpHeaders: [{ name: 'user-agent', value: 'mine' }] });
     assert.equal(asked.at(-1)?.['user-agent'], 'mine');
+    const twice = ['1', '2'].map((value) => ({ name: 'X-Twice', value }));
+    await run({ port, httpHeaders: twice });
+    assert.equal(asked.at(-1)?.['x-twice'], '1, 2');
   });
 
   test('who does not answer is named in upstream’s words', async () => {

@@ -58,7 +58,9 @@ function fetchOnce(
 ): Promise<{ status: number; body: string; location?: string } | Extract<HttpAnswer, { error: string }>> {
   const url = urlOf(check);
   const headers = headersOf(check);
-  const unfit = Object.keys(headers).find((name) => controlCharacters.test(headers[name]!));
+  const unfit = Object.keys(headers).find((name) =>
+    [headers[name]!].flat().some((value) => controlCharacters.test(value)),
+  );
   if (unfit !== undefined)
     return Promise.resolve({
       error: `Get "${url}": net/http: invalid header field value for ${JSON.stringify(unfit)}`,
@@ -121,18 +123,28 @@ function fetchOnce(
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for
 const controlCharacters = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
-function headersOf(check: HttpCheck): Record<string, string> {
-  const headers: Record<string, string> = { 'User-Agent': 'kube-probe/1.36', Accept: '*/*' };
+/** A header that is given twice is sent twice; an empty one of those that there are anyway takes it away. */
+function headersOf(check: HttpCheck): Record<string, string | string[]> {
+  const given = new Map<string, { name: string; values: string[] }>();
   for (const { name, value } of check.headers) {
-    if (name.toLowerCase() === 'accept' || name.toLowerCase() === 'user-agent') {
-      for (const key of Object.keys(headers))
-        if (key.toLowerCase() === name.toLowerCase()) delete headers[key];
-      if (value === '') continue;
-    }
-    headers[name] = Buffer.from(value).toString('latin1');
+    const key = name.toLowerCase();
+    const header = given.get(key) ?? { name, values: [] };
+    header.values.push(Buffer.from(value).toString('latin1'));
+    given.set(key, header);
+  }
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(usualHeaders))
+    if (!given.has(name.toLowerCase())) headers[name] = value;
+  for (const [key, { name, values }] of given) {
+    const [first = ''] = values;
+    if (first === '' && dispensable.has(key)) continue;
+    headers[name] = values.length === 1 || key === 'host' ? first : values;
   }
   return headers;
 }
+
+const usualHeaders = { 'User-Agent': 'kube-probe/1.36', Accept: '*/*' };
+const dispensable = new Set(Object.keys(usualHeaders).map((name) => name.toLowerCase()));
 
 function checkTcp({ host, port, timeoutMs }: DialTarget): Promise<string | undefined> {
   return new Promise((resolve) => {
