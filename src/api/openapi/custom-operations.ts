@@ -1,6 +1,6 @@
 /** The paths of custom resources: upstream describes them apart from the others, and more narrowly. */
 
-import { type ApiOperation, type ApiPath, deleteBody, type Method, requiredBody } from './api-path.ts';
+import { type ApiOperation, type ApiPath, deleteBody, requiredBody } from './api-path.ts';
 import { capital, groupVersionTag, groupVersionTitle, withArticle } from './operation-names.ts';
 import {
   customDeleteCollectionParameters,
@@ -28,6 +28,17 @@ const patchTypes = [
   'application/apply-patch+yaml',
 ];
 
+/** A custom resource or a subresource of it, as its operations name it. */
+interface Described {
+  source: OpenApiGroupVersion;
+  /** The custom resource itself. */
+  owner: OpenApiResource;
+  /** `''` for the custom resource itself. */
+  subresource: string;
+  /** The name of its definition. */
+  definition: string;
+}
+
 /** @param owner the custom resource itself, when `resource` is a subresource of it */
 export function customPathsOf(
   source: OpenApiGroupVersion,
@@ -37,22 +48,40 @@ export function customPathsOf(
   const { namespaced, kind } = owner;
   const [plural = '', subresource = ''] = resource.name.split('/');
   const definition = definitionName(kindOf(source, resource));
-  const title = groupVersionTitle(source);
-  const noun = `${namespaced ? 'Namespaced' : ''}${kind}${capital(subresource)}`;
+  const described = { source, owner, subresource, definition };
+  const tag = groupVersionTag(source);
   const scope = namespaced ? [pathParameter('namespace')] : [];
   const collection = `${rootPath(source)}${namespaced ? '/namespaces/{namespace}' : ''}/${plural}`;
-  const object = `${collection}/{name}${subresource && `/${subresource}`}`;
-  const of = subresource ? `${subresource} of the specified ${kind}` : `the specified ${kind}`;
+  const object: ApiPath = {
+    path: `${collection}/{name}${subresource && `/${subresource}`}`,
+    pathParameters: [...scope, nameParameter(kind)],
+    operations: objectOperations(described),
+    tag,
+  };
+  if (subresource !== '') return [object];
+  const list = listOperation(described);
+  const operations = [list, ...collectionWrites(described)];
+  const paths: ApiPath[] = [{ path: collection, pathParameters: scope, operations, tag }, object];
+  if (namespaced) {
+    const everywhere = {
+      ...list,
+      operationId: `list${groupVersionTitle(source)}${kind}ForAllNamespaces`,
+    };
+    paths.push({ path: `${rootPath(source)}/${plural}`, pathParameters: [], operations: [everywhere], tag });
+  }
+  return paths;
+}
 
-  const operation = (
-    method: Method,
-    action: string,
-    verb: string,
-    rest: Partial<ApiOperation>,
-  ): ApiOperation => ({
-    method,
-    action,
-    operationId: `${verb}${title}${noun}`,
+type Sketch = Partial<ApiOperation> & Pick<ApiOperation, 'method' | 'action'>;
+
+function operationOf(
+  { source, owner, subresource, definition }: Described,
+  verb: string,
+  rest: Sketch,
+): ApiOperation {
+  const noun = `${owner.namespaced ? 'Namespaced' : ''}${owner.kind}${capital(subresource)}`;
+  return {
+    operationId: `${verb}${groupVersionTitle(source)}${noun}`,
     gvk: kindOf(source, owner),
     queryParameters: getParameters,
     consumes: objectTypes,
@@ -60,56 +89,73 @@ export function customPathsOf(
     answer: definition,
     codes: [200],
     ...rest,
-  });
-  const list = operation('get', 'list', 'list', {
-    description: `list objects of kind ${kind}`,
+  };
+}
+
+function listOperation(described: Described): ApiOperation {
+  return operationOf(described, 'list', {
+    method: 'get',
+    action: 'list',
+    description: `list objects of kind ${described.owner.kind}`,
     queryParameters: listParameters,
-    answer: `${definition}List`,
+    answer: `${described.definition}List`,
   });
-  const writing = { queryParameters: writeParameters, body: requiredBody(definition) };
-  const collectionOperations = [
-    list,
-    operation('post', 'post', 'create', {
-      ...writing,
+}
+
+function collectionWrites(described: Described): ApiOperation[] {
+  const { kind } = described.owner;
+  return [
+    operationOf(described, 'create', {
+      ...writing(described),
+      method: 'post',
+      action: 'post',
       description: `create ${withArticle(kind)}`,
       codes: [200, 201, 202],
     }),
-    operation('delete', 'deletecollection', 'deletecollection', {
+    operationOf(described, 'deletecollection', {
+      method: 'delete',
+      action: 'deletecollection',
       description: `delete collection of ${kind}`,
       queryParameters: customDeleteCollectionParameters,
       answer: `${metaV1}.Status`,
     }),
   ];
-  const objectOperations = [
-    operation('get', 'get', 'read', { description: `read ${of}` }),
-    operation('put', 'put', 'replace', { ...writing, description: `replace ${of}`, codes: [200, 201] }),
-    operation('patch', 'patch', 'patch', {
+}
+
+function objectOperations(described: Described): ApiOperation[] {
+  const { owner, subresource } = described;
+  const of = subresource ? `${subresource} of the specified ${owner.kind}` : `the specified ${owner.kind}`;
+  const operations = [
+    operationOf(described, 'read', { method: 'get', action: 'get', description: `read ${of}` }),
+    operationOf(described, 'replace', {
+      ...writing(described),
+      method: 'put',
+      action: 'put',
+      description: `replace ${of}`,
+      codes: [200, 201],
+    }),
+    operationOf(described, 'patch', {
+      method: 'patch',
+      action: 'patch',
       description: `partially update ${of}`,
       queryParameters: patchParameters,
       body: requiredBody(`${metaV1}.Patch`),
       consumes: patchTypes,
     }),
   ];
-  if (subresource === '')
-    objectOperations.push(
-      operation('delete', 'delete', 'delete', {
-        description: `delete ${withArticle(kind)}`,
-        queryParameters: deleteParameters,
-        body: deleteBody,
-        answer: `${metaV1}.Status`,
-        codes: [200, 202],
-      }),
-    );
+  if (subresource !== '') return operations;
+  const deletion = operationOf(described, 'delete', {
+    method: 'delete',
+    action: 'delete',
+    description: `delete ${withArticle(owner.kind)}`,
+    queryParameters: deleteParameters,
+    body: deleteBody,
+    answer: `${metaV1}.Status`,
+    codes: [200, 202],
+  });
+  return [...operations, deletion];
+}
 
-  const tag = groupVersionTag(source);
-  const paths: ApiPath[] = [
-    { path: object, pathParameters: [...scope, nameParameter(kind)], operations: objectOperations, tag },
-  ];
-  if (subresource !== '') return paths;
-  paths.unshift({ path: collection, pathParameters: scope, operations: collectionOperations, tag });
-  if (namespaced) {
-    const everywhere = { ...list, operationId: `list${title}${kind}ForAllNamespaces` };
-    paths.push({ path: `${rootPath(source)}/${plural}`, pathParameters: [], operations: [everywhere], tag });
-  }
-  return paths;
+function writing({ definition }: Described): Pick<ApiOperation, 'queryParameters' | 'body'> {
+  return { queryParameters: writeParameters, body: requiredBody(definition) };
 }
