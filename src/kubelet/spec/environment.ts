@@ -74,8 +74,7 @@ async function variableValue(
   const isSecret = !from.configMapKeyRef;
   const name = reference.name ?? '';
   const data = isSecret ? await secretData(inputs, reference) : await configMapData(inputs, reference);
-  const value = data?.[reference.key];
-  if (value !== undefined) return value;
+  if (data && Object.hasOwn(data, reference.key)) return data[reference.key];
   if (reference.optional) return undefined;
   const what = isSecret ? 'Secret' : 'ConfigMap';
   throw new ContainerConfigError(

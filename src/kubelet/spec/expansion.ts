@@ -5,6 +5,7 @@ export function expandReferences(text: string, lookup: (name: string) => string 
   if (!text.includes('$')) return text;
   let out = '';
   let index = 0;
+  const lastEnd = text.lastIndexOf(')');
   while (index < text.length) {
     const char = text[index]!;
     if (char !== '$' || index + 1 >= text.length) {
@@ -17,7 +18,8 @@ export function expandReferences(text: string, lookup: (name: string) => string 
       out += '$';
       index += 2;
     } else if (next === '(') {
-      const end = text.indexOf(')', index + 2);
+      // Looked for only where there is one: a text of nothing but beginnings would be read once for each.
+      const end = index + 2 <= lastEnd ? text.indexOf(')', index + 2) : -1;
       if (end < 0) {
         out += '$(';
         index += 2;

@@ -16,7 +16,8 @@ export function fieldValue(pod: Pod, path: string, node: NodeFacts, podIps: read
   const subscript = /^(metadata\.(?:labels|annotations))\['([^']*)'\]$/.exec(path);
   if (subscript) {
     const map = subscript[1] === 'metadata.labels' ? pod.metadata.labels : pod.metadata.annotations;
-    return map?.[subscript[2]!] ?? '';
+    // What objects inherit (`constructor`) may well be the name of a label.
+    return map && Object.hasOwn(map, subscript[2]!) ? map[subscript[2]!]! : '';
   }
   switch (path) {
     case 'metadata.name':

@@ -22,12 +22,23 @@ test('references: known ones are replaced, unknown ones stay, and a doubled doll
     ['$(B)', '$(A)'],
     ['$(A', '$(A'],
     ['$A $', '$A $'],
+    ['$($($(A)$($(', '$($($(A)$($('],
   ];
   for (const [text, expected] of rows)
     assert.equal(
       expandReferences(text, (name) => known[name]),
       expected,
     );
+});
+
+test('references: a long text of nothing but beginnings is read once', () => {
+  const text = '$('.repeat(400_000);
+  const startMs = performance.now();
+  assert.equal(
+    expandReferences(text, () => undefined),
+    text,
+  );
+  assert.ok(performance.now() - startMs < 3000);
 });
 
 test('a path within a volume is relative also when its values are known, and lacks none of them', () => {
@@ -49,9 +60,11 @@ const node = { nodeName: 'n', hostIps: ['10.0.0.1'], allocatable: { cpu: '2', me
 test('fields of the pod are given as text', () => {
   const pod = testPod({ serviceAccountName: 'sa' });
   pod.metadata.labels = { b: '2', a: 'x"y' };
+  pod.metadata.annotations = { b: '3' };
   const value = (path: string) => fieldValue(pod, path, node, ['10.244.0.5']);
   assert.equal(value('metadata.labels'), 'a="x\\"y"\nb="2"');
   assert.equal(value("metadata.labels['b']"), '2');
+  assert.equal(value("metadata.annotations['constructor']"), '');
   assert.equal(value('spec.serviceAccountName'), 'sa');
   assert.equal(value('status.podIP'), '10.244.0.5');
   assert.throws(() => value('spec.nope'), /unsupported fieldPath/);
@@ -138,6 +151,15 @@ test('later sources of the environment win', async () => {
     ['A', 'B', 'C'].map((name) => environment.get(name)),
     ['own', 'own-10.96.0.7', 'c'],
   );
+});
+
+test('a key that every object knows is not there unless the ConfigMap has it', async () => {
+  const env = [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'cm', key: 'constructor' } } }];
+  await assert.rejects(environmentOf({ env }, { cm: { data: { B: 'b' } } }), {
+    message: "couldn't find key constructor in ConfigMap ns/cm",
+  });
+  const { environment } = await environmentOf({ env }, { cm: { data: { constructor: 'c' } } });
+  assert.equal(environment.get('A'), 'c');
 });
 
 test('every key of a ConfigMap or Secret is a variable, whatever its prefix starts with', async () => {
