@@ -2,7 +2,7 @@
  * Changes the group of a volume to the pod's (fsGroup), as upstream does: files group-readable and -writable, folders
  * setgid.
  */
-import { chmod, chown, lchown, lstat, readdir, realpath } from 'node:fs/promises';
+import { chmod, lchown, lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const fileBits = 0o660;
@@ -24,11 +24,9 @@ export async function giveToGroup(
 
 async function give(path: string, gid: number): Promise<void> {
   const stats = await lstat(path);
-  if (stats.isSymbolicLink()) {
-    if (stats.gid !== gid) await lchown(path, stats.uid, gid);
-    return;
-  }
-  if (stats.gid !== gid) await chown(path, -1, gid);
+  // Never through a link: a container that has the volume already could put one in place of a file just now.
+  if (stats.gid !== gid) await lchown(path, stats.uid, gid);
+  if (stats.isSymbolicLink()) return;
   const bits = stats.isDirectory() ? folderBits : fileBits;
   if ((stats.mode & bits) !== bits) await chmod(path, (stats.mode & 0o7777) | bits);
   if (!stats.isDirectory()) return;
