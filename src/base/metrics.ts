@@ -217,7 +217,8 @@ function formatLabels(labels: Labels): string {
 
 const special = /[\\"\n]/;
 
-function escapeLabel(value: string): string {
+/** A label's value as Prometheus' text format takes it between quotation marks. */
+export function escapeLabel(value: string): string {
   if (!special.test(value)) return value;
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

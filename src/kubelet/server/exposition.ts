@@ -1,5 +1,5 @@
 /** Prometheus' text format, for figures that are determined on request. */
-import { helpWithStability } from '../../base/metrics.ts';
+import { escapeLabel, helpWithStability } from '../../base/metrics.ts';
 
 export interface Sample {
   labels: Record<string, string>;
@@ -23,7 +23,7 @@ export function expose(
   for (const { name, help, type, samples } of families) {
     lines.push(`# HELP ${name} ${helpWithStability(help, stabilityOf(name))}`, `# TYPE ${name} ${type}`);
     for (const { labels, value, timeMs } of samples) {
-      const pairs = Object.entries(labels).map(([key, text]) => `${key}=${JSON.stringify(text)}`);
+      const pairs = Object.entries(labels).map(([key, text]) => `${key}="${escapeLabel(text)}"`);
       const suffix = timeMs === undefined ? '' : ` ${timeMs}`;
       lines.push(`${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}${suffix}`);
     }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { GroupDetails, MachineFacts } from '../machine.ts';
 import { cadvisorText } from './cadvisor-metrics.ts';
+import { expose } from './exposition.ts';
 import { volumeMetrics } from './volume-stats.ts';
 
 const time = '2026-01-01T00:00:00.000Z';
@@ -153,4 +154,16 @@ test('the volume of a claim has metrics of how full it is; without claims there 
   );
   assert.ok(text.includes(`kubelet_volume_stats_inodes_free${claim} 10\n`));
   assert.equal(volumeMetrics([]), '');
+});
+
+test('a label with odd characters is one that Prometheus reads', () => {
+  const text = expose([
+    {
+      name: 'm',
+      help: 'h',
+      type: 'gauge',
+      samples: [{ labels: { device: 'a\u0001"b\\c\nd\te' }, value: 1 }],
+    },
+  ]);
+  assert.equal(text.split('\n')[2], 'm{device="a\u0001\\"b\\\\c\\nd\te"} 1');
 });

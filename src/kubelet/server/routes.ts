@@ -338,7 +338,9 @@ function logOptionsOf(query: URLSearchParams, nowMs: number): LogOptions {
   const sinceSeconds = number('sinceSeconds');
   const since =
     query.get('sinceTime') ??
-    (sinceSeconds === undefined ? undefined : new Date(nowMs - sinceSeconds * 1000).toISOString());
+    (sinceSeconds === undefined
+      ? undefined
+      : new Date(Math.max(0, nowMs - sinceSeconds * 1000)).toISOString());
   const tailLines = number('tailLines');
   const limitBytes = number('limitBytes');
   const stream = query.get('stream')?.toLowerCase();

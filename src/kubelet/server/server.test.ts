@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import https from 'node:https';
+import { syncBuiltinESMExports } from 'node:module';
 import { type AddressInfo, createServer } from 'node:net';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { connect } from 'node:tls';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
@@ -52,6 +54,48 @@ test('no target of a request, whoever sends it, ends the agent', async () => {
   assert.equal(await ask('http://[', upgrade), 'HTTP/1.1 400 Bad Request');
   assert.equal(await ask('//'), 'HTTP/1.1 401 Unauthorized');
   assert.equal(await ask('//', upgrade), 'HTTP/1.1 401 Unauthorized');
+  stop.abort();
+});
+
+test('a connection that cannot be accepted does not end the agent; one that is silent is looked after', async () => {
+  const authority = await createAuthority('test');
+  const pair = await issueCertificate(authority, { commonName: 'node', usages: ['server'] });
+  const port = await freePort();
+  const logged: string[] = [];
+  const logger = {
+    ...silentLogger,
+    for: () => ({ ...silentLogger, error: (text: string) => logged.push(text) }),
+  };
+  const context = { clock: systemClock, logger, client: {}, node: () => ({ nodeName: 'n' }) };
+  const stop = new AbortController();
+  let made!: https.Server;
+  const original = https.createServer;
+  mock.method(https, 'createServer', (options: https.ServerOptions) => {
+    made = original(options);
+    return made;
+  });
+  syncBuiltinESMExports();
+  try {
+    await startKubeletServer(
+      { context } as unknown as Kubelet,
+      { host: '127.0.0.1', port, tls: { ...pair, clientCa: authority.cert }, metrics: new MetricsRegistry() },
+      stop.signal,
+    );
+  } finally {
+    mock.restoreAll();
+    syncBuiltinESMExports();
+  }
+  made.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }));
+  assert.deepEqual(logged, ['listener']);
+  const kept: unknown[] = [];
+  made.prependListener('secureConnection', (socket) => {
+    mock.method(socket, 'setKeepAlive', (...args: unknown[]) => kept.push(args));
+  });
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  socket.end('GET /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n');
+  socket.resume();
+  await once(socket, 'close');
+  assert.deepEqual(kept, [[true, 30_000]]);
   stop.abort();
 });
 

@@ -31,6 +31,8 @@ export interface KubeletServerOptions {
 
 /** Bytes of all headers of a request; as upstream. The arguments of a command to execute are part of its path. */
 const headerBytesMax = 1024 * 1024;
+/** A connection that was silent for this long is looked after. */
+const keepAliveMs = 30_000;
 
 export interface KubeletServer {
   /** Used for new connections from now on; existing ones are not affected. */
@@ -77,6 +79,8 @@ class Server implements KubeletServer {
       rejectUnauthorized: false,
       maxHeaderSize: headerBytesMax,
     });
+    // A host that is cut off says no more: what it runs here by `exec` would go on for ever.
+    this.#https.on('secureConnection', (socket) => socket.setKeepAlive(true, keepAliveMs));
     this.#https.on('request', (request, response) => this.#answer(request, response));
     this.#https.on('upgrade', (request, client, head) => this.#upgrade({ request, client, head }));
     this.#https.on('connect', (request, client, head) => this.#tunnel({ request, client, head }));
@@ -88,6 +92,8 @@ class Server implements KubeletServer {
       this.#https.once('error', reject);
       this.#https.listen(port, host, () => {
         this.#https.off('error', reject);
+        // That there is no descriptor left for one more connection, say, ends neither the server nor its process.
+        this.#https.on('error', (error) => this.#logger.error('listener', { error }));
         resolve();
       });
     });
