@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CommandError, run, succeeds } from './command.ts';
+import { withoutDescriptors } from './descriptors.fixture.ts';
 
 const shell = (script: string, options = {}) => run('sh', ['-c', script], options);
 
@@ -61,4 +62,12 @@ test('whether a program succeeds follows from its exit code, and one that cannot
   assert.equal(await succeeds('true', []), true);
   assert.equal(await succeeds('false', []), false);
   await assert.rejects(succeeds('no-such-program-here', []), CommandError);
+});
+
+test('a program that cannot be started for want of descriptors fails, and ends nobody else', () => {
+  const outcome = withoutDescriptors(
+    { command: new URL('./command.ts', import.meta.url) },
+    `return command.run('true', []).then(() => 'done', (error) => error.name + ' ' + error.code);`,
+  );
+  assert.equal(outcome, 'CommandError EMFILE');
 });

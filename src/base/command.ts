@@ -59,9 +59,20 @@ export function run(command: string, args: readonly string[], options: CommandOp
     const child = spawn(command, args, {
       ...spawnOptions,
       stdio: ['pipe', 'pipe', 'pipe'],
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
     });
+    // Node's own time limit would go on, and keep the process, for a program that could not be started.
+    const timer = timeoutMs > 0 ? setTimeout(() => child.kill('SIGKILL'), timeoutMs) : undefined;
+    child.once('exit', () => clearTimeout(timer));
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      reject(
+        new CommandError(line, error.code ?? 'error', error.code === 'ENOENT' ? 'not found' : error.message, {
+          cause: error,
+        }),
+      );
+    });
+    // Without a descriptor left for its streams it has none: the error is all that comes.
+    if ((child as Partial<typeof child>).stdin === undefined) return;
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     let stderrBytes = 0;
@@ -70,13 +81,6 @@ export function run(command: string, args: readonly string[], options: CommandOp
       if (stderrBytes < stderrBytesMax) stderr.push(chunk.subarray(0, stderrBytesMax - stderrBytes));
       stderrBytes += chunk.length;
     });
-    child.on('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        new CommandError(line, error.code ?? 'error', error.code === 'ENOENT' ? 'not found' : error.message, {
-          cause: error,
-        }),
-      ),
-    );
     child.on('close', (code, signal) => {
       if (code === 0) resolve(Buffer.concat(stdout).toString());
       else
@@ -85,7 +89,7 @@ export function run(command: string, args: readonly string[], options: CommandOp
             line,
             code ?? signal ?? 'killed',
             Buffer.concat(stderr).toString(),
-            // Node killed it, and not for the abort signal, which is an error event before this.
+            // It was killed here, and not for the abort signal, which is an error event before this.
             signal === 'SIGKILL' && child.killed ? { timeoutMs } : {},
           ),
         );

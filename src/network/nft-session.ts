@@ -80,10 +80,6 @@ class NftProcess {
     // It would keep its history in a file of its user's home.
     const env = { ...process.env, HOME: '/nonexistent', TERM: 'dumb' };
     this.#child = spawn(file!, words, { stdio: ['pipe', 'ignore', 'pipe'], env });
-    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      this.#output += text;
-      this.#listener?.();
-    });
     const ended = () => {
       this.#hasEnded = true;
       this.end();
@@ -91,7 +87,12 @@ class NftProcess {
     };
     // `close`, not `exit`: its last output comes before.
     this.#child.on('error', ended).on('close', ended);
-    this.#child.stdin!.on('error', ended);
+    // One that could not be started for want of descriptors has none of these.
+    this.#child.stdin?.on('error', ended);
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#output += text;
+      this.#listener?.();
+    });
   }
 
   get takesMore(): boolean {
@@ -101,7 +102,7 @@ class NftProcess {
   end(): void {
     this.#takesMore = false;
     this.#idleTimer?.cancel();
-    this.#child.stdin!.end();
+    this.#child.stdin?.end();
   }
 
   /** True only when nft has carried out all the commands without an error. Otherwise the process is ended. */
@@ -111,7 +112,7 @@ class NftProcess {
     const mark = `end-${++this.#transactions}`;
     this.#output = '';
     const answered = this.#answer(mark);
-    this.#child.stdin!.write(`${commands.trim().replaceAll('\n', '; ')}\n${mark}\n`);
+    this.#child.stdin?.write(`${commands.trim().replaceAll('\n', '; ')}\n${mark}\n`);
     const answer = await answered;
     if (answer?.match(/\bError: /g)?.length === 1) {
       if (this.#takesMore) this.#idleTimer = this.#clock.after(idleMs, () => this.end());

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, test } from 'node:test';
 import { systemClock } from '../base/clock.ts';
 import { CommandError } from '../base/command.ts';
+import { withoutDescriptors } from '../base/descriptors.fixture.ts';
 import { silentLogger } from '../base/logger.ts';
 import { until } from '../base/until.fixture.ts';
 import { canMakeNetworks, type TestMachine, TestNetwork } from './network.fixture.ts';
@@ -107,4 +108,18 @@ it('does not claim that a change was done by a program that is missing, is no nf
     assert.equal(await session.run('add table ip t'), 'not known', enter.join(' '));
     session.close();
   }
+});
+
+test('an nft that cannot be started for want of descriptors fails its change, and ends nobody else', () => {
+  const imports = {
+    clocks: new URL('../base/clock.ts', import.meta.url),
+    loggers: new URL('../base/logger.ts', import.meta.url),
+    sessions: new URL('./nft-session.ts', import.meta.url),
+  };
+  const outcome = withoutDescriptors(
+    imports,
+    `const options = { clock: clocks.systemClock, logger: loggers.silentLogger, enter: [] };
+     return sessions.createNftSession(options).run('list tables');`,
+  );
+  assert.equal(outcome, 'not known');
 });

@@ -115,11 +115,11 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessIden
       ...(options.env && { env: options.env }),
       ...(options.cwd && { cwd: options.cwd }),
     });
-    const announced = text(child.stdio[3] as Readable);
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
       child.once('error', reject);
     });
+    const announced = text(child.stdio[3] as Readable);
     child.unref();
     const found =
       options.enterPid === undefined
