@@ -19,7 +19,7 @@ import {
 } from '../network.fixture.ts';
 import { startProxy } from '../proxy/proxy.ts';
 import { startCni } from './cni.ts';
-import { planRoutes } from './plan.ts';
+import { nodeRange, planRoutes } from './plan.ts';
 
 describe('routes to the pods of other nodes', () => {
   it('go by the address of a node on the same link, and through the overlay to others', () => {
@@ -42,6 +42,20 @@ describe('routes to the pods of other nodes', () => {
       ],
       peers: [{ gateway: '10.244.2.0', address: '10.9.0.2', hardwareAddress: '02:77:0a:09:00:02' }],
     });
+  });
+});
+
+describe('what a node says of itself', () => {
+  it('is taken only where it is an address: it stands in the commands of all other nodes', () => {
+    const saying = (...addresses: string[]) =>
+      nodeRange({
+        metadata: { name: 'a' },
+        spec: { podCIDRs: ['10.244.1.0/24'] },
+        status: { addresses: addresses.map((address) => ({ type: 'InternalIP', address })) },
+      } as Node)?.address;
+    assert.equal(saying('fd00::1', '10.0.0.2'), '10.0.0.2');
+    for (const odd of ['node.example.com', '10.0.0.2\nlink delete eth0', '::ffff:10.0.0.2'])
+      assert.equal(saying(odd), undefined, odd);
   });
 });
 

@@ -120,7 +120,8 @@ async function applyRoutes(run: RunCommand, plan: RoutePlan, link: Link, nodeAdd
         : `route replace ${to} ${via} proto ${routeProtocol}`,
     ),
   ];
-  await run('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
+  // A route that cannot be set is reported and tried again; those after it are set all the same.
+  await run('ip', ['-force', '-batch', '-'], `${lines.join('\n')}\n`);
 }
 
 async function syncOverlay(run: RunCommand, plan: RoutePlan, link: Link, nodeAddress: string): Promise<void> {

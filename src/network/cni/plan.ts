@@ -1,4 +1,5 @@
 /** Decides how pods of this node are connected, and how pod ranges of other nodes are reached. Pure. */
+import { isIPv4 } from 'node:net';
 import type { Node } from '../../api/resources.gen.ts';
 
 /** What a node publishes about itself: its address, and the range of its pods' addresses. */
@@ -40,8 +41,9 @@ export const overlayHeaderBytes = 50;
 
 /** The node's address and IPv4 pod range; undefined until it has both. */
 export function nodeRange(node: Node): NodeRange | undefined {
+  // A node says of itself what it likes: other words would end up in the commands of all others.
   const address = node.status?.addresses?.find(
-    ({ type, address }) => type === 'InternalIP' && address.includes('.'),
+    ({ type, address }) => type === 'InternalIP' && isIPv4(address),
   )?.address;
   const ranges = node.spec?.podCIDRs ?? (node.spec?.podCIDR ? [node.spec.podCIDR] : []);
   const podCidr = ranges.find((range) => range.includes('.'));

@@ -3,6 +3,7 @@
  * interface, so that machines on the link find it. What the address serves is up to the proxy.
  */
 
+import { isIPv4 } from 'node:net';
 import { keyOf } from '../../api/meta.ts';
 import { type EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -162,7 +163,7 @@ function hash(text: string): number {
 
 function internalAddresses(node: Node): string[] {
   return (node.status?.addresses ?? []).flatMap(({ type, address }) =>
-    type === 'InternalIP' && address.includes('.') ? [address] : [],
+    type === 'InternalIP' && isIPv4(address) ? [address] : [],
   );
 }
 
