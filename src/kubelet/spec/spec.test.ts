@@ -33,12 +33,12 @@ test('references: known ones are replaced, unknown ones stay, and a doubled doll
 
 test('references: a long text of nothing but beginnings is read once', () => {
   const text = '$('.repeat(400_000);
-  const startMs = performance.now();
+  const { user: before } = process.cpuUsage();
   assert.equal(
     expandReferences(text, () => undefined),
     text,
   );
-  assert.ok(performance.now() - startMs < 3000);
+  assert.ok(process.cpuUsage().user - before < 3_000_000);
 });
 
 test('a path within a volume is relative also when its values are known, and lacks none of them', () => {

@@ -45,6 +45,8 @@ interface Member {
   pod: PolicyPod;
 }
 
+/** Pairs of peer and port that are written as rules side by side; of more, the ports get a chain of their own. */
+const pairsMax = 100;
 const addressType = 'ipv4_addr';
 const targetType = 'ipv4_addr . inet_proto . inet_service';
 
@@ -163,6 +165,14 @@ class Builder {
       ? peers.flatMap((peer) => this.#peerMatch(direction, namespace, peer))
       : [''];
     const targets = ports?.length ? this.#portMatches(ports) : [''];
+    // Of many peers with many ports each pair as a rule of its own would be more than a node can hold.
+    if (matches.length > 1 && targets.length > 1 && matches.length * targets.length > pairsMax) {
+      const chain = this.#chain(
+        `ports-${direction}`,
+        targets.map((target) => `${target} accept`),
+      );
+      return matches.map((match) => `${match} jump ${chain}`);
+    }
     return matches.flatMap((match) =>
       targets.map((target) => [match, target, 'accept'].filter(Boolean).join(' ')),
     );

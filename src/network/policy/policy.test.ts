@@ -5,6 +5,7 @@ import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { createFakeInformers } from '../informers.fake.ts';
 import { type Answer, ask, canMakeNetworks, type TestMachine, TestNetwork } from '../network.fixture.ts';
+import { planPolicies } from './plan.ts';
 import { startPolicy } from './policy.ts';
 
 const dnsAddress = '10.96.0.10';
@@ -246,5 +247,40 @@ describe('network policies of a node', { skip: !canMakeNetworks }, () => {
       await node.run('nft', ['list', 'table', 'ip', 'wherry-policy']),
       /policy-|pods-|peers-/,
     );
+  });
+});
+
+describe('a policy of many peers with many ports', () => {
+  it('is as many rules as it has of both, not as there are pairs', () => {
+    const many = <T>(make: (index: number) => T) => Array.from({ length: 2000 }, (_, index) => make(index));
+    const policy = {
+      metadata: { name: 'p', namespace: 'default' },
+      spec: {
+        podSelector: {},
+        ingress: [
+          {
+            from: many((index) => ({ ipBlock: { cidr: `10.1.${index >> 8}.${index & 255}/32` } })),
+            ports: many((index) => ({ port: index + 1 })),
+          },
+        ],
+      },
+    } as NetworkPolicy;
+    const pod = {
+      metadata: { name: 'web', namespace: 'default' },
+      spec: { nodeName: 'n' },
+      status: { podIP: '10.244.0.2' },
+    } as Pod;
+    const plan = planPolicies({ nodeName: 'n', policies: [policy], pods: [pod], namespaces: [] });
+    const chains = [...plan.chains];
+    assert.deepEqual(
+      chains.map(([name, rules]) => [name.replace(/-[0-9a-f]+$/, ''), rules.length]),
+      [
+        ['ports-ingress', 2000],
+        ['policy-ingress', 2000],
+        ['pods-ingress', 2],
+      ],
+    );
+    assert.equal(chains[0]![1][7], 'tcp dport 8 accept');
+    assert.equal(chains[1]![1][7], `ip saddr 10.1.0.7/32 jump ${chains[0]![0]}`);
   });
 });

@@ -184,6 +184,26 @@ describe('rules of a service', () => {
     assert.equal(all.filter((rule) => rule.startsWith('firewall-allowed')).length, 2);
   });
 
+  it('take a very long list of sources, within each other or not, in its stride', () => {
+    const ranges = Array.from({ length: 40_000 }, (_, index) => `10.${index >> 8}.${index & 255}.0/24`);
+    const outside = '172.30.0.128 . tcp . 80';
+    const { user: before } = process.cpuUsage();
+    const all = rules(
+      {
+        type: 'LoadBalancer',
+        clusterIP: '10.96.1.1',
+        ports,
+        loadBalancerSourceRanges: [...ranges, '10.3.4.0/25', '10.255.0.0/16', '10.255.7.9/32'],
+      },
+      [here('10.244.0.9')],
+      { loadBalancer: { ingress: [{ ip: '172.30.0.128' }] } },
+    );
+    assert.ok(process.cpuUsage().user - before < 3_000_000);
+    const allowed = all.filter((rule) => rule.startsWith(`firewall-allowed: ${outside}`));
+    assert.equal(allowed.length, 40_001);
+    assert.ok(allowed.includes(`firewall-allowed: ${outside} . 10.255.0.0/16`));
+  });
+
   it('remember clients for as long as the service says', () => {
     const spec: Spec = {
       clusterIP: '10.96.1.1',

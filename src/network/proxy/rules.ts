@@ -356,11 +356,14 @@ function widestRanges(texts: readonly string[]): string[] {
     const size = 2 ** (32 - length);
     return [{ first: Math.floor(ipv4ToNumber(match[1]!) / size) * size, size, length }];
   });
+  // In this order a range that lies within another comes right after it, or after others that do.
+  let coveredTo = 0;
   const widest = ranges
-    .sort((a, b) => b.size - a.size)
-    .filter(
-      (range, index) =>
-        !ranges.slice(0, index).some(({ first, size }) => first <= range.first && range.first < first + size),
-    );
+    .sort((a, b) => a.first - b.first || b.size - a.size)
+    .filter(({ first, size }) => {
+      if (first < coveredTo) return false;
+      coveredTo = first + size;
+      return true;
+    });
   return widest.map(({ first, length }) => `${ipv4FromNumber(first)}/${length}`);
 }
