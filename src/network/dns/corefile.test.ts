@@ -30,6 +30,7 @@ describe('a Corefile', () => {
       }
       . {
         hosts { # fixed
+           no-address x.example.org
           192.0.2.1 a.example.org b.example.org
           fallthrough
         }

@@ -143,7 +143,9 @@ function applyPlugin(block: ServerBlock, plugin: string, args: string[], body: s
           address === 'fallthrough' ||
           address === 'ttl' ||
           address === 'no_reverse' ||
-          address === 'reload'
+          address === 'reload' ||
+          // As CoreDNS: a line without an address says nothing.
+          isIP(address) === 0
         )
           continue;
         for (const name of names) {
