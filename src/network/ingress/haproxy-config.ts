@@ -217,9 +217,7 @@ function accessLines({ name, settings, users }: Backend): string[] {
     ...(users?.some(({ hash }) => isForLua(hash)) ? [`{ lua.htpasswd(${name}) -m int 1 }`] : []),
   ].join(' or ');
   return [
-    ...(allowedSources.length > 0
-      ? [`  http-request deny deny_status 403 unless { src ${allowedSources.join(' ')} }`]
-      : []),
+    ...allowedLines(allowedSources),
     ...(users
       ? [
           `  http-request auth realm ${quote(basicAuth!.realm)} unless ${known}`,
@@ -230,6 +228,17 @@ function accessLines({ name, settings, users }: Backend): string[] {
       ? []
       : [`  http-request deny deny_status 413 if { req.body_size gt ${bodyBytesMax} }`]),
   ];
+}
+
+/** HAProxy takes up to 64 words in a line; of several lines about one condition, one is enough. */
+const sourcesPerLine = 50;
+
+function allowedLines(sources: readonly string[]): string[] {
+  if (sources.length === 0) return [];
+  const lines: string[] = [];
+  for (let index = 0; index < sources.length; index += sourcesPerLine)
+    lines.push(`  acl allowed-source src ${sources.slice(index, index + sourcesPerLine).join(' ')}`);
+  return [...lines, '  http-request deny deny_status 403 unless allowed-source'];
 }
 
 function redirectLines({ settings, hasTls }: Backend): string[] {

@@ -38,6 +38,8 @@ export class IngressFixture {
   readonly events: string[] = [];
   /** Patches of statuses, with the name of the Ingress. */
   readonly statuses: [name: string, patch: unknown][] = [];
+  /** Of this Ingress a patch of the status is refused. */
+  refuseStatusOf: string | undefined;
   readonly #stopped = new AbortController();
   #controller: Awaited<ReturnType<typeof startIngress>> | undefined;
 
@@ -62,6 +64,7 @@ export class IngressFixture {
     });
     const client = sparse<Client>({
       patch: (_type: unknown, at: { name: string }, patch: unknown) => {
+        if (at.name === this.refuseStatusOf) return Promise.reject(new Error('refused'));
         this.statuses.push([at.name, patch]);
         return Promise.resolve({});
       },

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, mock } from 'node:test';
 import { EndpointSlice, Ingress, Secret } from '../../api/resources.gen.ts';
 import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import { until } from '../../base/until.fixture.ts';
@@ -47,6 +47,43 @@ describe('the ingress controller', suiteOptions, () => {
       ['a', { status: { loadBalancer: { ingress: [{ ip: '127.0.0.1' }] } } }],
     );
     assert.ok(fixture.events.includes('Normal Sync Scheduled for sync'));
+  });
+
+  it('shows its address at all others where one Ingress takes no status', async () => {
+    fixture.refuseStatusOf = 'refuses';
+    const puts = ['refuses', 'takes'].map((name) => fixture.ingress(name, paths(`${name}.test`, ['/', 'Prefix', 'web'])));
+    await until(() => fixture.statuses.some(([name]) => name === 'takes'));
+    fixture.refuseStatusOf = undefined;
+    await Promise.all(puts);
+    assert.ok(fixture.statuses.some(([name]) => name === 'refuses'));
+  });
+
+  it('asks for no secret by what cannot be a name: that would never be answered', async () => {
+    const asked = mock.method(fixture.informers, 'of');
+    for (const secret of ['a,b', 'x=y', 'other/a/b', '../../nodes', 'fine'])
+      await fixture.ingress('odd', paths('odd.test', ['/', 'Prefix', 'web']), {
+        'auth-type': 'basic',
+        'auth-secret': secret,
+      });
+    const secrets = asked.mock.calls.filter(({ arguments: [type] }) => type === Secret);
+    assert.deepEqual(
+      secrets.map(({ arguments: [, filter] }) => filter),
+      [{ namespace: 'default', fieldSelector: 'metadata.name=fine' }],
+    );
+    asked.mock.restore();
+    assert.equal((await fixture.get('odd.test', '/')).status, 401);
+  });
+
+  it('lets in whom a long list of sources names, and no others', async () => {
+    const others = Array.from({ length: 150 }, (_, index) => `10.0.${index}.0/24`);
+    const limited = (sources: readonly string[]) =>
+      fixture.ingress('sources', paths('sources.test', ['/', 'Prefix', 'web']), {
+        'whitelist-source-range': sources.join(','),
+      });
+    await limited(others);
+    assert.equal((await fixture.get('sources.test', '/')).status, 403);
+    await limited([...others.slice(0, 75), '127.0.0.1', ...others.slice(75)]);
+    assert.equal(served(await fixture.get('sources.test', '/')), 'web-0');
   });
 
   it('tells servers who asked, and how', async () => {

@@ -4,6 +4,8 @@
  */
 import { keyOf, splitKey } from '../../api/meta.ts';
 import { Ingress, IngressClass, Node, Secret, Service } from '../../api/resources.gen.ts';
+import { isNotFound } from '../../api/status.ts';
+import { dnsLabelProblems, subdomainProblems } from '../../api/validation/names.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
 import { CommandError } from '../../base/command.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -203,7 +205,8 @@ class IngressController {
   async #followSecret(key: string): Promise<void> {
     if (this.#secrets.has(key)) return;
     const { namespace = '', name } = splitKey(key);
-    if (namespace === '' || name === '') return;
+    // An annotation says what it likes; a question that the server refuses would be waited for for ever.
+    if (dnsLabelProblems(namespace).length + subdomainProblems(name).length > 0) return;
     const informer = this.#options.informers.of(Secret, {
       namespace,
       fieldSelector: `metadata.name=${name}`,
@@ -292,13 +295,20 @@ class IngressController {
 
   async #publish({ served }: Routing): Promise<void> {
     const { client, informers, nodeAddress } = this.#options;
+    const failures: unknown[] = [];
     for (const key of served) {
       const ingress = informers.of(Ingress).get(key);
       const present = ingress?.status?.loadBalancer?.ingress ?? [];
       if (!ingress || (present.length === 1 && present[0]!.ip === nodeAddress)) continue;
       const status = { loadBalancer: { ingress: [{ ip: nodeAddress }] } };
-      await client.patch(Ingress, ingress.metadata, { status }, { type: 'merge', subresource: 'status' });
+      try {
+        await client.patch(Ingress, ingress.metadata, { status }, { type: 'merge', subresource: 'status' });
+      } catch (error) {
+        // The others get theirs; one that is gone needs none.
+        if (!isNotFound(error)) failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures[0];
   }
 }
 

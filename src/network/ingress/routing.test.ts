@@ -106,3 +106,19 @@ test('the older of two Ingresses has a path of a host, and the younger is told s
     },
   ]);
 });
+
+test('paths of one Ingress that differ in a character only are rewritten each in its own way', () => {
+  const annotations = { 'nginx.ingress.kubernetes.io/rewrite-target': '/' };
+  const one = ingress('i', { path: '/a/b', annotations });
+  const paths = one.spec!.rules![0]!.http!.paths;
+  paths.push({ ...paths[0]!, path: '/a-b' }, { ...paths[0]!, path: '/a.b' });
+  const { routes, backends } = routingOf(one);
+  assert.deepEqual(
+    routes.map(({ path, backend }) => [path, backends.get(backend)!.rewrite!.pattern]),
+    [
+      ['/a/b', '^/a/b'],
+      ['/a-b', '^/a-b'],
+      ['/a.b', '^/a\\.b'],
+    ],
+  );
+});

@@ -245,7 +245,7 @@ class RoutingBuilder {
     }
     const rewrite = settings.rewriteTarget ? rewriteOf(at, match, settings.rewriteTarget) : undefined;
     const { number, name: portName } = reference.port ?? {};
-    const name = [
+    const named = [
       key.replace('/', '_'),
       reference.name,
       number ?? portName ?? '',
@@ -254,6 +254,7 @@ class RoutingBuilder {
     ]
       .filter((part) => part !== '')
       .join('_');
+    const name = this.#freeName(named, rewrite);
     if (!this.routing.backends.has(name)) {
       const resolved = this.#servers(key, ingress.metadata.namespace!, reference);
       this.routing.backends.set(name, {
@@ -266,6 +267,15 @@ class RoutingBuilder {
       });
     }
     return name;
+  }
+
+  /** Paths of one Ingress that are called alike (`/a-b`, `/a/b`) are still rewritten each in its own way. */
+  #freeName(named: string, rewrite: Backend['rewrite']): string {
+    for (let number = 1; ; number++) {
+      const name = number === 1 ? named : `${named}_${number}`;
+      const present = this.routing.backends.get(name);
+      if (!present || present.rewrite?.pattern === rewrite?.pattern) return name;
+    }
   }
 
   #servers(
