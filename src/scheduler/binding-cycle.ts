@@ -55,8 +55,9 @@ export async function runBindingCycle(options: BindingCycleOptions): Promise<Bin
   for (const { plugin, index } of profile.reserve.filter(concerned).reverse())
     plugin.unreserve?.(info, node, states[index]);
   unreserved('Success');
-  // Reserved room is free again: other pods may have been refused for it.
-  if (cache.forget(info.uid)) queue.moveOn({ resource: 'AssignedPod', change: 'delete', old: info.pod });
+  cache.forget(info.uid);
+  // What was reserved is free again, of a pod that was deleted meanwhile too: others may have been refused for it.
+  queue.moveOn({ resource: 'AssignedPod', change: 'delete', old: info.pod });
   return outcome;
 }
 

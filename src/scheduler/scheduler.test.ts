@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { Node, Pod } from '../api/resources.gen.ts';
+import { mock, test } from 'node:test';
+import { DeviceClass, Node, Pod, ResourceClaim, ResourceSlice } from '../api/resources.gen.ts';
 import { FakeCluster } from './cluster.fake.ts';
 import { makeNode, makePod } from './objects.fake.ts';
 
@@ -101,6 +101,45 @@ test('a binding that fails gives the room back and is tried again after a back-o
     cluster.delete(Pod, 'default/second');
     await cluster.clock.advance(1_000);
     assert.equal(cluster.nodeOf('first'), 'a');
+  }));
+
+test('a pod that waits for devices gets those that a pod which could not be bound gives back', () =>
+  withCluster(async (cluster) => {
+    cluster.addNodes(makeNode('a'));
+    cluster.put(DeviceClass, { metadata: { name: 'gpu' }, spec: {} } as DeviceClass);
+    cluster.put(ResourceSlice, {
+      metadata: { name: 'slice' },
+      spec: {
+        driver: 'gpu.example.com',
+        nodeName: 'a',
+        pool: { name: 'pool', generation: 1, resourceSliceCount: 1 },
+        devices: [{ name: 'gpu' }],
+      },
+    } as ResourceSlice);
+    const exactly = { deviceClassName: 'gpu', allocationMode: 'ExactCount', count: 1 };
+    for (const name of ['first', 'second']) {
+      const metadata = { namespace: 'default', name, uid: `claim-${name}` };
+      const spec = { devices: { requests: [{ name: 'gpu', exactly }] } };
+      cluster.put(ResourceClaim, { metadata, spec } as ResourceClaim);
+      const pod = makePod(name);
+      const resourceClaims = [{ name: 'device', resourceClaimName: name }];
+      cluster.addPods({ ...pod, spec: { ...pod.spec, resourceClaims } } as Pod);
+    }
+    const written = Promise.withResolvers<void>();
+    const update = cluster.client.update;
+    mock.method(cluster.client, 'update', async (...args: Parameters<typeof update>) => {
+      if (args[1].metadata.name === 'first') await written.promise;
+      return await update(...args);
+    });
+    cluster.start();
+    await cluster.clock.advance(0);
+    assert.match(cluster.eventsOf('second').join(), /cannot allocate all claims/);
+    cluster.delete(Pod, 'default/first');
+    await cluster.clock.advance(2_000);
+    assert.equal(cluster.nodeOf('second'), undefined);
+    written.reject(new Error('the server is away'));
+    await cluster.clock.advance(10_000);
+    assert.equal(cluster.nodeOf('second'), 'a');
   }));
 
 test('a clock that is set back makes no back-off longer', () =>

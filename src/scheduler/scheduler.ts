@@ -181,6 +181,7 @@ class Scheduler {
     if (postFilter) this.#metrics.preempted(victims.length);
     if (nominatedNode !== undefined) this.#cache.nominate(queued.info, nominatedNode);
     this.#report(queued, { reason: 'Unschedulable', message, nominatedNode });
+    if (postFilter?.giveBack) this.#giveBack(queued, postFilter);
     if (nominatedNode === undefined || victims.length === 0) {
       this.#queue.returnUnschedulable(queued, diagnosis.plugins);
       return;
@@ -196,6 +197,20 @@ class Scheduler {
         onFailure: ({ uid }, state) => this.#queue.settleVictim(uid, state),
       }),
     );
+  }
+
+  #giveBack({ info }: QueuedPod, { giveBack }: PostFilterOutcome): void {
+    void this.#writes.run(async () => {
+      try {
+        await giveBack!(this.#signal);
+      } catch (error) {
+        if (!this.#signal.aborted)
+          this.#options.logger.warn('what helps a pod nowhere could not be given back', {
+            pod: info.key,
+            error,
+          });
+      }
+    });
   }
 
   #refused(queued: QueuedPod, message: string, plugins: ReadonlySet<string>): void {

@@ -159,3 +159,46 @@ test('a selector that fails on the devices of one node keeps the pod pending, th
     /^running "DynamicResources" filter plugin: claim default\/claim: selector #0: CEL runtime error: no such key: exists/,
   );
 });
+
+test('a claim that a failed binding left allocated where its pod cannot go is given back', async () => {
+  await using cluster = await createCluster({ nodes: 2 });
+  const { client, nodes } = cluster;
+  await client.create(DeviceClass, { metadata: { name: 'gpu' }, spec: {} });
+  for (const [index, { name }] of nodes.entries())
+    await client.create(ResourceSlice, {
+      metadata: { name: `slice-${index}` },
+      spec: {
+        driver,
+        nodeName: name,
+        pool: { name: `pool-${index}`, generation: 1, resourceSliceCount: 1 },
+        devices: [{ name: 'gpu' }],
+      },
+    } as Draft<ResourceSlice>);
+  await client.create(ResourceClaim, { metadata: at('claim'), spec: { devices } } as Draft<ResourceClaim>);
+  await client.create(Pod, pod('first', { resourceClaimName: 'claim' }));
+  await cluster.until(async () => (await phaseOf(client, 'first')) === 'Running');
+  const { status, spec } = await client.get(Pod, at('first'));
+  assert.ok(status);
+  const there = spec.nodeName!;
+  const { status: held } = await client.get(ResourceClaim, at('claim'));
+  await client.delete(Pod, at('first'));
+  await cluster.until(async () => !(await client.get(ResourceClaim, at('claim'))).status?.allocation);
+  const left = await client.get(ResourceClaim, at('claim'));
+  await client.update(
+    ResourceClaim,
+    { ...left, status: { allocation: held!.allocation! } },
+    { subresource: 'status' },
+  );
+  const elsewhere = nodes.find(({ name }) => name !== there)!.name;
+  const second = pod('second', { resourceClaimName: 'claim' });
+  await client.create(Pod, {
+    ...second,
+    spec: { ...second.spec!, nodeSelector: { 'kubernetes.io/hostname': elsewhere } },
+  });
+  await cluster.until(async () => (await phaseOf(client, 'second')) === 'Running');
+  const claim = await client.get(ResourceClaim, at('claim'));
+  assert.deepEqual(
+    claim.status?.allocation?.devices?.results?.map(({ pool }) => pool),
+    [`pool-${nodes.findIndex(({ name }) => name === elsewhere)}`],
+  );
+});

@@ -51,7 +51,9 @@ describe('the ingress controller', suiteOptions, () => {
 
   it('shows its address at all others where one Ingress takes no status', async () => {
     fixture.refuseStatusOf = 'refuses';
-    const puts = ['refuses', 'takes'].map((name) => fixture.ingress(name, paths(`${name}.test`, ['/', 'Prefix', 'web'])));
+    const puts = ['refuses', 'takes'].map((name) =>
+      fixture.ingress(name, paths(`${name}.test`, ['/', 'Prefix', 'web'])),
+    );
     await until(() => fixture.statuses.some(([name]) => name === 'takes'));
     fixture.refuseStatusOf = undefined;
     await Promise.all(puts);

@@ -120,6 +120,8 @@ export interface PostFilterOutcome {
   message: string;
   /** No later plugin is asked, and its message is the only one. */
   isFinal?: true;
+  /** Gives back what is held where it helps nobody. When it fails, the pod's next try finds it again. */
+  giveBack?(signal: AbortSignal): Promise<void>;
 }
 
 /** A pod that comes to a node (1) or goes from it (-1), in a what-if question. */

@@ -27,6 +27,7 @@ import {
   type Plugin,
   type Rejection,
   type RetryRule,
+  type Snapshot,
   skip,
   unresolvable,
   unschedulable,
@@ -90,11 +91,18 @@ export function dynamicResources({
       const isElsewhere = state.claims.some((claim) => !reaches(allocations.of(claim), node));
       return isElsewhere ? elsewhere : whyNoneLeft(node, state);
     },
-    postFilter({ pod: { pod }, hasSeenPod }) {
+    postFilter({ pod: { pod }, snapshot, hasSeenPod }) {
       // Upstream's plugin finds no state of its own then, says so, and ends the search.
       if (!hasSeenPod) return { victims: [], message: 'not found', isFinal: true };
-      const message = podClaims(pod).length > 0 ? 'still not schedulable' : 'no new claims to deallocate';
-      return { victims: [], message };
+      if (podClaims(pod).length === 0) return { victims: [], message: 'no new claims to deallocate' };
+      const own = claimsOf(pod, claimOf);
+      const misplaced = 'code' in own ? undefined : own.find((claim) => isMisplaced(claim, pod, snapshot));
+      if (!misplaced) return { victims: [], message: 'still not schedulable' };
+      return {
+        victims: [],
+        message: 'deallocation of ResourceClaim completed',
+        giveBack: (signal) => deallocate(client, misplaced, signal),
+      };
     },
     cloneState: (state) => ({ ...state, found: new Map(state.found) }),
     reserve(_, { name }, { toAllocate, found }) {
@@ -123,6 +131,8 @@ const retryRules: readonly RetryRule[] = [
   { resource: 'DeviceTaintRule', changes: ['update', 'delete'] },
   { resource: 'DeviceClass', changes: ['add', 'update'] },
   { resource: 'TargetPod', changes: ['resourceClaims'] },
+  // What was decided for a pod that could not be bound was never in the status of its claims.
+  { resource: 'AssignedPod', changes: ['delete'], helps: (_, { old }) => gaveUpDevices(old as Pod) },
   { resource: 'Node', changes: ['add', 'labels', 'taints'] },
 ];
 
@@ -231,6 +241,22 @@ function mayFree({ pod, namespace }: PodInfo, { old, current }: ClusterEvent): b
   }
   const before = (old as ResourceClaim | undefined)?.status?.allocation;
   return before !== undefined && !(current as ResourceClaim | undefined)?.status?.allocation;
+}
+
+function gaveUpDevices(pod: Pod): boolean {
+  return !pod.spec?.nodeName && podClaims(pod).length > 0;
+}
+
+/** A failed binding left the claim allocated where this pod, which alone may use it, cannot go. */
+function isMisplaced({ status }: ResourceClaim, { metadata }: Pod, { nodes }: Snapshot): boolean {
+  const isOthers = (status?.reservedFor ?? []).some(({ uid }) => uid !== metadata.uid);
+  return !isOthers && nodes.some((node) => !reaches(status?.allocation, node));
+}
+
+/** The server refuses this when the claim has changed meanwhile: another pod may have come to use it. */
+async function deallocate(client: Client, claim: ResourceClaim, signal: AbortSignal): Promise<void> {
+  const { allocation: _, reservedFor: __, ...status } = claim.status ?? {};
+  await client.update(ResourceClaim, { ...claim, status }, { subresource: 'status', signal });
 }
 
 /** The finalizer goes first: a claim with devices must not vanish before they are given back. */
