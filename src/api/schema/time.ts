@@ -8,6 +8,9 @@ const pattern = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)
 const microPattern = /[.,]\d{6}(?:Z|[+-]\d\d:\d\d)$/;
 const canonicalPattern = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
 
+/** In UTC. */
+const yearMax = 9999;
+
 interface ParsedTime {
   /** Whole seconds since the epoch, in milliseconds. */
   secondsMs: number;
@@ -70,11 +73,15 @@ function parse(text: string, layout: string, parts: LayoutParts = wholeParts): P
     const field = Number(month) < 1 || Number(month) > 12 ? 'month' : fieldOutOfRange(hour, minute, second);
     return { error: `parsing time ${JSON.stringify(text)}: ${field} out of range` };
   }
-  const offsetMinutes =
-    zone === 'Z'
-      ? 0
-      : (zone.startsWith('-') ? -1 : 1) * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(4)));
-  return { secondsMs: date.getTime() - offsetMinutes * 60_000, fraction: fraction.padEnd(9, '0') };
+  const [hours, minutes] = zone === 'Z' ? [0, 0] : [Number(zone.slice(1, 3)), Number(zone.slice(4))];
+  const unfit = hours > 24 ? 'time zone offset hour' : minutes > 60 ? 'time zone offset minute' : undefined;
+  if (unfit) return { error: `parsing time ${JSON.stringify(text)}: ${unfit} out of range` };
+  const offsetMs = (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000;
+  const utc = new Date(date.getTime() - offsetMs);
+  // Its offset leads out of the years that can be written, and what cannot be written could never be read again.
+  if (utc.getUTCFullYear() < 0 || utc.getUTCFullYear() > yearMax)
+    return { error: `parsing time ${JSON.stringify(text)}: year outside of range [0,${yearMax}]` };
+  return { secondsMs: utc.getTime(), fraction: fraction.padEnd(9, '0') };
 }
 
 function fieldOutOfRange(hour = '', minute = '', second = ''): string {
