@@ -7,7 +7,7 @@ const group = 'apiserver.config.k8s.io';
 const versions = ['v1', 'v1beta1', 'v1alpha1'];
 
 /**
- * The document without what is null, once it is known to be of the kind and to have no other fields than the shape.
+ * The document without null values, once it is known to be of the kind and to have no fields beyond the shape.
  * @throws Error in upstream's words
  */
 export function decodeConfiguration(kind: string, shape: Shape, value: unknown): unknown {

@@ -1,4 +1,4 @@
-/** `kubectl get componentstatuses`: how the parts of the control plane are, asked when somebody wants to know. */
+/** `kubectl get componentstatuses`: the health of the control plane's components, checked on request. */
 import { componentStatusKind } from '../api/core/component-status.ts';
 import type { ComponentStatus } from '../api/resources.gen.ts';
 import { parseFieldSelector, parseLabelSelector } from '../api/selectors.ts';
@@ -21,7 +21,7 @@ export class ComponentStatuses {
     this.#clock = clock;
   }
 
-  /** `name` in upstream's words: `scheduler`, `controller-manager`, `etcd-0`. */
+  /** `name` as upstream has it: `scheduler`, `controller-manager`, `etcd-0`. */
   add(check: HealthCheck): void {
     this.#checks.push(check);
   }

@@ -253,7 +253,7 @@ export const pageNotFound: ApiResponse = {
   body: '404 page not found\n',
 };
 
-/** Said before anybody looks at what the client can read. */
+/** Answered before content negotiation. */
 const tooManyRequests: ApiResponse = {
   type: 'raw',
   status: 429,

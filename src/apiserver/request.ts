@@ -6,7 +6,7 @@ import type { ServedResource } from './registry/kind-registry.ts';
 import type { CachedObject } from './watch-cache/cached-object.ts';
 import type { WatchSession } from './watch-cache/watch-session.ts';
 
-/** Who asks, as authentication found. */
+/** The user, as authenticated. */
 export interface UserInfo {
   name: string;
   uid?: string;
@@ -76,9 +76,9 @@ export interface RequestContext {
   readonly info: RequestInfo;
   readonly auditId: string;
   user: UserInfo;
-  /** Who acts as {@link RequestContext.user}, when that is somebody else. */
+  /** The user who impersonates {@link RequestContext.user}, if any. */
   impersonator?: UserInfo;
-  /** What the audit log notes of the request beside its events' own fields. */
+  /** Additional notes on the request for the audit log. */
   annotations?: Record<string, string>;
   /** Texts of `Warning` headers. */
   readonly warnings: string[];
@@ -90,7 +90,7 @@ export interface RequestContext {
   connectQuery?: URLSearchParams;
   /** What the body says, for the audit log. */
   requestObject?: unknown;
-  /** To be called when the last of an answer that lasts is sent, or nobody takes it any more. */
+  /** To be called when a long-running response has been sent completely, or its client is gone. */
   whenOver?: () => void;
 }
 

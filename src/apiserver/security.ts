@@ -27,7 +27,7 @@ export interface SecurityOptions {
   serviceAccountKeys?: SigningKeys;
   /** `https://kubernetes.default.svc.cluster.local` unless set. */
   issuer?: string;
-  /** Tokens that are good as they are, by token. */
+  /** Accepted static tokens, by token. */
   staticTokens?: ReadonlyMap<string, UserInfo>;
   /** Providers whose ID tokens are good. */
   openIdConnect?: readonly OpenIdConnectOptions[];

@@ -24,7 +24,7 @@ export interface ApiServerOptions {
   nodes?: NodeCredentials;
   /** Reaches webhooks that are Services of the cluster. */
   dialService?: DialService;
-  /** Requests at work at once; upstream's default when absent. */
+  /** Concurrent requests; upstream's default when absent. */
   requestSeats?: number;
   /** The time that an ordinary request has; upstream's default when absent. */
   requestTimeoutMs?: number;

@@ -46,7 +46,7 @@ import { WatchSessions } from './watch-cache/watch-session.ts';
 export const defaultServiceCidr = '10.96.0.0/12';
 export const defaultNodePorts: PortRange = { first: 30_000, last: 32_767 };
 
-/** The store, and the view of it that has caught up with it. */
+/** The store, and a view that has caught up with it. */
 export interface OpenStore {
   store: Store;
   view: StoreView;

@@ -49,7 +49,7 @@ export interface ApiServer {
   readonly handler: RequestHandler;
   /** Issues tokens for service accounts; undefined when the server was given no key. */
   readonly serviceAccounts: ServiceAccountTokens | undefined;
-  /** Whoever runs a part of the control plane adds it here. */
+  /** Components of the control plane register here. */
   readonly components: ComponentStatuses;
   listen(options: ListenOptions): Promise<Listener>;
   /** Requests of a component in this process, as `user`. */
@@ -63,7 +63,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   try {
     return await startApiServer(new ApiServerParts(options, opened, closing.signal), closing);
   } catch (error) {
-    // Whoever catches this may try again, on the same store.
+    // The caller may try again, on the same store.
     closing.abort();
     await opened.view.close();
     throw error;

@@ -11,7 +11,7 @@ import type { ApiResponse, RequestContext } from './request.ts';
 
 export interface StatusPagesOptions {
   clock: Clock;
-  /** What the server was told, under the names of upstream's flags. */
+  /** The server's settings, under the names of upstream's flags. */
   flags: Readonly<Record<string, string>>;
 }
 

@@ -1,4 +1,4 @@
-/** An HTTPS server that stands in for a webhook, with an authority of its own. */
+/** An HTTPS server in place of a webhook, with a separate authority. */
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';

@@ -109,7 +109,7 @@ test('an eviction takes from the budget until nothing is left', async () => {
   const refused = await evict('q');
   assert.equal(refused.status, 429);
   assert.equal(refused.object.details.causes[0].reason, 'DisruptionBudget');
-  // A later try helps when the budget is only being counted anew, not when it is spent.
+  // A later attempt helps when the budget is being recalculated, not when it is exhausted.
   assert.equal(refused.object.details.retryAfterSeconds, undefined);
   assert.ok((await server.ask('GET', `${pods}/p`)).object.metadata.deletionTimestamp);
 });

@@ -16,7 +16,7 @@ export interface AdmissionAttributes {
    * of a CONNECT, a Scale, an Eviction …
    */
   readonly objectKind?: GroupVersionKind;
-  /** What stands there now, shared and frozen; undefined on CREATE. */
+  /** The present object, shared and frozen; undefined on CREATE. */
   readonly old: KubeObject | undefined;
   /** Empty when the server will generate it. */
   readonly name: string;
@@ -36,7 +36,7 @@ export interface AdmissionPlugin {
   validate?(attributes: AdmissionAttributes): Promise<void> | void;
   /** False: {@link reserve} has nothing to take for such a request. */
   mayReserve?(attributes: AdmissionAttributes): boolean;
-  /** Takes something that must not be taken twice, right before the write; the result gives it back. */
+  /** Reserves, right before the write, something that must not be taken twice; the result releases it. */
   reserve?(attributes: AdmissionAttributes): Promise<(() => Promise<void>) | undefined>;
 }
 
@@ -45,7 +45,7 @@ export interface PartAttributes<T extends KubeObject> extends AdmissionAttribute
   readonly objectKind: GroupVersionKind;
 }
 
-/** Hears how long admission takes. */
+/** Called with the duration of each admission. */
 export interface AdmissionObserver {
   /** Of one step of one request: call the result when a plugin has had its say, and at the end. */
   begin(
@@ -74,7 +74,7 @@ export class AdmissionChain {
     this.#observer = observer;
   }
 
-  /** Appends a plugin, or puts it before the one named. */
+  /** Appends a plugin, or inserts it before the named one. */
   add(plugin: AdmissionPlugin, before?: string): void {
     const at = before === undefined ? -1 : this.#plugins.findIndex((other) => other.name === before);
     if (at < 0) this.#plugins.push(plugin);
@@ -91,7 +91,7 @@ export class AdmissionChain {
     return this.#run('validate', this.#all, attributes);
   }
 
-  /** For what a subresource takes and nobody stores: only plugins that know objects of any kind are asked. */
+  /** For bodies of subresources that are not stored: only plugins that handle objects of any kind are called. */
   async admitPart<T extends KubeObject>(attributes: PartAttributes<T>): Promise<T> {
     await this.#run('admit', this.#ofAnyKind, attributes);
     await this.#run('validate', this.#ofAnyKind, attributes);
@@ -133,7 +133,7 @@ export class AdmissionChain {
     return this.#plugins.some((plugin) => plugin.reserve && (plugin.mayReserve?.(attributes) ?? true));
   }
 
-  /** Gives what undoes all reservations. */
+  /** Returns a function that undoes all reservations. */
   async reserve(attributes: AdmissionAttributes): Promise<() => Promise<void>> {
     const undos: (() => Promise<void>)[] = [];
     const undo = async () => {

@@ -49,7 +49,7 @@ function isSigned(next: CertificateSigningRequest, before: CertificateSigningReq
   return next.status?.certificate !== before.status?.certificate;
 }
 
-/** A certificate of that group would stand above authorization for as long as it is valid. */
+/** A certificate of that group would bypass authorization for as long as it is valid. */
 async function refuseMasters(request: CertificateSigningRequest): Promise<void> {
   if (request.spec?.signerName !== clientSigner) return;
   const { parseSigningRequest } = await import('../../base/pki.ts');

@@ -1,7 +1,7 @@
 /**
- * Who may write what into the status of a claim: its allocation and its users take the right to `resourceclaims/binding`,
- * what a driver tells of its devices that to `resourceclaims/driver` under the driver's name. A driver's account may have
- * the latter for the node alone on which it runs.
+ * Who may write what into the status of a claim: its allocation and its users require permission for
+ * `resourceclaims/binding`, what a driver reports about its devices for `resourceclaims/driver` under the driver's
+ * name. A driver's account may have the latter permission for its own node only.
  */
 import { type FieldError, forbiddenField } from '../../api/field-error.ts';
 import { ResourceClaim } from '../../api/resources.gen.ts';
@@ -114,7 +114,7 @@ function verbsFor(
   return [...(isOwn ? [`associated-node:${verb}`] : []), `arbitrary-node:${verb}`];
 }
 
-/** The one node where the devices are; undefined: there is more than one, or it is not told by its name. */
+/** The single node where the devices are; undefined: there are several, or it is not given by its name. */
 function nodeOf({ nodeSelector }: AllocationResult): string | undefined {
   const [term, ...otherTerms] = nodeSelector?.nodeSelectorTerms ?? [];
   const [field, ...otherFields] = term?.matchFields ?? [];

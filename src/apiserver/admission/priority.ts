@@ -1,4 +1,4 @@
-/** Priority: the number behind a pod's priority class, and one default class at the most. */
+/** Priority: resolves a pod's priority class to its number, and allows at most one default class. */
 import { reportedName } from '../../api/meta.ts';
 import { Pod, PriorityClass } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
@@ -92,7 +92,7 @@ function carryPriority({ object, old }: AdmissionAttributes): void {
     spec.preemptionPolicy = before.preemptionPolicy;
 }
 
-/** Of several, which only a race can make, the one with the lowest value. */
+/** If there are several, which only a race can cause, the one with the lowest value. */
 function defaultClass(objects: ObjectReader): PriorityClass | undefined {
   let found: PriorityClass | undefined;
   for (const candidate of objects.list(PriorityClass))

@@ -184,7 +184,7 @@ export class QuotaLedger {
   }
 }
 
-/** Kinds whose use quotas can name; other kinds (`count/…`) count from the controller's first word on. */
+/** Kinds whose use quotas can name; other kinds (`count/…`) are counted once the controller has reported them. */
 const countedTypes: readonly ResourceType[] = [
   Pod,
   Service,

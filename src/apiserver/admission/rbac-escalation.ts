@@ -1,4 +1,4 @@
-/** Roles and bindings: nobody grants what they do not hold. */
+/** Roles and bindings: users cannot grant permissions that they do not have. */
 import type { KubeObject } from '../../api/meta.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/resources.gen.ts';
 import { semanticEqual } from '../../api/validation/equality.ts';
@@ -39,8 +39,8 @@ function isWriteOfAny(attributes: AdmissionAttributes, types: readonly { group: 
 }
 
 /**
- * Owners and finalizers lead to an object's end, to nobody's rights. Everything else does, labels too: by them a role
- * becomes part of another one.
+ * Owners and finalizers affect an object's deletion, and grant nothing. Everything else may, including labels: by them
+ * a role becomes part of another.
  */
 function isForGarbageCollection(next: KubeObject, before: KubeObject): boolean {
   return semanticEqual(withoutOwners(next), withoutOwners(before));

@@ -6,7 +6,7 @@ import type { KubeObject } from '../../api/meta.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
 
 export class Reinvocation {
-  /** Set when the object was changed: whoever was asked before has not seen it. */
+  /** Set when the object was changed: webhooks called before have not seen the change. */
   isWanted = false;
   /** True on the second way. */
   isAgain = false;
@@ -50,7 +50,7 @@ export class AskedAgain {
     this.#request.isWanted = true;
   }
 
-  /** It was called and wants to be again when somebody else changes the object. */
+  /** It was called, and is to be called again when another webhook changes the object. */
   add(key: string): void {
     this.#called.add(key);
   }

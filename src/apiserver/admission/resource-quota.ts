@@ -62,7 +62,7 @@ function computeCharges(
       if (open.length > 0)
         throw refuse(`failed quota: ${quota.metadata.name}: must specify ${open.join(',')}`);
     }
-    // A quota that did not count the object before now counts all of it.
+    // A quota that did not count the object before now counts it in full.
     const isCounted = old !== undefined && matchesScopes(quota, resource, old);
     const added = increase(usage, isCounted ? usageOf(resource, old) : undefined);
     const amounts = new Map([...added].filter(([resourceName]) => hard[resourceName] !== undefined));

@@ -1,4 +1,4 @@
-/** ServiceAccount: every pod runs as one, and finds its token mounted unless somebody said no. */
+/** ServiceAccount: every pod runs as one, with its token mounted unless that is turned off. */
 
 import { reportedName } from '../../api/meta.ts';
 import { Pod, ServiceAccount } from '../../api/resources.gen.ts';

@@ -102,7 +102,7 @@ export class Aggregation {
     return [...groups.values()];
   }
 
-  /** Takes requests for group versions that an APIService gives to a service, and for their OpenAPI documents. */
+  /** Handles requests for group versions that an APIService delegates to a service, and for their OpenAPI documents. */
   readonly delegate: Delegate = (context) => {
     const match = /^(?:\/openapi\/v3)?\/apis\/([^/]+)\/([^/]+)(\/|$)/.exec(context.info.path);
     if (!match) return undefined;
@@ -142,7 +142,7 @@ export class Aggregation {
       if (isAvailable(service) && availability.status !== 'True')
         this.#lost.add(1, { name: service.metadata.name, reason: availability.reason ?? 'UnknownReason' });
     } catch (error) {
-      // Somebody else changed it or it is gone: the next round looks again.
+      // Another client changed or deleted it: the next round checks again.
       const isStale = error instanceof StatusError && ['Conflict', 'NotFound'].includes(error.reason);
       if (!isStale && !signal.aborted)
         logger.warn('the state of an APIService could not be written', { error });

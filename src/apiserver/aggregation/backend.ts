@@ -18,7 +18,7 @@ export interface FrontProxyIdentity {
   /** PEM. */
   cert: string;
   key: string;
-  /** Of the authority that signed it, which is the one of all clients. */
+  /** Of the signing authority, which is that of all clients. */
   ca: string;
 }
 

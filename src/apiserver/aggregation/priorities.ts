@@ -1,6 +1,6 @@
 /**
- * How the APIServices of the API's own groups are ordered: upstream's numbers, which clients that choose among groups and
- * versions go by. Groups of custom resources come after all of these.
+ * The priorities of the APIServices of built-in groups: upstream's numbers, by which clients choose among groups and
+ * versions. Groups of custom resources come after all of these.
  */
 
 const groupPriorities: Readonly<Record<string, number>> = {

@@ -42,7 +42,7 @@ export class AuditLog {
   /** Runs `work` and writes the stages of the request that the policy asks for. */
   async around(context: RequestContext, work: () => Promise<ApiResponse>): Promise<ApiResponse> {
     const { policy, clock } = this.#options;
-    // Who asks is who shows a credential, whomever they act as.
+    // The user in an entry is the authenticated one, whomever it impersonates.
     const rule = auditRuleFor(policy, context.info, context.impersonator ?? context.user);
     this.#levels.add(1, { level: rule.level });
     if (rule.level === 'None') return await work();
@@ -67,7 +67,7 @@ export class AuditLog {
       else complete();
       return answer;
     } catch (error) {
-      // What is no answer of the API's becomes one further out, of which the client learns no more than its code.
+      // Errors that are no API answers become one further up, of which the client learns only the code.
       const { status, code } = error instanceof StatusError ? error : internalError('');
       if (lasts) this.#write(audited, 'ResponseStarted', startedWith(code));
       this.#write(audited, 'ResponseComplete', {
@@ -110,16 +110,16 @@ export class AuditLog {
   }
 }
 
-/** A request of which the policy wants something written. */
+/** A request that the policy has recorded. */
 interface AuditedRequest {
   context: RequestContext;
   rule: AuditRule;
   receivedMs: number;
-  /** Objects as they are written: with their managed fields or without. */
+  /** Objects as recorded: with their managed fields or without. */
   shown: (object: unknown) => unknown;
 }
 
-/** Answers that go on after their head is sent. */
+/** Responses that continue after their head is sent. */
 const streams: ReadonlySet<ApiResponse['type']> = new Set(['watch', 'stream', 'hijacked']);
 
 function codeOf(answer: ApiResponse): number {
@@ -161,7 +161,7 @@ function withoutType(status: object): object {
 }
 
 interface EventContent extends Record<string, unknown> {
-  /** A list as it is answered: made of its items' bytes, and never decoded. */
+  /** A list as it is sent: composed of its items' bytes, and never decoded. */
   listJson?: string;
 }
 

@@ -18,8 +18,8 @@ export interface AuthenticatedToken {
 export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 
 /**
- * Tries the certificate, then the bearer token; whoever shows neither is anonymous, where `admitsAnonymous` lets the path
- * be asked for by nobody in particular.
+ * Tries the certificate, then the bearer token; a client with neither is anonymous, where `admitsAnonymous` allows that
+ * for the path.
  */
 export function createAuthenticator(
   tokens: readonly TokenAuthenticator[],

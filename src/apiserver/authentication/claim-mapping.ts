@@ -11,7 +11,7 @@ import {
   usernameOfClaim,
 } from './openid-connect.ts';
 
-/** A claim as it is, or what an expression makes of all claims. */
+/** The value of a claim, or the result of an expression over all claims. */
 export type ClaimSource = { claim: string; prefix?: string } | { program: CelProgram };
 
 export interface CompiledRule {

@@ -241,7 +241,7 @@ test('whatever stands in a file, it is read or refused with a reason', () => {
     `apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n${mapped('groups: {expression: claims.g}, extra: [{key: a.b/c, valueExpression: claims.x}]')}`,
   );
   const values = [null, 5, '', 'claims.', 'https://x', true, [], {}, [null], [{}], { claim: 1 }, '\ud800'];
-  /** The same with one place, at random, holding something else. */
+  /** The same with a random value in one random place. */
   const spoilt = (value: unknown): unknown => {
     if (typeof value !== 'object' || value === null || random.next() < 0.15)
       return values[Math.floor(random.next() * values.length)];

@@ -1,4 +1,6 @@
-/** An AuthenticationConfiguration as upstream's files state it: who issues tokens, whom they speak of, who may be nobody. */
+/**
+ * Reads upstream's AuthenticationConfiguration: issuers of tokens, how their claims map to users, and anonymous access.
+ */
 import { X509Certificate } from 'node:crypto';
 import { type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { duplicate, required, tooMany } from '../../api/field-error.ts';
@@ -55,7 +57,7 @@ const providersMax = 64;
 
 /**
  * `disallowedIssuers`: those of the server's own tokens.
- * @throws Error with all that is wrong, in upstream's words
+ * @throws Error with everything that is wrong, in upstream's words
  */
 export function readAuthenticationConfiguration(
   value: unknown,

@@ -56,7 +56,7 @@ test('tokens that were tampered with are nobody, whoever they were meant for', a
   const authenticators = [
     accounts.authenticate,
     bootstrapTokens(objects, clock),
-    // What it would fetch keys for must not get that far: there is nobody at that address.
+    // Fetching keys must not be attempted: no server listens at that address.
     openIdConnect(provider, { clock, logger: silentLogger }),
   ];
   const good = tokens.sign({

@@ -1,7 +1,7 @@
 /**
- * The ways in which a caller may come to act as somebody else. The narrow ones ask for two rights: to be that user, by
- * `impersonate:MODE`, and to do as that user what the request is about, by `impersonate-on:MODE:VERB`. The old one, the
- * verb `impersonate`, allows everything that the user may.
+ * The ways in which a caller may act as another user. The constrained ones require two permissions: to be that user, by
+ * `impersonate:MODE`, and to make the request as that user, by `impersonate-on:MODE:VERB`. The legacy one, the verb
+ * `impersonate`, allows everything that the user may do.
  */
 import { forbidden, type StatusError } from '../../api/status.ts';
 import { validateDomainPrefixedPath } from '../../api/validation/domain-path.ts';
@@ -14,7 +14,7 @@ import { serviceAccountOf } from './service-account-tokens.ts';
 const reviewGroup = 'authentication.k8s.io';
 export const nodeNameKey = 'authentication.kubernetes.io/node-name';
 const associatedKeys = 'authentication.kubernetes.io/associated-node-keys';
-/** From so many parts on, the right to all of them is asked for first. */
+/** From this many parts on, permission for all of them is checked first. */
 const manyParts = 4;
 
 export interface Impersonation {
@@ -25,7 +25,7 @@ export interface Impersonation {
   authorize: Authorizer;
 }
 
-/** A narrow way and whom it is for. */
+/** A constrained mode, and the users that it is for. */
 interface Mode {
   name: string;
   appliesTo(impersonation: Impersonation): boolean;
@@ -46,7 +46,7 @@ const modes: readonly Mode[] = [
 
 /**
  * The user, with the groups that its name implies.
- * @throws StatusError 403 when no way is open, in the words of the first one that could have been
+ * @throws StatusError 403 when no mode applies, in the words of the first that could have
  */
 export async function impersonatedUser(impersonation: Impersonation): Promise<UserInfo> {
   let first: StatusError | undefined;
@@ -69,7 +69,7 @@ function isNameOnly({ uid, groups, extra }: UserInfo): boolean {
   return !uid && groups.length === 0 && extra === undefined;
 }
 
-/** The node that a user's name stands for; empty when it is none. */
+/** The node that a user's name stands for; empty when it is not a node's. */
 function nodeOf(userName: string): string {
   if (!userName.startsWith(nodeUserPrefix)) return '';
   const name = userName.slice(nodeUserPrefix.length);
@@ -103,7 +103,7 @@ function withKeysOnly(caller: UserInfo): UserInfo {
   return { ...caller, extra: { [associatedKeys]: Object.keys(caller.extra ?? {}).sort() } };
 }
 
-/** Name, uid, groups and extra values, each of which needs the right. */
+/** Name, uid, groups and extra values, each of which requires permission. */
 async function partsRefusal(
   impersonation: Impersonation,
   verb: string,
@@ -154,7 +154,7 @@ interface Problem {
   why: string;
 }
 
-/** What nobody may be by a narrow way. */
+/** Users that cannot be impersonated by a constrained mode. */
 function narrowProblem({ groups, extra = {} }: UserInfo): Problem | undefined {
   if (groups.includes(mastersGroup))
     return {

@@ -1,4 +1,4 @@
-/** `Impersonate-*` headers: acting as somebody else, when authorization lets the caller. */
+/** `Impersonate-*` headers: acting as another user, when authorization allows it. */
 import { badRequest } from '../../api/status.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { ApiRequest, RequestInfo, UserInfo } from '../request.ts';
@@ -11,8 +11,8 @@ type Headers = ReturnType<ApiRequest['headers']>;
 const extraPrefix = 'impersonate-extra-';
 
 /**
- * The user to act as: the caller itself when no such header is there. `info`: what is to be done as that user.
- * @throws StatusError 403 for the first thing that the caller may not impersonate.
+ * The user to act as: the caller itself without such headers. `info`: the request to be made as that user.
+ * @throws StatusError 403 for the first thing that the caller may not impersonate
  */
 export async function impersonate(
   request: ApiRequest,
@@ -42,7 +42,7 @@ function withImpliedGroups(user: UserInfo): UserInfo {
   return { ...user, groups: serviceAccountUser(account.namespace, account.name).groups };
 }
 
-/** As Go prints it, which is how upstream shows whom somebody asked for. */
+/** As Go prints it, and so as upstream shows the requested user. */
 function printedUser(uid = '', groups: readonly string[], extra: Record<string, string[]>): string {
   const strings = (values: readonly string[]) =>
     `[]string{${values.map((value) => JSON.stringify(value)).join(', ')}}`;

@@ -43,7 +43,7 @@ export class JsonWebTokens {
     return `${content}.${signature.toString('base64url')}`;
   }
 
-  /** The claims of a token that one of the keys signed; undefined for anything else. Does not look at times. */
+  /** The claims of a token signed by one of the keys; undefined for anything else. Does not check times. */
   verify(token: string): Record<string, unknown> | undefined {
     if (token.length > tokenCharactersMax) return undefined;
     const [header, claims, signature, ...rest] = token.split('.');
@@ -86,7 +86,10 @@ function verificationKey(key: KeyObject): VerificationKey {
   };
 }
 
-/** Undefined unless it is just as it is written: Node passes over what is no base64url, and one signature has one form. */
+/**
+ * Undefined unless in canonical form: Node ignores characters that are not base64url, and a signature must have only
+ * one form.
+ */
 export function decodeBytes(part: string): Buffer | undefined {
   const bytes = Buffer.from(part, 'base64url');
   return bytes.toString('base64url') === part ? bytes : undefined;

@@ -31,13 +31,13 @@ export interface OpenIdConnectOptions {
 /** What a token says of its bearer. */
 export type Claims = Record<string, unknown>;
 
-/** One issuer whose tokens are good, and whom they speak of. */
+/** An issuer of accepted tokens, and the mapping of their claims to users. */
 export interface TokenProvider extends ProviderKeysOptions {
   /** A token must be meant for one of them. */
   audiences: readonly string[];
   /** All that are known unless set. */
   signingAlgorithms?: readonly string[];
-  /** @throws ClaimsError telling why this token, genuine as it is, lets nobody in */
+  /** @throws ClaimsError with the reason why this genuine token is not accepted */
   userOf(claims: Claims): UserInfo;
 }
 

@@ -52,7 +52,7 @@ interface KubernetesClaim {
 const userPrefix = 'system:serviceaccount:';
 /** Clients of old mount tokens that never reread them get this long; `warnafter` says when they should have. */
 const extendedExpirationSeconds = 365 * 24 * 3600;
-/** The life that upstream's admission gives to mounted tokens; only these are extended. */
+/** The lifetime that upstream's admission gives to mounted tokens; only these are extended. */
 const mountedExpirationSeconds = 3607;
 /** Tokens whose signature was checked lately. */
 const verifiedTokensMax = 1_000;
@@ -76,7 +76,7 @@ export function serviceAccountOf(userName: string): { namespace: string; name: s
 
 export class ServiceAccountTokens {
   readonly #options: ServiceAccountTokenOptions;
-  /** Claims by token, oldest first: checking a signature costs a hundred times a look-up. */
+  /** Claims by token, oldest first: verifying a signature costs a hundred times a look-up. */
   readonly #verified = new Map<string, Record<string, unknown>>();
 
   constructor(options: ServiceAccountTokenOptions) {

@@ -1,4 +1,4 @@
-/** Tokens that are compared as they are: those that the server was given, and bootstrap tokens kept as Secrets. */
+/** Tokens that are compared literally: those that the server was given, and bootstrap tokens stored as Secrets. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Secret } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';

@@ -19,7 +19,7 @@ export function resourceQuestion(
 
 export interface Decision {
   allowed: boolean;
-  /** True when no other authorizer may allow it any more. */
+  /** True when no later authorizer may allow it. */
   denied?: boolean;
   /** Why, for access reviews. */
   reason?: string;
@@ -29,13 +29,16 @@ export interface Decision {
   failed?: boolean;
 }
 
-/** Decides at once, or when whoever it asks has answered. */
+/** Synchronous where possible; a promise when another party must be asked. */
 export type Authorizer = (attributes: Attributes) => Decision | Promise<Decision>;
 
 /** Decides from memory. */
 export type InstantAuthorizer = (attributes: Attributes) => Decision;
 
-/** The first that allows or denies decides; nobody's opinion is a refusal. Waits only where one of them does. */
+/**
+ * The first authorizer that allows or denies decides; without any decision the request is refused. Waits only where an
+ * authorizer does.
+ */
 export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer {
   return (attributes) =>
     attributes.user.groups.includes(mastersGroup) ? { allowed: true } : firstOf(authorizers, attributes, []);

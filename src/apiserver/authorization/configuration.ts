@@ -79,8 +79,8 @@ const timeoutMsMax = 30_000;
 const ttlDefaults = { authorizedTTL: '5m', unauthorizedTTL: '30s' };
 
 /**
- * `fileProblem`: why a path names no file that can be read; undefined when it does.
- * @throws Error with all that is wrong, in upstream's words
+ * `fileProblem`: why a path names no readable file; undefined when it does.
+ * @throws Error with everything that is wrong, in upstream's words
  */
 export function readAuthorizationConfiguration(
   value: unknown,

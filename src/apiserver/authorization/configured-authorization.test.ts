@@ -8,7 +8,7 @@ import { AuthorizationChain } from './configured-authorization.ts';
 
 const jane = { name: 'jane', groups: ['system:authenticated'] };
 
-/** A webhook that answers a moment later, and knows the questions that it was asked. */
+/** A webhook that answers a moment later, and records the questions. */
 function lateWebhook(decide: (attributes: Attributes) => Decision) {
   const asked: string[] = [];
   const ask = async (attributes: Attributes) => {

@@ -1,4 +1,4 @@
-/** Nobody may hand out rights that it does not hold itself, unless it is allowed to `escalate` or `bind`. */
+/** Users cannot grant permissions that they do not have, unless they are allowed to `escalate` or `bind`. */
 import { forbidden, notFound } from '../../api/status.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../request.ts';

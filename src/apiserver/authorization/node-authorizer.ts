@@ -1,6 +1,6 @@
 /**
- * What a node may do: read itself, the pods bound to it and what they need, write about these, and little else that RBAC's
- * system:node does not give. Refusals are in upstream's words.
+ * What a node may do: read itself, the pods bound to it and what they need, write about these, and little else that
+ * RBAC's system:node does not cover. Refusals are in upstream's words.
  */
 import { Node, Pod, ResourceSlice, VolumeAttachment } from '../../api/resources.gen.ts';
 import { nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
@@ -10,7 +10,7 @@ import type { Attributes, Decision, InstantAuthorizer } from './authorizer.ts';
 import { type NodeNeeds, nodeNeeds } from './node-needs.ts';
 import { type PolicyRule, ruleAllows } from './rules.ts';
 
-/** The node that a user is; undefined for everybody else. */
+/** The node that a user is; undefined for all other users. */
 export function nodeNameOf(user: UserInfo): string | undefined {
   return user.name.startsWith(nodeUserPrefix) && user.groups.includes(nodesGroup)
     ? user.name.slice(nodeUserPrefix.length)

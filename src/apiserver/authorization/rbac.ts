@@ -10,7 +10,7 @@ type Binding = RoleBinding | ClusterRoleBinding;
 /** A binding that holds for a user, with the rules of its role. */
 interface Grant {
   rules: readonly PolicyRule[];
-  /** Why, in upstream's words. */
+  /** The reason, in upstream's words. */
   reason: string;
   /** Set when the role is not there. */
   error?: string;

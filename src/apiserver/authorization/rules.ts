@@ -16,12 +16,12 @@ export function ruleAllows(rule: PolicyRule, attributes: Attributes): boolean {
   );
 }
 
-/** The rules of `asked` that `held` does not cover, split into single permissions: nobody may grant what it does not hold. */
+/** The rules of `asked` that `held` does not cover, split into single permissions: those may not be granted. */
 export function uncoveredRules(held: readonly PolicyRule[], asked: readonly PolicyRule[]): PolicyRule[] {
   return asked.flatMap(splitRule).filter((single) => !held.some((rule) => covers(rule, single)));
 }
 
-/** Upstream's way of printing rules that somebody lacks. */
+/** Upstream's format for rules that a user lacks. */
 export function printRules(rules: readonly PolicyRule[]): string {
   return compactRules(rules).map(printRule).sort().join('\n');
 }

@@ -20,7 +20,7 @@ export interface Selected {
 const nothing: readonly SelectorRequirement[] = [];
 const selectingVerbs: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
 
-/** Read when somebody asks, once. Undefined where a request selects nothing. */
+/** Read once, when needed. Undefined where a request selects nothing. */
 export function selectedBy({ verb }: RequestInfo, query: URLSearchParams): (() => Selected) | undefined {
   if (!selectingVerbs.has(verb)) return undefined;
   const [fields, labels] = [query.get('fieldSelector'), query.get('labelSelector')];
@@ -40,7 +40,7 @@ interface ReviewedSelector {
   requirements?: readonly { key: string; operator: string; values?: readonly string[] }[];
 }
 
-/** What an access review asks about, and what of it could not be read, in upstream's words. */
+/** What an access review asks about, and what of it could not be parsed, in upstream's words. */
 export function selectedInReview({ fieldSelector, labelSelector }: ResourceAttributes): {
   selected: Selected;
   unread: string[];

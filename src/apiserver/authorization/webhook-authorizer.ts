@@ -35,7 +35,7 @@ const triesMax = 5;
 const retry = { firstMs: 500, factor: 1.5, maxMs: 5_000 };
 const jitter = 0.2;
 const rememberedMax = 8_192;
-/** Longer questions are not remembered: whoever asks chooses how long they are. */
+/** Longer questions are not cached: clients control their length. */
 const rememberedCharsMax = 10_000;
 
 export function webhookAuthorizer(options: WebhookAuthorizerOptions): Authorizer {
@@ -94,7 +94,7 @@ function specOf(attributes: Attributes) {
 
 function selectorsOf({ selected }: Attributes): object {
   const { fields = [], labels = [] } = selected?.() ?? {};
-  // The operators that selectors of lists have beyond these have no word in a review.
+  // List selectors have more operators than reviews can express.
   const sent = labels.filter(({ operator }) => operator !== 'Gt' && operator !== 'Lt');
   return {
     ...(fields.length > 0 && { fieldSelector: { requirements: fields } }),

@@ -3,7 +3,7 @@ import { ConfigMap } from '../../api/resources.gen.ts';
 import { ensureObject } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 
-/** The only name under which the server shows itself to aggregated ones; no signer gives it to anybody else. */
+/** The only name under which the server authenticates to aggregated ones; no signer issues it to others. */
 const frontProxyName = 'front-proxy-client';
 
 /** `clientCa`: PEM of the CA that signs client certificates, the front proxy's among them. */

@@ -15,7 +15,7 @@ export async function bootstrap(registry: Registry, serviceRange: IpRange): Prom
   await ensureKubernetesService(registry, serviceRange);
 }
 
-/** How soon what the server cannot do without is back when somebody has deleted it; upstream's period. */
+/** How soon deleted objects that the server depends on are recreated; upstream's period. */
 const keepMs = 60_000;
 
 /** Resolves some time after the signal. */

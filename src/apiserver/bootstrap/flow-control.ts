@@ -197,8 +197,8 @@ export async function ensureFlowControl(registry: Registry): Promise<void> {
 }
 
 /**
- * Makes the object when it is missing, and gives it its spec back unless an administrator has made it their own: by the
- * annotation, or, where that is missing, by having changed the spec.
+ * Creates the object when it is missing, and restores its spec unless an administrator has taken it over: by the
+ * annotation or, without that, by having changed the spec.
  */
 async function keepBootstrapObject<T extends FlowSchema | PriorityLevelConfiguration>(
   registry: Registry,

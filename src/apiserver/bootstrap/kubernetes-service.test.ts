@@ -50,7 +50,7 @@ test('servers that start together on an empty store both start', async () => {
   let races = 0;
   Object.assign(store, {
     async update(key: string, value: Uint8Array, expected: number) {
-      // The other server is a moment faster.
+      // The other server is slightly faster.
       if (key.endsWith('servicecidrs/kubernetes') && races++ === 0) await update(key, value, expected);
       return update(key, value, expected);
     },

@@ -13,7 +13,7 @@ import { type PublishedAddress, ServerLeases } from './server-leases.ts';
 
 const name = 'kubernetes';
 const namespace = 'default';
-/** How soon the service is back when somebody has deleted it, as `kubectl delete all --all` does. */
+/** How soon the service is recreated when it was deleted, as `kubectl delete all --all` does. */
 const reconcileMs = 10_000;
 
 export async function ensureKubernetesService(registry: Registry, range: IpRange): Promise<void> {
@@ -35,7 +35,7 @@ export async function ensureKubernetesService(registry: Registry, range: IpRange
   });
 }
 
-/** Says so of the server's own range, as controllers may not be running; what they say stands. */
+/** Marks the server's own range as ready, as controllers may not be running; what they write is kept. */
 async function ensureDefaultRangeReady(registry: Registry, range: IpRange): Promise<void> {
   const request = {
     ...ownWrite(registry, ServiceCIDR, '', name),
@@ -125,7 +125,7 @@ export function keepKubernetesService(
     });
   const arm = () => {
     timer = registry.clock.after(reconcileMs, () => {
-      // One that hangs is not joined by others, of which the last could write what a close has taken back.
+      // Only one write at a time: a hanging write could otherwise restore what a close has removed.
       round ??= reconcile().finally(() => {
         round = undefined;
       });

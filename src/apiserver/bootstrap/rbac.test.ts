@@ -10,7 +10,7 @@ test('servers that start together complete the same default role, and both start
     await using server = await createTestServer({ store });
     await server.ask('PATCH', path, { rules: [] }, mergePatch);
   }
-  // The other server is a moment faster.
+  // The other server is slightly faster.
   const update = store.update.bind(store);
   let races = 0;
   Object.assign(store, {

@@ -30,7 +30,7 @@ export async function ensureRbac(registry: Registry): Promise<void> {
   await ensureObject(registry, ServiceAccount, { metadata: nodeNetworkAccount });
 }
 
-/** `complete` gives the object with what it lacks of the default; the same object when it lacks nothing. */
+/** `complete` returns the object with what it lacks of the default, or the same object when it lacks nothing. */
 async function ensureAll<T extends KubeObject>(
   registry: Registry,
   type: ResourceType<T>,
@@ -55,7 +55,7 @@ async function ensureAll<T extends KubeObject>(
   );
 }
 
-/** Servers that start together complete the same objects: whoever loses looks again, and has nothing left to do. */
+/** Servers that start together complete the same objects: one that loses reads again, and finds nothing left to do. */
 function inAnyVersion<T extends KubeObject>(object: T): T {
   const { resourceVersion: _, ...metadata } = object.metadata;
   return { ...object, metadata };

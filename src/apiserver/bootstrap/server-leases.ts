@@ -13,7 +13,7 @@ export interface PublishedAddress {
 }
 
 const leasePrefix = `${registryPrefix}masterleases/`;
-/** A server that has not written for so long is taken for dead; upstream's figure. */
+/** A server that has not written for this long is considered dead; upstream's figure. */
 const silentMs = 15_000;
 
 export class ServerLeases {
@@ -27,7 +27,7 @@ export class ServerLeases {
     this.#clock = clock;
   }
 
-  /** Writes this server's entry, drops those of dead servers, and gives the ones alive in a fixed order. */
+  /** Writes this server's entry, removes those of dead servers, and returns the live ones in a fixed order. */
   async renew(own: PublishedAddress): Promise<PublishedAddress[]> {
     await this.#write(own);
     const { entries } = await this.#store.list(leasePrefix);
@@ -40,7 +40,7 @@ export class ServerLeases {
     return addressesOf(alive);
   }
 
-  /** Takes this server's entry away, and gives those that stay. */
+  /** Removes this server's entry, and returns those that remain. */
   async release({ address }: PublishedAddress): Promise<PublishedAddress[]> {
     const { entry } = await this.#store.get(leasePrefix + address);
     if (entry) await this.#store.delete(entry.key, entry.modRevision);
@@ -54,7 +54,7 @@ export class ServerLeases {
       JSON.stringify({ ...own, renewTime: new Date(this.#clock.now()).toISOString() }),
     );
     const { entry } = await this.#store.get(key);
-    // Whoever takes the entry away between the two leaves it to the next round.
+    // If another server removes the entry in between, the next round handles it.
     if (entry) await this.#store.update(key, value, entry.modRevision);
     else await this.#store.create(key, value);
   }

@@ -1,4 +1,4 @@
-/** What a conversion webhook may answer, and what is wrong with an answer, in upstream's words. */
+/** Validates the answer of a conversion webhook, in upstream's words. */
 import type { KubeObject } from '../../api/meta.ts';
 import { validateLabels } from '../../api/validation/label-selector.ts';
 import { validateAnnotations } from '../../api/validation/object-meta.ts';
@@ -58,7 +58,10 @@ function whyRefused(
   return message || `response.result.status was '${status}', not 'Success'`;
 }
 
-/** `type`: which object it says it is; `identity`: that it is the same one; `metadata`: what it may change of it. */
+/**
+ * `type`: the type that it claims to be; `identity`: that it is the same object; `metadata`: what it may change of
+ * them.
+ */
 interface Fault {
   about: 'type' | 'identity' | 'metadata';
   message: string;

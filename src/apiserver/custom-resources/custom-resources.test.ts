@@ -244,7 +244,7 @@ test('a definition whose instances may not go keeps neither other instances nor 
   });
   await client.delete(CustomResourceDefinition, { name: 'sprockets.example.com' });
   await withCondition('sprockets.example.com', 'Terminating', 'True');
-  // The clock stands still: nothing is tried again.
+  // The clock stands still: nothing is retried.
   await define('cogs');
   await withCondition('cogs.example.com', 'Established', 'True');
   for (;;) {

@@ -20,7 +20,7 @@ import { type CustomKindServices, customKind, instancesPrefix } from './custom-k
 import { approvalConditions, hasCondition, mergeConditions, type NamesInUse, planNames } from './names.ts';
 
 const retry = { firstMs: 20, maxMs: 5_000 };
-/** Instances deleted at once while a definition goes. */
+/** Concurrent deletions of instances while a definition is being removed. */
 const deletionsMax = 32;
 
 export interface CustomResourcesOptions extends CustomKindServices {
@@ -78,7 +78,7 @@ export class CustomResources {
     this.#options.signal.addEventListener('abort', stop, { once: true });
   }
 
-  /** What cannot be served, as an older version or another server left it, keeps the server from nothing else. */
+  /** A definition that cannot be served, as an older version or another server left it, does not affect the others. */
   #serveOrSay(definition: CustomResourceDefinition): void {
     try {
       this.#serve(definition);
@@ -108,7 +108,7 @@ export class CustomResources {
     this.#working = undefined;
   }
 
-  /** The others go on meanwhile. */
+  /** Others are handled meanwhile. */
   async #tryLater(name: string, error: unknown): Promise<void> {
     const { signal, logger, clock } = this.#options;
     if (signal.aborted) return;
@@ -252,7 +252,7 @@ export class CustomResources {
         }),
       );
     }
-    // One that may not go holds none of the others back.
+    // An instance that cannot be deleted does not hold back the others.
     if (failures.length > 0) throw failures[0];
   }
 

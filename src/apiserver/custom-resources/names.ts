@@ -8,7 +8,7 @@ import type {
 
 /** Names in use within a group, by everything but the definition in question. */
 export interface NamesInUse {
-  /** Plurals, singulars and short names share one namespace of words. */
+  /** Plurals, singulars and short names share one namespace. */
   resources: ReadonlySet<string>;
   kinds: ReadonlySet<string>;
 }

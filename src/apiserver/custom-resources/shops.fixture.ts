@@ -1,7 +1,7 @@
 /** A custom resource of two versions, for tests of what each of them says. */
 import type { TestServer } from '../server.fixture.ts';
 
-/** Resolves when both are served; gives the path of a version's objects. */
+/** Resolves when both are served; returns the path of a version's objects. */
 export async function serveShops(
   server: TestServer,
   versions: readonly object[],

@@ -24,7 +24,7 @@ const rememberedMax = 256;
 export class WebhookConverter implements VersionConverter {
   readonly #config: WebhookConfig;
   readonly #services: ConversionServices;
-  /** By the object as it was and the version wanted; oldest first. */
+  /** By the original object and the wanted version; oldest first. */
   readonly #known = new Map<string, Promise<KubeObject>>();
   readonly #results = new WeakMap<Promise<KubeObject>, KubeObject>();
 
@@ -69,7 +69,7 @@ export class WebhookConverter implements VersionConverter {
     return converted.map((result, at) => withMetadata(result, objects[at]!));
   }
 
-  /** A failure is forgotten at once: the next who asks tries again. */
+  /** A failure is not cached: the next caller tries again. */
   #remember(key: string, promise: Promise<KubeObject>): void {
     this.#known.set(key, promise);
     promise.then(

@@ -54,7 +54,7 @@ export class Discovery {
     handler.addPrefix('/apis/', (context) => this.#below(context));
   }
 
-  /** Every path that leads somewhere, for who asks the server's root. */
+  /** Every path that is served, for the server's root. */
   #rootPaths(own: Iterable<string>): string[] {
     const ofGroups = this.#allGroups().flatMap(({ group, versions }) => {
       const root = group ? `/apis/${group}` : '/api';
@@ -86,7 +86,7 @@ export class Discovery {
     const group = root === 'api' ? '' : (rest.shift() ?? '');
     const [version, ...deeper] = rest;
     const found = this.#allGroups().find((entry) => entry.group === group);
-    // Of a group that nobody knows upstream's mux says so in plain text.
+    // For an unknown group, upstream's mux answers in plain text.
     if (!found && root === 'apis' && deeper.length === 0) return pageNotFound;
     if (!found || deeper.length > 0) throw unknownPath();
     if (version === undefined) return plain(apiGroup(found));
@@ -108,7 +108,10 @@ interface AggregatedForm {
   version: AggregatedVersion;
 }
 
-/** The form of aggregated discovery that the client wants most; it comes before the other one wherever it stands. */
+/**
+ * The form of aggregated discovery that the client prefers; it takes precedence over the unaggregated one wherever it
+ * is listed.
+ */
 function aggregatedForm({ request }: RequestContext): AggregatedForm | undefined {
   for (const clause of parseAccept(request.header('accept') ?? '')) {
     const { as, g, v } = clause.parameters;

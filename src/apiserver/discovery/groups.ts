@@ -26,7 +26,7 @@ export interface DiscoveredGroup<Resource extends DiscoverableResource = Discove
   versions: DiscoveredVersion<Resource>[];
 }
 
-/** Groups in upstream's order; those not named here follow, and `extensions` is nobody's first choice any more. */
+/** Groups in upstream's order; those not named here follow, and `extensions` comes last. */
 const groupOrder = [
   '',
   'apiregistration.k8s.io',

@@ -27,7 +27,7 @@ import type { DiscoveredGroup, DiscoveredResource } from './groups.ts';
 const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
 
-/** Compressed documents that are kept; a client of all of them makes the others anew. */
+/** The number of compressed documents to keep; a client that reads all of them has the others rendered again. */
 const keptDocumentsMax = 12;
 /** A document under its hash never changes. */
 const immutableSeconds = 365 * 24 * 3600;
@@ -52,7 +52,7 @@ export interface OpenApiOptions {
 
 export class OpenApi {
   readonly #options: OpenApiOptions;
-  /** By path or media type; a promise, so that clients that ask at once share the work. */
+  /** By path or media type; promises, so that concurrent requests share the work. */
   readonly #kept = new Map<string, { hash: string; body: Promise<Uint8Array> }>();
 
   constructor(options: OpenApiOptions) {
@@ -182,7 +182,7 @@ function v2Facts(sources: readonly OpenApiGroupVersion[]): string {
   return sources.map((source) => documentHash(source, kubernetesVersion)).join();
 }
 
-/** The form of a document that the client wants most; undefined: it can read none. */
+/** The form of a document that the client prefers; undefined: it accepts none. */
 function contentTypeFor(accept: string | undefined, version: 'v2' | 'v3'): string | undefined {
   for (const { type } of parseAccept(accept || '*/*')) {
     if (type === jsonType || type === 'application/*' || type === '*/*') return jsonType;

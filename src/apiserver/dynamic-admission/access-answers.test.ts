@@ -12,7 +12,7 @@ test('questions about access that fail one after the other fail the judgement, a
   };
   const answers = new AccessAnswers(failing);
   const asked = answers.settled(() => {
-    // As the two sides of an `||`, each of which may fail.
+    // Like the two sides of an `||`, each of which may fail.
     for (const name of ['slow', 'quick']) {
       try {
         answers.to(about(name));

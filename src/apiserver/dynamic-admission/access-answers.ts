@@ -2,7 +2,7 @@
 import { CelError } from '../../api/cel/environment.ts';
 import type { Attributes, Authorizer, Decision } from '../authorization/authorizer.ts';
 
-/** So many times one judgement may learn something that its expressions ask further by. */
+/** How often an evaluation may be repeated because its expressions ask further access questions. */
 const roundsMax = 64;
 
 export class AccessAnswers {
@@ -37,7 +37,7 @@ export class AccessAnswers {
       if (round === roundsMax) throw new CelError(`more than ${roundsMax} rounds of questions about access`);
       const open = [...this.#open];
       this.#open.clear();
-      // All at once: one that fails while another is waited for would be nobody's to catch.
+      // All together: a rejection while another is awaited would go unhandled.
       const decisions = await Promise.all(open.map(([, answer]) => answer));
       for (const [index, [key]] of open.entries()) this.#known.set(key, decisions[index]!);
     }

@@ -1,4 +1,4 @@
-/** Match conditions in CEL: whether a webhook or policy that matches by rule wants the request after all. */
+/** Match conditions in CEL: whether a webhook or policy whose rules match also wants the request. */
 import { policyVariables } from '../../api/admissionregistration/expressions.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { CelAuthorizer } from '../../api/cel/libraries/authorizer.ts';
@@ -35,7 +35,7 @@ function compileOrFail(expression: string): CompiledCondition['program'] {
   }
 }
 
-/** What expressions see of a request, and whom they may ask about access. */
+/** What expressions see of a request, and the authorizer that they may query. */
 export function celVariablesOf(
   request: AdmissionRequest,
   attributes: AdmissionAttributes,

@@ -19,7 +19,7 @@ export interface MatchFacts {
 }
 
 export interface Matcher {
-  /** The version in which the object is to be shown; undefined when the request is none of its business. */
+  /** The version in which the object is to be presented; undefined when the request does not match. */
   match(attributes: AdmissionAttributes): ServedResource | undefined;
 }
 

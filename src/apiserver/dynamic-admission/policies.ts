@@ -235,7 +235,7 @@ function messageOf(
     const isLine = typeof text === 'string' && text.trim() !== '' && !/[\n\r]/.test(text.trim());
     return isLine ? text.trim() : fallback;
   } catch (error) {
-    // A message that cannot be made is not worth failing over: the fixed one stands in.
+    // A message expression that fails must not fail the request: the fixed message is used instead.
     if (error instanceof CelError) return fallback;
     throw error;
   }

@@ -62,7 +62,7 @@ async function writeStatus(
   }
 }
 
-/** What is wrong with each expression, type by type. */
+/** Type errors in each expression, type by type. */
 function warningsOf({ spec }: ValidatingAdmissionPolicy, kinds: KindRegistry): ExpressionWarning[] {
   const params = paramsOf(spec, kinds);
   const scopes = resourcesOf(spec, kinds).map((resource) => ({

@@ -43,7 +43,7 @@ export function readResponse(answer: unknown, asked: Asked): AdmissionResponse {
 
 type Form = 'string' | 'bool' | 'int32' | '[]string' | 'map[string]string';
 
-/** What the fields of an answer have to be; the server goes on to work with them. */
+/** The types of an answer's fields, on which the server relies. */
 const forms: Readonly<Record<string, Form>> = {
   uid: 'string',
   allowed: 'bool',
@@ -54,7 +54,7 @@ const forms: Readonly<Record<string, Form>> = {
 };
 const statusForms: Readonly<Record<string, Form>> = { code: 'int32', message: 'string', reason: 'string' };
 
-/** The first field that is of another type, in Go's words. */
+/** The first field of another type, in Go's words. */
 function misfitOf(response: AdmissionResponse): string | undefined {
   if (!isObject(response)) return unfit('response', response, 'v1.AdmissionResponse');
   const { status = null } = response as { status?: unknown };

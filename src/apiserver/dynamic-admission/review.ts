@@ -1,4 +1,4 @@
-/** The AdmissionReview that a webhook is sent, the one it answers with, and what CEL knows of a request. */
+/** The AdmissionReview that a webhook receives, the one that it returns, and a request as CEL sees it. */
 import { schemaNameOf } from '../../api/define-kind.ts';
 import type { GroupVersionKind, KubeObject } from '../../api/meta.ts';
 import { decodeParsed } from '../../api/schema/body.ts';
@@ -68,14 +68,14 @@ function requestOf(attributes: AdmissionAttributes, shown: ServedResource, uid: 
 }
 
 const metaVersion = { apiVersion: 'meta.k8s.io/v1' };
-/** A patch is shown as the write that it comes to. */
+/** A patch is presented as the update that results from it. */
 const shownOptions: Readonly<Record<string, object>> = {
   CREATE: { kind: 'CreateOptions' },
   UPDATE: { kind: 'UpdateOptions' },
   DELETE: { kind: 'DeleteOptions' },
 };
 
-/** Whoever changes an object without naming its version changes the present one. */
+/** A change that names no version applies to the present one. */
 function withVersionOf(object: KubeObject | null, old: KubeObject | undefined): KubeObject | null {
   const resourceVersion = old?.metadata.resourceVersion;
   if (!object || !resourceVersion || object.metadata.resourceVersion) return object;

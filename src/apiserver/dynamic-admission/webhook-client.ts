@@ -1,4 +1,4 @@
-/** Calls webhooks over HTTPS: at a URL, or at a Service of the cluster through whoever can reach it. */
+/** Calls webhooks over HTTPS: at a URL, or at a Service through something that can reach the cluster network. */
 import { Agent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { StatusError } from '../../api/status.ts';
@@ -60,7 +60,7 @@ export class WebhookClient {
   }
 }
 
-/** The answer is none of a webhook. */
+/** The answer is not that of a webhook. */
 class NoAnswerError extends Error {
   constructor(message: string) {
     super(message);
@@ -79,7 +79,7 @@ function readAnswer(text: string): unknown {
   try {
     answer = parseExactJson(text);
   } catch {
-    // In Go's words, whatever is wrong with it.
+    // In Go's words, whatever the actual problem is.
     throw new NoAnswerError(jsonParseError);
   }
   if (typeof answer !== 'object' || answer === null) throw new NoAnswerError(jsonParseError);

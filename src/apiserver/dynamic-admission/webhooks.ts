@@ -96,7 +96,7 @@ class Hooks {
     again.end(attributes.object);
   }
 
-  /** All at once; the first refusal in the order of configurations is the answer. */
+  /** Concurrently; the first refusal in the order of configurations is the answer. */
   async validate(attributes: AdmissionAttributes): Promise<void> {
     const outcomes = await Promise.allSettled(
       this.#current().map(async (hook) => {
@@ -161,7 +161,7 @@ class Hooks {
     return { response, request };
   }
 
-  /** A call, counted with what came of it. */
+  /** A call, counted with its outcome. */
   async #timed(
     webhook: Hook['webhook'],
     request: AdmissionRequest,
@@ -251,7 +251,7 @@ function withoutKind(message: string): string {
   return message.replace(/^.* cannot be handled as an? \w+: /, '');
 }
 
-/** @throws StatusError 500 when the patch is none, or does not apply */
+/** @throws StatusError 500 when the patch is invalid, or does not apply */
 function patchedObject(
   name: string,
   object: KubeObject,
@@ -280,7 +280,10 @@ function patchedObject(
   }
 }
 
-/** Upstream's words around the webhook's own; never less than a client error, nor what no protocol can carry. */
+/**
+ * Upstream's words around the webhook's message; the code is at least that of a client error, and at most one that HTTP
+ * can carry.
+ */
 function denial(name: string, status: AdmissionResponse['status']): StatusError {
   const denied = `admission webhook ${JSON.stringify(name)} denied the request`;
   const explanation = status?.message || status?.reason;

@@ -22,7 +22,7 @@ function admissionOf(name: string, seats = 1): Admission {
   };
 }
 
-/** One seat, one queue: the first request works, the others wait; an exempt one works beside them. */
+/** One seat, one queue: the first request executes, the others wait; an exempt one executes in addition. */
 function busyLevel(): PriorityLevel {
   const clock = new VirtualClock(Date.UTC(2026, 0, 1, 0, 0, 1));
   const level = new PriorityLevel('workload', new SeatPool(10), clock);

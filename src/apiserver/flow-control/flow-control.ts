@@ -1,4 +1,4 @@
-/** Priority and fairness: which requests take seats of which priority level, what waits and what is refused. */
+/** Priority and fairness: which requests take seats of which priority level, which wait and which are refused. */
 import { PriorityLevelConfiguration } from '../../api/resources.gen.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -14,7 +14,7 @@ import { planSeats, SeatPool } from './seats.ts';
 
 /** What upstream allows by default: 400 reads and 200 writes, shared by all. */
 const seatsDefault = 600;
-/** A list takes a seat for so many objects, up to {@link listSeatsMax}. */
+/** The number of objects for which a list takes another seat, up to {@link listSeatsMax}. */
 const objectsPerSeat = 100;
 const listSeatsMax = 10;
 /** A request waits for at most this part of the time that it has. */
@@ -27,7 +27,7 @@ export interface FlowControlOptions {
   objects: ObjectReader;
   clock: Clock;
   metrics: MetricsRegistry;
-  /** Requests at work at once, all levels together. */
+  /** Concurrent requests, all levels together. */
   seats?: number;
   /** How many objects there are of what a request lists. */
   countOf(info: RequestInfo): number;
@@ -41,7 +41,7 @@ export class FlowControl {
   readonly #levels = new Map<string, PriorityLevel>();
   /** Those of them whose configuration is gone, and that still have requests. */
   readonly #quiescing = new Set<PriorityLevel>();
-  /** For requests that no schema matches, should somebody have taken `catch-all` away. */
+  /** For requests that match no schema, in case `catch-all` was deleted. */
   readonly #others: PriorityLevel;
   #changes = -1;
   readonly #metrics: FlowMetrics;
@@ -129,7 +129,7 @@ export class FlowControl {
     }
   }
 
-  /** Gives the time that the request has waited, in milliseconds. */
+  /** Returns how long the request has waited, in milliseconds. */
   async #enter(level: PriorityLevel, series: FlowSeries, options: EnterOptions): Promise<number> {
     const { clock } = this.#options;
     const startMs = clock.monotonic();

@@ -12,7 +12,7 @@ import type { RequestInfo, UserInfo } from '../request.ts';
 export interface Flow {
   /** Of one schema and, as that says, of one user or namespace: its requests wait behind one another. */
   id: string;
-  /** That user or namespace; empty when the schema tells none apart. */
+  /** The distinguishing user or namespace; empty when the schema distinguishes none. */
   distinguisher: string;
   schema: FlowSchema;
   level: PriorityLevelConfiguration;
@@ -41,7 +41,7 @@ export class FlowSchemas {
     return { id: `${metadata.name}/${part}`, distinguisher: part, ...found };
   }
 
-  /** Those whose level is there, in the order of precedence. */
+  /** Schemas whose level exists, in order of precedence. */
   #current(): readonly Omit<Flow, 'id' | 'distinguisher'>[] {
     const changes = this.#objects.changesOf(FlowSchema) + this.#objects.changesOf(PriorityLevelConfiguration);
     if (changes === this.#changes) return this.#known;

@@ -18,11 +18,11 @@ export class RefusedError extends Error {
   }
 }
 
-/** A request that waits or works, with what people are told of it. */
+/** A request that waits or executes, with what is reported about it. */
 export interface Admission {
   seats: number;
   schema: string;
-  /** What tells the flows of the schema apart. */
+  /** What distinguishes the flows of the schema. */
   distinguisher: string;
   user: Pick<UserInfo, 'name'>;
   info: RequestInfo;
@@ -112,7 +112,7 @@ export class PriorityLevel implements SeatTaker {
     }));
   }
 
-  /** Requests at work in none of the queues: exempt ones, and those of queues that are no more. */
+  /** Executing requests outside of the present queues: exempt ones, and those of removed queues. */
   get queueless(): Admission[] {
     const queues = new Set<Queue | undefined>(this.#queues);
     return [...this.#working].filter(([, queue]) => !queues.has(queue)).map(([admission]) => admission);
@@ -126,7 +126,7 @@ export class PriorityLevel implements SeatTaker {
     return this.executing === 0 && this.waitingCount === 0;
   }
 
-  /** Takes new limits and queues; what waits goes on waiting. */
+  /** Applies new limits and queues; waiting requests keep waiting. */
   configure(limited: LimitedPriorityLevelConfiguration | undefined, limits: SeatLimits): void {
     this.limits = limits;
     this.isQuiescing = false;
@@ -154,8 +154,8 @@ export class PriorityLevel implements SeatTaker {
   }
 
   /**
-   * Takes the seats at once when that is possible; otherwise gives a promise of them, which rejects with a
-   * {@link RefusedError}.
+   * Takes the seats at once when possible; otherwise returns a promise of them, which rejects with a {@link
+   * RefusedError}.
    * @throws RefusedError when it cannot even wait
    */
   enter(options: EnterOptions): Promise<void> | undefined {
@@ -176,7 +176,7 @@ export class PriorityLevel implements SeatTaker {
     this.#take(admission, undefined);
   }
 
-  /** Gives seats back. */
+  /** Returns the seats. */
   leave(admission: Admission): void {
     this.taken -= admission.seats;
     this.#working.delete(admission);

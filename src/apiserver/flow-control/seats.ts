@@ -1,6 +1,6 @@
 /**
- * How the seats of the server (requests at work at once) are shared among priority levels. Each has its part; what it may
- * lend, others take while it does not need it, and get no more of once it does.
+ * How the seats of the server (concurrent requests) are shared among priority levels. Each level has its share; others
+ * may borrow what it can lend while it does not need it, and get no more of that once it does.
  */
 import type { PriorityLevelConfiguration } from '../../api/resources.gen.ts';
 
@@ -68,7 +68,10 @@ export class SeatPool {
     this.#takers.delete(taker);
   }
 
-  /** A level's only request always may: one that wants more seats than its level has would wait for ever. */
+  /**
+   * A level's only request is always admitted: one that needs more seats than its level has would otherwise wait
+   * forever.
+   */
   mayTake(taker: SeatTaker, seats: number): boolean {
     const { limits, taken } = taker;
     const wanted = taken + seats;

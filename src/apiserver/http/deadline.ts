@@ -26,7 +26,7 @@ export function timeoutMsOf(query: URLSearchParams, maxMs: number): number {
 }
 
 /**
- * What `work` gives, if it does so in time. Work that comes too late is not undone, and its outcome is dropped.
+ * The result of `work`, if it arrives in time. Late work is not undone, and its outcome is dropped.
  * @throws StatusError 504
  */
 export function withinTime<T>(clock: Clock, timeoutMs: number, work: () => Promise<T>): Promise<T> {

@@ -54,7 +54,7 @@ export function encodeObject(
   return encodeValue(tableFor(resource, [object], metadata, tableOptions(context)), format);
 }
 
-/** An object that is stored nowhere, or a table of it, or of its items, when it has columns. */
+/** An object that is not stored, or a table of it, or of its items, when it has columns. */
 export function encodePlain(
   { object, columns }: Extract<ApiResponse, { type: 'plain' }>,
   context: EncodeContext,

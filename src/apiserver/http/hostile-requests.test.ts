@@ -1,4 +1,4 @@
-/** Requests that nobody means well with: each is answered or refused, none breaks the server or keeps it from others. */
+/** Malicious requests: each is answered or refused, none breaks the server or keeps it from serving others. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:http2';
@@ -27,7 +27,7 @@ const lettersOf = (alphabet: string, lengthMax: number) =>
     () => alphabet[Math.floor(random.next() * alphabet.length)],
   ).join('');
 
-/** Like those that the server gives, from any place and any time. */
+/** Like those that the server issues, for any position and any time. */
 function continueToken(): string {
   const start = lettersOf('a/\\.\0é', 12);
   const rv = Math.floor(random.next() * 20) - 15;

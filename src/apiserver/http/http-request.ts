@@ -52,7 +52,7 @@ abstract class NetworkRequest implements ApiRequest {
     return new Promise((resolve, reject) => {
       const { source } = this;
       const broken = () => reject(badRequest('the request body could not be read to its end'));
-      // Of a client that left while it was being authenticated, say: no event comes any more.
+      // For instance when a client left while it was being authenticated: no event follows.
       if (source.destroyed) return broken();
       const chunks: Buffer[] = [];
       let size = 0;

@@ -6,7 +6,7 @@ import type { Duplex, Writable } from 'node:stream';
 export type ResponseHeaders = Record<string, string | string[] | number>;
 
 export interface HttpResponse {
-  /** True when nothing can be sent any more. */
+  /** True when nothing more can be sent. */
   readonly isClosed: boolean;
   /** A whole answer. */
   send(status: number, headers: ResponseHeaders, body: Uint8Array | string): void;
@@ -23,7 +23,7 @@ export class Http2Response implements HttpResponse {
 
   get isClosed(): boolean {
     const { destroyed, closed, headersSent } = this.#stream;
-    // Closed by the client, it can be told nothing more, also while it is not destroyed yet.
+    // Closed by the client: nothing more can be sent, even while it is not destroyed yet.
     return destroyed || closed || headersSent;
   }
 
@@ -35,7 +35,7 @@ export class Http2Response implements HttpResponse {
     if (!stream.endAfterHeaders && !stream.readableEnded) stream.once('finish', () => this.#stopUpload());
   }
 
-  /** The answer is out, and nobody will read the rest of the body: the client need not send it. */
+  /** The response is complete, and the rest of the body will not be read: the client need not send it. */
   #stopUpload(): void {
     if (!this.#stream.readableEnded) this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
@@ -66,7 +66,7 @@ export class Http1Response implements HttpResponse {
     const response = this.#response;
     if (response.destroyed) return;
     const length = Buffer.byteLength(body);
-    // Whose time is up, and who has not sent the whole body by now, is not waited for any longer.
+    // A client that has not sent the whole body in time is not waited for.
     const isTooSlow = status === 504 && !this.#request.complete;
     const end: ResponseHeaders = isTooSlow ? { connection: 'close' } : {};
     response.writeHead(status, { ...headers, ...end, 'content-length': length });

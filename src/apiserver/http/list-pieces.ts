@@ -15,7 +15,7 @@ export const wholeItemsMax = 500;
 /** What is encoded at a time: whichever comes first. */
 const sliceItemsMax = 50;
 const sliceBytesMax = 128 * 1024;
-/** Pieces as they are written. */
+/** The pieces in the order in which they are written. */
 const pieceBytesMin = 128 * 1024;
 
 export interface ListPieces {
@@ -81,7 +81,7 @@ async function* protobufParts(
 
 const partialSchema = 'io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata';
 
-/** Each slice is encoded as a list of its own, of which what stands around the items is taken away. */
+/** Each slice is encoded as a separate list, from which the parts around the items are removed. */
 function* textParts(
   response: ListResponse,
   context: EncodeContext,
@@ -106,7 +106,7 @@ interface Frame {
   close: Buffer;
 }
 
-/** What stands around the items, from a list that has none. */
+/** The parts around the items, from an empty list. */
 function frameOf({ contentType, body }: Encoded, pretty: boolean): Frame {
   if (contentType === contentTypes.yaml) {
     const none = '\nitems: []\n';

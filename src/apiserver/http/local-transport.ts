@@ -102,13 +102,13 @@ class LocalRequest implements ApiRequest {
     return Buffer.from(JSON.stringify(this.localBody?.value ?? null));
   }
 
-  /** Made when somebody asks: most requests are answered before anybody could abort them. */
+  /** Created on demand: most requests are answered before they could be aborted. */
   get signal(): AbortSignal {
     return this.#signal ? AbortSignal.any([this.#signal, this.#closing]) : this.#closing;
   }
 }
 
-/** Parsed queries, which nobody changes: writes of one component have the same. */
+/** Parsed queries, which are never changed: writes of one component share the same. */
 const queries = new Map<string, URLSearchParams>();
 const queriesMax = 1_000;
 

@@ -38,8 +38,8 @@ interface RankedClause extends AcceptClause {
 }
 
 /**
- * The clauses of an Accept header, most wanted first. Where a wildcard stands its quality does not count, and the
- * order depends on what is beside what: so it is upstream's, in whose words clients are written.
+ * The clauses of an Accept header, by preference. For wildcards the quality does not count, and the order depends on
+ * neighbouring clauses: this is upstream's behaviour, for which clients are written.
  */
 export function parseAccept(accept: string): AcceptClause[] {
   const clauses: RankedClause[] = [];
@@ -132,7 +132,7 @@ function formatIn(
   { as, g, v, stream, sv }: AcceptClause['parameters'],
   { noProtobuf, noForms, noTables }: NegotiationLimits,
 ): OutputFormat | undefined {
-  // YAML cannot be streamed, and nobody chooses the version of what the server adds.
+  // YAML cannot be streamed, and the version of the server's own types cannot be chosen.
   if (sv || (stream && (stream !== 'watch' || media === 'yaml'))) return undefined;
   if (as === undefined && g === undefined && v === undefined)
     return media === 'protobuf' && noProtobuf ? undefined : { media };

@@ -11,7 +11,7 @@ const verbOfMethod: Readonly<Record<string, string>> = {
   DELETE: 'delete',
 };
 
-/** Subresources whose path goes on with a path of the target. */
+/** Subresources whose path continues with a path of the target. */
 const proxied = new Set(['proxy']);
 
 /** Parts of a namespace object's path that are its subresources, not resources inside of it. */
@@ -32,7 +32,7 @@ export function parsePath(method: string, path: string, query: URLSearchParams):
     rest: '',
   };
   const parts = path.split('/');
-  // parts[0] is what stands before the leading slash: nothing.
+  // parts[0] is the empty part before the leading slash.
   let at: number;
   if (parts[1] === 'api' && parts.length > 3 && parts[2] !== '') {
     info.version = parts[2]!;
@@ -71,7 +71,7 @@ export function parsePath(method: string, path: string, query: URLSearchParams):
     // Deeper paths name nothing; the subresource that they would need does not exist.
     info.subresource = parts.slice(at + 2).join('/');
   }
-  // Whatever the method: the path says what is wanted.
+  // Independent of the method: the path decides.
   info.verb = deprecatedWatch ? 'watch' : refineVerb(info, query);
   return info;
 }

@@ -26,7 +26,7 @@ export interface PostOptions {
   };
   /** Keeps connections; of the URL's protocol. */
   agent: HttpAgent | HttpsAgent;
-  /** A connection that is there already, in place of the agent's. */
+  /** An existing connection, in place of the agent's. */
   socket?: Duplex | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a path can produce at all: the router refuses clients that want something else before anybody looks at the forms that
- * they name. It knows media types only as they are written, and of wildcards the one for everything.
+ * The media types that a path can produce at all: the router refuses other clients before it looks at the forms that
+ * they name. It compares media types literally, and of wildcards it knows only the one for everything.
  */
 import { StatusError } from '../../api/status.ts';
 import type { RequestContext, RequestInfo } from '../request.ts';

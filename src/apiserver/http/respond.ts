@@ -45,7 +45,7 @@ export interface RespondOptions {
   onEvents(resource: ServedResource, count: number, sizeBytes: number): void;
 }
 
-/** The format that the request wants. */
+/** The format that the request asks for. */
 function encodeContextOf(request: ApiRequest, resource: ServedResource, clock: Clock): EncodeContext {
   const format = negotiate(request.header('accept'), limitsOf(resource));
   return { ...tableFormOf(request, format), nowMs: clock.now() };
@@ -174,7 +174,7 @@ function send(
   return { status, sizeBytes: encoded.body.length };
 }
 
-/** Whoever goes away, or reads slowly, ends or delays only this answer. */
+/** A client that disconnects, or reads slowly, ends or delays only this response. */
 async function sendInPieces(
   context: RequestContext,
   response: HttpResponse,

@@ -8,7 +8,7 @@ import { connectVerified } from './verified-tls.ts';
 
 const name = 'hooks.shop.svc';
 
-/** What comes of a connection to a server with that certificate, for a client that trusts `ca`. */
+/** The outcome of a connection to a server with that certificate, for a client that trusts `ca`. */
 async function outcome(served: CertificatePair, ca: string, servername = name): Promise<string> {
   const server = createServer({ cert: served.cert, key: served.key }, (socket) => socket.end());
   server.listen(0, '127.0.0.1');

@@ -1,4 +1,4 @@
-/** `Warning` headers: what the server has to say of a request beside its answer, as much as a client can be sent. */
+/** `Warning` headers: the server's remarks on a request, within the size that can be sent to a client. */
 
 /** Characters of all warnings; beyond them each is cut to {@link cutCharsMax}. Upstream's figures. */
 const totalCharsMax = 4 * 1024;

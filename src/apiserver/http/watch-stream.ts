@@ -16,7 +16,7 @@ const watcherBufferBytesMax = 16 * 1024 * 1024;
 /** Events of one batch as they go over the wire. */
 interface EncodedEvents {
   bytes: Uint8Array;
-  /** Events in it; a bookmark is none. */
+  /** The number of events in it, without bookmarks. */
   count: number;
 }
 

@@ -5,7 +5,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { badRequest } from '../../api/status.ts';
 import type { ApiRequest } from '../request.ts';
 
-/** Whoever watches or reads has nothing to say. */
+/** Clients that watch or read send nothing. */
 const clientMessageBytesMax = 4096;
 
 /** How bytes become messages. */
@@ -16,7 +16,7 @@ export interface Messages {
   kind(protocol: string): 'text' | 'binary' | 'base64';
   /** Where one message ends and the next begins; whole pieces when absent. */
   split?(piece: Buffer): Iterable<Buffer>;
-  /** An empty message is sent at once, to signal that the stream is open. */
+  /** An empty message is sent first, to signal that the stream is open. */
   opensWithEmpty?: boolean;
 }
 
@@ -38,8 +38,8 @@ export function asksForWebSocket(request: ApiRequest): boolean {
 }
 
 /**
- * Takes the connection over; what is written to the result goes out in messages, and its end closes the socket.
- * @throws StatusError 400 when none of the client's subprotocols will do
+ * Takes the connection over; what is written to the result is sent in messages, and its end closes the socket.
+ * @throws StatusError 400 when none of the client's subprotocols is supported
  */
 export function openWebSocket(request: ApiRequest, messages: Messages): Promise<Writable> {
   const { socket, head } = request.upgrade!;
@@ -84,7 +84,7 @@ function bodyOver(webSocket: WebSocket, messages: Messages, protocol: string): W
       done();
     },
     destroy(error, done) {
-      // Ended in order, it closes once the client has agreed; cut off, at once.
+      // After a regular end, it closes once the client has agreed; after an abort, at once.
       if (error || !this.writableFinished) webSocket.terminate();
       done(null);
     },

@@ -62,7 +62,7 @@ export class MetricsApi {
     );
   }
 
-  /** Somebody registered a metrics server or an adapter: that one answers. */
+  /** A metrics server or an adapter has been registered: that one answers. */
   #isElsewhere(group: string, version: string): boolean {
     return this.#objects.get(APIService, '', `${version}.${group}`)?.spec?.service !== undefined;
   }

@@ -1,4 +1,4 @@
-/** Asks the nodes' agents what containers use, only while somebody wants to know. */
+/** Queries the nodes' agents for the usage of containers, but only while there is demand. */
 import { Node, Pod } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -34,7 +34,7 @@ export interface NodeHistory {
   now: NodeReading;
 }
 
-/** Gives the parsed `/stats/summary` of a node's agent. */
+/** Returns the parsed `/stats/summary` of a node's agent. */
 export type ReadSummary = (nodeName: string, signal: AbortSignal) => Promise<unknown>;
 
 export interface NodeScraperOptions {
@@ -46,9 +46,9 @@ export interface NodeScraperOptions {
 }
 
 const scrapeTimeoutMs = 10_000;
-/** Who asks waits for no longer than this for what has just begun. */
+/** The longest that a client waits for a pod that has just started. */
 const catchUpTimeoutMs = 2_000;
-/** A node is asked out of turn at most so often. */
+/** The shortest time between two extra queries of a node. */
 const catchUpGapMs = 1_000;
 /** For this long after its start a container may have no readings yet. */
 const silentStartMs = 5_000;
@@ -57,7 +57,7 @@ export class NodeScraper {
   readonly #options: NodeScraperOptions;
   readonly #nodes = new Map<string, NodeHistory>();
   readonly #loop: ScrapeLoop;
-  /** Nodes that are being asked out of turn, or were a moment ago. */
+  /** Nodes with an extra query under way, or a moment ago. */
   readonly #catchUps = new Map<string, { sinceMs: number; done: Promise<void> }>();
 
   constructor(options: NodeScraperOptions) {
@@ -71,8 +71,8 @@ export class NodeScraper {
   }
 
   /**
-   * What is known of every node, by name; waits a moment when nothing is known yet, or not of a pod that has
-   * just begun: in the namespace, or in any.
+   * What is known of every node, by name; waits a little when nothing is known yet, or nothing of a pod that has just
+   * started: in the namespace, or in any.
    */
   async read(namespace = ''): Promise<ReadonlyMap<string, NodeHistory>> {
     await this.#loop.ready();
@@ -162,7 +162,7 @@ function parseSummary(summary: unknown): NodeReading {
     const readings = new Map<string, Reading>();
     for (const container of containers) {
       const { cpu, memory } = container;
-      // Half of an answer (a container that has just started) is none.
+      // An incomplete answer (of a container that has just started) does not count.
       if (cpu?.usageCoreNanoSeconds === undefined || memory?.workingSetBytes === undefined) continue;
       readings.set(container.name, readingOf(container));
     }

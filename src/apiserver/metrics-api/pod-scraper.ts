@@ -1,4 +1,4 @@
-/** Reads the metrics of pods that are annotated `prometheus.io/scrape`, only while somebody wants to know. */
+/** Reads the metrics of pods that are annotated `prometheus.io/scrape`, but only while there is demand. */
 import { Pod } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -6,7 +6,7 @@ import type { ObjectReader } from '../object-reader.ts';
 import { type ExposedMetric, parsePrometheusText } from './prometheus-text.ts';
 import { ScrapeLoop } from './scrape-loop.ts';
 
-/** Gives the text that a pod answers with. */
+/** Returns the text of a pod's answer. */
 export type ReadPodMetrics = (pod: Pod, port: number, path: string, signal: AbortSignal) => Promise<string>;
 
 export interface PodScraperOptions {
@@ -34,7 +34,7 @@ export interface MetricValue {
 }
 
 const scrapeTimeoutMs = 5_000;
-/** Counters are named so by convention; their rate goes by the name without it as well. */
+/** Counters have this suffix by convention; their rate is available without it as well. */
 const counterSuffix = '_total';
 
 export class PodScraper {
@@ -53,7 +53,7 @@ export class PodScraper {
     });
   }
 
-  /** A pod's value: of a counter its rate per second, else what it says. */
+  /** A pod's value: for a counter its rate per second, otherwise the value itself. */
   async valueOf(pod: Pod, metric: string): Promise<MetricValue | undefined> {
     await this.#loop.ready();
     const history = this.#pods.get(pod.metadata.uid);
@@ -65,7 +65,7 @@ export class PodScraper {
     return undefined;
   }
 
-  /** Names that pods expose now, sorted; empty until somebody asks for a value. */
+  /** Names that pods expose now, sorted; empty until a value is requested. */
   names(): string[] {
     const names = new Set<string>();
     for (const { now } of this.#pods.values())
@@ -99,7 +99,7 @@ export class PodScraper {
   }
 }
 
-/** Where a pod wants to be asked; undefined: it does not, or cannot be now. */
+/** Where a pod is to be scraped; undefined: it is not, or cannot be now. */
 function scrapeTarget({ metadata, spec, status }: Pod): { port: number; path: string } | undefined {
   const { annotations } = metadata;
   if (annotations?.['prometheus.io/scrape'] !== 'true' || status?.phase !== 'Running' || !status.podIP)
@@ -117,7 +117,7 @@ function valueIn({ before, now }: PodHistory, name: string): MetricValue | undef
   const earlier = before?.metrics.get(name);
   const windowMs = before ? now.atMs - before.atMs : 0;
   if (!earlier || windowMs <= 0) return undefined;
-  // A counter that went back has begun anew.
+  // A counter that decreased has been reset.
   const grown = metric.value >= earlier.value ? metric.value - earlier.value : metric.value;
   return { value: grown / (windowMs / 1000), atMs: now.atMs, windowMs };
 }

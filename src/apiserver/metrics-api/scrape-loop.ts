@@ -1,8 +1,8 @@
-/** Reads something again and again, but only while somebody wants to know. */
+/** Reads something repeatedly, but only while there is demand. */
 import type { Clock, Timer } from '../../base/clock.ts';
 
 const everyMs = 15_000;
-/** Nobody has asked for so long: reading ends, and what was read is forgotten. */
+/** Without demand for this long, reading ends, and the results are dropped. */
 const idleAfterMs = 120_000;
 /** Between the two readings that a rate needs, when the first question comes. */
 const firstGapMs = 1_000;
@@ -25,7 +25,7 @@ export class ScrapeLoop {
     options.signal.addEventListener('abort', () => this.#timer?.cancel(), { once: true });
   }
 
-  /** Somebody asks: resolves at once while the loop runs, else after its first two readings. */
+  /** Registers demand: resolves at once while the loop runs, otherwise after its first two readings. */
   async ready(): Promise<void> {
     this.#askedMs = this.#options.clock.monotonic();
     if (this.#timer) return;

@@ -22,7 +22,7 @@ export interface WebhookCall {
   rejected: boolean;
 }
 
-/** Why a request was refused at a webhook: by its word, or because it could not be asked. */
+/** Why a request was refused at a webhook: it denied the request, or could not be called. */
 export type WebhookError = 'no_error' | 'calling_webhook_error' | 'apiserver_internal_error';
 
 /** One judgement of a policy by one of its bindings. */

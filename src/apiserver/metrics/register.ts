@@ -6,7 +6,7 @@ import { isAvailable } from '../aggregation/availability.ts';
 import type { RequestHandler } from '../handler.ts';
 import type { ObjectReader } from '../object-reader.ts';
 
-/** `refresh` brings up to date what takes a look elsewhere. */
+/** `refresh` updates values that must be read elsewhere. */
 export function registerMetrics(
   handler: RequestHandler,
   metrics: MetricsRegistry,

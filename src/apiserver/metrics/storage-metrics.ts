@@ -88,7 +88,7 @@ function resourceOf(key: string): { group: string; resource: string } {
   return { group: place.slice(0, slash), resource: place.slice(slash + 1) };
 }
 
-/** @returns what brings the size up to date, which takes a look at the store */
+/** @returns a function that updates the size, for which it reads the store */
 export function collectStorage(
   metrics: MetricsRegistry,
   { kinds, store }: { kinds: KindRegistry; store: Store },

@@ -16,8 +16,8 @@ export interface Endpoint {
 }
 
 /**
- * Any ready endpoint behind a service's port, which is named or numbered; '' for its only one.
- * @throws StatusError 404 when there is no such service, 503 when nobody answers for it
+ * Any ready endpoint of a service's port, given by name or number; '' for its only one.
+ * @throws StatusError 404 when there is no such service, 503 when it has no ready endpoint
  */
 export function chooseEndpoint(
   objects: ObjectReader,

@@ -1,4 +1,4 @@
-/** HTTP/1.1 on a connection that stands already: one exchange, or an upgrade whose bytes are relayed. */
+/** HTTP/1.1 on an existing connection: one exchange, or an upgrade whose bytes are relayed. */
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { serviceUnavailable } from '../../api/status.ts';
@@ -30,16 +30,16 @@ export function exchange(socket: Duplex, options: HttpExchange): Promise<Incomin
       headers: { ...headers, connection: 'close' },
       ...(options.signal && { signal: options.signal }),
     });
-    // A tunnel is handed over paused, so that nothing of the answer is lost before somebody listens.
+    // A tunnel is handed over paused, so that nothing of the answer is lost before there is a listener.
     request.once('socket', () => socket.resume());
     request.once('response', (answer) => {
       const { statusCode = 0 } = answer;
-      // Whoever passes it on could send no such status.
+      // Such a status could not be passed on.
       if (statusCode < 200 || statusCode > 999) fail(`unexpected answer ${statusCode}`);
       else resolve(answer);
     });
     request.once('error', (error) => fail(error.message, error));
-    // An upgrade that nobody asked for is no answer, and Node tells of it by no other event.
+    // An upgrade that was not requested is not a valid answer, and Node reports it by no other event.
     request.once('upgrade', (answer) => fail(`unexpected answer ${answer.statusCode}`));
     if (options.body) options.body.pipe(request);
     else request.end();

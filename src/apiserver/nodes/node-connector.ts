@@ -5,7 +5,7 @@ import { Node } from '../../api/resources.gen.ts';
 import { notFound, serviceUnavailable } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
 
-/** Read for every connection: whoever renews them may put others in place. */
+/** Read for every connection, since they may have been renewed. */
 export interface NodeCredentials {
   /** PEM: what the API server shows to the agents. */
   cert: string;

@@ -169,7 +169,7 @@ class Operations {
     return [kind, group ? `${group}/${version}` : version];
   }
 
-  /** All ways of changing labels; none of them changes what the object is for. */
+  /** All ways of changing labels, none of which changes the object's purpose. */
   async #change(name: string): Promise<void> {
     const path = `${this.#collection}/${name}`;
     const before = await this.#ask('GET', path);
@@ -297,7 +297,7 @@ class Operations {
     assert.equal((await this.#server.ask('GET', path)).status, 404);
   }
 
-  /** A watch from before tells of all this in its order. */
+  /** A watch from before sees all of this in order. */
   async #replay(resourceVersion: string): Promise<void> {
     const stop = new AbortController();
     const query = new URLSearchParams({

@@ -1,4 +1,6 @@
-/** Server-side apply: the client says what it wants of an object, and the fields remember who wanted them. */
+/**
+ * Server-side apply: the client states what it wants of an object, and the object remembers who wanted which fields.
+ */
 
 import { required } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
@@ -20,7 +22,7 @@ import { checkIdentity, fieldValidationOf, writeRequest } from './request-option
 import { changeObject } from './update.ts';
 import { converting } from './version-converter.ts';
 
-/** Between the look whether the object is there and the write others may create or delete it. */
+/** Between checking for the object and the write, others may create or delete it. */
 const attemptsMax = 5;
 
 export async function applyObject(

@@ -138,7 +138,7 @@ export function decodeAs(
   return object;
 }
 
-/** Defaults an object of `resource`'s version and gives it in the stored version, defaulted there too. */
+/** Defaults an object of `resource`'s version and returns it in the stored version, defaulted there too. */
 export function toStoredVersion(resource: ServedResource, object: KubeObject): KubeObject {
   resource.codec.setDefaults(object);
   const { definition, served } = resource;

@@ -3,9 +3,9 @@ import { JsonError, parseJson } from '../../api/schema/json.ts';
 import { badRequest } from '../../api/status.ts';
 
 export interface ContinueToken {
-  /** {@link inconsistentRevision}: go on with whatever is there now. */
+  /** {@link inconsistentRevision}: continue with the present state. */
   revision: number;
-  /** The last key sent, without the part that the request's path gives. */
+  /** The last key sent, without the part that follows from the request's path. */
   start: string;
 }
 

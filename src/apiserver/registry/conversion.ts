@@ -1,4 +1,4 @@
-/** Objects between the stored version and the one that a client speaks. */
+/** Conversion of objects between the stored version and the client's. */
 import { apiVersionOf, type KubeObject } from '../../api/meta.ts';
 import { decode } from '../../api/schema/decode.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
@@ -53,7 +53,7 @@ export function jsonOf(resource: ServedResource, cached: CachedObject): Buffer {
   return Buffer.from(JSON.stringify(viewOf(resource, cached)));
 }
 
-/** Before objects of a kind with a converter are shown: has them converted, all at once. */
+/** Converts objects of a kind with a converter, all together, before they are returned. */
 export async function prepareViews(
   resource: ServedResource,
   objects: readonly CachedObject[],

@@ -38,7 +38,7 @@ export async function createObject(
   const meta = object.metadata;
   matchNamespace(request, object);
   dropDuplicateOwners(request, meta);
-  // Nobody comes to own what the server alone sets.
+  // Fields that only the server sets are owned by no manager.
   for (const name of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink'] as const)
     delete meta[name];
   definition.defaultTimes?.(object, formatTime(registry.clock.now()));

@@ -29,7 +29,7 @@ export async function deleteCollection(
   return { type: 'list', resource, items, ...rest };
 }
 
-/** Something that is gone already is what the client wants. */
+/** An object that is already gone is what the client asked for. */
 async function deleteOne(
   registry: Registry,
   base: Parameters<typeof deleteObject>[1],

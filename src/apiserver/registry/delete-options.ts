@@ -62,7 +62,9 @@ async function readBodyObject(request: ApiRequest): Promise<Record<string, unkno
   return decoded(value);
 }
 
-/** With fields of their types: a fraction of a second would be stored, and no client could read the object any more. */
+/**
+ * With the fields' types checked: a fraction of a second would be stored, and no client could read the object again.
+ */
 function decoded(value: unknown): JsonObject {
   try {
     return decode(deleteOptionsType.schema, value).object;

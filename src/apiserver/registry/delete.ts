@@ -1,4 +1,7 @@
-/** Delete: grace, finalizers and propagation decide whether an object goes at once, later, or after its dependents. */
+/**
+ * Delete: grace period, finalizers and propagation decide whether an object is removed at once, later, or after its
+ * dependents.
+ */
 import type { KubeObject } from '../../api/meta.ts';
 import { cloneJson } from '../../api/schema/json-value.ts';
 import { formatTime } from '../../api/schema/time.ts';
@@ -141,7 +144,7 @@ function planFinalizers(request: DeleteRequest, old: KubeObject): string[] {
     case 'Background':
       return others;
   }
-  // No wish of the client: what the object says already stands, and some old versions orphan by default.
+  // The client has no preference: the object's present finalizers apply, and some old versions orphan by default.
   if (others.length - own.length < present.length) return [...new Set([...present, ...own])];
   const isOrphaning =
     request.resource.definition.defaultPropagation === 'orphan' ||

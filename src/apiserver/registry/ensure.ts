@@ -1,4 +1,4 @@
-/** Objects that the server itself wants to be there: made when they are missing, mended when they differ. */
+/** Objects that the server itself maintains: created when they are missing, corrected when they differ. */
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
 import { isAlreadyExists, notFound } from '../../api/status.ts';
@@ -41,7 +41,7 @@ export function ownWrite(
   };
 }
 
-/** Creates the object unless one of its name is there. Returns true when it was created. */
+/** Creates the object unless one of its name exists. Returns true when it was created. */
 export async function ensureObject<T extends KubeObject>(
   registry: Registry,
   type: ResourceType<T>,
@@ -59,7 +59,7 @@ export async function ensureObject<T extends KubeObject>(
   }
 }
 
-/** A draft as it is stored, with its defaults. */
+/** A draft in its stored form, with defaults. */
 export function storedDraft<T extends KubeObject>(
   registry: Registry,
   type: ResourceType<T>,

@@ -116,7 +116,7 @@ export class KindRegistry {
     this.#changed();
   }
 
-  /** Its objects stay in the store; whoever removes a kind for good deletes them first. */
+  /** Its objects stay in the store; removing a kind for good requires deleting them first. */
   remove(definition: KindDefinition): void {
     this.#definitions.delete(definition);
     for (const [key, resource] of this.#resources)

@@ -38,7 +38,10 @@ export interface ListOutcome {
 
 /** How long a list or a watch waits for a revision that the client has seen and this server has not. */
 const freshTimeoutMs = 3_000;
-/** Objects that a selection looks at in one turn; of more a copy is made, so that others are served in between. */
+/**
+ * The number of objects that a selection handles in one turn; for more, it works on a copy, so that others are served
+ * in between.
+ */
 const lookedAtAtOnceMax = 1_000;
 /** Entries that one step through the store's history reads. */
 const historyPageEntries = 1_000;
@@ -64,7 +67,7 @@ export function readListRequest({ info, request }: RequestContext, resource: Ser
 
 export async function listObjects(registry: Registry, asked: ListRequest): Promise<ListOutcome> {
   checkListOptions(asked);
-  // Whoever takes any state gets the whole of it, as from upstream's watch cache.
+  // A client that accepts any state gets a complete one, as from upstream's watch cache.
   const request = asked.resourceVersion === '0' ? { ...asked, limit: 0 } : asked;
   if (!request.selection.late) return listSelected(registry, request);
   const { resource, selection } = request;
@@ -90,7 +93,7 @@ async function listSelected(registry: Registry, request: ListRequest): Promise<L
     request.resourceVersionMatch === 'Exact' ||
     (request.limit > 0 && wanted > 0 && !request.resourceVersionMatch)
   ) {
-    // Of what is yet to come nobody waits for an exact state.
+    // An exact state in the future is not waited for.
     return wanted <= view.revision && isPresent(registry, cache, wanted)
       ? page(cache, request, undefined, wanted)
       : listAt(registry, request, wanted, undefined);
@@ -258,7 +261,7 @@ export function parseReadRevision(text: string): number {
 }
 
 const revisionMax = 2n ** 64n - 1n;
-/** Of so many digits a number is less than that. */
+/** A number of this many digits is within range. */
 const digitsMax = 19;
 
 /** Undefined for what is empty or a number. */

@@ -12,7 +12,7 @@ const long = {
 const text = formatYaml(long);
 const read = async (body: string) => (await yamlReader(Buffer.from(body)))(body);
 
-// First in the file: no thread of another test is there to be used.
+// First in the file: no thread of another test may be available.
 test('long JSON and short YAML start no thread', async () => {
   let threads = 0;
   const count = () => threads++;

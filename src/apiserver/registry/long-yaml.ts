@@ -1,6 +1,6 @@
 /**
- * Long YAML is read on a thread of its own: the largest body that a client may send takes most of a second, in which
- * nobody else would be answered. The thread is there while it is needed.
+ * Long YAML is parsed on a separate thread: the largest body that a client may send takes most of a second, in which no
+ * other request would be answered. The thread exists while it is needed.
  */
 import { Worker } from 'node:worker_threads';
 import type { ParsedText } from '../../api/schema/json.ts';
@@ -11,7 +11,7 @@ import type { ReadYaml } from './long-yaml-worker.ts';
 const readAtOnceBytesMax = 64 * 1024;
 const idleMsMax = 10_000;
 
-/** Like {@link parseYaml}, for this body: a long one was parsed beforehand, and this only gives the outcome. */
+/** Like {@link parseYaml}, for this body: a long one was parsed before, and this only returns the outcome. */
 export async function yamlReader(bytes: Uint8Array): Promise<(text: string) => ParsedText> {
   if (bytes.length <= readAtOnceBytesMax) return parseYaml;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');

@@ -44,7 +44,7 @@ export async function patchObject(
     const { object, warnings } = resource.codec.patch(before, patch, validation);
     if (attempt === 0) for (const warning of warnings) context.warnings.push(warning);
     checkIdentity(request, object);
-    // A patch that says nothing of the resourceVersion applies to whatever stands there.
+    // A patch without a resourceVersion applies to whatever is stored.
     const meta = object.metadata as { resourceVersion?: string };
     if (meta.resourceVersion === String(current.revision)) delete meta.resourceVersion;
     return toStoredVersion(resource, object);
@@ -61,9 +61,9 @@ function isShownAsStored({ served, isCustom }: ServedResource): boolean {
 }
 
 /**
- * The object with metadata that may be changed, and what else it has shared: a patch of the status leaves that alone.
- * Through a subresource nobody sets managed fields; they are computed from those that are stored. Metadata that the patch
- * is about are copied by whoever applies it.
+ * The object with metadata that may be changed, and everything else shared: a patch of the status does not touch that.
+ * Managed fields cannot be set through a subresource; they are computed from the stored ones. Metadata that the patch
+ * changes are copied when it is applied.
  */
 function withOwnMetadata(object: KubeObject, { patch }: { patch: JsonObject }): KubeObject {
   const { managedFields: _, ...metadata } = object.metadata;

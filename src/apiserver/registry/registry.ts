@@ -37,9 +37,9 @@ export interface Allocator {
 }
 
 export interface Allocation {
-  /** Right before the write: makes the choice known to other servers, or chooses anew. @throws StatusError */
+  /** Right before the write: claims the choice among servers, or chooses again. @throws StatusError */
   claim(): Promise<void>;
-  /** Called when the write has ended; gives back what is not needed. */
+  /** Called when the write has ended; releases what is not needed. */
   finish(isStored: boolean): Promise<void>;
 }
 
@@ -60,9 +60,9 @@ export interface WriteRequest {
   options?: Record<string, unknown>;
   /** Collects texts for `Warning` headers. */
   warnings: string[];
-  /** Collects what the audit log notes of the request; absent when there is none. */
+  /** Collects the audit log's notes on the request; absent when there is no audit log. */
   annotations?: Record<string, string> | undefined;
-  /** Collects the time that webhooks take; absent when nobody waits for the answer. */
+  /** Collects the time spent in webhooks; absent when it is not reported. */
   elsewhere?: { ms: number };
 }
 
@@ -107,7 +107,7 @@ export async function readCurrent(
   return resource.isCustom ? await inStoredVersion(resource, found) : found;
 }
 
-/** Waits until the view shows the write, and gives what it shows: bytes and object are made once, for everybody. */
+/** Waits until the view shows the write, and returns what it shows: bytes and object are shared by all readers. */
 export async function writtenObject(
   registry: Registry,
   resource: ServedResource,
@@ -119,7 +119,7 @@ export async function writtenObject(
   return shown?.revision === revision ? shown : new CachedObject(key, revision, value);
 }
 
-/** What is left to do when a write has ended: a part that fails keeps neither the others nor the answer. */
+/** What remains to be done after a write: a part that fails affects neither the others nor the answer. */
 export async function giveBack(
   { logger }: Registry,
   parts: readonly (Promise<void> | undefined)[],
@@ -131,7 +131,7 @@ export async function giveBack(
 
 const nothingAllocated: Allocation = { claim: async () => undefined, finish: async () => undefined };
 
-/** What the object's kind has to hand out; a dry run gives it back at once. */
+/** Allocates what the object's kind requires; a dry run releases it at once. */
 export function allocateFor(
   registry: Registry,
   { resource, dryRun }: WriteRequest,

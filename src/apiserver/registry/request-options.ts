@@ -122,7 +122,7 @@ function fieldManagerOf({ info, request }: RequestContext): string {
   return manager;
 }
 
-/** Without a field manager the client's program name stands for it. */
+/** Without a field manager, the client's program name is used. */
 function managerOf(userAgent: string): string {
   return userAgent.split('/', 1)[0]!.slice(0, 128) || 'unknown';
 }

@@ -41,7 +41,7 @@ export function selectionOf(resource: ServedResource, query: SelectionQuery): Se
   return { id, keyPrefix, matches, ...(late && { late }) };
 }
 
-/** A selection whose objects have been converted: nothing is late any more. */
+/** A selection whose objects have been converted: no late choice remains. */
 export function completed({ late, matches, ...rest }: Selection): Selection {
   if (!late) return { ...rest, matches };
   return { ...rest, matches: (object) => (matches?.(object) ?? true) && late(object) };

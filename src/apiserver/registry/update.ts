@@ -32,13 +32,13 @@ export interface ChangeOptions {
   next(current: CachedObject, attempt: number): Promise<KubeObject> | KubeObject;
   /** False for what the server itself does to an object, where admission has no say. */
   admit?: boolean;
-  /** Managed fields were computed by whoever made the new state (server-side apply). */
+  /** Managed fields were computed by the creator of the new state (server-side apply). */
   fieldsTracked?: boolean;
-  /** True for a change that its caller has checked itself: neither admission nor the kind's rules see it. */
+  /** True for a change that its caller has checked itself: neither admission nor validation sees it. */
   isAdmitted?: boolean;
   /** The new state was made of the old one: another uid in it is a change like any other, and refused as such. */
   isPatch?: boolean;
-  /** Checked against what stands there. */
+  /** Checked against the stored object. */
   preconditions?: { uid?: string; resourceVersion?: string };
   /** Instead of the kind's own rule of what an update of the object, or of its status, may change. */
   prepare?(object: KubeObject, old: KubeObject, now: string): void;
@@ -67,7 +67,7 @@ export async function changeObject(
 interface Change {
   request: WriteRequest;
   options: ChangeOptions;
-  /** As the client wants it. */
+  /** As the client sent it. */
   object: KubeObject;
   current: CachedObject;
 }
@@ -89,7 +89,7 @@ async function tryChange(registry: Registry, change: Change): Promise<CachedObje
   }
 }
 
-/** Everything between the new state as the client wants it and the state as it will be stored. */
+/** Everything between the new state from the client and the state to be stored. */
 async function prepareChange(
   registry: Registry,
   { request, options, object, current }: Change,
@@ -191,14 +191,14 @@ async function removeFinalized(
   return last;
 }
 
-/** A lost compare-and-swap: wait until the view shows what stands there instead. */
+/** After a lost compare-and-swap: waits until the view shows the stored object. */
 export async function seeWinner(registry: Registry, revision: number | undefined): Promise<void> {
   const target = revision ?? (await registry.store.currentRevision());
   registry.view.written(target);
   await registry.view.reached(target);
 }
 
-/** True when nothing holds a deleted object back any more. */
+/** True when nothing holds a deleted object back any longer. */
 export function isReadyToGo(object: KubeObject): boolean {
   const { deletionTimestamp, finalizers, deletionGracePeriodSeconds = 0 } = object.metadata;
   if (!deletionTimestamp || finalizers?.length || deletionGracePeriodSeconds !== 0) return false;
@@ -243,7 +243,7 @@ function checkVersion(
     throw conflict(resource, name, modifiedMessage);
 }
 
-/** @throws StatusError Conflict, in the words of a delete, when the object is not the one that is meant */
+/** @throws StatusError Conflict, in the words of a delete, when it is not the intended object */
 export function checkPreconditions(
   { resource, name }: Pick<WriteRequest, 'resource' | 'name'>,
   current: CachedObject,
@@ -267,7 +267,7 @@ export function checkPreconditions(
     );
 }
 
-/** The generation counts changes of what the client wants: everything but metadata and status. */
+/** The generation counts changes of the desired state: everything but metadata and status. */
 function countGeneration({ resource, subresource }: WriteRequest, object: KubeObject, old: KubeObject): void {
   if (subresource === 'status') return;
   if (!resource.definition.hasGeneration || old.metadata.generation === undefined) return;

@@ -51,8 +51,8 @@ export function validateChange(request: WriteRequest, object: KubeObject, old: K
 }
 
 /**
- * Errors beyond so many characters together are not told: some quote a whole list for every item of it that is wrong,
- * and of a long list all these texts would fill the memory.
+ * The number of characters after which further errors are dropped: some quote a whole list for every invalid item, and
+ * for a long list these texts would exhaust memory.
  */
 const errorCharsMax = 4 * 1024 * 1024;
 

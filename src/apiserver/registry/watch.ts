@@ -58,14 +58,14 @@ async function startOf(
       initialEventsEnd: initialState && isTrue(query.get('allowWatchBookmarks')),
       afterRevision: revision || view.revision,
     };
-    // Told as an event where it takes too long: the watch has begun by then.
+    // Reported as an event if it takes too long: the watch has begun by then.
     return initialState && revision > 0
       ? { start, ready: () => freshAs(registry, resourceVersion) }
       : { start };
   }
   if (resourceVersion === '') {
     if (!view.isCurrent) await view.caughtUp();
-    // Whoever takes bookmarks hears where the initial state ends, asked for or not.
+    // A client that accepts bookmarks is told where the initial state ends, whether it asked for that or not.
     const initialEventsEnd = isTrue(query.get('allowWatchBookmarks'));
     const afterRevision = initialEventsEnd ? view.revision : 0;
     return { start: { initialState: true, initialEventsEnd, afterRevision } };

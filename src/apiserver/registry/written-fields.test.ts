@@ -15,7 +15,7 @@ async function podServer(): Promise<TestServer> {
   return server;
 }
 
-/** Applies as `me` and gives what `me` then owns. */
+/** Applies as `me` and returns what `me` then owns. */
 async function owned(server: TestServer, path: string, config: object): Promise<unknown> {
   const url = `${path}?fieldManager=me&force=true`;
   const { status, object } = await server.ask('PATCH', url, config, applyPatchType);

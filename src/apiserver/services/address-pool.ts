@@ -38,7 +38,7 @@ export class AddressPool {
     return false;
   }
 
-  /** Returns false when somebody has it. What services hold already may lie outside of every range. */
+  /** Returns false when it is taken. Addresses that services already have may lie outside of every range. */
   take(address: number): boolean {
     if (this.#taken.has(address)) return false;
     this.#taken.add(address);

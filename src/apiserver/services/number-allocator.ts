@@ -28,7 +28,7 @@ export class NumberAllocator {
     return value >= this.#first && value < this.#first + this.#size;
   }
 
-  /** Returns false when somebody has it. */
+  /** Returns false when it is taken. */
   take(value: number): boolean {
     if (this.#taken.has(value)) return false;
     this.#taken.add(value);

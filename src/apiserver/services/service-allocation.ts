@@ -60,7 +60,7 @@ export class ServiceAllocation implements Allocator {
   readonly #nodePorts: NumberAllocator;
   readonly #services: ResourceCache;
   readonly #logger: Logger;
-  /** Set once the registry stands, before anything is allocated. */
+  /** Set once the registry exists, before anything is allocated. */
   claims: ServiceClaims | undefined;
 
   constructor(options: ServiceAllocationOptions) {
@@ -95,7 +95,7 @@ export class ServiceAllocation implements Allocator {
 
   /**
    * Gives the service what its type needs and what it does not have yet. Changes `object`.
-   * @throws StatusError Invalid when what the client chose is wrong, taken or out of range
+   * @throws StatusError Invalid when the client's choice is malformed, taken or out of range
    */
   allocate(object: KubeObject, old: KubeObject | undefined): Allocation {
     const service = object as Service;
@@ -116,7 +116,7 @@ export class ServiceAllocation implements Allocator {
     }
     return {
       claim: () => this.#claim(service, asked, taken),
-      // What was stored is taken by the service itself from now on; it is let go when the service is.
+      // Once stored, it is held by the service itself, and released with it.
       finish: async (isStored) => {
         if (isStored) return;
         this.#release(taken);

@@ -1,6 +1,6 @@
 /**
- * What services hold, written down where every API server of the cluster sees it: an IPAddress per address, a key per
- * node port. The store lets only one of them be made: that decides between servers that chose the same at once.
+ * What services hold, recorded where every API server of the cluster sees it: an IPAddress per address, a key per node
+ * port. The store lets only one of each be created, which decides between servers that chose the same one.
  */
 import { managedByLabel, serviceAllocator } from '../../api/networking/ip-address.ts';
 import { IPAddress, Service } from '../../api/resources.gen.ts';
@@ -17,7 +17,7 @@ export interface ServiceName {
 }
 
 const portPrefix = `${registryPrefix}ranges/servicenodeports/`;
-/** A claim without its service is left alone for so long: the service may be about to be written. */
+/** A claim without its service is left alone for this long: the service may be about to be written. */
 const orphanAgeMs = 60_000;
 
 export class ServiceClaims {
@@ -71,7 +71,7 @@ export class ServiceClaims {
     if (entry && isOwner(entry.value, service)) await store.delete(entry.key, entry.modRevision);
   }
 
-  /** Claims what services hold without a claim, and gives up claims whose service is gone: after a crash in between. */
+  /** Claims what services hold without a claim, and releases claims whose service is gone: after a crash in between. */
   async repair(
     held: Iterable<{ service: ServiceName; addresses: readonly string[]; ports: readonly number[] }>,
   ): Promise<void> {

@@ -30,7 +30,7 @@ export function admitted(kind: ConnectKind, handler: SubresourceHandler): Subres
   };
 }
 
-/** The connection is made as admission wants it. */
+/** Connects with the options as admission has changed them. */
 function useOptions(context: RequestContext, { path, ...options }: Record<string, unknown>): void {
   if (typeof path === 'string') context.info.rest = path;
   const query = new URLSearchParams();
@@ -41,7 +41,7 @@ function useOptions(context: RequestContext, { path, ...options }: Record<string
   context.connectQuery = query;
 }
 
-/** The query of a connection as the object that upstream makes of it. */
+/** The options of a connection as an object, as upstream builds it from the query. */
 function connectOptions(
   kind: ConnectKind,
   { info, request: { query } }: RequestContext,

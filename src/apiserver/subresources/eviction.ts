@@ -80,7 +80,7 @@ async function evict(registry: Registry, objects: ObjectReader, deletion: Delete
     const { uid, resourceVersion } = pod.metadata;
     const isFree = !isGuarded(pod);
     const budget = isFree ? undefined : await takeDisruption(registry, objects, pod, deletion);
-    // What may go because it does no work yet, or any more, must not have come to do some meanwhile.
+    // A pod that may be evicted because it is not serving must not have begun to serve meanwhile.
     const isPinnedHere = !isPinned && ((isFree && pod.status?.phase === 'Pending') || budget !== undefined);
     const own = { uid, ...preconditions, ...(isPinnedHere && { resourceVersion: resourceVersion! }) };
     try {
@@ -120,7 +120,7 @@ async function readEviction(context: RequestContext): Promise<Eviction> {
   return object;
 }
 
-/** Says in the pod's status why it goes. Gives back what must hold when it is deleted. */
+/** Records the reason in the pod's status. Returns the preconditions for the delete. */
 async function markDisrupted(
   registry: Registry,
   write: WriteRequest,
@@ -136,7 +136,7 @@ async function markDisrupted(
       next(current) {
         const pod = current.copy() as Pod;
         const old = pod.status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
-        // Without a generation: as upstream has it, whoever else looks at the pod tells which one was seen.
+        // Without a generation, as upstream: others that observe the pod record which one was seen.
         const { observedGeneration: _, ...wanted } = disruptionTarget(
           pod,
           evictedByApi,
@@ -206,7 +206,7 @@ async function takeDisruption(
   return undefined;
 }
 
-/** The budget once `pod` is disrupted; its controller learns so that it need not count the pod any more. */
+/** The budget once `pod` is disrupted; this tells its controller not to count the pod any longer. */
 function withoutOne(status: BudgetStatus, pod: string, now: string): BudgetStatus {
   const disruptionsAllowed = (status.disruptionsAllowed ?? 0) - 1;
   const disruptedPods = { ...status.disruptedPods, [pod]: now };

@@ -6,7 +6,7 @@ import type { NodeConnector } from '../nodes/node-connector.ts';
 import type { SubresourceHandler } from './handlers.ts';
 import { containerOf, nodeOf, readPod } from './pod-target.ts';
 
-/** Options that the node's agent understands, passed on as they are. */
+/** Options that the node's agent understands, passed on unchanged. */
 const passedOn = [
   'follow',
   'previous',

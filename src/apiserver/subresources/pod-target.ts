@@ -20,7 +20,7 @@ export function nodeOf(pod: Pod): string {
   return name;
 }
 
-/** The container asked for, or the one that is meant when none is. @throws StatusError 400 */
+/** The requested container, or the default one. @throws StatusError 400 */
 export function containerOf(pod: Pod, asked: string | null): string {
   const spec = pod.spec;
   const main = (spec?.containers ?? []).map(({ name }) => name);

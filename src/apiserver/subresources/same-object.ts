@@ -1,6 +1,6 @@
 /**
- * Subresources that show the same object and let a write change one part of it (`status`, `approval`, `resize` …).
- * Which part it is, the kind's file says.
+ * Subresources that return the same object and change one part of it (`status`, `approval`, `resize` …). The kind's
+ * file defines which part.
  */
 import { methodNotAllowed } from '../../api/status.ts';
 import { serveResource } from '../registry/verbs.ts';

@@ -59,7 +59,7 @@ export async function serveScale(
     : await (info.verb === 'update' ? readScale(context, write) : readScalePatch(context, write));
   const replicas = fieldAt(resource.definition.scale!.specReplicas);
   const changed = await changeObject(registry, write, {
-    // Admission is about the scale; the object that bears it changes in nothing else.
+    // Admission handles the scale; nothing else of the object changes.
     admit: false,
     fieldsTracked: isApply,
     prepare: () => undefined,
@@ -106,7 +106,7 @@ function fieldAt(path: string): FieldSet {
   )!;
 }
 
-/** What is not there is not found as a scale, in upstream's words. */
+/** A missing object is reported as a missing scale, in upstream's words. */
 async function readScaled(
   registry: Registry,
   { info }: RequestContext,

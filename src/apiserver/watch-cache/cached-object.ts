@@ -1,4 +1,4 @@
-/** One version of a stored object in memory: its JSON bytes, made once, and its decoded form, made when somebody asks. */
+/** One version of a stored object in memory: its JSON bytes, built once, and its decoded form, built on demand. */
 import type { KubeObject } from '../../api/meta.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
 import { deepFreeze } from '../../base/deep-freeze.ts';
@@ -33,7 +33,7 @@ export class CachedObject {
   readonly key: string;
   /** Revision of the write that made this version; clients know it as resourceVersion. */
   readonly revision: number;
-  /** Bytes of the stored value. Stays what it is, so that sums of it can be kept. */
+  /** Bytes of the stored value. Never changes, so that sums of it can be kept. */
   readonly sizeBytes: number;
   /** As the store holds it, and shared with it. Undefined once {@link bytes} were asked for: one copy is enough. */
   #stored: Buffer | undefined;
@@ -80,7 +80,7 @@ export class CachedObject {
     return this.#bytes;
   }
 
-  /** Where `"metadata"` starts within {@link bytes}: items of typed lists leave out what stands before. */
+  /** Where `"metadata"` starts within {@link bytes}: items of typed lists omit what precedes it. */
   get metadataAt(): number {
     this.#complete();
     return this.#metadataAt;
@@ -133,7 +133,7 @@ export class CachedObject {
   at(revision: number, stored: Uint8Array = this.storedValue()): CachedObject {
     const moved = new CachedObject(this.key, revision, stored, { completion: this.#completion });
     const decoded = this.#decoded?.deref();
-    // Its parts are frozen already: only the metadata are made anew.
+    // Its parts are already frozen: only the metadata are rebuilt.
     if (decoded) {
       moved.#decoded = new WeakRef(frozenAt(decoded, revision));
       moved.#hasBigints = this.#hasBigints;
@@ -170,13 +170,13 @@ export class CachedObject {
     return { object, hasBigints };
   }
 
-  /** The answer of `ask()` for `asker`, which is asked once as long as nobody else asks. */
+  /** The answer of `ask()` for `asker`, cached until another asker comes. */
   knownFor(asker: object, ask: () => boolean): boolean {
     if (this.#answer?.asker !== asker) this.#answer = { asker, value: ask() };
     return this.#answer.value;
   }
 
-  /** `make()`'s result under `key`, remembered while somebody uses it: an object of another version, say. */
+  /** The result of `make()` under `key`, cached while it is in use: an object of another version, for instance. */
   form<T extends object>(key: unknown, make: () => T): T {
     const known = this.#keptForms?.get(key) ?? this.#forms?.get(key)?.deref();
     if (known) return known as T;
@@ -190,7 +190,7 @@ export class CachedObject {
     return this.#keptForms?.has(key) ?? false;
   }
 
-  /** What {@link CachedObject.form} gives under `key` for as long as this object lives. */
+  /** The result of {@link CachedObject.form} under `key`, for as long as this object lives. */
   keepForm(key: unknown, form: object): void {
     this.#keptForms ??= new Map();
     this.#keptForms.set(key, form);

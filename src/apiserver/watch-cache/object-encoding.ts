@@ -74,7 +74,7 @@ function fieldsAfterMetadata(object: KubeObject): string[] {
   return Object.keys(object).filter((key) => key !== 'kind' && key !== 'apiVersion' && key !== 'metadata');
 }
 
-/** With how many of its first fields the object goes on as `before` did. -1: it has others, or in another order. */
+/** How many leading fields the object shares with `before`. -1: it has others, or another order. */
 function sharedFields(object: KubeObject, before: KubeObject, fields: readonly string[]): number {
   const fieldsBefore = fieldsAfterMetadata(before);
   if (fieldsBefore.length !== fields.length || fields.some((key, index) => key !== fieldsBefore[index]))

@@ -8,7 +8,9 @@ interface Delivery {
   encode(sink: WatchSink, chosen: readonly WatchedEvent[]): unknown;
 }
 
-/** Events that wait for their preparation; a watch with more is ended, and its client goes on from what it has got. */
+/**
+ * Events that may wait for their preparation; a watch with more is ended, and its client continues from where it was.
+ */
 const waitingMax = 10_000;
 
 export class PreparingSink implements WatchSink {

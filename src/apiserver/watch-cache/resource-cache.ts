@@ -31,7 +31,7 @@ export class ResourceCache {
   readonly completion: Completion | undefined;
   readonly #objects = new Map<string, CachedObject>();
   readonly #keys = new SortedKeys();
-  /** Of each reading that goes on: what has changed since it began, as it was. */
+  /** For each reading under way: what has changed since it began, in its earlier state. */
   readonly #changedBefore = new Set<Map<string, CachedObject | undefined>>();
   #history: CacheEvent[] = [];
   #historyBytes = 0;
@@ -67,7 +67,7 @@ export class ResourceCache {
     for (const key of this.#keys.withPrefix(prefix, after)) yield this.#objects.get(key)!;
   }
 
-  /** All that {@link ResourceCache.range} gives, several times as fast. */
+  /** All that {@link ResourceCache.range} yields, several times as fast. */
   all(prefix: string, after?: string): CachedObject[] {
     return this.#keys.listWithPrefix(prefix, after).map((key) => this.#objects.get(key)!);
   }
@@ -92,7 +92,7 @@ export class ResourceCache {
     return found;
   }
 
-  /** How many objects {@link ResourceCache.range} gives, without going through them. */
+  /** How many objects {@link ResourceCache.range} yields, without iterating over them. */
   count(prefix: string, after?: string): number {
     return this.#keys.countWithPrefix(prefix, after);
   }
@@ -114,7 +114,7 @@ export class ResourceCache {
     return this.#history.slice(low);
   }
 
-  /** Tells `listener` of every change from now on. Returns what ends that. */
+  /** Calls `listener` for every change from now on. Returns a function that ends that. */
   listen(listener: ChangeListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -175,7 +175,7 @@ export class ResourceCache {
   }
 }
 
-/** What keeping the event costs: the state before is held by the event before it, or gone from everywhere else. */
+/** What keeping the event costs: the state before is either held by the previous event, or referenced nowhere else. */
 function bytesOf(event: CacheEvent): number {
   return event.object.sizeBytes + (event.previous?.sizeBytes ?? 0);
 }

@@ -25,13 +25,13 @@ export function isSelected(selection: Selection, object: CachedObject): boolean 
   return object.key.startsWith(selection.keyPrefix) && (selection.matches?.(object) ?? true);
 }
 
-/** What `event` is to a watcher of `selection`; undefined when it is none of its business. */
+/** The event that a watcher of `selection` sees for `event`; undefined: none. */
 export function watchedEventOf(selection: Selection, event: CacheEvent): WatchedEvent | undefined {
   const seen = seenEventOf(selection, event);
   return seen && selection.late && event.previous ? { ...seen, previous: event.previous } : seen;
 }
 
-/** An event of a selection without its late choice, as it is with it; the objects have been converted. */
+/** An event of a selection without its late choice, adjusted to it; the objects have been converted. */
 export function lateEventOf(
   late: (object: CachedObject) => boolean,
   { type, object, previous }: WatchedEvent,

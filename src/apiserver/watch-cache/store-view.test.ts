@@ -86,7 +86,7 @@ test('a view whose watch lost history finds the difference, and its watchers see
     for await (const { type, object } of watch.events) seen.push(`${type} ${object.metadata.name}`);
   })();
   breakWatch(new SlowWatcherError());
-  // Written by somebody else while nobody watches.
+  // Written by another client while there is no watch.
   const { entry } = await store.get('/registry/configmaps/default/a');
   await store.delete('/registry/configmaps/default/a', entry!.modRevision);
   await store.create('/registry/configmaps/default/c', entry!.value);

@@ -52,7 +52,7 @@ class UnclaimedEntries {
       for (const key of part.keys()) if (!keys.has(key)) part.delete(key);
   }
 
-  /** Gives those under `prefix` away. */
+  /** Discards the objects under `prefix`. */
   *take(prefix: string): Generator<[string, UnclaimedEntry], void, undefined> {
     const part = this.#parts.get(firstPart(prefix));
     for (const [key, entry] of part ?? []) {
@@ -166,7 +166,7 @@ export class StoreView {
     });
   }
 
-  /** One question at a time; whoever asks while it is under way needs an answer that is asked after that. */
+  /** One query at a time; callers that arrive while it is under way need one that begins later. */
   async #currentRevision(): Promise<number> {
     // Callers that are waiting already get the failure.
     await this.#asking?.catch(() => 0);

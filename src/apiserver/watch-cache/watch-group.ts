@@ -34,7 +34,7 @@ export interface WatchSink {
 /** How often watchers that asked for bookmarks get one. */
 const bookmarkIntervalMs = 60_000;
 
-/** The pause after a round, in times of its duration, and at the most. */
+/** The pause after a round, as a multiple of its duration, and its upper limit. */
 const flushPauseFactor = 5;
 const flushPauseMsMax = 25;
 
@@ -108,8 +108,8 @@ export class WatchGroup {
   }
 
   /**
-   * Serving many watchers takes long: the next round waits a while after the last, so that its cost is shared by more
-   * events and that writers get their turn. A round for few watchers is over at once and delays nothing.
+   * Serving many watchers takes long: the next round waits a while after the last, so that its cost is spread over more
+   * events and writers get their turn. A round for few watchers is short and delays nothing.
    */
   #scheduleFlush(): void {
     if (this.#flushScheduled) return;
@@ -134,8 +134,8 @@ export class WatchGroup {
   }
 
   /**
-   * Encodes once per format. A sink's format may change with what it is sent: it is asked each time. A sink that cannot
-   * show an event ends with the error, since it must not go on with a gap; the others get what they can show.
+   * Encodes once per format. A sink's format may change between events: it is queried each time. A sink that cannot
+   * show an event ends with the error, since it must not continue with a gap; the others get what they can show.
    */
   #send(encode: (sink: WatchSink) => unknown, isWanted: (sink: WatchSink) => boolean): void {
     const encodedByFormat = new Map<string, unknown>();

@@ -1,4 +1,4 @@
-/** One watch: what was there or happened before it began, then everything that changes, until somebody ends it. */
+/** One watch: the initial state or earlier events, then every change, until it is ended. */
 
 import { expired } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -14,7 +14,7 @@ import { WatchGroup, type WatchSink } from './watch-group.ts';
 const catchUpEventsPerStep = 500;
 
 export interface WatchStart {
-  /** Send what is there now as ADDED first. */
+  /** Send the present objects as ADDED first. */
   initialState: boolean;
   /** Tell when all of that was sent, by an annotated bookmark. */
   initialEventsEnd: boolean;
@@ -179,7 +179,7 @@ export class WatchSession {
           await sink.drained();
         }
         revision = batch.revision;
-        // The view is at most a moment behind the store; what it shows already must not be sent twice.
+        // The view lags at most a moment behind the store; what it already shows must not be sent twice.
         if (cache.eventsAfter(revision)) break;
       }
     } catch (error) {

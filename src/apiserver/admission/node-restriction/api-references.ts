@@ -16,7 +16,7 @@ const ofProjections: readonly (readonly [keyof VolumeProjection, string])[] = [
   ['podCertificate', 'podcertificates'],
 ];
 
-/** The first, in upstream's words. */
+/** The first one found, in upstream's words. */
 export function apiReferenceOf(pod: Pod): string | undefined {
   const { spec } = pod;
   if (spec.serviceAccountName) return 'serviceaccounts';

@@ -57,7 +57,7 @@ function nameOf({ request, object }: AdmissionAttributes): string {
   return request.name || object?.metadata.name || '';
 }
 
-/** Of a claim, a node may update the size that it has reached, and nothing else. */
+/** Of a claim, a node may update only the size that it has reached. */
 function checkClaim(request: NodeRequest): void {
   const { node, attributes } = request;
   if (attributes.request.subresource !== 'status') throw refuse(request, 'may only update PVC status');
@@ -117,7 +117,7 @@ async function commonNameOf(request: NodeRequest, encoded: string): Promise<stri
   try {
     return (await parseSigningRequest(Buffer.from(encoded, 'base64').toString())).commonName;
   } catch {
-    // In upstream's words, whatever is wrong with it.
+    // In upstream's words, whatever the actual problem is.
     throw refuse(request, 'unable to parse csr: PEM block type must be CERTIFICATE REQUEST');
   }
 }

@@ -1,4 +1,7 @@
-/** Tokens that a node may ask for: of accounts whose pods it runs, bound to such a pod, for whom the pod names. */
+/**
+ * Tokens that a node may request: for accounts whose pods it runs, bound to such a pod, for audiences that the pod
+ * names.
+ */
 
 import type { KubeObject } from '../../../api/meta.ts';
 import { CSIDriver, PersistentVolume, PersistentVolumeClaim, Pod } from '../../../api/resources.gen.ts';
@@ -49,7 +52,7 @@ async function checkAudience(request: NodeRequest, pod: Pod, audiences: readonly
     );
 }
 
-/** Whom the pod's volumes speak to: by projected tokens, or because their driver wants tokens. */
+/** The audiences of the pod's volumes: of projected tokens, or of drivers that request tokens. */
 function audiencesOf(objects: ObjectReader, pod: Pod): Set<string> {
   const found = new Set<string>();
   for (const volume of pod.spec.volumes ?? []) {

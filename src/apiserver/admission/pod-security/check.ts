@@ -13,11 +13,11 @@ export interface Violation {
 
 export interface Check {
   level: 'baseline' | 'restricted';
-  /** The standard of which Kubernetes 1.x has it first; of all when absent. */
+  /** The minor version of Kubernetes whose standard first has it; when absent, all have it. */
   since?: number;
   /** The baseline check that this one says better. */
   replaces?: Check;
-  /** `minor`: of the version whose standard is wanted. */
+  /** `minor`: the version whose standard applies. */
   run(pod: Pod, containers: readonly Container[], minor: number): Violation | undefined;
 }
 
@@ -42,7 +42,7 @@ export function isWindows({ spec }: Pod, minor: number): boolean {
   return minor >= 25 && spec?.os?.name === 'windows';
 }
 
-/** In a user namespace of its own, root has no rights outside of it. */
+/** In a separate user namespace, root has no rights outside of it. */
 export function hasOwnUsers({ spec }: Pod, minor: number): boolean {
   return minor >= 35 && spec?.hostUsers === false;
 }

@@ -29,7 +29,10 @@ export function namespacePolicy(labels: Labels = {}): NamespacePolicy {
   return { enforce, audit, warn: { level: enforce.level, version } };
 }
 
-/** `otherwise`: the level in place of one that is none: the strictest to enforce, so that nothing is let in by mistake. */
+/**
+ * `otherwise`: the level in place of an invalid one: the strictest when enforcing, so that nothing is admitted by
+ * mistake.
+ */
 function levelVersion(labels: Labels, mode: Mode, otherwise: Level): LevelVersion {
   const named = labels[prefix + mode];
   const version = labels[`${prefix}${mode}-version`] ?? 'latest';

@@ -17,7 +17,7 @@ import {
   policyErrors,
 } from './namespace-policy.ts';
 
-/** Hears of every judgement. */
+/** Called for every evaluation. */
 export interface PodSecurityObserver {
   evaluated(evaluation: Evaluation): void;
 }
@@ -133,7 +133,7 @@ function templateOf(object: KubeObject, path: readonly string[] | undefined): Po
   return { ...template, metadata: template.metadata ?? object.metadata } as Pod;
 }
 
-/** Of a running pod only images, tolerations and the like may change: most updates need not be evaluated again. */
+/** Of a running pod little more than images and tolerations may change: most updates need no evaluation. */
 function mattersToSecurity(next: Pod, old: Pod): boolean {
   const relevant = ({ spec, metadata }: Pod) =>
     JSON.stringify([spec?.containers, spec?.initContainers, spec?.ephemeralContainers, metadata.annotations]);

@@ -138,7 +138,7 @@ function firstPort(pod: Pod): number | undefined {
   return undefined;
 }
 
-/** `https:` in the path: TLS to the backend, whose certificate nobody can check. */
+/** `https:` in the path: TLS to the backend, whose certificate cannot be verified. */
 function secured({ scheme }: ProxyTarget, handshakeTimeoutMs: number, backend: Backend): Backend {
   if (scheme !== 'https') return backend;
   return {
@@ -164,7 +164,7 @@ function secured({ scheme }: ProxyTarget, handshakeTimeoutMs: number, backend: B
   };
 }
 
-/** What stands before the target's own path in the client's URLs. */
+/** The part before the target's own path in the client's URLs. */
 function prefixOf({ info }: RequestContext): string {
   return info.path.slice(0, info.path.length - info.rest.length);
 }

@@ -53,7 +53,7 @@ function unquoted(value: string): string {
   return /^["']/.test(value) ? value.slice(1, -1) : value;
 }
 
-/** Links to other hosts, and relative ones, stay as they are. */
+/** Links to other hosts, and relative ones, are unchanged. */
 function rewriteLink(link: string, prefix: string, host: string): string {
   if (link.startsWith('//')) return link;
   if (link.startsWith('/')) return link.startsWith(`${prefix}/`) ? link : prefix + link;
