@@ -29,7 +29,7 @@ export const eventKind = defineKind(Event, {
     column('Message', (event) => (event.message ?? '').trim()),
     wideColumn('First Seen', (event, { nowMs }) => firstSeen(event, nowMs)),
     {
-      ...countColumn<Event>('Count', (event) => String(event.series?.count ?? (event.count || 1))),
+      ...countColumn<Event>('Count', (event) => event.series?.count ?? (event.count || 1)),
       type: 'string',
       priority: 1,
     },

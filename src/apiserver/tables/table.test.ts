@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { builtinKinds } from '../../api/builtin-kinds.ts';
+import { describedColumns } from '../../api/column-descriptions.ts';
+import facts from '../../api/data/columns.json' with { type: 'json' };
 import { createListeningServer } from '../http/listener.fixture.ts';
 
 test('columns that show fields of the metadata are described as these are', async () => {
@@ -12,5 +15,33 @@ test('columns that show fields of the metadata are described as these are', asyn
       columnDefinitions.find((column: { name: string }) => column.name === name).description;
     assert.match(described('Name'), /^Name must be unique within a namespace\. .*names#names$/);
     assert.match(described('Age'), /^CreationTimestamp is a timestamp representing the server time/);
+  }
+});
+
+test('columns that show a field are described as the field is, and the facts name no others', async () => {
+  await using listening = await createListeningServer();
+  const send = await listening.as('admin', ['system:masters']);
+  const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  const read = async (path: string, as?: string) =>
+    JSON.parse((await send('GET', path, as ? { accept: as } : {})).body.toString());
+  const { columnDefinitions } = await read('/api/v1/pods', accept);
+  const described = Object.fromEntries(
+    columnDefinitions.map(({ name, description }: { name: string; description: string }) => [
+      name,
+      description,
+    ]),
+  );
+  const { definitions } = await read('/openapi/v2');
+  assert.equal(described.IP, definitions['io.k8s.api.core.v1.PodStatus'].properties.podIP.description);
+  assert.equal(described.Node, definitions['io.k8s.api.core.v1.PodSpec'].properties.nodeName.description);
+  for (const kind of builtinKinds) {
+    const { group, kind: name } = kind.type;
+    const shown = describedColumns(kind.type, kind.columns);
+    for (const column of Object.keys(
+      (facts as Record<string, object>)[group ? `${group}/${name}` : name] ?? {},
+    )) {
+      const found = shown.find((candidate) => candidate.name === column);
+      assert.ok(found?.description, `${name} ${column}`);
+    }
   }
 });

@@ -1,4 +1,5 @@
 /** Tables: what `kubectl get` prints, computed on the server from a kind's columns. */
+import { describedColumns } from '../../api/column-descriptions.ts';
 import { creationDescription, nameDescription } from '../../api/columns.ts';
 import type { Column } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/meta.ts';
@@ -66,9 +67,19 @@ export function tableWith(
   };
 }
 
-export function columnsOf({ definition, served }: ServedResource): readonly Column[] {
-  const columns = served?.columns ?? definition.columns;
-  return columns.length > 0 ? columns : defaultColumns;
+const described = new WeakMap<ServedResource, readonly Column[]>();
+
+export function columnsOf(resource: ServedResource): readonly Column[] {
+  const { definition, served, isCustom } = resource;
+  const own = served?.columns ?? definition.columns;
+  const columns = own.length > 0 ? own : defaultColumns;
+  if (isCustom) return columns;
+  let found = described.get(resource);
+  if (!found) {
+    found = describedColumns(definition.type, columns);
+    described.set(resource, found);
+  }
+  return found;
 }
 
 function definitionOf({ name, type, format, description, priority }: Column): Record<string, unknown> {
