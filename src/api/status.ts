@@ -95,6 +95,12 @@ export function isConflict(error: unknown): error is StatusError {
   return error instanceof StatusError && error.reason === 'Conflict';
 }
 
+/** The answer says that the namespace is being deleted: nothing can be created in it any longer. */
+export function isNamespaceTerminating(error: unknown): error is StatusError {
+  if (!(error instanceof StatusError)) return false;
+  return error.status.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating') ?? false;
+}
+
 /** For `catch`, about objects that need not be there. @throws whatever else went wrong */
 export function undefinedIfNotFound(error: unknown): undefined {
   if (!isNotFound(error)) throw error;

@@ -13,7 +13,7 @@ import {
   type ResourceType,
   splitKey,
 } from '../api/meta.ts';
-import { StatusError } from '../api/status.ts';
+import { isNamespaceTerminating, StatusError } from '../api/status.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 import {
   type ControllerEnvironment,
@@ -238,7 +238,9 @@ class Runner {
       if (outcome?.quietMs) this.#quietUntil.set(key, this.#environment.clock.monotonic() + outcome.quietMs);
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof OwnerGone)) {
+      // Nothing can be created any longer, so no retry: the deletion's events bring the key back.
+      if (error instanceof OwnerGone || isNamespaceTerminating(error)) queue.forget(key);
+      else {
         this.#report(key, error);
         queue.retry(key);
       }

@@ -1,7 +1,7 @@
 /** Creating and deleting many pods at once, with the events that report it. */
 import type { Draft, KubeObject } from '../api/meta.ts';
 import { Pod } from '../api/resources.gen.ts';
-import { StatusError } from '../api/status.ts';
+import { isNamespaceTerminating, StatusError } from '../api/status.ts';
 import { messageOf } from '../base/error-message.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { type EventType, targetOf } from '../client/events/event-recorder.ts';
@@ -94,12 +94,6 @@ export async function allAtOnce<Item>(
 /** The namespace or the owner is being deleted: nothing more can be created, and no event is needed. */
 export function isInVain(error: unknown): boolean {
   return error instanceof OwnerGone || isNamespaceTerminating(error);
-}
-
-/** Nothing can be created in the namespace any longer. */
-export function isNamespaceTerminating(error: unknown): boolean {
-  if (!(error instanceof StatusError)) return false;
-  return error.status.details?.causes?.some((cause) => cause.reason === 'NamespaceTerminating') ?? false;
 }
 
 /** Oldest first; objects of the same second are ordered by name. */

@@ -8,6 +8,7 @@ import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { headlessServiceLabel } from '../../api/well-known.ts';
 import { type AnyController, defineController, quietMsFor, watch } from '../../client/controller.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { isPodReady } from '../pod-state.ts';
 import {
   addressablePods,
@@ -17,6 +18,7 @@ import {
   hasSelector,
   servicesOf,
 } from './endpoint-pods.ts';
+import { reportRefusal } from './endpoint-refusal.ts';
 import { TriggerTimes, triggerTimeAnnotation } from './endpoint-trigger-time.ts';
 
 const managedByLabel = 'endpoints.kubernetes.io/managed-by';
@@ -30,6 +32,7 @@ export function endpointsController(): AnyController {
   const triggerTimes = new TriggerTimes();
   return defineController({
     name: 'endpoint',
+    component: 'endpoint-controller',
     reconciles: Service,
     watches: [
       watch(Pod, (pod, old, informers) =>
@@ -61,12 +64,18 @@ export function endpointsController(): AnyController {
         ...plan.metadata.annotations,
         ...(triggerTime && { [triggerTimeAnnotation]: triggerTime }),
       };
+      const { name, namespace } = service.metadata;
+      const report = (reason: string, message: string) => {
+        const metadata = present?.metadata ?? { name, namespace };
+        cluster.event(targetOf(Endpoints, { metadata } as Endpoints), 'Warning', reason, message);
+      };
       if (!present) {
-        const { name, namespace } = service.metadata;
-        await cluster.create(
-          Endpoints,
-          { ...plan, metadata: { ...plan.metadata, annotations, name, namespace } },
-          signal,
+        const metadata = { ...plan.metadata, annotations, name, namespace };
+        await reportRefusal(cluster.create(Endpoints, { ...plan, metadata }, signal), (why) =>
+          report(
+            'FailedToCreateEndpoint',
+            `Failed to create endpoint for service ${namespace}/${name}: ${why}`,
+          ),
         );
         return;
       }
@@ -77,7 +86,10 @@ export function endpointsController(): AnyController {
         ...others
       } = present.metadata.annotations ?? {};
       const metadata = { ...present.metadata, ...plan.metadata, annotations: { ...others, ...annotations } };
-      await cluster.update(Endpoints, { ...present, ...plan, metadata }, signal).catch(undefinedIfNotFound);
+      await reportRefusal(
+        cluster.update(Endpoints, { ...present, ...plan, metadata }, signal).catch(undefinedIfNotFound),
+        (why) => report('FailedToUpdateEndpoint', `Failed to update endpoint ${namespace}/${name}: ${why}`),
+      );
       return { quietMs: quietMsFor(pods.length) };
     },
   });

@@ -7,6 +7,7 @@ import type * as discovery from '../../api/types/discovery-v1.gen.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { canonicalJson } from '../pod-template.ts';
+import { reportRefusal } from './endpoint-refusal.ts';
 
 /** The label that names a slice's controller. */
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
@@ -187,13 +188,24 @@ function isSame(a: EndpointSlice, b: EndpointSlice): boolean {
   );
 }
 
+/** `report` is called for writes that the server refuses, with what was tried and why it failed. */
 export async function applySlicePlan(
   cluster: ReconcileCluster,
   plan: SlicePlan,
   signal: AbortSignal,
+  report: (act: string, why: string) => void = () => undefined,
 ): Promise<void> {
-  for (const slice of plan.create) await cluster.create(EndpointSlice, slice, signal);
+  const tell = (act: string) => (why: string) => report(act, why);
+  for (const slice of plan.create)
+    await reportRefusal(cluster.create(EndpointSlice, slice, signal), tell('create EndpointSlice'));
   for (const slice of plan.update)
-    await cluster.update(EndpointSlice, slice, signal).catch(undefinedIfNotFound);
-  for (const slice of plan.remove) await cluster.delete(EndpointSlice, slice, signal);
+    await reportRefusal(
+      cluster.update(EndpointSlice, slice, signal).catch(undefinedIfNotFound),
+      tell(`update ${slice.metadata.name} EndpointSlice`),
+    );
+  for (const slice of plan.remove)
+    await reportRefusal(
+      cluster.delete(EndpointSlice, slice, signal),
+      tell(`delete ${slice.metadata.name} EndpointSlice`),
+    );
 }

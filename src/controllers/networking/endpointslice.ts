@@ -68,7 +68,10 @@ export function endpointSliceController(): AnyController {
       }
       const { name, namespace } = service.metadata;
       const pods = addressablePods(cluster.informer(Pod).inNamespace(namespace!), service.spec!.selector!);
-      const present = ownSlices(cluster.informer(EndpointSlice), namespace!, name, manager);
+      // A slice that is being deleted does not count, even while a finalizer keeps it.
+      const present = ownSlices(cluster.informer(EndpointSlice), namespace!, name, manager).filter(
+        ({ metadata }) => !metadata.deletionTimestamp,
+      );
       const wanted = wantedSlices(service, pods, cluster);
       if (isSharedByCapacity(service)) reportHints(cluster, service, present, wanted);
       const owner = controllerReference({ type: Service, object: service });
@@ -76,7 +79,11 @@ export function endpointSliceController(): AnyController {
       const plan = planSlices(present, wanted, identity);
       stampTriggerTime(plan, triggerTimes.next(key, service, pods));
       try {
-        await applySlicePlan(cluster, plan, signal);
+        await applySlicePlan(cluster, plan, signal, (act, why) => {
+          const forService = `for Service ${namespace}/${name}`;
+          const message = `Error updating Endpoint Slices ${forService}: failed to ${act} ${forService}: ${why}`;
+          cluster.event(targetOf(Service, service), 'Warning', 'FailedToUpdateEndpointSlices', message);
+        });
       } catch (error) {
         metrics.syncs.add(1, { result: 'error' });
         throw error;

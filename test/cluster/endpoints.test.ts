@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Draft } from '../../src/api/meta.ts';
+import { EndpointSlice, Event, Namespace, ResourceQuota, Service } from '../../src/api/resources.gen.ts';
+import type { Transport } from '../../src/client/transport.ts';
+import { type Cluster, createCluster } from './cluster.ts';
+
+const serviceIn = (namespace: string, finalizers: string[] = []) =>
+  ({
+    metadata: { name: 'web', namespace, finalizers },
+    spec: { selector: { app: 'web' }, ports: [{ port: 80 }] },
+  }) as Draft<Service>;
+
+async function slicesOf(cluster: Cluster, namespace: string) {
+  return (await cluster.client.list(EndpointSlice, { namespace })).items;
+}
+
+test('addresses that cannot be created again in a namespace that is being deleted are not retried, and cause no event', async () => {
+  const namespace = 'going';
+  const refused: string[] = [];
+  const noteRefusals = (transport: Transport): Transport => ({
+    async send(request) {
+      const response = await transport.send(request);
+      if (request.method === 'POST' && response.status === 403)
+        refused.push(request.path.split('/').at(-1)!.split('?')[0]!);
+      return response;
+    },
+    close: () => transport.close(),
+  });
+  await using cluster = await createCluster({ nodes: 0, wrapTransport: noteRefusals });
+  const { client, clock } = cluster;
+  await client.create(Namespace, { metadata: { name: namespace }, spec: {}, status: {} } as Draft<Namespace>);
+  await client.create(Service, serviceIn(namespace, ['example.com/held']));
+  await cluster.until(async () => (await slicesOf(cluster, namespace)).length === 1);
+  await client.delete(Namespace, { name: namespace });
+  await cluster.until(async () => (await slicesOf(cluster, namespace)).length === 0);
+  await clock.advance(120_000);
+  const { metadata } = await client.get(Service, { name: 'web', namespace });
+  assert.ok(metadata.deletionTimestamp, 'the Service is held');
+  assert.ok(refused.length <= 2, `tried once each at most: ${refused}`);
+  const told = (await client.list(Event, { namespace })).items.map(({ reason }) => reason);
+  assert.deepEqual(told, []);
+});
+
+test('addresses that the server refuses cause events', async () => {
+  const namespace = 'default';
+  await using cluster = await createCluster({ nodes: 0 });
+  const { client } = cluster;
+  const hard = { 'count/endpoints': '0', 'count/endpointslices.discovery.k8s.io': '0' };
+  await client.create(ResourceQuota, {
+    metadata: { name: 'none', namespace },
+    spec: { hard },
+  } as Draft<ResourceQuota>);
+  await cluster.until(async () => {
+    const { status } = await client.get(ResourceQuota, { name: 'none', namespace });
+    return Object.keys(status?.used ?? {}).length === 2;
+  });
+  await client.create(Service, serviceIn(namespace));
+  const told = async () =>
+    (await client.list(Event, { namespace })).items.map(({ involvedObject, reason, message }) =>
+      [involvedObject.kind, reason, message?.replace(/web-\w+/, 'web-ID')].join(': '),
+    );
+  await cluster.until(async () => (await told()).length >= 2);
+  const quota = (resource: string) =>
+    `exceeded quota: none, requested: count/${resource}=1, used: count/${resource}=0, limited: count/${resource}=0`;
+  assert.deepEqual((await told()).sort(), [
+    `Endpoints: FailedToCreateEndpoint: Failed to create endpoint for service default/web: endpoints "web" is forbidden: ${quota('endpoints')}`,
+    'Service: FailedToUpdateEndpointSlices: Error updating Endpoint Slices for Service default/web: failed to create EndpointSlice ' +
+      `for Service default/web: endpointslices.discovery.k8s.io "web-ID" is forbidden: ${quota('endpointslices.discovery.k8s.io')}`,
+  ]);
+});
+
+test('a deleted slice is replaced even while a finalizer keeps it', async () => {
+  const namespace = 'default';
+  await using cluster = await createCluster({ nodes: 0 });
+  const { client } = cluster;
+  await client.create(Service, serviceIn(namespace));
+  await cluster.until(async () => (await slicesOf(cluster, namespace)).some(isOfWeb));
+  const held = (await slicesOf(cluster, namespace)).find(isOfWeb)!.metadata;
+  const finalizers = ['example.com/held'];
+  await client.patch(EndpointSlice, held, { metadata: { finalizers } }, { type: 'merge' });
+  await client.delete(EndpointSlice, held);
+  await cluster.until(async () => {
+    const slices = (await slicesOf(cluster, namespace)).filter(isOfWeb);
+    return slices.some(({ metadata }) => metadata.uid !== held.uid);
+  });
+});
+
+function isOfWeb({ metadata }: EndpointSlice): boolean {
+  return metadata.name.startsWith('web-');
+}
