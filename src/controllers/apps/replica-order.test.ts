@@ -33,6 +33,28 @@ for (const [why, first, second] of rows) {
   });
 }
 
+for (const cost of ['+5', '1e3', '007', '3000000000', 'much'])
+  test(`a pod with a deletion cost of ${cost}, which is none, goes before one of 1`, () => {
+    const costing = (value: string) =>
+      running({ annotations: { 'controller.kubernetes.io/pod-deletion-cost': value } });
+    const pods = [pod('dear', costing('1')), pod('odd', costing(cost))];
+    assert.equal(inDeletionOrder(pods, pods, nowMs)[0]!.metadata.name, 'odd');
+  });
+
+test('of pods that are alike otherwise the one goes first whose sidecar has restarted more often', () => {
+  const withSidecar = (name: string, restartCount: number) => {
+    const one = pod(name, running());
+    one.spec!.initContainers = [{ name: 's', restartPolicy: 'Always' }, { name: 'i' }];
+    one.status!.initContainerStatuses = [
+      { name: 's', restartCount },
+      { name: 'i', restartCount: 9 - restartCount },
+    ] as never;
+    return one;
+  };
+  const pods = [withSidecar('steady', 1), withSidecar('shaky', 2)];
+  assert.equal(inDeletionOrder(pods, pods, nowMs)[0]!.metadata.name, 'shaky');
+});
+
 test('pods that share their node with others of the same Deployment go first', () => {
   const pods = [pod('alone', { node: 'n2' }), pod('doubled', { node: 'n1' })];
   const related = [...pods, pod('sibling', { node: 'n1' })];

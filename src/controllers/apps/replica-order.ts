@@ -25,16 +25,31 @@ export function inDeletionOrder(pods: readonly Pod[], related: readonly Pod[], n
       doubled(b) - doubled(a) ||
       compareReadyTime(a, b, nowMs) ||
       restarts(b) - restarts(a) ||
+      sidecarRestarts(b) - sidecarRestarts(a) ||
       compareAges(a, b, createdMs, nowMs),
   );
 }
 
+/** What is no plain 32-bit number, such as `+5` or `1e3`, costs nothing. */
 function deletionCost(pod: Pod): number {
-  return Number(pod.metadata.annotations?.[deletionCostAnnotation] ?? 0) || 0;
+  const text = pod.metadata.annotations?.[deletionCostAnnotation] ?? '';
+  const cost = /^(0|-\d+|[1-9]\d*)$/.test(text) ? Number(text) : 0;
+  return cost >= -(2 ** 31) && cost < 2 ** 31 ? cost : 0;
 }
 
 function restarts(pod: Pod): number {
-  return Math.max(0, ...(pod.status?.containerStatuses ?? []).map((status) => status.restartCount));
+  return mostRestarts(pod.status?.containerStatuses);
+}
+
+function sidecarRestarts({ spec, status }: Pod): number {
+  const sidecars = new Set(
+    spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === 'Always').map(({ name }) => name),
+  );
+  return mostRestarts(status?.initContainerStatuses?.filter(({ name }) => sidecars.has(name)));
+}
+
+function mostRestarts(statuses: readonly { restartCount: number }[] = []): number {
+  return Math.max(0, ...statuses.map(({ restartCount }) => restartCount));
 }
 
 function compareReadyTime(a: Pod, b: Pod, nowMs: number): number {

@@ -62,6 +62,22 @@ const rows: [string, StatefulSet, Record<number, PodShape>, string[]][] = [
     [],
   ],
   [
+    'one that is not yet available may go when none below it waits',
+    statefulSet(1, { minReadySeconds: 60 }),
+    { 0: fresh, 1: at('db-new', { readySince: '2026-01-01T00:59:30Z' }) },
+    ['scaleDown 1'],
+  ],
+  [
+    'one that is not yet available waits for one below it',
+    statefulSet(1, { minReadySeconds: 60 }),
+    {
+      0: fresh,
+      1: at('db-new', { readySince: '2026-01-01T00:59:30Z' }),
+      2: at('db-new', { readySince: '2026-01-01T00:59:30Z' }),
+    },
+    [],
+  ],
+  [
     'in parallel all go at once',
     statefulSet(1, parallel),
     { 0: fresh, 1: fresh, 2: fresh },

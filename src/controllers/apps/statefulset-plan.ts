@@ -81,18 +81,19 @@ export function planStatefulSet(
     plan.settled.push({ ordinal, pod });
   }
 
-  const firstUnhealthy = findFirstUnhealthy({ places, start, end }, condemned);
+  const isUnavailable = (pod: Pod) => isTerminating(pod) || !isAvailable(pod);
+  const firstUnavailable = findFirst(isUnavailable, { places, start, end }, condemned);
   for (const { ordinal, pod } of condemned) {
     if (isTerminating(pod)) {
       if (inOrder) return plan;
       continue;
     }
     // The highest ordinal goes first, once all below it are healthy; a broken one may go regardless of its ordinal.
-    if (inOrder && !isAvailable(pod) && pod !== firstUnhealthy) return plan;
+    if (inOrder && !isAvailable(pod) && pod !== firstUnavailable) return plan;
     plan.steps.push({ act: 'scaleDown', ordinal, pod });
     if (inOrder) return plan;
   }
-  plan.steps.push(...planUpdate(set, revisions, { places, start, end }, isAvailable));
+  plan.steps.push(...planUpdate(set, revisions, { places, start, end }, isUnavailable));
   return plan;
 }
 
@@ -103,15 +104,17 @@ interface Row {
   end: number;
 }
 
-function findFirstUnhealthy(
+/** By ordinal: those that stay before those that go. */
+function findFirst(
+  isSought: (pod: Pod) => boolean,
   { places, start, end }: Row,
   condemned: readonly { pod: Pod }[],
 ): Pod | undefined {
   for (let ordinal = start; ordinal < end; ordinal++) {
     const pod = places.get(ordinal);
-    if (pod && !isHealthy(pod)) return pod;
+    if (pod && isSought(pod)) return pod;
   }
-  return condemned.findLast(({ pod }) => !isHealthy(pod))?.pod;
+  return condemned.findLast(({ pod }) => isSought(pod))?.pod;
 }
 
 /** New pods below the partition have the old revision: a held-back update stays held back. */
@@ -143,13 +146,12 @@ function planUpdate(
   set: StatefulSet,
   { update }: Revisions,
   { places, start, end }: Row,
-  isAvailable: (pod: Pod) => boolean,
+  isUnavailable: (pod: Pod) => boolean,
 ): StatefulStep[] {
   const strategy = set.spec!.updateStrategy;
   if (strategy?.type === 'OnDelete') return [];
   const partition = strategy?.rollingUpdate?.partition ?? 0;
   const max = maxUnavailableOf(set);
-  const isUnavailable = (pod: Pod) => isTerminating(pod) || !isAvailable(pod);
   let unavailable = [...places.values()].filter(isUnavailable).length;
   let disrupted = 0;
   const steps: StatefulStep[] = [];
