@@ -159,6 +159,30 @@ test('a Job that takes in more pods that succeeded than it needs says so', async
   assert.ok(reasons.includes('TooManySucceededPods'), String(reasons));
 });
 
+for (const [podReplacementPolicy, when, atOnce] of [
+  ['TerminatingOrFailed', 'at once', 2],
+  ['Failed', 'when it has ended', 1],
+] as const)
+  test(`a Job whose policy is ${podReplacementPolicy} replaces a pod on its way out ${when}`, async () => {
+    await using cluster = await createCluster({ behaviour: () => ({ ignoresTerm: true }) });
+    const { client, clock } = cluster;
+    const draft = jobOf('work', 'sleep 3600', { podReplacementPolicy, backoffLimit: 9 });
+    draft.spec!.template.spec!.terminationGracePeriodSeconds = 60;
+    await client.create(Job, draft);
+    const isReady = async () => (await client.get(Job, at)).status?.ready === 1;
+    await cluster.until(isReady);
+    const [pod] = (await client.list(Pod, { namespace })).items;
+    await client.delete(Pod, pod!.metadata);
+    await clock.advance(30_000);
+    assert.equal((await client.list(Pod, { namespace })).items.length, atOnce);
+    const { status } = await client.get(Job, at);
+    assert.deepEqual([status?.active ?? 0, status?.terminating], [atOnce - 1, 1]);
+    await clock.advance(40_000);
+    await cluster.until(isReady);
+    const { status: after } = await client.get(Job, at);
+    assert.deepEqual([after?.active, after?.failed, after?.terminating], [1, 1, 0]);
+  });
+
 test('a deleted Job leaves no pod held by its finalizer', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;

@@ -8,6 +8,7 @@ import {
   ResourceQuota,
   StatefulSet,
 } from '../../src/api/resources.gen.ts';
+import { isPodActive, isPodReady } from '../../src/controllers/pod-state.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
 import { statefulSetOf, withImage } from './workloads.ts';
@@ -160,6 +161,37 @@ test('events tell of pods and claims, also of those that cannot be had or are pu
   const update = 'SuccessfulUpdate: update Pod db-0 in StatefulSet db successful';
   await cluster.until(async () => (await told()).includes(update));
 });
+
+for (const podManagementPolicy of ['OrderedReady', 'Parallel'])
+  test(`an update of ${podManagementPolicy} pods takes as many as may be unavailable, highest first, and never more`, async () => {
+    await using cluster = await createCluster({ nodes: 2 });
+    const { client } = cluster;
+    const updateStrategy = { rollingUpdate: { maxUnavailable: 2 } };
+    await client.create(StatefulSet, statefulSetOf('db', 5, 'db:1', { updateStrategy, podManagementPolicy }));
+    await settled(cluster);
+    const available: number[] = [];
+    const gone: string[] = [];
+    const pods = new Map(
+      (await client.list(Pod, { namespace })).items.map((pod) => [pod.metadata.name, pod]),
+    );
+    const { metadata } = await client.list(Pod, { namespace });
+    const query = { namespace, resourceVersion: metadata.resourceVersion };
+    void (async () => {
+      for await (const { type, object } of client.watch(Pod, query, new AbortController().signal)) {
+        const { name, deletionTimestamp } = object.metadata;
+        if (type === 'DELETED') pods.delete(name);
+        else pods.set(name, object as Pod);
+        if (deletionTimestamp && !gone.includes(name)) gone.push(name);
+        available.push([...pods.values()].filter((pod) => isPodActive(pod) && isPodReady(pod)).length);
+      }
+    })();
+    await patch(cluster, withImage('db:2'));
+    await cluster.until(async () => (await client.get(StatefulSet, at)).status?.updatedReplicas === 5);
+    await settled(cluster);
+    assert.deepEqual(gone, ['db-4', 'db-3', 'db-2', 'db-1', 'db-0']);
+    assert.ok(available.length > 20, 'every state was seen');
+    assert.equal(Math.min(...available), 3, 'two at a time');
+  });
 
 test('a partition holds an update back, and letting it go completes it', async () => {
   await using cluster = await createCluster();
