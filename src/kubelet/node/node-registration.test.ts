@@ -60,6 +60,26 @@ function run(report: (number: number, registration: NodeRegistration) => NodeRep
   return { clock, counts, events, registration, running, end: () => stop.abort() };
 }
 
+test('a node that is cordoned, or boots anew, says so in events, once', async () => {
+  const { clock, events, registration, running, end } = run((number) =>
+    reportOf({
+      nodeInfo: { kubeletVersion: 'v1', bootID: number < 3 ? 'one' : 'two' } as core.NodeSystemInfo,
+    }),
+  );
+  await clock.advance(0);
+  events.length = 0;
+  const unschedulable = { metadata: { name: 'n' }, spec: { unschedulable: true } } as Node;
+  for (let round = 0; round < 2; round++)
+    registration.noteServerNode({ ...registration.node!, ...unschedulable });
+  registration.noteServerNode({ ...registration.node!, spec: {} });
+  assert.deepEqual(events, ['NodeNotSchedulable', 'NodeSchedulable']);
+  events.length = 0;
+  await clock.advance(60_000);
+  assert.deepEqual(events, ['Rebooted']);
+  end();
+  await running;
+});
+
 test('a status is written again when something has changed, else only every five minutes', async () => {
   const images: core.ContainerImage[] = [
     { names: ['a:1'], sizeBytes: 1 },

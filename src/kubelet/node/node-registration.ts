@@ -50,6 +50,9 @@ export class NodeRegistration {
   readonly #options: NodeRegistrationOptions;
   #node: Node | undefined;
   #writtenMs = Number.NEGATIVE_INFINITY;
+  /** As last told of: a node that was cordoned before this agent started is told of once more. */
+  #isUnschedulable = false;
+  #isRebootTold = false;
   #wake: (() => void) | undefined;
   /** A change during an observation may have come too late for it. */
   #isRefreshDue = false;
@@ -65,6 +68,19 @@ export class NodeRegistration {
 
   noteServerNode(node: Node): void {
     this.#node = node;
+    const { unschedulable = false } = node.spec ?? {};
+    if (unschedulable === this.#isUnschedulable) return;
+    this.#isUnschedulable = unschedulable;
+    this.#recordStatus(unschedulable ? 'NodeNotSchedulable' : 'NodeSchedulable');
+  }
+
+  #recordStatus(reason: string): void {
+    this.#record('Normal', reason, `Node ${this.#options.nodeName} status is now: ${reason}`);
+  }
+
+  #record(type: 'Normal' | 'Warning', reason: string, message: string): void {
+    const { recorder, nodeName } = this.#options;
+    recorder.event({ apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName }, type, reason, message);
   }
 
   /** Requests an observation now, or right after the present one. */
@@ -160,7 +176,7 @@ export class NodeRegistration {
 
   /** True when the node is ready. */
   async #update(signal: AbortSignal): Promise<boolean> {
-    const { client, clock, recorder, nodeName } = this.#options;
+    const { client, clock, nodeName } = this.#options;
     const report = await this.#options.report();
     const before = this.#node?.status ?? {};
     const status = this.#statusOf(report, before.conditions ?? []);
@@ -178,14 +194,9 @@ export class NodeRegistration {
       const isFirst = this.#writtenMs === Number.NEGATIVE_INFINITY;
       const isNotReady = condition.type === 'Ready' && condition.status === 'False';
       if ((!isFirst || isNotReady) && old?.status === condition.status) continue;
-      const reason = conditionEventReason(condition);
-      recorder.event(
-        { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName },
-        'Normal',
-        reason,
-        `Node ${nodeName} status is now: ${reason}`,
-      );
+      this.#recordStatus(conditionEventReason(condition));
     }
+    this.#noteReboot(before.nodeInfo?.bootID, status.nodeInfo?.bootID);
     const volumesInUse = status.volumesInUse ?? (before.volumesInUse && null);
     const patch = {
       status: {
@@ -201,6 +212,17 @@ export class NodeRegistration {
     });
     this.#writtenMs = clock.monotonic();
     return isReady;
+  }
+
+  /** Once: the write that tells the API of the new boot may have to be repeated. */
+  #noteReboot(before: string | undefined, bootId: string | undefined): void {
+    if (!before || !bootId || before === bootId || this.#isRebootTold) return;
+    this.#isRebootTold = true;
+    this.#record(
+      'Warning',
+      'Rebooted',
+      `Node ${this.#options.nodeName} has been rebooted, boot id: ${bootId}`,
+    );
   }
 
   #statusOf(report: NodeReport, before: readonly core.NodeCondition[]): core.NodeStatus {

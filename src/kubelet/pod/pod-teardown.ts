@@ -2,6 +2,7 @@
  * The last stages of a pod: everything ends and the node gets its resources back; later its object and its last traces
  * are removed.
  */
+import { messageOf } from '../../base/error-message.ts';
 import { podEvents } from './pod-events.ts';
 import type { PodRecord } from './pod-record.ts';
 import { deletePodObject, releasePod } from './pod-release.ts';
@@ -9,17 +10,11 @@ import { stopAllContainers } from './pod-termination.ts';
 
 /** Resolves when nothing of it runs or holds resources of the node. */
 export async function tearDownPod(record: PodRecord): Promise<void> {
-  const { context, end, view, uid } = record;
+  const { context, end, uid } = record;
   const { probes } = context;
   end.begin();
   probes.stopRestartingProbes(uid);
-  if (view.hasRunning) {
-    if (end.verdict) record.report();
-    const graceSeconds = end.graceSeconds(record.pod);
-    await stopAllContainers(context, record.pod, record.observed, { graceSeconds, hurry: end.hurry });
-  }
-  probes.stopPod(uid);
-  await stopSandboxes(record);
+  await killPod(record);
   // Once the pod is seen to have ended, its devices may go to the next one: their drivers must know before.
   await context.claims.unprepare(uid);
   end.hasEnded = true;
@@ -27,6 +22,27 @@ export async function tearDownPod(record: PodRecord): Promise<void> {
     podEvents(context.recorder, record.pod).normal(end.verdict.reason, end.verdict.message);
   record.report();
   await release(record);
+}
+
+/** A failure is reported in an event, or nobody knows why the pod does not go; the caller retries. */
+async function killPod(record: PodRecord): Promise<void> {
+  const { context, end, view, uid } = record;
+  try {
+    if (view.hasRunning) {
+      if (end.verdict) record.report();
+      const graceSeconds = end.graceSeconds(record.pod);
+      await stopAllContainers(context, record.pod, record.observed, { graceSeconds, hurry: end.hurry });
+    }
+    context.probes.stopPod(uid);
+    await stopSandboxes(record);
+  } catch (error) {
+    if (!context.signal.aborted)
+      podEvents(context.recorder, record.pod).warning(
+        'FailedKillPod',
+        `error killing pod: ${messageOf(error)}`,
+      );
+    throw error;
+  }
 }
 
 async function stopSandboxes(record: PodRecord): Promise<void> {

@@ -6,7 +6,7 @@ import { backoffDelayMs } from '../../base/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import type { SandboxConfig } from '../cri/messages.ts';
 import { podEvents } from '../pod/pod-events.ts';
-import { resolverConfigOf } from '../spec/dns-config.ts';
+import { type DnsProblem, resolverConfigOf } from '../spec/dns-config.ts';
 import { hostnameProblem, hostsFileOf } from '../spec/hostname.ts';
 import { sandboxConfigOf } from '../spec/sandbox-config.ts';
 
@@ -22,6 +22,8 @@ export class PodSandbox {
   readonly #context: KubeletContext;
   #attempt = 0;
   #isPrepared = false;
+  /** In the configuration that was computed last. */
+  #dnsProblems: readonly DnsProblem[] = [];
 
   constructor(context: KubeletContext) {
     this.#context = context;
@@ -30,10 +32,12 @@ export class PodSandbox {
   async configOf(pod: Pod, attempt: number, cgroupParent: string | undefined): Promise<SandboxConfig> {
     const { machine, clusterDns, clusterDomain, seccompRoot } = this.#context;
     const host = await machine.files.hostResolver();
+    const { config: resolver, problems } = resolverConfigOf(pod, { clusterDns, clusterDomain, host });
+    this.#dnsProblems = problems;
     return sandboxConfigOf(pod, {
       attempt,
       clusterDomain,
-      resolver: resolverConfigOf(pod, { clusterDns, clusterDomain, host }),
+      resolver,
       podLogsDir: machine.files.podLogsDir,
       seccompRoot,
       ...(cgroupParent && { cgroupParent }),
@@ -54,6 +58,7 @@ export class PodSandbox {
       if (problem !== undefined) throw new Error(problem);
       if (!this.#isPrepared) await machine.files.preparePod(pod);
       this.#isPrepared = true;
+      for (const { reason, message } of this.#dnsProblems) podEvents(recorder, pod).warning(reason, message);
       const id = await this.#run(config, handler, signal);
       this.#context.track(id, pod.metadata.uid);
       this.#attempt = 0;

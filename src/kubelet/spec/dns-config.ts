@@ -17,32 +17,73 @@ export interface DnsInputs {
 /** Limits of the C library's resolver, as upstream enforces them. */
 const serversMax = 3;
 const searchesMax = 32;
+const searchLineMax = 2048;
+/** A longer one ends programs that use some versions of the C library. */
+const searchMax = 253;
 
-export function resolverConfigOf(pod: Pod, { clusterDns, clusterDomain, host }: DnsInputs): ResolverConfig {
+/** What the pod's owner should know about its configuration: the reason and the message of an event. */
+export interface DnsProblem {
+  reason: 'MissingClusterDNS' | 'DNSConfigForming';
+  message: string;
+}
+
+export function resolverConfigOf(
+  pod: Pod,
+  { clusterDns, clusterDomain, host }: DnsInputs,
+): { config: ResolverConfig; problems: DnsProblem[] } {
   const { dnsPolicy = 'ClusterFirst', hostNetwork, dnsConfig } = pod.spec;
+  const { name, namespace, uid } = pod.metadata;
+  const problems: DnsProblem[] = [];
+  const isOfCluster =
+    dnsPolicy === 'ClusterFirstWithHostNet' || (dnsPolicy === 'ClusterFirst' && !hostNetwork);
   let config: ResolverConfig;
   if (dnsPolicy === 'None') config = { servers: [], searches: [], options: [] };
-  else if (
-    dnsPolicy === 'ClusterFirstWithHostNet' ||
-    (dnsPolicy === 'ClusterFirst' && !hostNetwork && clusterDns.length > 0)
-  ) {
-    const { namespace } = pod.metadata;
+  else if (isOfCluster && clusterDns.length > 0) {
+    const domains = [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain];
     config = {
       servers: [...clusterDns],
-      searches: [
-        `${namespace}.svc.${clusterDomain}`,
-        `svc.${clusterDomain}`,
-        clusterDomain,
-        ...host.searches,
-      ],
+      searches: [...domains, ...host.searches],
       options: ['ndots:5'],
     };
-  } else config = { servers: [...host.servers], searches: [...host.searches], options: [...host.options] };
+  } else config = host;
+  if (isOfCluster && clusterDns.length === 0)
+    problems.push({
+      reason: 'MissingClusterDNS',
+      message: `pod: "${name}_${namespace}(${uid})". kubelet does not have ClusterDNS IP configured and cannot create Pod using "ClusterFirst" policy. Falling back to "Default" policy.`,
+    });
+  const servers = fitServers(unique([...config.servers, ...(dnsConfig?.nameservers ?? [])]));
+  const searches = fitSearches(unique([...config.searches, ...(dnsConfig?.searches ?? [])]));
+  for (const { problem } of [servers, searches])
+    if (problem) problems.push({ reason: 'DNSConfigForming', message: problem });
   return {
-    servers: unique([...config.servers, ...(dnsConfig?.nameservers ?? [])]).slice(0, serversMax),
-    searches: unique([...config.searches, ...(dnsConfig?.searches ?? [])]).slice(0, searchesMax),
-    options: mergeOptions(config.options, dnsConfig?.options ?? []),
+    config: {
+      servers: servers.fit,
+      searches: searches.fit,
+      options: mergeOptions(config.options, dnsConfig?.options ?? []),
+    },
+    problems,
   };
+}
+
+interface Fitted {
+  fit: string[];
+  /** In upstream's words; undefined: nothing was left out. */
+  problem?: string;
+}
+
+function fitServers(servers: string[]): Fitted {
+  if (servers.length <= serversMax) return { fit: servers };
+  const fit = servers.slice(0, serversMax);
+  const problem = `Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: ${fit.join(' ')}`;
+  return { fit, problem };
+}
+
+function fitSearches(searches: string[]): Fitted {
+  const fit = searches.slice(0, searchesMax).filter((search) => search.length <= searchMax);
+  while (fit.join(' ').length > searchLineMax) fit.pop();
+  if (fit.length === searches.length) return { fit };
+  const problem = `Search Line limits were exceeded, some search paths have been omitted, the applied search line is: ${fit.join(' ')}`;
+  return { fit, problem };
 }
 
 function unique(list: readonly string[]): string[] {

@@ -193,14 +193,57 @@ test('what is missing is an error unless it is optional', async () => {
 test('the resolver follows the DNS policy', () => {
   const host = parseResolverConfig('# c\nnameserver 8.8.8.8\nsearch corp.example\noptions timeout:1\n');
   const inputs = { clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', host };
-  const cluster = resolverConfigOf(testPod(), inputs);
+  const { config: cluster, problems } = resolverConfigOf(testPod(), inputs);
+  assert.deepEqual(problems, []);
   assert.deepEqual(cluster.servers, ['10.96.0.10']);
   assert.equal(cluster.searches[0], 'ns.svc.cluster.local');
   assert.equal(cluster.searches.at(-1), 'corp.example');
-  assert.deepEqual(resolverConfigOf(testPod({ hostNetwork: true }), inputs).servers, ['8.8.8.8']);
+  assert.deepEqual(resolverConfigOf(testPod({ hostNetwork: true }), inputs).config.servers, ['8.8.8.8']);
   const dnsConfig = { nameservers: ['1.1.1.1'], options: [{ name: 'ndots', value: '2' }] };
   const none = resolverConfigOf(testPod({ dnsPolicy: 'None', dnsConfig }), inputs);
-  assert.deepEqual(none, { servers: ['1.1.1.1'], searches: [], options: ['ndots:2'] });
+  assert.deepEqual(none.config, { servers: ['1.1.1.1'], searches: [], options: ['ndots:2'] });
+});
+
+test('what the C library would not take of a resolver is left out, and told of', () => {
+  const host = { servers: ['8.8.8.8'], searches: [], options: [] };
+  const inputs = { clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', host };
+  const resolver = (nameservers: string[], searches: string[], dnsPolicy: 'None' | 'ClusterFirst' = 'None') =>
+    resolverConfigOf(testPod({ dnsPolicy, dnsConfig: { nameservers, searches } }), inputs);
+  const four = resolver(['1.1.1.1', '2.2.2.2', '3.3.3.3', '4.4.4.4'], []);
+  assert.deepEqual(four.config.servers, ['1.1.1.1', '2.2.2.2', '3.3.3.3']);
+  assert.deepEqual(four.problems, [
+    {
+      reason: 'DNSConfigForming',
+      message:
+        'Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: 1.1.1.1 2.2.2.2 3.3.3.3',
+    },
+  ]);
+  const omitted = (searches: string[]) => {
+    const { config, problems } = resolver([], searches);
+    const [problem] = problems;
+    const applied = `the applied search line is: ${config.searches.join(' ')}`;
+    assert.ok(problem?.message.endsWith(applied), problem?.message);
+    return config.searches.length;
+  };
+  const named = (count: number, length: number) =>
+    Array.from({ length: count }, (_, index) => `${index}`.padEnd(length, 'x'));
+  assert.equal(omitted(named(33, 5)), 32, 'too many');
+  assert.equal(omitted(['a', 'b'.repeat(254), 'c']), 2, 'one too long');
+  assert.equal(omitted(named(10, 250)), 8, 'together too long');
+});
+
+test('without a DNS of the cluster, pods that want it have the resolver of their node, and are told', () => {
+  const host = { servers: ['8.8.8.8'], searches: ['corp.example'], options: ['timeout:1'] };
+  const { config, problems } = resolverConfigOf(testPod(), {
+    clusterDns: [],
+    clusterDomain: 'cluster.local',
+    host,
+  });
+  assert.deepEqual(config, host);
+  assert.match(
+    problems[0]!.message,
+    /^pod: "p_ns\(.*\)"\. kubelet does not have ClusterDNS IP configured .* Falling back to "Default" policy\.$/,
+  );
 });
 
 test('a pod is called by its name, its hostname, or its full name', () => {
