@@ -3,7 +3,7 @@ import type { Clock, Timer } from './clock.ts';
 
 export interface LaterAbort {
   signal: AbortSignal;
-  /** The work has ended: nothing is passed on any more. */
+  /** The work has ended: aborts are no longer passed on. */
   close(): void;
 }
 

@@ -1,4 +1,7 @@
-/** Time as a dependency: whoever waits or stamps takes a {@link Clock}, so that a whole cluster runs under virtual time. */
+/**
+ * Time as a dependency: code that waits or takes timestamps gets a {@link Clock}, so that a whole cluster can run under
+ * virtual time.
+ */
 
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
@@ -15,7 +18,7 @@ export interface Timer {
   cancel(): void;
 }
 
-/** The longest delay that setTimeout takes; longer ones fire at once in Node, so they are cut into steps. */
+/** The longest delay that setTimeout accepts; longer ones fire at once in Node, so they are split into steps. */
 const longestTimeoutMs = 2 ** 31 - 1;
 
 export const systemClock: Clock = {

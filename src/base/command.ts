@@ -51,7 +51,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Gives what the program wrote to its standard output. @throws CommandError */
+/** Returns what the program wrote to its standard output. @throws CommandError */
 export function run(command: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   const { input, inputFile, timeoutMs = defaultTimeoutMs, ...spawnOptions } = options;
   const line = [command, ...args].join(' ');

@@ -1,4 +1,4 @@
-/** Limits how much work is under way at once: the rest waits, first come first served. */
+/** Limits how much work is under way at once: the rest waits, first come, first served. */
 export class ConcurrencyLimit {
   readonly #max: number;
   #busy = 0;
@@ -26,7 +26,7 @@ export class ConcurrencyLimit {
   #next(): (() => void) | undefined {
     if (this.#first === this.#waiting.length) return undefined;
     const next = this.#waiting[this.#first++];
-    // Also when it never runs empty, what has gone is not kept for ever; each is moved once at the most.
+    // Even when the queue never runs empty, finished entries are not kept forever; each is moved at most once.
     if (this.#first * 2 >= this.#waiting.length) {
       this.#waiting = this.#waiting.slice(this.#first);
       this.#first = 0;

@@ -1,4 +1,4 @@
-/** The form of configuration files: which fields they have, and of which type. */
+/** The structure of configuration files: which fields they have, and of which type. */
 
 /** A list holds the shape of its items. */
 export type Shape =

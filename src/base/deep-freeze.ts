@@ -1,4 +1,4 @@
-/** Freezes values that are shared, so that nobody changes them. */
+/** Freezes shared values, so that they cannot be changed. */
 
 /** Freezes a value and all it holds; what is frozen already counts as frozen throughout. */
 export function deepFreeze<T>(value: T): T {

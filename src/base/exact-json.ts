@@ -12,7 +12,7 @@ declare global {
 
 let bigintsWritten = 0;
 
-// Whoever writes objects of the API writes their bigints too: it is the one thing that JSON.stringify itself asks.
+// Code that writes API objects may write bigints, too: toJSON is the only hook that JSON.stringify itself offers.
 Object.defineProperty(BigInt.prototype, 'toJSON', {
   value(this: bigint): unknown {
     bigintsWritten++;
@@ -27,7 +27,7 @@ const longInteger = /[:[,]\s*-?\d{16}/;
 
 export interface ExactJson {
   value: unknown;
-  /** Code that calculates with it wants {@link roundedIntegers}. */
+  /** Code that computes with numbers should use {@link roundedIntegers}. */
   hasBigints: boolean;
 }
 

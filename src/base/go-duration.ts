@@ -1,4 +1,4 @@
-/** Durations in Go's notation (`1h30m`, `-2.5s`, `0`), and Go's words for what is none. */
+/** Durations in Go's notation (`1h30m`, `-2.5s`, `0`), and Go's messages for invalid ones. */
 
 const unitMs: Readonly<Record<string, number>> = {
   ns: 1e-6,
@@ -20,7 +20,7 @@ export function parsePeriodMs(text: string): number | undefined {
   return typeof ms === 'number' && ms >= 0 ? ms : undefined;
 }
 
-/** Milliseconds, or the error as Go words it. */
+/** Milliseconds, or the error in Go's words. */
 export function parseGoDuration(text: string): number | { error: string } {
   const invalid = { error: `time: invalid duration ${JSON.stringify(text)}` };
   const unsigned = text.replace(/^[-+]/, '');

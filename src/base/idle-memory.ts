@@ -9,7 +9,7 @@ const intervalMs = 15_000;
 const idleCpuShare = 0.05;
 /** Not worth a collection: about what an idle process allocates in an interval. */
 const growthBytesMin = 8 * 1024 * 1024;
-/** A thorough collection of a heap of this size takes about 0.1 s, in which the process does nothing else. */
+/** A full collection of a heap of this size takes about 0.1 s, in which the process does nothing else. */
 const thoroughHeapBytesMax = 64 * 1024 * 1024;
 
 export interface MemoryUse {
@@ -26,8 +26,8 @@ export interface ReleaseState {
 }
 
 /**
- * An ordinary collection keeps the pages that it has emptied, and the code of functions that ran lately; after a burst
- * of work, and only then, a thorough one gives both back.
+ * An ordinary collection keeps emptied pages, and the code of recently used functions; after a burst of work, and only
+ * then, a full one releases both.
  */
 export function planRelease(last: ReleaseState, use: MemoryUse): 'nothing' | 'ordinary' | 'thorough' {
   if (use.cpuShare >= idleCpuShare || use.heapBytes <= last.heapBytes + growthBytesMin) return 'nothing';

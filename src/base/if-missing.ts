@@ -13,7 +13,7 @@ export function isMissing(error: unknown): boolean {
   return goneCodes.has((error as NodeJS.ErrnoException).code);
 }
 
-/** For `catch` after reading a file or folder: `fallback` where there is none; every other failure is passed on. */
+/** For `catch` after reading a file or folder: `fallback` when it does not exist; any other failure is passed on. */
 export function ifMissing<Fallback>(fallback: Fallback): (error: NodeJS.ErrnoException) => Fallback {
   return (error) => {
     if (isMissing(error)) return fallback;

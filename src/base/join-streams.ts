@@ -1,12 +1,12 @@
 /** Two connections that are made one: what either says goes to the other. */
 import type { Duplex } from 'node:stream';
 
-/** How long a side that does not take what it was sent keeps the other's last words. */
+/** How long a side that does not read may delay the end of the other's output. */
 const lingerMs = 30_000;
 
 /**
- * Half-closes travel through; an error on one side ends the other at once. One that is closed in good order ends the other
- * too, which first gets what is still on its way: of a command that ran, that is how it ended.
+ * Half-closes are passed on; an error on one side ends the other at once. A side that is closed regularly ends the
+ * other too, which first gets everything that is on its way: this includes the exit of a command.
  */
 export function joinStreams(a: Duplex, b: Duplex): void {
   a.pipe(b);
@@ -19,7 +19,7 @@ export function joinStreams(a: Duplex, b: Duplex): void {
   b.on('error', end);
   a.on('close', () => endAfterLastWords(b));
   b.on('close', () => endAfterLastWords(a));
-  // A connection that closed before this moment emits no event any more.
+  // A connection that closed earlier emits no further event.
   if (a.destroyed || b.destroyed) end();
 }
 

@@ -34,7 +34,7 @@ export function createLogger(options: {
   };
 }
 
-/** For tests and for whoever has nothing to say. */
+/** For tests, and for code without anything to log. */
 export const silentLogger: Logger = {
   debug: () => undefined,
   info: () => undefined,

@@ -8,13 +8,13 @@ export interface Counter {
   /** What the labels stand for is gone. */
   remove(labels: Labels): void;
 }
-/** A series that is written so often that its labels are not to be put together each time. */
+/** A series with its labels bound, for frequent writes. */
 export interface BoundCounter {
   add(amount: number): void;
 }
 /** As {@link BoundCounter}. */
 export interface BoundHistogram {
-  /** `times`: so many observations of the same value; 1 when absent. */
+  /** `times`: the number of observations of the same value; 1 when absent. */
   observe(value: number, times?: number): void;
 }
 export interface Gauge {
@@ -37,7 +37,7 @@ interface Family {
 }
 
 export interface MetricsRegistryOptions {
-  /** The stability level that stands before the help of a metric; none when this gives undefined. */
+  /** The stability level that precedes the help of a metric; none when this returns undefined. */
   stabilityOf?(name: string): string | undefined;
 }
 
@@ -106,7 +106,7 @@ export class MetricsRegistry {
     };
   }
 
-  /** Samples that are computed when somebody asks. */
+  /** Samples that are computed when metrics are collected. */
   collected(
     name: string,
     help: string,
@@ -133,7 +133,7 @@ export class MetricsRegistry {
         `# HELP ${family.name} ${helpWithStability(family.help, this.#stabilityOf(family.name))}`,
         `# TYPE ${family.name} ${family.type}`,
       );
-      // One by one: a call takes only so many arguments.
+      // One by one: the number of arguments of a call is limited.
       for (const line of family.lines()) out.push(line);
     }
     return `${out.join('\n')}\n`;
@@ -183,9 +183,7 @@ export class MetricsRegistry {
   }
 }
 
-/**
- * Makes a set of metrics once for each registry that asks; those who ask without a registry share one that nobody reads.
- */
+/** Creates a set of metrics once per registry; callers without a registry share one that is never exposed. */
 export function metricsPerRegistry<Metrics>(
   create: (registry: MetricsRegistry) => Metrics,
 ): (registry: MetricsRegistry | undefined) => Metrics {
@@ -205,7 +203,7 @@ export function helpWithStability(help: string, stability: string | undefined): 
   return stability === undefined ? help : `[${stability}] ${help}`;
 }
 
-/** Upper bounds of a histogram: `count` of them, each `factor` times the one before. */
+/** Upper bounds of a histogram: `count` of them, each `factor` times the previous one. */
 export function exponentialBuckets(first: number, factor: number, count: number): number[] {
   return Array.from({ length: count }, (_, index) => first * factor ** index);
 }

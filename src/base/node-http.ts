@@ -1,5 +1,5 @@
 /**
- * Node's HTTP/1.1, without what an `import` of it brings along: that reads all exports of the module, and those of browsers
- * among them (`WebSocket` …) load a whole second client, 13 MB of each process.
+ * Node's HTTP/1.1 without the cost of an `import`: that evaluates all exports of the module, some of which (`WebSocket`
+ * …) load a second client, 13 MB in each process.
  */
 export const http = process.getBuiltinModule('node:http');

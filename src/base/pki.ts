@@ -35,8 +35,8 @@ const dayMs = 86_400_000;
 const authorityValidityDays = 3650;
 const leafValidityDays = 365;
 /**
- * Certificates are valid from a day before now: the clocks of two machines are never quite the same, and one that was
- * hours ahead when a cluster was made, the hours of a time zone for one, is put right under it.
+ * Certificates are valid from a day before now: the clocks of two machines never agree exactly, and one that was hours
+ * ahead when a cluster was created, by a time zone for instance, may be corrected later.
  */
 const backdateMs = dayMs;
 
@@ -102,7 +102,7 @@ export async function issueCertificate(
   return { cert, key: await exportKey(keys.privateKey) };
 }
 
-/** A new key, and a certificate for it that says of whom it is, and for what, as `former` (PEM) did. */
+/** A new key, and a certificate for it with the subject and purpose of `former` (PEM). */
 export async function reissueCertificate(
   authority: CertificatePair,
   former: string,

@@ -6,7 +6,7 @@ export interface Random {
   next(): number;
   /** A version 4 UUID. */
   uuid(): string;
-  /** `length` characters of Kubernetes' suffix alphabet (no vowels, no 0, 1 and 3: no words by accident). */
+  /** `length` characters of Kubernetes' suffix alphabet (no vowels, no 0, 1 and 3, so that no words result). */
   suffix(length: number): string;
 }
 

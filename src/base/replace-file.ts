@@ -12,10 +12,10 @@ export function replaceFile(file: string, content: string | Uint8Array, mode: nu
   putInPlace(file, { content, mode }, (written) => renameSync(written, file));
 }
 
-/** Of several that write the file at once, the first one's content stays. @returns false when it was there already */
+/** When several write the file at once, the first one's content stays. @returns false when it existed already */
 export function createFile(file: string, content: string | Uint8Array, mode: number = defaultMode): boolean {
   try {
-    // Unlike a rename, a link never replaces what is there.
+    // Unlike a rename, a link never replaces an existing file.
     putInPlace(file, { content, mode, mark: `.${process.pid}` }, (written) => linkSync(written, file));
     return true;
   } catch (error) {

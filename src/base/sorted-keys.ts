@@ -1,6 +1,6 @@
 /**
- * An ordered set of strings in blocks, so that inserting among hundreds of thousands moves only a few hundred. Changes
- * are put in order when somebody asks for it, or when they are many: most keys come and go between two questions.
+ * An ordered set of strings in blocks, so that an insertion among hundreds of thousands moves only a few hundred.
+ * Changes are merged when the order is needed, or when they are many: most keys come and go between two reads.
  */
 
 /** A block that grows beyond this is split. */
@@ -14,7 +14,7 @@ export class SortedKeys {
   /** Never holds an empty block, except when the whole set is empty. */
   #blocks: string[][] = [];
   #size = 0;
-  /** Not in the blocks yet: whether the key is there. */
+  /** Not in the blocks yet: whether the key is present. */
   readonly #changes = new Map<string, boolean>();
 
   /** `keys`: each once, in any order. */
@@ -61,7 +61,7 @@ export class SortedKeys {
     }
   }
 
-  /** All that {@link SortedKeys.withPrefix} gives, several times as fast. */
+  /** All that {@link SortedKeys.withPrefix} yields, several times as fast. */
   listWithPrefix(prefix: string, after?: string): string[] {
     this.#settle();
     const start = after !== undefined && after >= prefix ? after : prefix;
@@ -79,7 +79,7 @@ export class SortedKeys {
     return found;
   }
 
-  /** How many keys {@link SortedKeys.withPrefix} gives, without going through them. */
+  /** How many keys {@link SortedKeys.withPrefix} yields, without iterating over them. */
   countWithPrefix(prefix: string, after?: string): number {
     this.#settle();
     const end = this.#rank(endOf(prefix));
@@ -117,7 +117,7 @@ export class SortedKeys {
     if (block.length === 0) this.#blocks.splice(blockIndex, 1);
   }
 
-  /** `changed`: in order. Blocks without changes stay as they are. */
+  /** `changed`: in order. Blocks without changes are kept. */
   #merge(changed: readonly string[]): void {
     const before = this.#blocks.length > 0 ? this.#blocks : [[]];
     const blocks: string[][] = [];

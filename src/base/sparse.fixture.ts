@@ -1,4 +1,4 @@
-/** Objects of which a test gives only what the code under test reads. */
+/** Objects of which a test provides only what the code under test reads. */
 
 /** `T` with every field optional, at every depth; a method may be any function, as those of fakes know their caller. */
 export type Sparse<T> = T extends (...args: never[]) => unknown
@@ -9,7 +9,7 @@ export type Sparse<T> = T extends (...args: never[]) => unknown
       ? { [Field in keyof T]?: Sparse<T[Field]> }
       : T;
 
-/** The one place where a test claims more than it gives; names and types of the given fields are still checked. */
+/** The one place where a test claims more than it provides; names and types of the given fields are still checked. */
 export function sparse<T>(given: Sparse<T>): T {
   return given as T;
 }

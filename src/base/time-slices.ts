@@ -1,10 +1,10 @@
 /** Long work in time slices: other work of the event loop runs in between. */
 
-/** A slice that took so long ends. */
+/** The length of a slice. */
 const sliceMs = 8;
 
 export interface TimeSlices {
-  /** To be awaited from time to time: undefined while the slice lasts; else resolves in a new one. */
+  /** To be awaited from time to time: undefined while the slice lasts; otherwise resolves in a new one. */
   yieldIfDue(): Promise<void> | undefined;
 }
 

@@ -1,11 +1,11 @@
 /**
- * The unified diff of two texts, as Python's difflib finds it: the longest run of lines that both have, then the same to
- * the left and to the right of it. (A shortest edit script, which most libraries compute, pairs other lines.)
+ * The unified diff of two texts, as Python's difflib computes it: the longest run of common lines, then the same to the
+ * left and to the right of it. (A shortest edit script, which most libraries compute, pairs other lines.)
  */
 
 /** Lines around a change that are shown with it. */
 const contextLines = 3;
-/** In texts of at least so many lines, a line that is more than one in a hundred does not tell where it belongs. */
+/** In texts of at least this many lines, a line that makes up more than one percent says nothing about its position. */
 const popularFromLines = 200;
 /** Texts of more lines are not searched (the search is quadratic): what lies between their common ends is one change. */
 const searchedLinesMax = 4_000;
@@ -67,7 +67,7 @@ function commonBlocks(a: readonly string[], b: readonly string[]): Block[] {
   return blocks.sort((one, other) => one.a - other.a);
 }
 
-/** Where each line of the second text stands, without those that are too many. */
+/** The positions of each line of the second text, without lines that are too frequent. */
 function uniquePlaces(lines: readonly string[]): Map<string, number[]> {
   const places = new Map<string, number[]>();
   for (const [index, line] of lines.entries()) {

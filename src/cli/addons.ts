@@ -1,4 +1,4 @@
-/** `wherry addons`: parts of a cluster that not everybody wants to run. */
+/** `wherry addons`: optional parts of a cluster. */
 
 import { IngressClass } from '../api/resources.gen.ts';
 import type { Client } from '../client/client.ts';

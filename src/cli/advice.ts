@@ -9,7 +9,7 @@ const mendByLog =
 export function adviceOn(error: Error, dataFolder: string): string | undefined {
   if (error instanceof Failure) return error.advice ?? (error.logFile && mendByLog);
   const { code, syscall } = error as NodeJS.ErrnoException;
-  // The kernel gives this code for too many watchers, too.
+  // The kernel also returns this code for too many watchers.
   if (code === 'ENOSPC' && syscall !== 'watch')
     return `make room below ${dataFolder}, and run the command again`;
   return undefined;

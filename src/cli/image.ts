@@ -132,7 +132,7 @@ async function load(context: CliContext, values: Values, file: string): Promise<
   return 0;
 }
 
-/** Gives the archive's images to the nodes, and notes them for nodes that come later. @returns their names */
+/** Loads the archive's images on the nodes, and records them for nodes added later. @returns their names */
 export async function loadEverywhere(
   context: CliContext,
   cluster: ClusterRecord,

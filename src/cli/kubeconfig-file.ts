@@ -1,6 +1,6 @@
 /**
- * The user's own kubeconfig: a cluster is merged in under its context and made current, and taken out again.
- * Everything else in the file stays as it is, comments too.
+ * The user's own kubeconfig: a cluster is merged in under its context and made current, and removed again. Everything
+ * else in the file stays as it is, including comments.
  */
 import {
   chmodSync,
@@ -32,12 +32,14 @@ export interface KubeconfigEntry {
 
 const sections = ['clusters', 'users', 'contexts'] as const;
 
-/** The context of a cluster: `wherry` for the one of that name, `wherry-NAME` for others. */
+/** The context of a cluster: `wherry` for the cluster of that name, `wherry-NAME` for others. */
 export function contextName(cluster: string): string {
   return cluster === 'wherry' ? 'wherry' : `wherry-${cluster}`;
 }
 
-/** The file that kubectl would change: the first of KUBECONFIG, else ~/.kube/config of whoever typed the command. */
+/**
+ * The file that kubectl would change: the first of KUBECONFIG, else ~/.kube/config of the user who typed the command.
+ */
 export function userKubeconfigPath(env: NodeJS.ProcessEnv): string {
   const first = env.KUBECONFIG?.split(delimiter).find((path) => path !== '');
   return first ?? join(sudoUser(env)?.home ?? (env.HOME || homedir()), '.kube', 'config');
@@ -49,7 +51,7 @@ interface Account {
   groupId: number;
 }
 
-/** Under sudo: whoever called it. The cluster needs root; kubectl, which they will type next, does not. */
+/** Under sudo: the calling user. The cluster needs root; kubectl, which the user will run next, does not. */
 export function sudoUser(env: NodeJS.ProcessEnv, accounts = readAccounts()): Account | undefined {
   if (!env.SUDO_USER || env.SUDO_USER === 'root') return undefined;
   const line = accounts.split('\n').find((each) => each.startsWith(`${env.SUDO_USER}:`));
@@ -80,7 +82,7 @@ export async function mergeIntoKubeconfig(
   return changed;
 }
 
-/** The file and the folders above it, as far as they are not there yet: a folder that is there keeps its owner. */
+/** The file and missing parent folders: an existing folder keeps its owner. */
 function missingPaths(path: string): string[] {
   return existsSync(path) ? [] : [...missingPaths(dirname(path)), path];
 }

@@ -1,4 +1,4 @@
-/** The end of a log file, without reading all of it. */
+/** Reads the end of a log file, without the rest. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 const bytesPerLineGuess = 512;

@@ -1,6 +1,6 @@
 /**
  * How the servers on one etcd share their keys: the first creates them and stores them there, sealed under a token that
- * it prints; whoever joins with the token takes them. No server need be alive for that, only etcd.
+ * it prints; servers that join with the token read them. Only etcd has to be available for that.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
@@ -22,7 +22,7 @@ import {
 import type { Store, StoredEntry } from '../storage/store.ts';
 
 const sharedKeysAt = '/registry/wherry.dev/server-keys';
-/** Shorter ones are guessed too easily by whoever has a copy of the store. */
+/** Shorter tokens are too easily guessed with a copy of the store. */
 const tokenCharsMin = 16;
 
 export interface SharedKeyOptions {
@@ -36,7 +36,7 @@ export interface SharedKeyOptions {
 
 /**
  * Makes the keys in `pkiFolder` those of the cluster that uses the store.
- * @returns the token by which others join; undefined when this server has the keys by hand and was not told it
+ * @returns the token by which others join; undefined when this server has the keys already and was not given the token
  * @throws Failure when the keys here are another cluster's, or when a token is needed that was not given or is wrong
  */
 export async function shareServerKeys(options: SharedKeyOptions): Promise<string | undefined> {
@@ -53,7 +53,7 @@ export async function shareServerKeys(options: SharedKeyOptions): Promise<string
     await ensureSharedPki(pkiFolder);
     const made = token ?? randomBytes(16).toString('hex');
     const sealed = sealKeys(readSharedKeys(pkiFolder), made, await pinIn(pkiFolder));
-    // Before the keys are stored under it: nobody could ever learn a token that is lost then.
+    // Kept before the keys are stored: a token that is lost in between could not be recovered.
     keepToken(tokenFile, made);
     if ((await store.create(sharedKeysAt, sealed)).ok) return made;
     // Another server was quicker: theirs are the cluster's keys.

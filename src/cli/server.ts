@@ -171,7 +171,7 @@ async function shareKeys(
   }
 }
 
-/** The token in the file, which is made unless it is there. @throws Failure when it holds another thing */
+/** The token in the file, which is created if it does not exist. @throws Failure when it holds something else */
 export function ensureToken(file: string): string {
   if (!existsSync(file)) {
     const letters = randomBytes(11).toString('hex');

@@ -21,7 +21,7 @@ import { clusterNameOf, existingCluster, nameOption, parseOptions } from './opti
 import { startCluster } from './up.ts';
 
 const replicas = 3;
-/** So many questions go to the Service; more than there are pods, so that several answer. */
+/** The number of requests to the Service; more than there are pods, so that several answer. */
 const questions = 6;
 const rolloutMs = 120_000;
 const dnsMs = 30_000;
@@ -59,7 +59,7 @@ export const start: Command = {
   },
 };
 
-/** A cluster is of little use without kubectl, but it runs: a failure here only gets a word. */
+/** A cluster is of little use without kubectl, but it runs: a failure here is only reported. */
 async function offerKubectl(context: CliContext, steps: Steps): Promise<void> {
   if (missingRequirements([kubectlRequirement]).length === 0) return;
   try {
@@ -168,14 +168,14 @@ async function waitForDns(namespace: NodeNamespace): Promise<void> {
     throw new Failure('cluster DNS does not answer', { advice: 'see: wherry logs agent, and wherry doctor' });
 }
 
-/** Runs in the node: asks so many times, each on a connection of its own, and prints the answers. */
+/** Runs in the node: makes this many requests, each on a separate connection, and prints the answers. */
 const askScript = `const { get } = require('node:http');
 const ask = (left) => left > 0 && get(process.argv[1], { agent: false, timeout: 5000 }, (answer) => {
   answer.setEncoding('utf8').on('data', (text) => process.stdout.write(text)).on('end', () => ask(left - 1));
 }).on('timeout', () => process.exit(1));
 ask(Number(process.argv[2]));`;
 
-/** A pod counts as ready when its program has started, which is a moment before that listens. */
+/** A pod counts as ready when its program has started, a moment before the program listens. */
 async function ask(namespace: NodeNamespace, url: string): Promise<string[]> {
   let cause: CommandError | undefined;
   const answers = await waitFor(

@@ -1,4 +1,4 @@
-/** `wherry status`: what runs of a cluster; the exit code says whether all of it is well. */
+/** `wherry status`: what runs of a cluster; the exit code tells whether all of it is well. */
 import { apiProbe } from '../host/api-probe.ts';
 import { agentRecordFile, serverRecordFile } from '../host/cluster-context.ts';
 import { findContainerd } from '../host/containerd.ts';

@@ -4,9 +4,9 @@ import type { Client } from './client.ts';
 import { type IssuedToken, requestToken } from './token-request.ts';
 
 export interface AccountToken {
-  /** @throws what the server said, when there is none yet and none to be had */
+  /** @throws the server's answer, when there is no token yet and none can be obtained */
   get(): Promise<string>;
-  /** The server does not take it any more. */
+  /** The server no longer accepts it. */
   forget(): void;
 }
 

@@ -71,7 +71,7 @@ export interface DeleteOptions {
 }
 
 export interface Client {
-  /** For those who ask again and again: their waits end with the outage that made them wait. */
+  /** For callers that retry: their waits end with the outage that caused them. */
   readonly reachability: Reachability;
   /** @throws StatusError with reason NotFound when it is not there. */
   get<T extends KubeObject>(type: ResourceType<T>, at: ObjectName, signal?: AbortSignal): Promise<T>;
@@ -108,6 +108,6 @@ export interface Client {
     body: Body,
     options: SubresourceOptions,
   ): Promise<Answer>;
-  /** Anything else: `path` with its query, e.g. `/version`. The answer is parsed JSON. */
+  /** Any other request: `path` with its query, e.g. `/version`. The answer is parsed JSON. */
   raw<Answer>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Answer>;
 }

@@ -58,7 +58,7 @@ export class ReconcileCluster {
     this.#owners = this.#newOwnerCheck();
   }
 
-  /** Called before each reconcile: what the server said of owners in the one before holds no longer. */
+  /** Called before each reconcile: what the server said about owners during the previous one no longer counts. */
   begin(): void {
     this.#owners = this.#newOwnerCheck();
   }
@@ -106,8 +106,8 @@ export class ReconcileCluster {
   }
 
   /**
-   * False when the reconciled object is gone or going, or another has its name by now. A cache may not know yet, and
-   * what is made for or adopted by the dead is collected, and made again.
+   * False when the reconciled object is gone or terminating, or another has its name. A cache may not show that yet,
+   * and what is created for or adopted by a deleted owner would be garbage-collected and created again.
    */
   stays(object: KubeObject, signal: AbortSignal): Promise<boolean> {
     return this.#owners.stays(object.metadata, signal);
@@ -138,7 +138,7 @@ export class ReconcileCluster {
     return this.#write(type, this.client.patch(type, object.metadata, patch, options));
   }
 
-  /** Writes the status when it differs from what the object has; gives the object as it stands then. */
+  /** Writes the status when it differs from the object's; returns the object as written. */
   async updateStatus<T extends KubeObject & { status?: unknown }>(
     type: ResourceType<T>,
     object: T,
@@ -149,12 +149,12 @@ export class ReconcileCluster {
     return this.writeStatus(type, { ...object, status }, signal);
   }
 
-  /** Writes the object through its status subresource, whatever stands there. */
+  /** Writes the object through its status subresource, even when nothing has changed. */
   async writeStatus<T extends KubeObject>(type: ResourceType<T>, object: T, signal: AbortSignal): Promise<T> {
     return this.#write(type, this.client.update(type, object, { subresource: 'status', signal }));
   }
 
-  /** Deletes just this object (by uid); one that is gone already is no error. Tells whether it was there. */
+  /** Deletes exactly this object (by uid); a missing one is no error. Returns whether it existed. */
   async delete<T extends KubeObject>(
     type: ResourceType<T>,
     object: T,

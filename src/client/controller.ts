@@ -42,9 +42,9 @@ export function watch<W extends KubeObject>(
 
 /** What a reconcile may ask for besides an error's back-off. */
 export interface ReconcileOutcome {
-  /** Reconcile again after so long, though nothing changes. */
+  /** Reconcile again after this time, even if nothing changes. */
   requeueAfterMs?: number;
-  /** Not again before so long: what changes meanwhile is looked at in one go. See {@link quietMsFor}. */
+  /** The shortest time before the next reconcile: changes until then are handled together. See {@link quietMsFor}. */
   quietMs?: number;
 }
 

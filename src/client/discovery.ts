@@ -9,7 +9,7 @@ export interface DiscoveredResource extends ResourceType {
   isView: boolean;
 }
 
-/** Shows Deployments, Ingresses and others once more, as before they had groups of their own. */
+/** Lists Deployments, Ingresses and others a second time, as before they had their own groups. */
 const viewGroup = 'extensions';
 
 export interface Discovered {

@@ -37,7 +37,7 @@ export interface HttpTransportOptions {
 /** Node's and upstream's servers take at least 100 streams on one connection. */
 const streamsPerConnectionMax = 90;
 const tokenMaxAgeMs = 60_000;
-/** A connection that stays silent so long is asked whether it still lives. */
+/** A connection that has been silent for this long is probed. */
 const pingAfterMs = 30_000;
 const pingTimeoutMs = 15_000;
 /** The most of one watch event or answer that is held in memory. */
@@ -50,7 +50,10 @@ interface Answer {
 }
 
 export interface HttpTransport extends Transport {
-  /** Takes no more requests; what is under way, watches too, goes on until it ends, and the connections with it. */
+  /**
+   * Accepts no more requests; those under way, including watches, continue until they end, and their connections with
+   * them.
+   */
   retire(): void;
 }
 
@@ -77,7 +80,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
       if (request.body !== undefined) headers['content-type'] = request.contentType ?? 'application/json';
       const answer = await sender.send(request, headers).catch((error: unknown) => {
         if (request.signal?.aborted || error instanceof TransportError) throw error;
-        // A connection that was told to close between being chosen and being used.
+        // A connection that was closed between being chosen and being used.
         throw new TransportError(`${base.host}: the request could not be sent`, { cause: error });
       });
       return /[?&]watch=(true|1)/.test(request.path) && answer.status === 200
@@ -172,7 +175,7 @@ class Connections {
     this.#clock = clock;
   }
 
-  /** One with room for another stream, a new one if there is none. */
+  /** A connection with room for another stream, or a new one. */
   take(): Connection {
     for (const one of this.#open)
       if (one.streams < streamsPerConnectionMax && !one.session.closed && !one.session.destroyed) return one;
@@ -241,7 +244,7 @@ function sendOver(
   });
 }
 
-/** Ends a connection whose other side no longer answers, so that its watches start anew elsewhere. */
+/** Ends a connection whose other side no longer answers, so that its watches restart elsewhere. */
 function keepAlive(session: http2.ClientHttp2Session, clock: Clock): void {
   session.once('connect', () => {
     let timer = clock.after(pingAfterMs, ping);
@@ -260,8 +263,8 @@ function keepAlive(session: http2.ClientHttp2Session, clock: Clock): void {
 }
 
 /**
- * A stream that ends in the turn in which its answer begins closes before a promise of that answer is heard of, and one
- * that nobody reads by then has lost its data.
+ * A stream that ends in the same turn in which its answer begins is closed before a promise of the answer resolves, and
+ * data that is not read by then is lost.
  */
 function readFromNowOn(stream: http2.ClientHttp2Stream): Readable {
   // The reader of the body gets the error.

@@ -1,4 +1,4 @@
-/** Informers over list and watch, one per resource and filter, shared by all who ask. */
+/** Informers over list and watch, one per resource and filter, shared by all their users. */
 
 import { type KubeObject, keyOf, type ResourceType } from '../api/meta.ts';
 import type { Clock } from '../base/clock.ts';
@@ -43,7 +43,7 @@ export function createInformerFactory(client: Client, options: InformerFactoryOp
   };
 }
 
-/** Takes off what components never read, to save memory. Only for objects that nobody else holds. */
+/** Removes what components never read, to save memory. Only for objects that are not referenced elsewhere. */
 export function dropManagedFields(object: KubeObject): KubeObject {
   delete object.metadata.managedFields;
   return object;
@@ -71,7 +71,7 @@ class CachingInformer<T extends KubeObject> implements Informer<T>, ReflectorSin
     this.#transform = (options.transform as ((object: KubeObject) => T) | undefined) ?? ((object) => object);
     const { signal } = options;
     signal.addEventListener('abort', () => this.#synced.reject(signal.reason), { once: true });
-    // Nobody need be waiting when it ends.
+    // There may be no caller left to wait for it.
     this.#synced.promise.catch(() => undefined);
   }
 

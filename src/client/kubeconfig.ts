@@ -1,4 +1,4 @@
-/** Kubeconfig files: which server a context means, and as whom to talk to it. */
+/** Kubeconfig files: the server of a context, and the credentials for it. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseYamlStrictly } from '../api/schema/yaml.ts';
@@ -34,7 +34,7 @@ interface UserEntry {
   password?: string;
 }
 
-/** What else a file may have is none of its concern. */
+/** Other content of the file is ignored. */
 const shape: Shape = {
   'current-context': 'text',
   clusters: [

@@ -18,9 +18,9 @@ export interface LeaderElectionOptions {
   lease: { namespace: string; name: string };
   /** Names this process among all that stand for election. */
   identity: string;
-  /** Others take over when the holder has been silent for so long. */
+  /** Others take over when the holder has been silent for this long. */
   leaseDurationMs?: number;
-  /** The holder gives up when it could not renew for so long. */
+  /** The holder gives up when it could not renew for this long. */
   renewDeadlineMs?: number;
   retryPeriodMs?: number;
   metrics?: MetricsRegistry;
@@ -34,8 +34,8 @@ const masterStatusOf = metricsPerRegistry((registry) =>
 );
 
 /**
- * Waits for the lease, then runs `lead` with a signal that aborts when the lease is lost, and stands for election again.
- * Returns when `signal` aborts; gives the lease back then.
+ * Waits for the lease, then runs `lead` with a signal that aborts when the lease is lost, and becomes a candidate
+ * again. Returns when `signal` aborts, and releases the lease then.
  */
 export async function runWhileLeading(
   options: LeaderElectionOptions,
@@ -59,7 +59,7 @@ export async function runWhileLeading(
     const end = () => term.abort(signal.reason);
     signal.addEventListener('abort', end, { once: true });
     const work = lead(term.signal);
-    // Whoever fails must not go on holding the lease; the error itself is thrown below.
+    // A leader that fails must not keep the lease; the error itself is thrown below.
     work.catch((error: unknown) => term.abort(error));
     await election.renewWhile(term.signal, { untilRetry, renewDeadlineMs });
     signal.removeEventListener('abort', end);
@@ -169,7 +169,7 @@ class Election {
   }
 }
 
-/** Why nobody leads, in words; undefined while somebody does. Holders' clocks are taken to agree with this one. */
+/** Why there is no leader; undefined while there is one. The clocks of holders are assumed to agree with this one. */
 export async function findVacancy({
   client,
   clock,

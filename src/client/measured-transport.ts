@@ -1,4 +1,4 @@
-/** Counts a client's requests under the names that client-go gives them. */
+/** Counts a client's requests under client-go's metric names. */
 import type { Clock } from '../base/clock.ts';
 import {
   type BoundCounter,

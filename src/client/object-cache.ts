@@ -33,7 +33,7 @@ export class ObjectCache<T extends KubeObject> {
   }
 
   inNamespace(namespace: string): Iterable<T> {
-    // Built when somebody first asks: most caches are never read by namespace.
+    // Built on first use: most caches are never read by namespace.
     if (!this.#indexes.has(namespaceIndex)) this.addIndex(namespaceIndex, byNamespace);
     return this.byIndex(namespaceIndex, namespace);
   }
@@ -53,7 +53,7 @@ export class ObjectCache<T extends KubeObject> {
     this.#indexes.set(name, index);
   }
 
-  /** Stores the object; gives what stood there. `key` is its own, for whoever has it at hand. */
+  /** Stores the object; returns the previous one. `key` is the object's own, for callers that already have it. */
   put(object: T, key = keyOf(object)): T | undefined {
     const old = this.#objects.get(key);
     this.#objects.set(key, object);
@@ -85,7 +85,7 @@ function insertAll<T>(index: Index<T>, key: string, object: T, values: readonly 
   }
 }
 
-/** `kept`: values under which the key stands afterwards too, as with most changes. */
+/** `kept`: values that the key has afterwards too, as with most changes. */
 function removeAll<T>(
   index: Index<T>,
   key: string,

@@ -9,7 +9,10 @@ import {
 import { isNotFound } from '../api/status.ts';
 import type { Client } from './client.ts';
 
-/** Nothing was made for an owner that is gone, going, or another's namesake: news of it brings the next look. */
+/**
+ * Nothing was created for an owner that is gone, terminating, or replaced by another of its name: an event about it
+ * triggers the next reconcile.
+ */
 export class OwnerGone extends Error {}
 
 type OwnerName = Pick<KubeObject['metadata'], 'namespace' | 'name' | 'uid'>;
@@ -26,7 +29,7 @@ export class OwnerCheck {
     this.#type = type;
   }
 
-  /** False when the owner is gone, going, or another object has its name by now. */
+  /** False when the owner is gone or terminating, or another object has its name. */
   async stays(owner: OwnerName, signal: AbortSignal): Promise<boolean> {
     let answer = this.#asked.get(owner.uid);
     if (!answer) {

@@ -1,4 +1,4 @@
-/** The work queues' metrics, under the names that client-go gives them. */
+/** The work queues' metrics, under client-go's names. */
 import {
   type BoundCounter,
   type BoundHistogram,
@@ -22,7 +22,7 @@ export interface QueueMetrics {
 }
 
 interface AllQueues {
-  /** `state`: of the queue of this name, as it is when somebody asks. */
+  /** `state`: reads the state of the queue of this name when metrics are collected. */
   register(name: string, state: () => QueueState): QueueMetrics;
 }
 

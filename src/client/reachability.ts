@@ -10,7 +10,7 @@ export class Reachability {
     this.#isAway = true;
   }
 
-  /** It answered somebody, be it with a failure. */
+  /** It answered a request, even if with an error. */
   answered(): void {
     if (!this.#isAway) return;
     this.#isAway = false;

@@ -10,7 +10,7 @@ import type { Transport } from './transport.ts';
 
 const pages = 5;
 
-/** Answers at once, as a server of the same process does: every page but the last names the next one. */
+/** Answers at once, as a server in the same process does: every page but the last names the next one. */
 function pagedTransport(): Transport {
   return {
     async send({ path }) {

@@ -88,7 +88,7 @@ async function listInto<T extends KubeObject>(
     for (const item of page.items) items.push(item);
     continueToken = page.metadata.continue;
     if (continueToken) {
-      // A server of this process answers at once: others get their turn between the pages.
+      // A server in this process answers at once: other work gets its turn between the pages.
       await new Promise((resolve) => setImmediate(resolve));
       continue;
     }

@@ -4,7 +4,7 @@ import type { TokenRequest, TokenRequestSpec } from '../api/types/authentication
 import type { Clock } from '../base/clock.ts';
 import type { Client, ObjectName } from './client.ts';
 
-/** Times in milliseconds since the epoch, by the clock of whoever asked. */
+/** Times in milliseconds since the epoch, by the requester's clock. */
 export interface IssuedToken {
   token: string;
   askedMs: number;

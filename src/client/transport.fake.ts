@@ -15,7 +15,7 @@ export class FakeTransport implements Transport {
   readonly #watches = new Set<{ push(event: TransportEvent): void; end(): void }>();
   #revision = 0;
 
-  /** Creates or changes an object, as if somebody else had. */
+  /** Creates or changes an object, as another client would. */
   put(name: string, content: Partial<KubeObject['metadata']> & { uid?: string } = {}): KubeObject {
     const old = this.#objects.get(name);
     const metadata = {

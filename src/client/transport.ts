@@ -8,7 +8,7 @@ export interface TransportRequest {
   path: string;
   /** Of a body; `application/json` when absent. */
   contentType?: string;
-  /** A plain object. The local transport hands it over as it is: the caller must not change it afterwards. */
+  /** A plain object. The local transport passes it on as it is: the caller must not change it afterwards. */
   body?: unknown;
   /** The `Accept` header; JSON when absent. */
   accept?: string;

@@ -91,7 +91,7 @@ export class WorkQueue {
     this.#failures.delete(key);
   }
 
-  /** The next key, or undefined when none waits. Whoever takes it must call {@link WorkQueue.done}. */
+  /** The next key, or undefined when none waits. The caller must call {@link WorkQueue.done} for it. */
   take(): string | undefined {
     const next = this.#waiting.entries().next();
     if (next.done) return undefined;

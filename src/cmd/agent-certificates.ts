@@ -1,4 +1,4 @@
-/** The certificates that a node shows: to servers, as its client, and to whoever asks its kubelet. */
+/** The certificates that a node presents: to servers, as its client, and to clients of its kubelet. */
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -38,7 +38,7 @@ export class NodeCertificates {
     this.#renewals = certificateMetrics(metrics, this.#files, clock);
   }
 
-  /** As it stands now: read anew for every use, so that a renewed one takes effect. */
+  /** The present certificate: read for every use, so that a renewed one takes effect. */
   client(): CertificatePair {
     return readPair(this.#options.pkiFolder, clientPair);
   }

@@ -89,7 +89,7 @@ export function connectAgent(options: AgentConnectionOptions, signal: AbortSigna
   };
 }
 
-/** An account that was made anew has other tokens. */
+/** An account that was recreated has other tokens. */
 async function noticingRefusal(
   transport: Pick<HttpTransport, 'send'>,
   request: Parameters<HttpTransport['send']>[0],

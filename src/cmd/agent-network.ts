@@ -27,7 +27,7 @@ type SharedOptions = Omit<ProxyOptions, 'serviceCidr' | 'ownServiceAddresses'> &
   clusterCidr: string;
 };
 
-/** Resolves when the network stands, without ingress; see {@link startNodeIngress}. */
+/** Resolves when the network is set up, without ingress; see {@link startNodeIngress}. */
 export async function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSignal): Promise<void> {
   const { config, kubelet, policies } = options;
   const shared = sharedOptions(options);

@@ -41,7 +41,7 @@ await runUntilSignalled(logger, async (signal) => {
   const { client, informers } = connections.node;
   const { network } = connections;
   const { clusterDns: address, clusterDomain, resolvConf } = config;
-  // First of all: whoever asks for a name meanwhile waits, and this needs nothing of the node but its connection to the API.
+  // First of all: DNS clients are waiting, and this needs nothing of the node but its connection to the API.
   const nameServer = startDns(
     { ...common, informers: network.informers, address, clusterDomain, resolvConf },
     signal,

@@ -6,7 +6,7 @@ import type { OpenIdConnectOptions } from '../apiserver/authentication/openid-co
 import type { ApiServerOptions } from '../apiserver/server-options.ts';
 import type { ApiServerSettings } from '../host/processes/process-config.ts';
 
-/** An audit log that has grown to this is put aside, and the one that was aside goes. */
+/** An audit log of this size is rotated, and the previous one is removed. */
 const auditLogBytesMax = 100 * 1024 * 1024;
 
 /** @throws Error when a file cannot be read or an audit policy cannot be */
@@ -40,7 +40,7 @@ export function auditWriter(file: string, bytesMax = auditLogBytesMax): (line: s
   let sizeBytes = fstatSync(log).size;
   return (line) => {
     if (sizeBytes >= bytesMax) {
-      // Closed last: if one of these fails, what is written next must not go to whoever has its number by then.
+      // Closed last: if a close fails, nothing must be written to a descriptor that may be another's by then.
       renameSync(file, `${file}.1`);
       const next = openLog(file);
       closeSync(log);

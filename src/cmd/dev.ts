@@ -15,7 +15,7 @@ import { inspectMachine } from '../host/machine.ts';
 import { chooseSubnet, ensureBridge, removeBridge, usedPrefixes } from '../host/network/link.ts';
 import { ensureNode, type NodeContext, stopNode } from '../host/node.ts';
 
-/** `node NAME`: a node namespace with a running containerd and nothing else; `node-delete NAME` takes it away. */
+/** `node NAME`: a node namespace with a running containerd and nothing else; `node-delete NAME` removes it. */
 export async function dev(args: readonly string[]): Promise<number> {
   const [verb, name] = args;
   if (name === undefined || (verb !== 'node' && verb !== 'node-delete')) {

@@ -1,11 +1,11 @@
-/** Several API servers of one cluster behind one transport: the one that answered last is asked until it does not. */
+/** Several API servers of one cluster behind one transport: the one that answered last is used until it fails. */
 import type { HttpTransport } from '../client/http-transport.ts';
 import { type Transport, TransportError } from '../client/transport.ts';
 
 export interface FailoverTransport extends Transport {
-  /** Asks these servers from now on; watches on those that are no longer among them go on until they end. */
+  /** Uses these servers from now on; watches on servers no longer among them continue until they end. */
   follow(servers: readonly string[]): void;
-  /** Makes every connection anew, as after a change of certificates; what is under way ends on the old ones. */
+  /** Opens new connections, as after a change of certificates; requests under way end on the old ones. */
   renew(): void;
 }
 
@@ -30,7 +30,8 @@ export function failoverTransport(
           return await transports.get(asked)!.send(request);
         } catch (error) {
           if (!(error instanceof TransportError)) throw error;
-          // Others may have moved on meanwhile; whoever fails on a server that is no longer current stays with theirs.
+          // Other requests may have switched meanwhile; a failure on a server that is no longer current does not switch
+          // again.
           if (current === asked) current = after(asked);
           // What is written may have been done although no answer came: the caller decides whether to ask again.
           if (request.method !== 'GET' || tried.has(current)) throw error;

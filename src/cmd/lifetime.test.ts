@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const self = new URL(import.meta.url).pathname;
 
-/** What the child does: it tells something again and again, for which its log has no room. */
+/** The child prints continually, to a log that is full. */
 async function tellMuch(): Promise<void> {
   const { createLogger } = await import('../base/logger.ts');
   const { systemClock } = await import('../base/clock.ts');

@@ -26,7 +26,7 @@ export async function runUntilSignalled(
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-  // A log that has no room left (the disk is full) is no reason to end: whoever makes room must live.
+  // A log that cannot grow (the disk is full) is no reason to end: the process may be the one that frees space.
   process.stderr.on('error', () => undefined);
   process.on('uncaughtException', (error) => {
     logger.error('the process ends by a defect', { error });

@@ -198,7 +198,7 @@ async function runSimulated(api: ApiServer, signal: AbortSignal): Promise<void> 
   await runSimulatedNodes(api, config, logger, signal);
 }
 
-/** Secrets never reach the disk as they are. After a key was added, what older keys wrote is written anew. */
+/** Secrets never reach the disk unencrypted. After a key was added, values of older keys are rewritten. */
 async function openEncryptedStore(): Promise<Store> {
   const store = await openStore();
   const encryption = { keys: readEncryptionKeys(config.pkiFolder), prefixes: ['/registry/secrets/'] };

@@ -17,7 +17,7 @@ import { simulatedMachine } from '../kubelet/simulated-machine.ts';
 const nodeSize = { cpuCores: 8, memoryBytes: 32 * 1024 ** 3 };
 const podsMax = 110;
 
-/** Node addresses: from a range that is set aside for documentation, so nobody's. */
+/** Node addresses, from a range reserved for documentation. */
 const nodeAddress = (index: number) => `198.18.${Math.floor(index / 250)}.${(index % 250) + 1}`;
 
 export async function runSimulatedNodes(

@@ -6,7 +6,7 @@ import { systemClock } from '../base/clock.ts';
 import { pkiFiles } from './keys/cluster-pki.ts';
 
 export interface ApiProbe {
-  /** Undefined when nobody answers. */
+  /** Undefined when there is no answer. */
   get(path: string): Promise<{ status: number; body: string } | undefined>;
 }
 
@@ -41,10 +41,7 @@ export function apiProbe(options: { host: string; port: number; pkiFolder: strin
   };
 }
 
-/**
- * Asks again and again until `condition` gives something.
- * @returns undefined when it did not within `limitMs`
- */
+/** Repeats until `condition` returns something. @returns undefined when it did not within `limitMs` */
 export async function waitFor<Result>(
   condition: () => Promise<Result | undefined>,
   options: { limitMs: number; pollMs: number },

@@ -16,7 +16,7 @@ export interface CgroupHierarchy {
 
 /** Controllers that pods may be limited by. */
 const delegatedControllers = ['cpu', 'cpuset', 'memory', 'pids', 'io', 'hugetlb'];
-/** What a group that nobody weighed counts for when processors are short, and the most that one may, by file. */
+/** The default CPU weight of a group, and the largest one, by file. */
 const weights = [
   { file: 'cpu.shares', ordinary: 1024, max: 262_144 },
   { file: 'cpu.weight', ordinary: 100, max: 10_000 },
@@ -81,7 +81,7 @@ export async function removeCgroup(hierarchies: readonly CgroupHierarchy[], path
   for (const folder of folders) for (const group of groupsBelow(folder)) await removeEmptyGroup(group);
 }
 
-/** Removes the groups above, as far as they are empty: `/wherry/x`, then `/wherry`. */
+/** Removes the parent groups, as far as they are empty: `/wherry/x`, then `/wherry`. */
 export function removeEmptyParents(hierarchies: readonly CgroupHierarchy[], path: string): void {
   for (const hierarchy of hierarchies) {
     for (let parent = dirname(path); parent !== '/'; parent = dirname(parent)) {
@@ -103,8 +103,8 @@ function makeV1(hierarchy: CgroupHierarchy, folder: string): void {
 }
 
 /**
- * All clusters together count for as much as the machine has cores, as the group of all pods does upstream: as one
- * ordinary group, they would starve beside a compiler with a few processes.
+ * All clusters together weigh as much as the machine has cores, as the group of all pods does upstream: as one ordinary
+ * group they would starve beside a compiler with a few processes.
  */
 function weighByCores(group: string): void {
   for (const { file, ordinary, max } of weights) {
@@ -115,7 +115,8 @@ function weighByCores(group: string): void {
 
 function makeV2(root: string, folder: string): void {
   mkdirSync(folder, { recursive: true });
-  // The group itself hands nothing on: processes may sit in it, or groups below that whoever makes them enables.
+  // The group itself enables no controllers for its children: it may hold processes, or groups whose creators enable
+  // them.
   for (const group of [root, ...groupsFrom(root, folder)].slice(0, -1)) enableControllers(root, group);
 }
 
@@ -154,7 +155,7 @@ function groupsBelow(folder: string): string[] {
 
 function processesOf(folder: string): number[] {
   try {
-    // 0 stands for a process of a namespace that cannot be seen from here; it is in another group's list, too.
+    // 0 stands for a process of a namespace that cannot be seen from here; it appears in another group's list, too.
     return readFileSync(join(folder, 'cgroup.procs'), 'utf8')
       .split('\n')
       .map(Number)
@@ -174,7 +175,7 @@ function killNow(pid: number): void {
   }
 }
 
-/** A group stays busy for a moment after its last process ended. */
+/** A group stays busy for a moment after its last process has ended. */
 async function removeEmptyGroup(group: string): Promise<void> {
   const deadline = performance.now() + killWaitMs;
   while (!removeIfEmpty(group)) {

@@ -31,14 +31,14 @@ export const agentLogFile = (folder: ClusterFolder, node: string) =>
   join(folder.node(node).logs, 'agent.log');
 
 /**
- * Small young generations: objects either die at once or live in caches; this saves a third of the server's memory. And
- * a way to collect garbage when there is nothing else to do (base/idle-memory.ts).
+ * Small young generations, since objects either die at once or live in caches: this saves a third of the server's
+ * memory. And a way to collect garbage when the process is idle (base/idle-memory.ts).
  */
 export const nodeFlags = ['--max-semi-space-size=4', '--expose-gc'];
 
 /**
- * Compiled code is kept: the second start of a process takes half the time of the first. The allocator of the C library
- * is told to give memory back.
+ * Compiled code is cached: the second start of a process takes half the time of the first. The C library's allocator is
+ * set to return memory.
  */
 export function processEnvironment(data: DataFolder): NodeJS.ProcessEnv {
   return {

@@ -26,7 +26,7 @@ export interface ClusterRecord {
   apiPort: number;
   /** First three bytes of the bridge's /24; absent without real nodes. */
   subnet?: string;
-  /** Chosen by the user, a part of the bridge's range; the upper half of it when absent. */
+  /** Chosen by the user, a part of the bridge's range; its upper half when absent. */
   loadBalancerPool?: { first: string; last: string };
   /** Of the image mirror, on the bridge. */
   mirrorPort?: number;

@@ -1,5 +1,5 @@
 /**
- * Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs, and
+ * Brings a cluster of this machine up, and takes it down. Every step checks what exists, so that `up` also repairs, and
  * restarts what runs with other settings or from another version of the program.
  */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -106,7 +106,7 @@ export async function up(context: ClusterContext, options: UpOptions): Promise<C
   });
 }
 
-/** Ends the cluster's processes and gives back what it holds of the machine; its state stays on disk. */
+/** Ends the cluster's processes and releases what it holds of the machine; its state stays on disk. */
 export async function down(context: ClusterContext, name: string): Promise<void> {
   const folder = context.data.cluster(name);
   await withFolderLock(folder, async () => {
@@ -257,7 +257,7 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   await steps.run(title, () => waitForNodes(context, record, since));
 }
 
-/** The bridge, on a range of addresses that is free now; and the way out, where it is wanted. */
+/** The bridge, on a free address range; and the uplink, if wanted. */
 async function ensureLink(context: ClusterContext, record: ClusterRecord): Promise<string> {
   const folder = context.data.cluster(record.name);
   const bridge = bridgeName(record);
@@ -356,7 +356,7 @@ async function stopLocalNode(
   rmSync(agentRecordFile(folder, node.name), { force: true });
 }
 
-/** Gives back what the cluster holds of the machine besides processes. */
+/** Releases what the cluster holds of the machine besides processes. */
 async function leaveMachine(record: ClusterRecord, machine: Machine): Promise<void> {
   await removeCgroup(machine.cgroups, clusterCgroup(record));
   removeEmptyParents(machine.cgroups, clusterCgroup(record));

@@ -29,7 +29,7 @@ const overlayMagic = 0x794c7630;
 export const containerdRecordFile = (folder: NodeFolder) => join(folder.run, 'containerd.json');
 export const containerdLogFile = (folder: NodeFolder) => join(folder.logs, 'containerd.log');
 
-/** Starts containerd, or adopts the one that runs. Containers of one that was killed live on and are taken over. */
+/** Starts containerd, or adopts a running one. Containers of one that was killed live on and are taken over. */
 export async function ensureContainerd(options: ContainerdOptions): Promise<ProcessIdentity> {
   const { folder, namespace } = options;
   const running = runningProcess(containerdRecordFile(folder));
@@ -80,7 +80,7 @@ export async function waitForContainerd(
   }
 }
 
-/** Every image is looked for at the mirror first; containerd reads this anew for every pull. */
+/** Every image is looked up in the mirror first; containerd reads this file for every pull. */
 export function writeMirrorConfig(folder: string, mirror: string): void {
   mkdirSync(join(folder, everyRegistry), { recursive: true });
   const config = `[host."${mirror}"]\n  capabilities = ["pull", "resolve"]\n`;

@@ -47,7 +47,7 @@ export interface DataFolder {
   cluster(name: string): ClusterFolder;
 }
 
-/** `WHERRY_HOME` wins; root keeps its clusters with the system's other state, everybody else at home. */
+/** `WHERRY_HOME` takes precedence; root keeps clusters with the system's other state, other users in their home. */
 export function defaultDataPath(env: NodeJS.ProcessEnv, userId: number | undefined): string {
   if (env.WHERRY_HOME) return env.WHERRY_HOME;
   if (userId === 0) return '/var/lib/wherry';

@@ -104,7 +104,7 @@ function filesystem(name: string, what: string, loss: string): Finding {
     : { what, verdict: 'poor', detail: `is not known to the kernel: ${loss}`, mend: `modprobe ${name}` };
 }
 
-/** Tried out, in a network namespace that is gone at once: what a kernel lists is not always what it does. */
+/** Tried out, in a temporary network namespace: what a kernel lists is not always what it does. */
 const kernelTrials: readonly { what: string; script: string; mend: string }[] = [
   { what: 'network namespaces', script: 'true', mend: 'a kernel with CONFIG_NET_NS' },
   { what: 'bridges', script: 'ip link add b0 type bridge', mend: 'modprobe bridge' },

@@ -4,7 +4,7 @@ export interface FailureOptions extends ErrorOptions {
   advice?: string;
   /** Its last lines are shown. */
   logFile?: string;
-  /** Of these only what stands after so many bytes. */
+  /** Only what follows this many bytes of each file. */
   logStart?: number | undefined;
 }
 

@@ -43,7 +43,7 @@ test('a lock is taken over from a process that is gone, and from a file that is 
 const gone = JSON.stringify({ pid: 2 ** 22 + 1, startTicks: 1 });
 const running = JSON.stringify(processIdentity(process.ppid));
 
-/** Between a look at the lock and what follows from it, the lock passes to a command that runs. */
+/** Between reading the lock and acting on it, the lock passes to a running command. */
 const meanwhile = [
   {
     name: 'that its holder has just released',

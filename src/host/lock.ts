@@ -38,8 +38,8 @@ export async function withFolderLock<Result>(
 }
 
 /**
- * Everything but the lock, which its holder still needs. The record goes last: without it nobody would look for what an
- * interruption leaves, and the next cluster of that name would start with it.
+ * Everything but the lock, which its holder still needs. The record goes last: without it the remains of an interrupted
+ * deletion would not be found, and the next cluster of that name would start with them.
  */
 export function emptyLockedFolder(folder: Pick<ClusterFolder, 'path' | 'lock' | 'record'>): void {
   const paths = readdirSync(folder.path).map((name) => join(folder.path, name));
@@ -109,17 +109,17 @@ function tryLock(file: string): boolean {
     symlinkSync(JSON.stringify(processIdentity(process.pid)), file);
     return true;
   } catch (error) {
-    // The one who had it before has taken the folder away with it: it is made once more.
+    // The previous holder has deleted the folder: it is created again.
     if (isMissing(error)) return tryLock(file);
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
 }
 
-/** What is not a link was not made here, and nobody holds it. */
+/** Anything but a link was not created here, and has no holder. */
 const notALink = '';
 
-/** The holder's identity as JSON, or `notALink`; undefined when there is no lock any more. */
+/** The holder's identity as JSON, or `notALink`; undefined when the lock no longer exists. */
 function readTarget(file: string): string | undefined {
   try {
     return lstatSync(file).isSymbolicLink() ? readlinkSync(file) : notALink;

@@ -90,7 +90,7 @@ export async function ensureMachineAgent(
   );
 }
 
-/** Looks after the node until it is asked to stop: what of it has died, `start` brings back. */
+/** Supervises the node until it is asked to stop: `start` brings back what has died. */
 export async function keepMachineNode(
   folder: NodeFolder,
   start: () => Promise<unknown>,
@@ -121,7 +121,7 @@ export async function keepMachineNode(
   }
 }
 
-/** Ends the agent and everything else of the node; its folder stays, with its identity. */
+/** Ends the agent and everything else of the node; its folder, with its identity, stays. */
 export async function stopMachineNode(
   options: Pick<MachineNodeOptions, 'data' | 'machine' | 'nodeName'>,
 ): Promise<void> {

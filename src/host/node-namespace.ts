@@ -1,7 +1,7 @@
 /**
- * A node of its own on this machine: network, mount, UTS and pid namespaces around a process that only holds them.
- * Inside, /run is fresh, /var/lib and /var/log are the node's own folders, and everything else is the machine's.
- * When the holder ends, the kernel ends every process of the node and takes its mounts and interfaces away.
+ * A separate node on this machine: network, mount, UTS and pid namespaces around a process that only holds them.
+ * Inside, /run is fresh, /var/lib and /var/log are the node's own folders, and everything else is the machine's. When
+ * the holder ends, the kernel ends every process of the node and removes its mounts and interfaces.
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
@@ -34,13 +34,13 @@ export interface NodeNamespaceOptions {
   /** The node's /etc/resolv.conf. */
   resolvConf: string;
   cgroupProcs: readonly string[];
-  /** False: the node has the network of whoever makes it. */
+  /** False: the node shares the network of the process that creates it. */
   ownNetwork?: boolean;
 }
 
 export const holderRecordFile = (folder: NodeFolder) => join(folder.run, 'holder.json');
 
-/** The node's namespaces, if their holder runs. A holder that was killed is there for a while, but without them. */
+/** The node's namespaces, if their holder runs. A killed holder still exists for a while, but without them. */
 export function findNodeNamespace(folder: NodeFolder): NodeNamespace | undefined {
   const holder = runningProcess(holderRecordFile(folder));
   return holder && hasNamespaces(holder) ? namespaceOf(holder) : undefined;
@@ -56,7 +56,7 @@ function hasNamespaces(holder: ProcessIdentity): boolean {
   }
 }
 
-/** Brings the node's /etc/hosts up to date; in place, as it is mounted. */
+/** Updates the node's /etc/hosts in place, as it is mounted. */
 export function writeHostsFile(options: Pick<NodeNamespaceOptions, 'folder' | 'name' | 'hosts'>): void {
   writeFileSync(join(options.folder.etc, 'hosts'), hostsFile(options));
 }

@@ -1,4 +1,4 @@
-/** A node of this machine, from nothing to a containerd that answers: every step finds out what is there already. */
+/** A node of this machine, from nothing to a responding containerd: every step checks what already exists. */
 import { existsSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';

@@ -54,8 +54,8 @@ export function missingRequirements(
 }
 
 /**
- * Installs the packages by apt, without what they merely recommend, and without starting their services: Wherry runs
- * a containerd of its own, and what is on the machine already stays as it is.
+ * Installs the packages by apt, without recommended ones, and without starting their services: Wherry runs its own
+ * containerd, and leaves existing software alone.
  * @throws Failure
  */
 export async function installPackages(names: readonly string[]): Promise<void> {
@@ -69,7 +69,7 @@ export async function installPackages(names: readonly string[]): Promise<void> {
     await aptGet(['install', '--yes', '--no-install-recommends', ...names]);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    // Package lists that are missing or old are the usual reason: fetch them, then try once more.
+    // Missing or old package lists are the usual reason: update them, and try again.
     try {
       await aptGet(['update']);
       await aptGet(['install', '--yes', '--no-install-recommends', ...names]);

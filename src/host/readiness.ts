@@ -31,13 +31,13 @@ interface NodeFacts {
 }
 
 export interface Expectation {
-  /** What is wrong when it does not come true, e.g. `the API server is not ready`. */
+  /** What is wrong when the condition does not come true, e.g. `the API server is not ready`. */
   problem: string;
   condition(): Promise<true | undefined>;
   /** The process that is waited for, and its log. */
   process: ProcessIdentity;
   logFile: string;
-  /** Where in it the words of the process begin that it belongs to. */
+  /** Where the output of this process begins in it. */
   logStart?: number | undefined;
   limitMs: number;
 }

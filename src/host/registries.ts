@@ -1,17 +1,16 @@
 /**
- * How the nodes of a cluster reach registries: where they are, which mirrors stand in for them, whom to trust. The user
- * gives it as a folder in the form that containerd reads (`HOST/hosts.toml` and what that names); it is read anew for
- * every pull.
+ * How the nodes of a cluster reach registries: addresses, mirrors, and trusted authorities. The user provides a folder
+ * in containerd's format (`HOST/hosts.toml` and the files that it names); it is read for every pull.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { getSystemErrorMessage } from 'node:util';
 import { Failure } from './failure.ts';
 
-/** Stands for all registries without a folder of their own; there nodes are told of the images loaded from files. */
+/** Stands for all registries without their own folder; through it nodes find images loaded from files. */
 export const everyRegistry = '_default';
 
-/** Keeps what is in `source` for a cluster. @throws Failure that says what is wrong with it */
+/** Stores a copy of `source` for a cluster. @throws Failure that says what is wrong with it */
 export function keepRegistries(source: string, kept: string): void {
   let names: string[];
   try {
@@ -36,7 +35,7 @@ export function keepRegistries(source: string, kept: string): void {
   renameSync(temporary, kept);
 }
 
-/** Gives a node what was kept, if anything was: no more and no less. */
+/** Copies what was stored, if anything, to a node: no more and no less. */
 export function giveRegistries(kept: string, target: string): void {
   if (!existsSync(kept)) return;
   mkdirSync(target, { recursive: true });

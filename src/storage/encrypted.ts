@@ -1,6 +1,7 @@
 /**
- * A store whose values under some prefixes are encrypted before the store below sees them (AES-256-GCM, bound to their key,
- * so that a value copied to another key does not decrypt). Values written before encryption was on are read as they are.
+ * A store whose values under some prefixes are encrypted before the store below sees them (AES-256-GCM, bound to their
+ * key, so that a value copied to another key does not decrypt). Values written before encryption was enabled are read
+ * as they are.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type {
@@ -16,7 +17,7 @@ import type {
 } from './store.ts';
 
 export interface EncryptionKey {
-  /** Stored beside each value, so that old keys go on reading after a rotation. No colon. */
+  /** Stored with each value, so that values of old keys can be read after a rotation. No colon. */
   name: string;
   /** 32 bytes. */
   secret: Uint8Array;
@@ -55,7 +56,7 @@ export async function reencryptAll(store: Store, options: EncryptionOptions): Pr
       if (cipher.isCurrent(entry.value)) continue;
       const value = cipher.encrypt(entry.key, cipher.decrypt(entry.key, entry.value));
       const result = await store.update(entry.key, value, entry.modRevision);
-      // Whoever wrote in between wrote with the first key.
+      // A writer in between used the first key.
       if (result.ok) rewritten++;
     }
   }

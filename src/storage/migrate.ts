@@ -1,7 +1,7 @@
 /** Carries everything that one store holds into another, e.g. from SQLite into etcd and back. */
 import type { Store } from './store.ts';
 
-/** Writes under way at once. */
+/** Concurrent writes. */
 const copiesMax = 64;
 
 export class TargetNotEmptyError extends Error {
@@ -12,7 +12,7 @@ export class TargetNotEmptyError extends Error {
 }
 
 /**
- * Copies every key under `prefix` as of one revision of `from`. Revisions start anew in `to`, so clients list again.
+ * Copies every key under `prefix` as of one revision of `from`. Revisions start over in `to`, so clients list again.
  * Nothing may write to `from` meanwhile.
  * @throws {TargetNotEmptyError} before anything is written.
  */

@@ -18,7 +18,7 @@ function revisionOf(result: WriteResult): number {
   return result.revision;
 }
 
-/** `open` gives an empty store of its own for each test; it is closed afterwards. */
+/** `open` returns an empty store for each test; it is closed afterwards. */
 export function testStoreContract(name: string, open: () => Promise<Store>): void {
   const storeTest = (title: string, body: (store: Store) => Promise<void>) =>
     test(title, { timeout: 60_000 }, async () => {

@@ -31,13 +31,13 @@ export interface StoreEvent {
 /** The outcome of a compare-and-swap. Losing is an ordinary value, never an exception. */
 export type WriteResult =
   | { readonly ok: true; readonly revision: Revision }
-  /** `current`: what stands there instead; undefined when the key does not exist. */
+  /** `current`: the present entry; undefined when the key does not exist. */
   | { readonly ok: false; readonly current: StoredEntry | undefined };
 
 export interface ListOptions {
   /** Read as of this revision; the newest when absent. */
   revision?: Revision;
-  /** At the most so many entries. */
+  /** The largest number of entries. */
   limit?: number;
   /** Only keys that sort strictly after this one. */
   after?: string;

@@ -1,4 +1,4 @@
-/** Hands committed changes to watchers: filters by prefix, batches, and cuts off whoever does not keep up. */
+/** Passes committed changes to watchers: filters by prefix, batches, and cuts off those that do not keep up. */
 import { type Revision, SlowWatcherError, type StoreEvent, type WatchBatch } from './store.ts';
 
 /** Events that wait for one watcher; beyond it the watcher is cut off and must list again. */
@@ -17,8 +17,8 @@ export class WatchHub {
   }
 
   /**
-   * Registers when the first batch is asked for, and calls `history` in that same moment: it gives what came before,
-   * up to the newest revision published so far.
+   * Registers when the first batch is requested, and calls `history` at the same moment for the events before, up to
+   * the newest revision published so far.
    */
   async *watch(
     prefix: string,

@@ -52,7 +52,7 @@ class UnclaimedEntries {
       for (const key of part.keys()) if (!keys.has(key)) part.delete(key);
   }
 
-  /** Discards the objects under `prefix`. */
+  /** Yields the objects under `prefix`, and drops them here. */
   *take(prefix: string): Generator<[string, UnclaimedEntry], void, undefined> {
     const part = this.#parts.get(firstPart(prefix));
     for (const [key, entry] of part ?? []) {

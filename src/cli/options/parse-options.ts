@@ -19,7 +19,7 @@ export function parseOptions<Options extends NonNullable<ParseArgsConfig['option
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    // Node goes on about arguments that begin with a dash; no command of ours takes such.
+    // Node's error explains how to pass arguments that begin with a dash; none of our commands takes such.
     throw new UsageError((error as Error).message.split('. To specify a positional')[0]!);
   }
   if (parsed.positionals.length > positionalsMax)
@@ -43,7 +43,7 @@ export function existingCluster(context: CliContext, values: { name?: string | u
   throw noSuchCluster(context.data, name);
 }
 
-/** The word that says what to do, such as `list`. @throws UsageError that names the known ones */
+/** The subcommand, such as `list`. @throws UsageError that names the known ones */
 export function parseVerb<Verb extends string>(word: string | undefined, verbs: readonly Verb[]): Verb {
   const verb = verbs.find((each) => each === word);
   if (verb !== undefined) return verb;

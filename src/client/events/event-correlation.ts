@@ -13,7 +13,7 @@ export interface NewEvent {
   annotations?: Record<string, string>;
 }
 
-/** One Event object, as it stands or shall stand. */
+/** One Event object, as it is or should be. */
 export interface EventRecord extends NewEvent {
   key: string;
   name: string;
@@ -24,7 +24,10 @@ export interface EventRecord extends NewEvent {
   stored: boolean;
 }
 
-/** So many different messages of one kind within the interval; those that follow are combined into one event. */
+/**
+ * How many different messages of one kind within the interval are written separately; further ones are combined into
+ * one event.
+ */
 const alikeMax = 10;
 const alikeIntervalMs = 600_000;
 /** Events about one object: a burst, then one in five minutes. */
@@ -38,7 +41,7 @@ export class EventHistory {
   readonly budgets = new RecentMap<{ tokens: number; atMs: number }>(remembered);
 }
 
-/** Updates the history; gives what to write, or undefined when the object has had too many events. */
+/** Updates the history; returns what to write, or undefined when the object has had too many events. */
 export function correlateEvent(
   history: EventHistory,
   event: NewEvent,

@@ -4,7 +4,7 @@ import type { EventRecord } from './event-correlation.ts';
 
 /** More events than this are not kept waiting for a server that is away or slow. */
 export const waitingMax = 40_000;
-/** Beyond so many that wait, they are written whatever else there is to do: none should have to be dropped. */
+/** When more than this many wait, they are written whatever else there is to do: none should have to be dropped. */
 const waitingPatientlyMax = 30_000;
 const writesAtOnceMax = { whenBusy: 1, usually: 8, inHurry: 32 };
 /** A turn of the event loop that lasts longer is one in which others had much to do. */
@@ -55,7 +55,7 @@ export class EventQueue {
     const atOnceMax = this.#writesAtOnce();
     for (const record of this.#waiting) {
       if (this.#writing.size >= atOnceMax) break;
-      // The next about the same event follows the one under way.
+      // Writes about the same event follow one another.
       if (this.#writing.has(record)) continue;
       this.#waiting.delete(record);
       this.#writing.add(record);
@@ -75,7 +75,7 @@ export class EventQueue {
     return this.#isBusy ? writesAtOnceMax.whenBusy : writesAtOnceMax.usually;
   }
 
-  /** Whatever else the process has to do comes before the events that wait: when it is busy its turns are long. */
+  /** Other work of the process takes precedence over waiting events: when it is busy, its turns are long. */
   #awaitNextTurn(): void {
     if (this.#isNextTurnAwaited) return;
     this.#isNextTurnAwaited = true;

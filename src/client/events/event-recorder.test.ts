@@ -12,7 +12,10 @@ import { createEventRecorder } from './event-recorder.ts';
 
 const about = { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name: 'a', uid: 'a' };
 
-/** Tells of one pod to a server that does with its first request what `first` says, and gives the names it then has. */
+/**
+ * Records events of one pod with a server that answers its first request by `first`, and returns the names that it then
+ * has.
+ */
 async function namesAfter(first: 'lose the answer' | 'find the name taken'): Promise<string[]> {
   const names = new Set<string>();
   let isFirst = true;

@@ -1,4 +1,4 @@
-/** Writes one event: a new one is created, one that is there is patched, and both are tried again for a while. */
+/** Writes one event: a new one is created, an existing one patched, and both are retried for a while. */
 import { Event } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { isAlreadyExists, isNotFound, StatusError } from '../../api/status.ts';

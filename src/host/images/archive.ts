@@ -29,7 +29,7 @@ export function imageArchitecture(): string {
   return architectures[process.arch] ?? process.arch;
 }
 
-/** Writes the archive; a file that is there is replaced at once, when the new one is whole. */
+/** Writes the archive; an existing file is replaced at once, when the new one is complete. */
 export function writeImageArchive(file: string, image: ImageSource): void {
   mkdirSync(dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.new`;

@@ -6,7 +6,7 @@ import { type NodeNamespace, runInNode } from '../node-namespace.ts';
 import { imageArchitecture, writeImageArchive } from './archive.ts';
 import { pauseProgram } from './pause.ts';
 
-/** containerd's namespace (its own sense of the word) that pods live in. */
+/** containerd's namespace (in its own sense of the word) for pods. */
 const ctr = ['ctr', '--namespace', 'k8s.io', 'images'];
 const importTimeoutMs = 1_800_000;
 const pullTimeoutMs = 1_800_000;

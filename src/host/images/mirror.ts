@@ -1,7 +1,7 @@
 /**
- * A registry for the nodes of one cluster that has the images which were loaded from files, whatever registry their names
- * speak of. So `imagePullPolicy: Always` finds them, and so do nodes that came later. It serves no other content of the
- * nodes' image stores: images that were pulled with somebody's credentials stay theirs.
+ * A registry for the nodes of one cluster with the images that were loaded from files, whatever registry their names
+ * refer to. So `imagePullPolicy: Always` finds them, and so do nodes added later. It serves nothing else from the
+ * nodes' image stores: images pulled with credentials stay private.
  */
 import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -74,7 +74,7 @@ async function changeLoadedImages(file: string, change: (loaded: LoadedImages) =
   });
 }
 
-/** A cluster without its mirror still runs: what keeps it from starting, a port that somebody else has, is waited out. */
+/** A cluster runs without its mirror: if it cannot start, because its port is taken, it is retried. */
 export async function keepMirror(
   options: MirrorOptions,
   { clock, signal }: { clock: Clock; signal: AbortSignal },
@@ -137,7 +137,7 @@ async function serve(
   else await pipeline(createReadStream(file), response);
 }
 
-/** The client goes on to the registry that the name speaks of. */
+/** The client turns to the registry in the image's name. */
 function refuse(response: ServerResponse): void {
   response.writeHead(404, { 'content-type': 'application/json' });
   response.end('{"errors":[{"code":"NAME_UNKNOWN","message":"not loaded from a file"}]}');

@@ -22,7 +22,7 @@ export function pauseProgram(architecture: string): Buffer {
   throw new Error(`no pause program for processors of type ${architecture}`);
 }
 
-/** rt_sigaction, rt_sigprocmask, then rt_sigtimedwait until it gives a signal, then exit(0). */
+/** rt_sigaction, rt_sigprocmask, then rt_sigtimedwait until it returns a signal, then exit(0). */
 function amd64Code(): Buffer {
   const instructions = (setAddress: number, actionAddress: number) => {
     const syscall = [0x0f, 0x05];

@@ -69,7 +69,7 @@ test('a machine whose clock is years ahead of the one that signs does not ask wi
     let renewals = 0;
     const renew = async () => {
       renewals++;
-      // Without a pause it would go on for ever.
+      // Without a pause this would loop forever.
       if (renewals > 100) stop.abort();
     };
     const random = seededRandom(3);

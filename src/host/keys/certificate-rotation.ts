@@ -7,7 +7,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 
 export interface CertificateRotationOptions {
-  /** PEM; read anew after every renewal. */
+  /** PEM; read again after every renewal. */
   file: string;
   /** Puts a new certificate and its key in place, and shows them from then on. */
   renew(): Promise<void>;
@@ -30,7 +30,7 @@ export function rotationDeadlineMs(validFromMs: number, validToMs: number, draw:
   return validFromMs + (validToMs - validFromMs) * (rotationFrom + rotationSpread * draw);
 }
 
-/** Tries ever more slowly until it succeeds or the signal aborts: a node without a certificate is none. */
+/** Retries with growing delays until it succeeds or the signal aborts: a node without a certificate is useless. */
 export async function renewUntilDone(
   options: Omit<CertificateRotationOptions, 'random'>,
   signal: AbortSignal,
@@ -65,7 +65,7 @@ export async function rotateCertificate(
     )
       await sleep(Math.min(leftMs, lookEveryMs));
     await renewUntilDone(options, signal);
-    // Where the clocks of this machine and of the signer are far apart, the new one may be due at once, too.
+    // When the clocks of this machine and of the signer differ widely, the new one may be due at once, too.
     await sleep(renewalsApartMs);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A cluster's keys and certificates on disk. What is there is kept; what is missing, about to expire or made for other
- * names is issued anew. The X.509 library is loaded only when something must be issued: it takes a tenth of a second.
+ * A cluster's keys and certificates on disk. Existing ones are kept; those that are missing, about to expire or made
+ * for other names are issued. The X.509 library is loaded only for that: it takes a tenth of a second.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import type { CertificatePair, LeafOptions } from '../../base/pki.ts';
 import { replaceFile } from '../../base/replace-file.ts';
 import { ensureEncryptionKeys } from './encryption-keys.ts';
 
-/** A certificate is issued anew when it is valid for less than this. */
+/** A certificate is renewed when it is valid for less than this. */
 const renewBeforeMs = 30 * 86_400_000;
 
 export interface ClusterPkiNames {
@@ -172,7 +172,7 @@ export function usableCertificate(folder: string, name: string): X509Certificate
   }
 }
 
-/** The key goes first: a certificate that is there always has a key. */
+/** The key is written first: an existing certificate always has its key. */
 export function writePair(folder: string, name: string, pair: CertificatePair): void {
   writeSecret(join(folder, `${name}.key`), pair.key);
   writeSecret(join(folder, `${name}.crt`), pair.cert);

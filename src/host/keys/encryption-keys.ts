@@ -1,4 +1,6 @@
-/** The keys by which secrets are encrypted in a cluster's store: made at first start, kept beside the cluster's other keys. */
+/**
+ * The keys that encrypt secrets in a cluster's store: created at the first start, kept with the cluster's other keys.
+ */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * The keys that all servers of one cluster have in common, sealed under a token: whoever reads the store that holds them
- * learns nothing, and whoever has the token needs nothing else to become a server.
+ * The keys that all servers of one cluster share, sealed under a token: without the token the store that holds them
+ * reveals nothing, and with it a server needs nothing else.
  */
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -39,7 +39,7 @@ const cipherName = 'aes-256-gcm';
 const keyBytes = 32;
 const saltBytes = 16;
 const nonceBytes = 12;
-/** A token made by us has 128 random bits; one that a person has chosen is worth a moment's work. */
+/** Our tokens have 128 random bits; one chosen by a person justifies a slow key derivation. */
 const scryptCost = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 };
 
 export function sealKeys(keys: SharedKeys, token: string, pin: string): Uint8Array {
@@ -59,7 +59,7 @@ export function sealKeys(keys: SharedKeys, token: string, pin: string): Uint8Arr
   return Buffer.from(JSON.stringify(stored));
 }
 
-/** Undefined when the token is not the one that they were sealed with. */
+/** Undefined when they were sealed under another token. */
 export function openKeys(stored: Uint8Array, token: string): SharedKeys | undefined {
   const { pin, salt, nonce, tag, sealed } = parseSealed(stored);
   const bytes = (text: string) => Buffer.from(text, 'base64');

@@ -85,7 +85,7 @@ export async function removeBridge(bridge: string): Promise<void> {
 
 const wireName = (bridge: string, index: number) => `${bridge}-${index}`;
 
-/** True when the node's wire is there and on the bridge; it goes away with the node's namespace. */
+/** True when the node's link exists and is attached to the bridge; it disappears with the node's namespace. */
 export function isAttached(bridge: string, index: number): boolean {
   return existsSync(`/sys/class/net/${wireName(bridge, index)}/brport`);
 }
@@ -137,7 +137,7 @@ export async function ensureServiceRoute(serviceCidr: string, address: string): 
   const routes = JSON.parse((await run('ip', ['-4', '-json', 'route', 'show'])) || '[]') as RouteFacts[];
   if (routes.some(({ dst, dev, prefsrc }) => dst === serviceCidr && dev === 'svc0' && prefsrc === address))
     return;
-  // Half of it, or that of another address which the machine had before.
+  // Incomplete, or with an address that the machine had before.
   await removeServiceRoute();
   await run('ip', ['-batch', '-'], { input: serviceRoute(serviceCidr, address).join('\n') });
 }
@@ -164,7 +164,7 @@ export function hostHasDefaultRoute(routes = readFileSync('/proc/net/route', 'ut
     });
 }
 
-/** The kernel takes a wire away by itself a moment after its namespace ended: who comes second finds nothing. */
+/** The kernel removes a link shortly after its namespace has ended, and may do so first. */
 async function removeInterface(name: string): Promise<void> {
   if (!hasInterface(name)) return;
   const removed = await succeeds('ip', ['link', 'delete', name]);

@@ -10,7 +10,7 @@ export const firstApiPort = 6443;
 
 export interface PortClaim {
   port: number;
-  /** Once the port is in use, or no longer wanted. */
+  /** To be called once the port is in use, or no longer wanted. */
   release(): void;
 }
 
@@ -34,7 +34,7 @@ export function isPortFree(port: number): Promise<boolean> {
   });
 }
 
-/** One that the system chooses: from a range so large that nobody else is given it soon after. */
+/** Chosen by the system, from a range so large that it will not be given to another process soon after. */
 export function anyFreePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();

@@ -5,7 +5,7 @@ import { run, succeeds } from '../../base/command.ts';
 const canMakeNetworks =
   process.platform === 'linux' && (await succeeds('unshare', ['--net', 'nft', 'list', 'tables']));
 
-/** Runs in a network namespace of its own, whose forwarding is nobody else's. */
+/** Runs in a separate network namespace, with its own forwarding rules. */
 const scenario = (forwardingBefore: string) => `
 import { readFileSync, writeFileSync } from 'node:fs';
 import { closeUplink, openUplink } from ${JSON.stringify(new URL('./uplink.ts', import.meta.url).href)};
@@ -38,7 +38,7 @@ test('a host that forwarded packets before goes on with it', { skip: !canMakeNet
   assert.equal(await forwardingSeen('1'), '1 1 1 1 1');
 });
 
-/** The host of one node, with a way out; the node asks a service, a pod and somebody outside. */
+/** The host of one node, with an uplink; the node queries a service, a pod and a machine outside. */
 const leak = `
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -21,8 +21,8 @@ import { processInForce } from './process-in-force.ts';
 const stopGraceMs = 3000;
 
 /**
- * These nodes share their disk with all else that the machine holds. By upstream's figures a disk that is 90% full, as
- * many are, would be the end of every pod, and of images loaded from files, which nobody can pull again.
+ * These nodes share their disk with everything else on the machine. With upstream's thresholds, a disk that is 90%
+ * full, as many are, would evict every pod and remove images loaded from files, which cannot be pulled again.
  */
 const kubeletOnSharedDisk = {
   apiVersion: 'kubelet.config.k8s.io/v1beta1',

@@ -1,4 +1,4 @@
-/** The configuration of long-running processes: a JSON file each, written by whoever starts them. */
+/** The configuration of long-running processes: a JSON file each, written by the process that starts them. */
 import { readFileSync } from 'node:fs';
 import { replaceFile } from '../../base/replace-file.ts';
 import type { SupervisorPlan } from '../supervision/supervisor.ts';
@@ -23,7 +23,7 @@ export interface ApiServerSettings {
   authorizationConfigFile?: string;
   /** `-` writes to the output. */
   audit?: { policyFile: string; logFile: string };
-  /** Requests at work at once. */
+  /** Concurrent requests. */
   requestSeats?: number;
   requestTimeoutMs?: number;
 }

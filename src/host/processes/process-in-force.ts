@@ -1,4 +1,4 @@
-/** Whether a process that runs is the one that would be started now. */
+/** Whether a running process is the one that would be started now. */
 import { isDeepStrictEqual } from 'node:util';
 import { type ProcessIdentity, runningProcess } from './process.ts';
 import { type AgentConfig, readConfig, type ServerConfig } from './process-config.ts';

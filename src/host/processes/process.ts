@@ -28,7 +28,7 @@ export interface ProcessIdentity {
   /** Clock ticks from boot to the start of the process. */
   startTicks: number;
   bootId: string;
-  /** Where in its log file the words of this process begin; before them stand those of earlier ones. */
+  /** Where the output of this process begins in its log file, after that of earlier ones. */
   logStart?: number;
 }
 
@@ -77,8 +77,8 @@ export function runningProcess(recordFile: string): ProcessIdentity | undefined 
 }
 
 /**
- * Ends the process when it cannot be recorded: nobody would find it again, and another would be started beside it.
- * @throws what was in the way, a full disk for one
+ * Kills the process when it cannot be recorded: it would not be found again, and another would be started beside it.
+ * @throws the obstacle, such as a full disk
  */
 export function recordProcess(recordFile: string, identity: ProcessIdentity): void {
   const temporary = `${recordFile}.new`;

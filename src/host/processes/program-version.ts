@@ -1,4 +1,4 @@
-/** Tells one version of Wherry's own files from another, so that what runs an older one can be found. */
+/** Identifies versions of Wherry's own files, so that processes of an older one can be found. */
 import { createHash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -25,7 +25,7 @@ import { processInForce } from './process-in-force.ts';
 
 const serverReadyMs = 180_000;
 const stopGraceMs = 8000;
-/** What stands as the API server's address where no pod ever asks for it: out of a range for benchmarks, nobody's. */
+/** Used as the API server's address where no pod ever needs it: from a range reserved for benchmarks. */
 const simulatedAddress = '198.18.255.254';
 
 /** Where the server is reached, and the control group it and its supervisor run in. */

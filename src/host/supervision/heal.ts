@@ -49,7 +49,9 @@ export async function healCluster(
   });
 }
 
-/** A node is mended as a whole: without its namespaces nothing of it is left, and without containerd its agent waits. */
+/**
+ * A node is repaired as a whole: without its namespaces nothing of it is left, and without containerd its agent waits.
+ */
 function repairs(
   context: ClusterContext,
   record: ClusterRecord,

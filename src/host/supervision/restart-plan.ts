@@ -3,7 +3,7 @@
 export interface RestartHistory {
   /** Since the cluster was last brought up from nothing. */
   count: number;
-  /** Restarts in a row after each of which the process lived for less than `steadyMs`. */
+  /** Consecutive restarts after each of which the process lived for less than `steadyMs`. */
   streak: number;
   /** Of the last restart, milliseconds since the epoch. */
   atMs: number;
@@ -25,7 +25,10 @@ export const steadyMs = 60_000;
 const delayMinMs = 1000;
 const delayMaxMs = 30_000;
 
-/** The first restart is at once; the delay doubles with each that does not last, counted from restart to restart. */
+/**
+ * The first restart is immediate; the delay doubles with each process that does not last, counted from restart to
+ * restart.
+ */
 export function planRestarts(dead: readonly string[], known: RestartHistories, nowMs: number): RestartPlan {
   const due: string[] = [];
   const histories: Record<string, RestartHistory> = { ...known };

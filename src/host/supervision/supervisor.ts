@@ -1,6 +1,6 @@
 /**
- * The supervisor of a cluster: a shell script that has processes started again that end without being told to. It is
- * itself started again by the server, so that any one of them may die.
+ * The supervisor of a cluster: a shell script that has processes restarted that end unexpectedly. The server restarts
+ * the supervisor in turn, so that any one of them may die.
  */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ import { removeWatchList, watchListFile, writeWatchList } from './watch-list.ts'
 
 /** Plain data, so that the server gets it with its configuration. */
 export interface SupervisorPlan {
-  /** While this file is there, the cluster should run. */
+  /** While this file exists, the cluster should run. */
   watchList: string;
   process: ProcessOptions;
 }
@@ -76,7 +76,7 @@ export async function stopSupervision(folder: ClusterFolder): Promise<void> {
   removeWatchList(folder);
   const supervisor = findSupervisor(folder);
   if (supervisor) {
-    // With whatever it has running: a repair that waits until this command gives the cluster free.
+    // Together with its children: a repair that waits until this command releases the cluster.
     signalProcess({ pid: -supervisor.pid }, 'SIGKILL');
     await stopProcess(supervisor, stopLimitMs);
   }

@@ -20,7 +20,7 @@ export interface WatchedProcess {
 
 export const watchListFile = (folder: ClusterFolder) => join(folder.run, 'watched');
 
-/** Whether somebody wants the cluster to run: from `up` to `down`, whatever dies meanwhile. */
+/** Whether the cluster should run: from `up` to `down`, whatever dies meanwhile. */
 export const isWatched = (folder: ClusterFolder) => existsSync(watchListFile(folder));
 
 export function watchedProcesses(folder: ClusterFolder, record: ClusterRecord): WatchedProcess[] {
@@ -47,12 +47,12 @@ export function writeWatchList(folder: ClusterFolder, record: ClusterRecord): vo
   renameSync(`${file}.new`, file);
 }
 
-/** Of a cluster that should not run there is none, and there will be none. */
+/** A cluster that should not run has no supervisor, and gets none. */
 export function updateWatchList(folder: ClusterFolder, record: ClusterRecord): void {
   if (isWatched(folder)) writeWatchList(folder, record);
 }
 
-/** From now on nobody starts anything again. */
+/** From now on nothing is restarted. */
 export function removeWatchList(folder: ClusterFolder): void {
   rmSync(watchListFile(folder), { force: true });
 }

@@ -182,8 +182,8 @@ export class EtcdApi {
   }
 
   /**
-   * Turns to the next endpoint when the one used cannot serve, once for all calls that it fails: those of several at
-   * the same time would lead past the good ones. Errors that mean something else pass as they are.
+   * Switches to the next endpoint when the present one cannot serve, once for all calls that it fails: otherwise
+   * several failing at the same time would lead past the good ones. Errors with another meaning are passed on.
    */
   #translate(error: ServiceError, used: number): Error {
     const outage = [

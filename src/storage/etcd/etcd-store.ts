@@ -283,7 +283,9 @@ class EtcdStore implements Store {
     return { events: events.filter(({ key }) => key !== this.#markKey), revision: until };
   }
 
-  /** Writes a key that nobody reads; its revision comes by on every watch of the root, after all before it. */
+  /**
+   * Writes a key that is never read; its revision appears on every watch of the root, after all revisions before it.
+   */
   async #mark(): Promise<Revision> {
     const put = { request_put: { key: bytesOf(this.#markKey), value: bytesOf('') } };
     return numberOf((await this.#api.txn({ success: [put] })).header.revision);

@@ -12,7 +12,7 @@ export interface LogRow {
   createRevision: number;
 }
 
-/** A row with the newest one of the same key before it; `previous*` are null when there is none or it is a delete. */
+/** A row with the previous one of the same key; `previous*` are null when there is none or it is a delete. */
 export interface HistoryRow extends LogRow {
   previousValue: Uint8Array | null;
   previousRevision: number | null;

@@ -46,7 +46,7 @@ export async function createSqliteStore(options: { path: string }): Promise<Stor
     const current = CurrentEntries.of(await loadEntries(worker));
     return new SqliteStore(worker, current, facts);
   } catch (error) {
-    // A thread that has ended cannot be closed; why the file could not be opened is what the caller wants to know.
+    // A thread that has ended cannot be closed; the caller needs to know why the file could not be opened.
     await worker.close().catch(() => undefined);
     throw error;
   }
@@ -155,7 +155,7 @@ class SqliteStore implements Store {
     await this.#worker.close();
   }
 
-  /** What stands at a key once everything under way is durable. */
+  /** The value of a key once everything under way is durable. */
   #newest(key: string): StoredEntry | undefined {
     const upcoming = this.#upcoming.get(key);
     return upcoming === undefined ? this.#current.get(key) : (upcoming ?? undefined);
@@ -231,7 +231,7 @@ class SqliteStore implements Store {
     for (const { event, resolve } of batch) resolve({ ok: true, revision: event.revision });
   }
 
-  /** The commit failed as a whole: what stood before stands, and every write that built on it fails with it. */
+  /** The commit failed as a whole: the previous state remains, and every write that built on it fails with it. */
   #abandon(writes: readonly PendingWrite[], error: Error): void {
     this.#upcoming.clear();
     this.#assigned = this.#revision;
