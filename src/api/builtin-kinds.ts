@@ -76,7 +76,7 @@ import { volumeAttachmentKind } from './storage/volume-attachment.ts';
 import { volumeAttributesClassKind } from './storage/volume-attributes-class.ts';
 import { storageVersionMigrationKind } from './storagemigration/storage-version-migration.ts';
 
-// Each definition speaks of its own type; whoever takes one from this list knows only that it is some object's.
+// Each definition is for its own type; in this list it is known only as that of some object.
 export const builtinKinds = [
   bindingKind,
   componentStatusKind,

@@ -1,4 +1,4 @@
-/** The pieces of which kinds build the columns of `kubectl get`: name and age, durations, selectors, images. */
+/** The building blocks of `kubectl get` columns: name and age, durations, selectors, images. */
 import type { CellContext, Column } from './kind.ts';
 import type { KubeObject, LabelSelector } from './meta.ts';
 import type { PodSpec } from './types/core-v1.gen.ts';
@@ -26,7 +26,7 @@ export const ageColumn: Column = {
   cell: (object, { nowMs }) => ageSince(object.metadata.creationTimestamp, nowMs),
 };
 
-/** The columns of kinds that have none of their own. */
+/** The columns of kinds that define none. */
 export const nameAndCreation: readonly Column[] = [
   nameColumn,
   { name: 'Created At', type: 'date', cell: (object) => object.metadata.creationTimestamp },

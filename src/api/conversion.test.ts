@@ -13,7 +13,7 @@ type Fields = Record<string, any>;
 /** What a server would have filled in, and what an old version can say in two ways: put in the form that comes back. */
 const normalize: Record<string, (object: Fields) => void> = {
   'apiextensions.k8s.io/v1beta1 CustomResourceDefinition'({ spec }) {
-    // What all versions share stands in the spec; the first version is the one that `version` names.
+    // What all versions share is in the spec; `version` names the first version.
     spec.versions = [{ name: 'v1', served: true, storage: true }];
     spec.version = 'v1';
     spec.preserveUnknownFields = true;

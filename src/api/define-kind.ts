@@ -7,7 +7,7 @@ import names from './data/names.json' with { type: 'json' };
 import type { KindDefinition, ServedVersion } from './kind.ts';
 import type { KubeObject, ResourceType } from './meta.ts';
 
-/** A served version: just its name when it converts by identity, else what differs. */
+/** A served version: just its name when conversion is the identity, otherwise what differs. */
 export type VersionFacts = string | (Partial<ServedVersion> & { version: string });
 
 export type KindFacts<T extends KubeObject> = Partial<
@@ -16,7 +16,7 @@ export type KindFacts<T extends KubeObject> = Partial<
   versions?: readonly VersionFacts[];
 };
 
-/** Definitions outside `k8s.io/api`, and groups whose package is not the group's first word. */
+/** Definitions outside `k8s.io/api`, and groups whose package is not the first part of the group's name. */
 const schemaPackages: Record<string, string> = {
   '': 'io.k8s.api.core',
   'apiextensions.k8s.io': 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions',
@@ -38,8 +38,8 @@ interface WithStatus extends KubeObject {
 }
 
 /**
- * What kinds with a status of their own do: neither way of writing touches what is the other's. A kind prepares an update
- * further, after its status has been kept; its own way of preparing a status stands in place of this one.
+ * What kinds with a separate status do: neither way of writing touches the other's part. A kind may prepare an update
+ * further, after its status has been kept; its own preparation of a status replaces this one.
  */
 function separateStatus<T extends KubeObject>({ prepareUpdate, prepareStatusUpdate }: KindFacts<T>) {
   return {

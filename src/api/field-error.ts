@@ -1,4 +1,4 @@
-/** What is wrong with one field, in Kubernetes' words. A validator yields these; nothing stops at the first. */
+/** An error in one field, in Kubernetes' words. Validators yield these, and do not stop at the first. */
 import { goJson } from './error-value.ts';
 
 export type FieldErrorType =

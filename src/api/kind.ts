@@ -98,7 +98,7 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   versions: readonly ServedVersion[];
   /** Defaults that the schema cannot say; runs on the stored version on every write and read. Must be idempotent. */
   defaults?(object: T): void;
-  /** Defaults that are the time of the request: of an object as a client wants it, before anybody is known to own it. */
+  /** Defaults that are the time of the request: for an object as the client sent it, before ownership is known. */
   defaultTimes?(object: T, now: string): void;
   /** What a create drops or sets before admission (status reset, generation, spec of finalizers …). */
   prepareCreate?(object: T): void;
@@ -115,7 +115,7 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   updateRulesFirst?: boolean;
   /** The group that validation errors name, when it is not the kind's own: upstream keeps the first one of moved kinds. */
   errorGroup?: string;
-  /** What is wrong with a name, in upstream's words; when absent, names are DNS subdomains. */
+  /** The errors of a name, in upstream's words; when absent, names are DNS subdomains. */
   validateName?(name: string, field: string): Iterable<FieldError>;
   /** Values for `--field-selector`, besides metadata.name and metadata.namespace. */
   selectableFields?(object: T): Record<string, string>;
@@ -123,11 +123,11 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   deprecation?: Deprecation;
   /** Warnings for the client (headers), e.g. for a deprecated annotation. */
   warnings?(object: T, old: T | undefined): Iterable<string>;
-  /** Seconds that a delete leaves the object, when it is deleted gracefully (pods); undefined: at once. */
+  /** The grace period in seconds when the object is deleted gracefully (pods); undefined: none. */
   gracePeriodSeconds?(object: T, requested: number | undefined): number | undefined;
   /** What a delete without a propagation policy does with dependents (old versions orphan); `background` when absent. */
   defaultPropagation?: 'background' | 'orphan';
-  /** What else changes when a delete leaves the object for its grace period or finalizers (a namespace's phase). */
+  /** What else changes when a deleted object stays for its grace period or finalizers (a namespace's phase). */
   prepareDeletion?(object: T): void;
   /** Finalizers that a delete adds: the server cleans up before the object goes. */
   deletionFinalizers?: readonly string[];

@@ -7,8 +7,8 @@ export interface GroupVersionKind {
 }
 
 /**
- * A built-in or custom resource as clients address it, in the version that Wherry's own components speak.
- * `T` exists for the type checker only: `client.get(Pod, …)` gives a `Pod`.
+ * A built-in or custom resource as clients address it, in the version that Wherry's own components use. `T` exists for
+ * the type checker only: `client.get(Pod, …)` returns a `Pod`.
  */
 export interface ResourceType<T extends KubeObject = KubeObject> extends GroupVersionKind {
   /** Lower-case plural as in URLs, e.g. `pods`. */

@@ -17,7 +17,7 @@ export interface Arithmetic<Amount> {
   max(left: Amount, right: Amount): Amount;
 }
 
-/** Plain numbers: thousandths of a cpu, whole units of everything else. Quick; exact up to 2⁵³. */
+/** Plain numbers: thousandths of a cpu, whole units of everything else. Fast; exact up to 2⁵³. */
 export const numericAmounts: Arithmetic<number> = {
   parse: (resource, text) => (resource === 'cpu' ? milliValueOf(text) : wholeValueOf(text)),
   add: (left, right) => left + right,
@@ -31,7 +31,7 @@ export const exactAmounts: Arithmetic<Quantity> = {
 };
 
 export interface PodResourcesOptions {
-  /** Amounts for containers that name none of a resource (for scoring: a pod without requests is not free). */
+  /** Amounts for containers without a request (for scoring: a pod without requests is not free). */
   containerDefaults?: Record<string, string>;
   /** Count what running containers hold already when that is more than the spec asks (resize in place). */
   useStatus?: boolean;

@@ -9,7 +9,7 @@ export type QuantityFormat = 'DecimalSI' | 'BinarySI' | 'DecimalExponent';
 export interface Quantity {
   /** The value times 10⁹; what is finer was rounded away from zero, as upstream does. */
   readonly nanos: bigint;
-  /** How it was written, and so how sums of it are written. */
+  /** The format in which it was written, and in which sums of it are written. */
   readonly format: QuantityFormat;
 }
 

@@ -1,4 +1,4 @@
-/** What objects use of a ResourceQuota: the one rule that admission and the quota controller share. */
+/** How objects count against a ResourceQuota: the one rule that admission and the quota controller share. */
 
 import type { KubeObject } from './meta.ts';
 import { computePodLimits, computePodRequests, exactAmounts } from './pod-resources.ts';
@@ -65,7 +65,7 @@ const devicesMax = 32n;
 
 type DeviceAsk = Pick<dynamicResources.DeviceSubRequest, 'deviceClassName' | 'allocationMode' | 'count'>;
 
-/** Of alternatives, each class counts with the one that asks for most of it. */
+/** Among alternatives, each class counts with the one that requests most of it. */
 function addDevices(usage: Map<string, Quantity>, { spec }: ResourceClaim): void {
   for (const { exactly, firstAvailable } of spec?.devices?.requests ?? []) {
     const asks: DeviceAsk[] = firstAvailable?.length ? firstAvailable : exactly ? [exactly] : [];
@@ -93,7 +93,7 @@ function addPod(usage: Map<string, Quantity>, pod: Pod): void {
   for (const [name, amount] of computePodLimits(pod, exactAmounts)) usage.set(`limits.${name}`, amount);
 }
 
-/** Its containers will not run again: it holds nothing any more. */
+/** Its containers will not run again: it uses nothing any longer. */
 function isEnded(pod: Pod): boolean {
   return pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
 }

@@ -178,7 +178,7 @@ function isSymbol(token: Token, text: string): boolean {
   return token.type === 'symbol' && token.text === text;
 }
 
-/** `in` and `notin` are words too, where no operator can stand. */
+/** `in` and `notin` are ordinary words where no operator can occur. */
 function isWord(token: Token): boolean {
   return token.type === 'identifier' || token.type === 'keyword';
 }

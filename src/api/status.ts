@@ -101,12 +101,12 @@ export function isNamespaceTerminating(error: unknown): error is StatusError {
   return error.status.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating') ?? false;
 }
 
-/** For `catch`, about objects that need not be there. @throws whatever else went wrong */
+/** For `catch`, about objects that need not exist. @throws any other error */
 export function undefinedIfNotFound(error: unknown): undefined {
   if (!isNotFound(error)) throw error;
 }
 
-/** For `catch`, about objects that another client may have created first. @throws whatever else went wrong */
+/** For `catch`, about objects that another client may have created first. @throws any other error */
 export function ignoreAlreadyExists(error: unknown): void {
   if (!isAlreadyExists(error)) throw error;
 }

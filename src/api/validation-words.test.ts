@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { builtinKinds } from './builtin-kinds.ts';
 import type { KubeObject } from './meta.ts';
 
-/** What is wrong with an object of a kind, in the words that upstream's answers have; `apiVersion` is the client's. */
+/** The errors of an object of a kind, in the words of upstream's answers; `apiVersion` is the client's. */
 function errorsOf(kind: string, content: object, apiVersion?: string): string[] {
   const definition = builtinKinds.find(({ type }) => type.kind === kind)!;
   const { group, version } = definition.type;

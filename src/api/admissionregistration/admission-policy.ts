@@ -182,7 +182,7 @@ interface CommonSpec {
   variables?: Variable[];
 }
 
-/** Gives what the other expressions may speak of. */
+/** Returns the variables that the other expressions may use. */
 function* validateCommon(spec: CommonSpec, field: string): Generator<FieldError, ExpressionScope, undefined> {
   yield* oneOf(spec.failurePolicy, ['Fail', 'Ignore'], `${field}.failurePolicy`, 'required');
   if (spec.paramKind) yield* validateParamKind(spec.paramKind, `${field}.paramKind`);

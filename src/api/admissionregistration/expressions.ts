@@ -59,13 +59,13 @@ function expressionProblem(expression: string, { types, text, scope }: Wanted): 
   }
 }
 
-/** Of a variable; when its expression is not sound, anything may come of it. */
+/** For a variable; if its expression has errors, its type is unknown. */
 export function variableType(expression: string, scope: ExpressionScope): CelType {
   const { type } = checkExpression(expression, variableTypes(scope), mutationObject);
   return type ? withoutObjects(type) : dyn;
 }
 
-/** What is wrong with an expression, each problem as upstream's compiler prints it. */
+/** The errors of an expression, each as upstream's compiler prints it. */
 export function problemsOf(expression: string, scope: ExpressionScope): string[] {
   return checkExpression(expression, variableTypes(scope), mutationObject).problems;
 }

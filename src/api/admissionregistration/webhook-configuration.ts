@@ -179,7 +179,7 @@ export function* validateRule(rule: RuleWithOperations, field: string): FieldErr
   yield* oneOf(rule.scope, ['*', 'Cluster', 'Namespaced'], `${field}.scope`, 'optional');
 }
 
-/** Each names something that none of the others names already. */
+/** Each names something that none of the earlier ones names. */
 function* validateResources(resources: readonly string[], field: string): FieldErrors {
   let hasAll = false;
   const wholeResources = new Set<string>();

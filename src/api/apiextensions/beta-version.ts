@@ -1,4 +1,4 @@
-/** Conversion of definitions from and to v1beta1, where what all versions have in common stands in the spec itself. */
+/** Conversion of definitions from and to v1beta1, where what all versions share is in the spec itself. */
 import type { KubeObject } from '../meta.ts';
 import type {
   CustomResourceColumnDefinition,

@@ -40,7 +40,7 @@ export const customResourceDefinitionKind = defineKind(CustomResourceDefinition,
     definition.status =
       stored && !known.includes(stored) ? { ...old.status, storedVersions: [...known, stored] } : old.status;
   },
-  /** Only marked: its time and its generation stay, and the condition shows at once what will happen. */
+  /** Only marked: its time and its generation stay, and the condition already shows what will happen. */
   prepareDeletion({ metadata, status }) {
     delete metadata.deletionGracePeriodSeconds;
     if (metadata.generation) metadata.generation--;
@@ -87,7 +87,7 @@ function storageVersionOf({ spec }: CustomResourceDefinition): string | undefine
   return (spec?.versions ?? []).find((version) => version.storage)?.name;
 }
 
-/** Of formats that nobody checks, those that are new. */
+/** The new ones among formats that are not validated. */
 function formatWarnings({ spec }: CustomResourceDefinition, old?: CustomResourceDefinition): string[] {
   const known = new Set(unknownFormatsIn(old?.spec));
   return unknownFormatsIn(spec)

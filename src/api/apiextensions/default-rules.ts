@@ -17,7 +17,7 @@ export function* validateDefaults(root: StructuralSchema, field: string): FieldE
   yield* validateBelow({ ...root, 'x-kubernetes-embedded-resource': true }, field, { inMetadata: false });
 }
 
-/** `inMetadata`: what stands here is metadata, kind or API version of a resource. */
+/** `inMetadata`: this is metadata, kind or API version of a resource. */
 function* validateBelow(
   schema: StructuralSchema,
   field: string,
@@ -67,7 +67,7 @@ function withoutPrefix(error: FieldError, prefix: string): FieldError {
   return { ...error, field, text: `${field}: ${error.detail}` };
 }
 
-/** An error of the value as one of the place where it stands as a default. */
+/** An error of the value, reported at the place where it is a default. */
 function below(field: string, error: FieldError): FieldError {
   const own = error.field === '<nil>' ? '' : error.field;
   const path = own === '' || own.startsWith('[') ? field + own : `${field}.${own}`;

@@ -71,7 +71,7 @@ function* validateGroup(group: string | undefined): FieldErrors {
   }
 }
 
-/** Groups of Kubernetes itself need somebody's approval. */
+/** Groups of Kubernetes itself require an approval. */
 function* validateApproval(definition: CustomResourceDefinition): FieldErrors {
   const approval = approvalOf(definition);
   const field = `metadata.annotations[${approvalAnnotation}]`;

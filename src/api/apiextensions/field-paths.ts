@@ -1,7 +1,7 @@
 /** Paths such as `.spec.color` or `.labels['a.b']`, by which a definition names a field of its schema. */
 import { propertySchema, type StructuralSchema } from '../structural/schema.ts';
 
-/** What the path leads to, or why it leads nowhere in upstream's words. */
+/** The schema at the path, or why there is none, in upstream's words. */
 export type FoundField = { schema: StructuralSchema; steps: string[] } | { problem: string };
 
 const tokens = /'(?:\\.|[^'\\])*'|[.[\]]|[^.[\]']+|'/g;

@@ -59,7 +59,7 @@ function* costsOf(schema: JSONSchemaProps, field: string, times: number | undefi
 
 type Rule = NonNullable<JSONSchemaProps['x-kubernetes-validations']>[number];
 
-/** A rule that does not compile is an error of its own, told elsewhere. */
+/** A rule that does not compile is a separate error, reported elsewhere. */
 function compiledOrNot(rule: Rule): ReturnType<typeof compileRule> | undefined {
   if (!rule.rule?.trim()) return undefined;
   try {

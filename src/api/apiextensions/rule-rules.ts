@@ -1,4 +1,4 @@
-/** The rules in CEL that a schema holds its values to: their words, and whether they can be what they claim to be. */
+/** Validates the CEL rules of a schema: their syntax, and whether they can be what they claim to be. */
 import { checkExpression } from '../cel/check/check.ts';
 import { typeOfRoot, typeOfSchema } from '../cel/check/schema-types.ts';
 import { type CelType, dyn, optionalOf } from '../cel/check/types.ts';
@@ -16,7 +16,7 @@ type Rule = NonNullable<JSONSchemaProps['x-kubernetes-validations']>[number];
 export interface RuleSite {
   field: string;
   isRoot?: boolean;
-  /** Path of the list whose items cannot be told apart: nothing below it has a state before. */
+  /** Path of the list whose items cannot be matched with earlier ones: below it there is no earlier state. */
   lostIn?: string;
 }
 
@@ -54,7 +54,7 @@ function* validateText(rule: string, message: string, path: string): FieldErrors
     yield required(`${path}.message`, 'message must be specified if rule contains line breaks');
 }
 
-/** Of rules whose words are sound. */
+/** For rules that compile. */
 export function* validateRules(schema: JSONSchemaProps, site: RuleSite): FieldErrors {
   const rules = schema['x-kubernetes-validations'] ?? [];
   if (rules.length === 0) return;
@@ -131,7 +131,7 @@ function problemOf(
   return type?.kind === wanted ? undefined : `must evaluate to a ${wanted}`;
 }
 
-/** Upstream numbers the type of a schema's own objects, in a way that nobody can foresee. */
+/** Upstream numbers the type of a schema's own objects in an unpredictable way. */
 function selfTypeName(rules: readonly Rule[]): string {
   let number = 7;
   for (const character of rules.map(({ rule }) => rule).join())

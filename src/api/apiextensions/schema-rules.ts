@@ -20,7 +20,9 @@ export interface SchemaContext {
   field: string;
   /** False for old definitions that keep unknown fields: anything goes that can be understood. */
   mustBeStructural: boolean;
-  /** The status is validated by itself, as the property of that name: nothing else at the root may speak of it. */
+  /**
+   * The status is validated on its own, as the property of that name: no other constraint at the root may concern it.
+   */
   hasStatus?: boolean;
 }
 
@@ -75,7 +77,7 @@ const allowedWithStatus = [
   'XValidations',
 ];
 
-/** Says one thing at the most: of the first field, in the order of the inner form, that may not be there. */
+/** At most one error: for the first field, in the order of the internal type, that is not allowed. */
 function* validateRootWithStatus(root: JSONSchemaProps, field: string): FieldErrors {
   const inner = innerForm('apiextensions.JSONSchemaProps', root) as Record<string, unknown>;
   for (const [name, value] of Object.entries(inner)) {
@@ -101,7 +103,7 @@ function structuralErrors(root: JSONSchemaProps, field: string): FieldError[] {
   return errors.length > 0 ? errors : [...validateDefaults(root as StructuralSchema, field)];
 }
 
-/** The first mark, anywhere, of which no structural schema can be made. */
+/** The first keyword, anywhere, that no structural schema can have. */
 function unsupportedIn(schema: JSONSchemaProps): string | undefined {
   if (schema.id) return 'id';
   if (schema.$schema) return 'schema';

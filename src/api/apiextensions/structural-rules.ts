@@ -101,7 +101,7 @@ function isNameOnly({ type: _, default: __, properties = {}, ...others }: JSONSc
   );
 }
 
-/** What stands beside the structure: the pattern, and the schemas that only narrow. */
+/** Apart from the structure: the pattern, and the schemas that only restrict. */
 function* validateValidations(schema: JSONSchemaProps, field: string): FieldErrors {
   const isIntOrString = isIntOrStringPattern(schema.anyOf);
   if (!isIntOrString) yield* validateBranches(schema, 'anyOf', field);
@@ -211,7 +211,7 @@ function* validateCounterparts(
   }
 }
 
-/** What is wrong with a pattern in Go's syntax of regular expressions, in its words. */
+/** The error in a pattern of Go's regular expressions, in Go's words. */
 function patternProblem(pattern: string): string | undefined {
   try {
     RE2JS.compile(pattern);

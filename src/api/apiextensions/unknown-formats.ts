@@ -1,4 +1,4 @@
-/** Formats that a schema names and nobody checks. */
+/** Formats in a schema that are not validated. */
 import type { CustomResourceDefinitionSpec, JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
 
 const textFormats = new Set(
@@ -12,7 +12,7 @@ const numberFormats: Readonly<Record<string, readonly string[]>> = {
   number: ['float', 'double'],
 };
 
-/** In all versions, each as often as it is named; what all versions share counts once. */
+/** In all versions, as often as each is named; what all versions share counts once. */
 export function unknownFormatsIn(spec: CustomResourceDefinitionSpec | undefined): string[] {
   const schemas = (spec?.versions ?? []).flatMap(({ schema }) => schema?.openAPIV3Schema ?? []);
   const isShared = schemas.every((schema) => JSON.stringify(schema) === JSON.stringify(schemas[0]));

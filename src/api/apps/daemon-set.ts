@@ -60,7 +60,7 @@ export const daemonSetKind = defineKind(DaemonSet, {
     wideColumn('Selector', (set) => formatSelector(set.spec?.selector)),
   ],
   defaults(set) {
-    // Upstream's inner form has the number, so whoever writes a set owns the annotation, whatever it says.
+    // Upstream's internal type has the number, so every writer of a set owns the annotation, whatever its value.
     if (set.metadata.annotations?.[templateGenerationAnnotation] === undefined)
       set.metadata.annotations = { ...set.metadata.annotations, [templateGenerationAnnotation]: '0' };
     const spec = set.spec;

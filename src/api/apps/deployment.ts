@@ -23,7 +23,7 @@ import {
   validateSelectorUpdate,
 } from './replica-rules.ts';
 
-/** What stands in old versions for `no limit`. */
+/** The value in old versions that means `no limit`. */
 const unlimited = 2147483647;
 
 const statusCounts = ['updatedReplicas', 'readyReplicas', 'availableReplicas'];

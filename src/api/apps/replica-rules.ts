@@ -21,7 +21,7 @@ export interface TemplateOwner {
   selectorOwner: string;
   /** In `activeDeadlineSeconds in … is not Supported`. */
   deadlineOwner: string;
-  /** False when the pods were no good before: nobody is to be kept from changing what else there is. */
+  /** False when the pods were invalid before: that must not block other changes. */
   validatesPodSpec?: boolean;
   /** True when labels and annotations of the template are validated a second time. */
   repeatsMetadata?: boolean;
@@ -29,7 +29,7 @@ export interface TemplateOwner {
   badSelector: string | undefined;
 }
 
-/** The selector is there, selects something, and selects the template's own pods; the pods run forever. */
+/** The selector is present, selects something, and selects the template's own pods; the pods run forever. */
 export function* validateSelectorAndTemplate(spec: Templated, owner: TemplateOwner): FieldErrors {
   const { selector, template } = spec;
   if (!selector) {
@@ -91,7 +91,7 @@ export function* validateReplicaStatus(status: object | undefined, parts: readon
     );
 }
 
-/** Upstream's words for a StatefulSet, which alone counts those of the current revision, name the status as well. */
+/** For a StatefulSet, which alone counts pods of the current revision, upstream's message names the status as well. */
 function wholeOf(parts: readonly string[]): string {
   return parts.includes('currentReplicas') ? 'status.' : '';
 }

@@ -1,4 +1,4 @@
-/** Reviews of who somebody is. They are answered, never stored. */
+/** Reviews of a user's identity. They are answered, never stored. */
 import { defineKind } from '../define-kind.ts';
 import { SelfSubjectReview, TokenReview } from '../resources.gen.ts';
 

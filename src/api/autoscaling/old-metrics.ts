@@ -15,7 +15,7 @@ import type {
 
 const zero = '0';
 
-/** Two targets at once are wrong, but kept: validation is to say so. */
+/** Two targets at once are invalid, but kept for validation to report. */
 function averageTarget(utilization: number | undefined, value: string | undefined): MetricTarget {
   if (utilization === undefined) return { type: 'AverageValue', averageValue: value ?? zero };
   return {

@@ -1,4 +1,7 @@
-/** Cron schedules as they are written: five fields, names of months and days, steps and ranges, `@daily` and its like. */
+/**
+ * The syntax of cron schedules: five fields, names of months and days, steps and ranges, and shorthands such as
+ * `@daily`.
+ */
 import { parseGoDuration } from '../../base/go-duration.ts';
 
 /** The minutes, hours … at which a schedule fires. */

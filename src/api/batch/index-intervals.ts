@@ -5,7 +5,7 @@ export interface Interval {
   last: number;
 }
 
-/** The intervals of a text, or what is wrong with it. Every index must be below `completions`. */
+/** The intervals of a text, or the error in it. Every index must be below `completions`. */
 export function parseIntervals(text: string, completions: number): Interval[] | string {
   const intervals: Interval[] = [];
   if (text === '') return intervals;

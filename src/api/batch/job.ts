@@ -32,7 +32,7 @@ const oldUidLabel = 'controller-uid';
 const oldNameLabel = 'job-name';
 const unlimited = 2147483647;
 const indexedMax = 100_000;
-/** Pods at once, and failed indexes, of a Job with more indexes than that and a limit for each. */
+/** Limits on parallelism and failed indexes of a Job with more indexes than that and a limit per index. */
 const manyIndexesMax = 10_000;
 const managerLengthMax = 63;
 
@@ -84,7 +84,7 @@ function defaultJob(job: Job): void {
   for (const rule of spec.podFailurePolicy?.rules ?? [])
     for (const pattern of rule.onPodConditions ?? []) pattern.status ||= 'True';
   const labels = spec.template?.metadata?.labels;
-  // The very same object: what is added to the labels of its pods is added to a Job's that has none of its own.
+  // The same object: what is added to the labels of its pods is added to a Job's that has no labels itself.
   if (labels && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = labels;
   defaultPodTemplate(spec.template);
 }

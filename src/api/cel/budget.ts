@@ -1,6 +1,6 @@
 /**
- * What one evaluation of an expression may cost: the library bounds how long an expression is, not how often its loops
- * go round, and loops within loops over a large object would hold up everything else.
+ * What one evaluation of an expression may cost: the library limits how long an expression is, not how often its loops
+ * run, and nested loops over a large object would block everything else.
  */
 
 /** Rounds of all loops together: about what upstream's limit of a million units allows. */
@@ -16,7 +16,7 @@ const loops = new Set([
   ...['transformList', 'transformMap', 'transformMapEntry'],
 ]);
 
-/** A node of the library's syntax tree, as far as it is looked at. */
+/** A node of the library's syntax tree, as far as it is used here. */
 interface Node {
   op: string;
   args: unknown;
@@ -50,18 +50,18 @@ export function withBudget<T>(work: () => T): T {
 /** What the error of an evaluation starts with that was too dear. */
 export const budgetSpent = 'operation cancelled: actual cost limit exceeded';
 
-/** For whoever goes on after errors: nothing goes on after this. @throws Error when the budget is spent */
+/** For code that continues after errors: nothing may continue after this one. @throws Error when the budget is spent */
 export function checkBudget(): void {
   if (rounds > roundsMax || textChars > textCharsMax || items > itemsMax) throw new Error(budgetSpent);
 }
 
-/** For text of so many characters. @throws Error when the budget is spent */
+/** For text of this many characters. @throws Error when the budget is spent */
 export function spendText(chars: number): void {
   textChars += chars;
   checkBudget();
 }
 
-/** For so many items of a list, or pairs of items of two. @throws Error when the budget is spent */
+/** For this many items of a list, or pairs of items of two. @throws Error when the budget is spent */
 export function spendItems(count: number): void {
   items += count;
   checkBudget();
@@ -104,7 +104,9 @@ function countEach(node: Node): void {
 
 const stopping = new WeakSet<object>();
 
-/** `all`, `exists`, `||` and `&&` go on after an error, for another operand may decide: not after a spent budget. */
+/**
+ * `all`, `exists`, `||` and `&&` continue after an error, as another operand may decide: but not after a spent budget.
+ */
 function stopAtBudget(evaluator: Evaluator): void {
   const prototype = Object.getPrototypeOf(evaluator) as Evaluator;
   if (stopping.has(prototype)) return;

@@ -1,7 +1,7 @@
 /**
- * What a rule costs at the most, in CEL's units, for the largest objects that its schema allows. It follows upstream's
- * estimate, and where the size of a value cannot be told from the schema it counts nothing: no rule is refused here that
- * upstream takes.
+ * The highest cost of a rule, in CEL's units, for the largest objects that its schema allows. It follows upstream's
+ * estimate, and where the schema does not determine the size of a value it counts nothing: no rule is refused here that
+ * upstream accepts.
  */
 import { isIntOrString, itemSchema, propertySchema, type StructuralSchema } from '../structural/schema.ts';
 import { isPresence } from './libraries/presence.ts';
@@ -9,7 +9,7 @@ import { escapeName } from './values.ts';
 
 /** The largest request, and so the bound of everything that a schema leaves open. */
 const requestBytesMax = 3 * 1024 * 1024;
-/** A character has up to so many bytes. */
+/** The largest number of bytes of a character. */
 const bytesPerCharacter = 4;
 const traversal = 0.1;
 const regexLength = 0.25;
@@ -48,7 +48,7 @@ export function estimateCost(ast: unknown, schema: StructuralSchema): number {
   return estimate(ast as Node, scope).cost;
 }
 
-/** How many values of a schema one object can hold at the most, where nothing but its size bounds them. */
+/** How many values of a schema one object can hold at most, when only its size limits them. */
 export function cardinalityWithin(schema: StructuralSchema): number {
   return Math.floor(requestBytesMax / (serializedSizeMin(schema) + 1));
 }
@@ -128,7 +128,7 @@ function estimateCall([name, args]: [string, Node[]], scope: Scope): Estimate {
   return { cost: cost + 1, value: unknown };
 }
 
-/** Of a macro that goes through a list or the keys of a map: what each element costs, and what comes of it. */
+/** For a macro that iterates over a list or the keys of a map: the cost of each element, and the result. */
 const loops: Readonly<Record<string, { perElement: number; start: number }>> = {
   all: { perElement: 3, start: 1 },
   exists: { perElement: 4, start: 1 },

@@ -74,10 +74,7 @@ function environmentOf(variables: readonly string[]): Environment {
   return environment;
 }
 
-/**
- * `variables`: the names that the expression may use.
- * @throws CelError telling what is wrong with the expression.
- */
+/** `variables`: the names that the expression may use. @throws CelError that describes the error in the expression */
 export function compileCel(source: string, variables: readonly string[]): CelProgram {
   try {
     const environment = environmentOf(variables);

@@ -3,7 +3,7 @@
  * own, which some patterns keep busy forever, and refuses another: it is led to one of another name while it looks for it.
  */
 
-/** The method that stands in for `matches`; no expression can name it. */
+/** The method that replaces `matches`; no expression can name it. */
 export const linearMatches = '__matches__';
 
 interface Call {

@@ -43,7 +43,7 @@ const reasons: Readonly<Record<string, FieldErrorType>> = {
   FieldValueDuplicate: 'FieldValueDuplicate',
 };
 
-/** Hears how long the work takes that it does. */
+/** Called with the durations of its work. */
 export interface CelTimes {
   compiling<T>(work: () => T): T;
   evaluating<T>(work: () => T): T;
@@ -126,7 +126,7 @@ export class SchemaRules {
   }
 }
 
-/** Compiles without keeping: tells whoever defines a resource what is wrong with its rules. @throws CelError */
+/** Compiles without caching: reports the errors in a rule to the author of a definition. @throws CelError */
 export function compileRule(rule: ValidationRule): CompiledRule {
   const program = compileCel(rule.rule, variables);
   if (program.resultType !== 'bool' && program.resultType !== 'dyn') {
@@ -194,7 +194,7 @@ function errorFor(type: FieldErrorType | undefined, field: string, value: unknow
   return isShown ? invalidValue(field, value, text) : invalidWithoutValue(field, text);
 }
 
-/** An expression that fails or gives an empty text is passed over for the fixed message. */
+/** An expression that fails or returns an empty text is ignored in favour of the fixed message. */
 function expressedMessage(
   message: CelProgram | undefined,
   values: Record<string, unknown>,

@@ -3,7 +3,7 @@
  * knows maps only, so such literals are read as maps; whether their fields exist is checked where they are merged.
  */
 
-/** String literals and comments, which stay as they are; names with their dots; and what stands between. */
+/** String literals and comments, which are left alone; dotted names; and everything in between. */
 const tokens =
   /([rR]?"""[\s\S]*?"""|[rR]?'''[\s\S]*?'''|[rR]?"(?:\\.|[^"\\])*"|[rR]?'(?:\\.|[^'\\])*'|\/\/[^\n]*)|([A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*)|(\s+)|([\s\S])/g;
 
@@ -50,7 +50,7 @@ function isFieldName(open: readonly Bracket[], before: string): boolean {
   return open.at(-1) === 'object' && (before === '{' || before === ',');
 }
 
-/** `?field: value`: the field is there if the optional value is. */
+/** `?field: value`: the field is present if the optional value is. */
 function isOptionalMark(open: readonly Bracket[], before: string, text: string): boolean {
   return text === '?' && isFieldName(open, before);
 }

@@ -188,7 +188,7 @@ function certificateProblem(encoded: string): string | undefined {
   return isEmpty ? 'must contain at least one CERTIFICATE PEM block' : undefined;
 }
 
-/** What stands between the last line that begins something and the line that ends it: each line is read once. */
+/** The part between the last begin line and the end line: each line is read once. */
 function* pemBlocks(text: string): Generator<{ type: string; body: string }> {
   let type: string | undefined;
   let lines: string[] = [];
@@ -208,7 +208,7 @@ function isCertificate(pem: string): boolean {
   try {
     return new X509Certificate(pem).raw.length > 0;
   } catch {
-    // OpenSSL's words are not upstream's: only the answer counts.
+    // OpenSSL's message is not upstream's: only the outcome counts.
     return false;
   }
 }

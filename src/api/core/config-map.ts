@@ -29,7 +29,7 @@ export const configMapKind = defineKind(ConfigMap, {
       yield* invalidFor(`binaryData[${key}]`, key, configKeyProblems(key));
       sizeBytes += base64Bytes(map.binaryData[key]!);
     }
-    // Upstream gives this one no field.
+    // Upstream's error has no field.
     if (sizeBytes > dataSizeMaxBytes) yield tooLong('[]', dataSizeMaxBytes);
   },
   updateRulesFirst: true,
@@ -41,7 +41,7 @@ export const configMapKind = defineKind(ConfigMap, {
   },
 });
 
-/** How many bytes base64 text stands for. */
+/** How many bytes a base64 text encodes. */
 export function base64Bytes(text: string): number {
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
   return (text.length / 4) * 3 - padding;

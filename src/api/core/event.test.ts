@@ -72,7 +72,7 @@ test('through the newer group nothing of an event changes but its series', () =>
   const after = { ...before, reason: 'B', series: { ...before.series!, count: 3 } };
   const fieldsChanged = (apiVersion: string) =>
     [...eventKind.validateUpdate!(after, before, { subresource: '', apiVersion })].map(({ field }) => field);
-  // Upstream looks at the reason twice.
+  // Upstream checks the reason twice.
   assert.deepEqual(fieldsChanged('events.k8s.io/v1'), ['reason', 'reason']);
   assert.deepEqual(fieldsChanged('v1'), []);
 });

@@ -164,7 +164,7 @@ function* validateAnyEvent(event: Event, controllerField: string): FieldErrors {
 /** What the newer group asks of an event that is created. */
 function* validateNewer(event: Event): FieldErrors {
   const { name = '' } = event.metadata;
-  // What is wrong for every version has been said already.
+  // Errors common to all versions have already been reported.
   if (name && pathSegmentProblems(name).length === 0) yield* validateSubdomainName(name, 'metadata.name');
   yield* validateSeries(event);
   if (!event.eventTime) yield required('eventTime');

@@ -91,7 +91,7 @@ function* validateName(type: string, name: string, field: string): FieldErrors {
   }
 }
 
-/** Of two lists: the first's amount is not more than the second's; else the path and the value to report. */
+/** Pairs of lists: an amount in the first must not exceed that in the second; else the path and the value to report. */
 const orders = [
   { less: 'min', more: 'max', at: 'min', shown: 'min' },
   { less: 'min', more: 'defaultRequest', at: 'defaultRequest', shown: 'defaultRequest' },
@@ -101,7 +101,7 @@ const orders = [
   { less: 'default', more: 'max', at: 'default', shown: 'max' },
 ] as const;
 
-/** How messages call a list; a default is a limit where it is set beside a request. */
+/** The name of a list in messages; a default is called a limit where it is compared with a request. */
 const wordsOf = { min: 'min', max: 'max', default: 'default', defaultRequest: 'default request' } as const;
 
 /** min ≤ defaultRequest ≤ default ≤ max. */

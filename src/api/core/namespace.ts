@@ -18,7 +18,7 @@ export const namespaceKind = defineKind(Namespace, {
   validateName: nameRule(dnsLabelProblems),
   defaults(namespace) {
     const { name, labels } = namespace.metadata;
-    // A new map: the one that is there may be shared with whoever sent the object.
+    // A new map: the present one may be shared with the sender of the object.
     if (name && labels?.[namespaceNameLabel] !== name)
       namespace.metadata.labels = { ...labels, [namespaceNameLabel]: name };
     if (namespace.status && !namespace.status.phase)

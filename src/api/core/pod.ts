@@ -76,7 +76,7 @@ export const podKind = defineKind(Pod, {
   },
   gracePeriodSeconds(pod, requested) {
     let seconds = requested ?? pod.spec.terminationGracePeriodSeconds ?? 30;
-    // A pod that no node has yet, or that has ended, has nobody to wait for.
+    // A pod without a node, or one that has ended, need not be waited for.
     if (!pod.spec.nodeName) return 0;
     if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') return 0;
     if (seconds < 0) seconds = 1;

@@ -10,7 +10,7 @@ export const serviceAccountKind = defineKind(ServiceAccount, {
   prepareUpdate: keepNamesOfSecrets,
 });
 
-/** What else a reference says of a Secret in the account's own namespace means nothing. */
+/** Other fields of a reference to a Secret in the account's own namespace have no meaning. */
 function keepNamesOfSecrets(account: ServiceAccount): void {
   if (account.secrets) account.secrets = account.secrets.map(({ name }) => ({ ...(name && { name }) }));
 }

@@ -53,7 +53,7 @@ test('what the new type does not have goes', () => {
 
 test('the address of a Service stays as it is', () => {
   const old = created({ ports, ...allocated });
-  // As kubectl apply sends it, and as a patch of the one field leaves it.
+  // As sent by kubectl apply, and as left by a patch of the one field.
   for (const clusterIPs of [undefined, allocated.clusterIPs]) {
     const other = updated({ ports, clusterIP: '10.96.0.10', ...(clusterIPs && { clusterIPs }) }, old);
     const errors = [...serviceKind.validateUpdate!(other, old, { subresource: '' })];

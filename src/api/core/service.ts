@@ -96,7 +96,7 @@ function* validateServiceStatus({ spec, status }: Service): FieldErrors {
   else yield* validateLoadBalancerStatus(status);
 }
 
-/** IPv4 only; a headless Service that selects nothing leaves both families to whoever writes its endpoints. */
+/** IPv4 only; a headless Service without a selector leaves both families to the author of its endpoints. */
 function chooseFamilies(service: Service): void {
   const spec = service.spec;
   if (!spec || spec.type === 'ExternalName') return;

@@ -11,7 +11,7 @@ import { inRange, invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems } from '../validation/names.ts';
 import { noBacksteps } from './pod-spec/paths.ts';
 
-/** Of a pod's volume, in upstream's order: of two sources, the later one is the one too many. */
+/** For a pod's volume, in upstream's order: of two sources, the later one is superfluous. */
 export const volumeSourceNames = [
   'emptyDir',
   'hostPath',
@@ -71,7 +71,7 @@ export const persistentSourceNames = [
   'csi',
 ] as const;
 
-/** How upstream names a source of which there must not be another: not always as the field is called. */
+/** How upstream names a second source that is not allowed: not always by its field. */
 const namesOfTheSecond: Readonly<Record<string, string>> = { cephfs: 'cephFS', downwardAPI: 'downwarAPI' };
 
 export function oneTooMany(type: string, field: string): FieldError {

@@ -1,4 +1,4 @@
-/** IPAddresses: each Service address that is taken, and by whom. */
+/** IPAddresses: each allocated Service address, and its owner. */
 import { column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { required } from '../field-error.ts';

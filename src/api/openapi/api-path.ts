@@ -18,7 +18,7 @@ export interface ApiOperation {
   gvk?: GroupVersionKind;
   queryParameters: readonly QueryParameter[];
   body?: BodyParameter;
-  /** Media types; absent when OpenAPI 2 shall say nothing of them. */
+  /** Media types; absent when OpenAPI 2 must not mention them. */
   consumes?: readonly string[];
   produces?: readonly string[];
   /** Definition of the answer; undefined: text. */
@@ -34,7 +34,9 @@ export interface ApiPath {
   tag: string;
 }
 
-/** What every operation of a path takes stands at the path itself; the rest, with the body, at each operation. */
+/**
+ * Parameters of every operation of a path are listed at the path itself; the others, with the body, at each operation.
+ */
 export function commonQueryParameters({ operations }: ApiPath): QueryParameter[] {
   const [first, ...others] = operations;
   return (first?.queryParameters ?? []).filter((parameter) =>
@@ -50,7 +52,7 @@ export function sortParameters<P extends Parameter>(parameters: readonly P[]): P
   return [...parameters].sort((left, right) => (key(left) < key(right) ? -1 : 1));
 }
 
-/** @param common what stands at the path already */
+/** @param common those already listed at the path */
 export function ownParameters(operation: ApiOperation, common: readonly QueryParameter[]): Parameter[] {
   const own = operation.queryParameters.filter(({ name }) => common.every((other) => other.name !== name));
   return sortParameters<Parameter>(operation.body ? [operation.body, ...own] : own);

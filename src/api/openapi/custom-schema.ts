@@ -12,7 +12,7 @@ const embeddedTexts = {
   kind: 'kind is a string value representing the type of this object. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds',
 } as const;
 
-/** @param metadata gives the schema of an embedded object's metadata */
+/** @param metadata returns the schema of an embedded object's metadata */
 export function publishedCustomSchema(
   schema: JsonSchema,
   dialect: Dialect,
@@ -34,7 +34,7 @@ export function publishedCustomSchema(
   return out;
 }
 
-/** `whole` is the schema before any of it was converted. */
+/** `whole` is the schema before conversion. */
 function narrowToV2(out: JsonSchema, whole: JsonSchema): void {
   for (const keyword of newKeywords) delete out[keyword];
   const isNullable = (part: JsonSchema | undefined) => part?.nullable === true;

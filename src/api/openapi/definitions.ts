@@ -98,7 +98,7 @@ function convertDefinition(
   return out;
 }
 
-/** Of the kinds that every group has under its own name, a document tells its own and the common one. */
+/** Of the kinds that every group repeats under its own name, a document has its own and the common one. */
 function isCovered({ group, version }: GroupVersionKind, sources: readonly OpenApiGroupVersion[]): boolean {
   if (group === '' && version === 'v1') return true;
   return sources.some((source) => source.group === group && source.version === version);
@@ -119,7 +119,7 @@ function convertSchema(schema: RawSchema, conversion: Conversion, description?: 
   if (target) {
     queue.push(target);
     const ref = refTo(target, dialect);
-    // In OpenAPI 3 what stands beside a reference does not count.
+    // In OpenAPI 3, siblings of a reference are ignored.
     if (dialect === 'v2' || Object.keys(out).length === 0) Object.assign(out, ref);
     else out.allOf = [ref];
   }

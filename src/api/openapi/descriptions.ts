@@ -1,4 +1,7 @@
-/** What definitions and their fields mean, for `kubectl explain`. Read anew for every document: it is large and rarely needed. */
+/**
+ * Descriptions of definitions and their fields, for `kubectl explain`. Read for every document: they are large and
+ * rarely needed.
+ */
 import { readFileSync } from 'node:fs';
 import { brotliDecompressSync } from 'node:zlib';
 

@@ -17,10 +17,10 @@ export type FieldType =
   /** An object as a list of names and messages. */
   | { named: string };
 
-/** A layout with the one key '' wraps: its only field is the value itself. */
+/** A layout with the single key '' is a wrapper: its only field is the value itself. */
 export type MessageLayout = Record<string, [id: number, type: FieldType]>;
 
-/** Of a message of which one of several fields is set, the value decides which. */
+/** For a message with one of several fields set, the value decides which. */
 export type MessageLayouts = Readonly<Record<string, MessageLayout | ((value: unknown) => MessageLayout)>>;
 
 const initialCapacityBytes = 1024 * 1024;
@@ -112,7 +112,7 @@ class MessageWriter {
     }
   }
 
-  /** Any value as YAML, of which JSON is a part. */
+  /** Any value as YAML, of which JSON is a subset. */
   #any(value: unknown): void {
     this.#string(2, `${JSON.stringify(value)}\n`);
   }

@@ -150,7 +150,7 @@ const streams = {
   tty: ['boolean', 'Whether the standard streams are those of a terminal. Defaults to false.'],
 } as const satisfies Documented;
 
-/** By the kind that stands for what is asked of a subresource. */
+/** By the kind of a subresource's options. */
 const ofOptions: Readonly<Record<string, Documented>> = {
   PodExecOptions: {
     ...streams,

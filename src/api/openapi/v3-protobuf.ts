@@ -8,7 +8,7 @@ const orReference = (message: string) => {
   return (value: unknown) => ((value as JsonSchema).$ref === undefined ? own : reference);
 };
 
-/** A default that is neither of these (`{}`, a list) has no form: the message is there, and empty. */
+/** A default that is neither of these (`{}`, a list) is not encoded: its message is present, and empty. */
 const defaultLayouts: Readonly<Record<string, MessageLayout>> = {
   number: { '': [1, 'double'] },
   boolean: { '': [2, 'boolean'] },

@@ -1,6 +1,6 @@
 /**
- * What stands around a message on the wire: `k8s\0` and a runtime.Unknown that names its kind; and the frames of a
- * watch. Stored objects' messages are made once; lists and events are put together from them.
+ * The framing of a message on the wire: `k8s\0` and a runtime.Unknown with its kind; and the frames of a watch. Stored
+ * objects' messages are encoded once; lists and events are assembled from them.
  */
 import { DecodeError, decode, type JsonObject } from '../schema/decode.ts';
 import { magic, readMessage, writeMessage } from './codec.ts';
@@ -87,7 +87,7 @@ export function encodeList(
   return wrapMessage(apiVersion, kind, writer.finish());
 }
 
-/** What {@link encodeList} gives, in pieces: the items are not copied together. */
+/** The result of {@link encodeList}, in pieces: the items are not copied. */
 export function* encodeListPieces(
   apiVersion: string,
   kind: string,
@@ -181,7 +181,7 @@ function readTypeMeta(reader: WireReader, envelope: ProtobufEnvelope): void {
   }
 }
 
-/** The object of a definition that a message holds, in the shape that `decode` gives. @throws {ProtobufError} */
+/** The object of a definition that a message holds, in the form that `decode` returns. @throws {ProtobufError} */
 export function decodeMessage(schema: string, message: Uint8Array): JsonObject {
   return reading(() => {
     const read = readMessage(new WireReader(message), messagePlan(schema));

@@ -21,7 +21,7 @@ type Subject = NonNullable<RoleBinding['subjects']>[number];
 
 const rbacGroup = 'rbac.authorization.k8s.io';
 const bootstrapping = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
-/** Without it, a default that somebody changed is put right again at the next start. */
+/** Without it, a default that was changed is restored at the next start. */
 const autoUpdate = { 'rbac.authorization.kubernetes.io/autoupdate': 'true' };
 
 /** What a namespace's users may see, change and manage: the parts of `view`, `edit` and `admin`. */
@@ -91,7 +91,7 @@ const adminRules: PolicyRule[] = [
   allow(everything, rbacGroup, 'rolebindings,roles'),
 ];
 
-/** What every node may do, whatever runs on it; the node authorizer says of which objects. */
+/** What every node may do, whatever runs on it; the node authorizer decides on the objects. */
 export const nodeRules: readonly PolicyRule[] = [
   allow('create', 'authentication.k8s.io', 'tokenreviews'),
   allow('create', 'authorization.k8s.io', 'localsubjectaccessreviews,subjectaccessreviews'),
@@ -242,7 +242,7 @@ const clusterRules: Readonly<Record<string, readonly PolicyRule[]>> = {
   ),
   'system:certificates.k8s.io:kubelet-serving-approver': certificateRole('kubelet-serving'),
   'system:certificates.k8s.io:legacy-unknown-approver': certificateRole('legacy-unknown'),
-  // The proxy, DNS, policies and addresses of a node: they see every node's part of it.
+  // A node's proxy, DNS, policies and addresses: they read the objects of all nodes.
   'wherry:node-network': [
     allow(read, '', 'namespaces,nodes,pods,services'),
     ...events,
@@ -270,7 +270,7 @@ const aggregated: Readonly<Record<string, readonly PolicyRule[]>> = {
   admin: [...adminRules, ...editRules, ...viewRules],
 };
 
-/** What upstream's controllers may do, each as an account of its own: for controllers that run beside Wherry's. */
+/** What upstream's controllers may do, each under its own account: for controllers that run in addition to Wherry's. */
 const controllerPrefix = 'system:controller:';
 
 export const defaultClusterRoles: readonly Draft<ClusterRole>[] = [
@@ -379,7 +379,7 @@ const namespacedRoles: readonly NamespacedRole[] = [
     subjects: [account('bootstrap-signer')],
   },
   {
-    // The settings of cluster DNS and the like; a list cannot be limited to names.
+    // Settings such as those of cluster DNS; a list cannot be restricted to names.
     namespace: nodeNetworkAccount.namespace,
     name: 'wherry:node-network',
     rules: [allow(read, '', 'configmaps')],

@@ -34,7 +34,7 @@ import {
 } from './device-rules.ts';
 
 const devicesMax = 128;
-/** Of devices of which one has taints, counters or lists. */
+/** For devices of which one has taints, counters or lists. */
 const largeDevicesMax = 64;
 const counterSetsMax = 8;
 const countersMax = 32;

@@ -61,7 +61,7 @@ for (const kind of Object.keys(kinds) as Kind[]) {
       const config = randomConfig(kind);
       const after = applyConfig(live, config, request(kind, 'two', true));
       const node = schemaNode(kinds[kind].schema);
-      // Merging it once more finds nothing to do.
+      // Merging it again changes nothing.
       assert.deepEqual(content(mergeTyped(after, config, node)), content(after));
     }
   });
@@ -87,7 +87,7 @@ for (const kind of Object.keys(kinds) as Kind[]) {
 
   test(`${kind}: after an update every change has one owner`, () => {
     for (let round = 0; round < 60; round++) {
-      // Something that is tracked: of an object that nobody owns, nothing is.
+      // The label is something to own: an object without managed fields is not tracked.
       const metadata = { name: 'x', labels: { a: 'b' } };
       const live = decoded(kind, { ...randomConfig(kind), metadata });
       trackUpdate(undefined, live, request(kind, 'one'));

@@ -71,7 +71,7 @@ export function applyConfig(
   try {
     checkTyped(config, node);
     if (live && owners.size === 0) {
-      // What stands there came from writers that nobody tracked: it gets an owner, so that it can be conflicted with.
+      // Existing fields came from untracked writers: they get an owner, so that conflicts can be detected.
       recordUpdate({ old: emptyObjectOf(node), next: live }, owners, {
         ...request,
         manager: beforeFirstApplyManager,
@@ -80,7 +80,7 @@ export function applyConfig(
     return applyOver(base, config, owners, request);
   } catch (error) {
     if (error instanceof TypedValueError) {
-      // Upstream gives no reason.
+      // Upstream's answer has no reason.
       throw new StatusError(
         500,
         '',
@@ -193,7 +193,7 @@ function fieldsByVersion(owners: Ownerships, first: string): Map<string, FieldSe
   return owned;
 }
 
-/** `full` without what `kept` lacks and nobody owns. */
+/** `full` without what `kept` lacks and no manager owns. */
 function withOwnedFields(full: VersionedObject, kept: JsonObject, owned: FieldSet | undefined): JsonObject {
   const node = nodeOf(full);
   const fullSet = withNamedFields(fieldsOf(full.object, node), node);
@@ -215,8 +215,8 @@ function conflictsOf(conflicts: Map<string, FieldSet>, owners: Ownerships): Conf
 }
 
 /**
- * The first server-side apply of `kubectl` after client-side ones takes over what its last-applied annotation says
- * and nobody has changed since.
+ * The first server-side apply of `kubectl` after client-side ones takes over the fields in its last-applied annotation
+ * that have not been changed since.
  */
 function withoutLastApplied(
   conflicts: Conflict[],

@@ -60,7 +60,7 @@ export function checkCustomBody(object: JsonObject, expected: ExpectedKind): voi
   checkCustomKind(object, expected);
 }
 
-/** A custom resource stays what it is, whoever changes it. @throws {StatusError} 422 */
+/** The kind of a custom resource never changes. @throws {StatusError} 422 */
 export function checkCustomKind({ apiVersion, kind, metadata }: JsonObject, expected: ExpectedKind): void {
   const wanted = apiVersionOf(expected);
   const errors = [
@@ -73,7 +73,7 @@ export function checkCustomKind({ apiVersion, kind, metadata }: JsonObject, expe
   throw invalid({ group, kind: typeof kind === 'string' ? kind : '' }, name ?? '', errors);
 }
 
-/** Upstream puts together what three servers serve, each of which knows its own kinds only. */
+/** Upstream combines three servers, each of which knows only its own kinds. */
 interface Scheme {
   /** As answers name it. */
   place: string;

@@ -1,4 +1,4 @@
-/** What a body says that does not count: a strict request is refused for it, others are warned of it. */
+/** What is ignored in a body: a strict request is refused for it, others get a warning. */
 
 export interface FieldProblem {
   readonly kind: 'unknown field' | 'duplicate field';

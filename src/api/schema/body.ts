@@ -1,4 +1,4 @@
-/** From the bytes of a request to an object of the expected kind, with upstream's answers to what is wrong. */
+/** From the bytes of a request to an object of the expected kind, with upstream's answers to invalid ones. */
 import { apiVersionOf } from '../meta.ts';
 import { badRequest, type StatusError, tooLarge } from '../status.ts';
 import { checkKind, type ExpectedKind, unreadableType } from './body-kind.ts';
@@ -38,7 +38,7 @@ export function parseBody(
   const parsed = parseText(text, format === 'json' ? parseJson : yaml, (message) =>
     unrecognized(expectedKind, message, bytes),
   );
-  // Nothing is an object of which nothing is said.
+  // An empty body is an empty object.
   if (parsed.value === null) return { ...parsed, value: {} };
   if (!isObject(parsed.value)) {
     const found = describeType(parsed.value);
@@ -145,7 +145,7 @@ export function decodeParsed<T = JsonObject>(
   };
 }
 
-/** What the parser and the decoder found, as it stands in the text. */
+/** The findings of parser and decoder, in the order of the text. */
 function inOrder({ problems, placeOf }: ParsedBody, unknown: readonly FieldProblem[]): BodyProblem[] {
   const paths = new Set(unknown.map(({ path }) => path));
   // What is not known is no field that could stand twice.

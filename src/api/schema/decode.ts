@@ -42,8 +42,8 @@ export const nestingDepthMax = 500;
 /** Within paths: what follows is a map's key, not a field. */
 const mapKeyMark = '\0';
 /**
- * Lists that say something else when they are empty than when they are absent, and are never stored so: no managed fields
- * is a request to forget them all; an autoscaler without a policy is refused, not given the default ones.
+ * Lists that mean something else when they are empty than when they are absent, and are never stored empty: empty
+ * managed fields are a request to forget them all; an autoscaler without a policy is refused, not defaulted.
  */
 const tellingWhenEmpty: ReadonlySet<string> = new Set(['managedFields', 'policies']);
 /** Problems beyond these are not listed. */
@@ -52,7 +52,7 @@ export const problemsMax = 100;
 export interface DecodeOptions {
   /** `json` when absent. */
   words?: MismatchWords;
-  /** A decoded object: fields of the root that are its very values are taken over as they are. */
+  /** A decoded object: fields of the root that are unchanged values of it are taken over. */
   decoded?: JsonObject;
 }
 
@@ -191,7 +191,7 @@ class Decoder {
       const decoded = this.decode(field.node, given);
       this.#path.pop();
       if (field.presence === 'omitEmpty' && isZeroValue(decoded) && !tellingWhenEmpty.has(key)) continue;
-      // In protobuf, as which upstream stores, an empty list is none.
+      // In protobuf, in which upstream stores objects, an empty list is absent.
       const isNone = field.presence === 'always' && Array.isArray(decoded) && decoded.length === 0;
       out[key] = isNone ? null : decoded;
     }
@@ -315,7 +315,8 @@ function conversionMismatch(node: SchemaNode, value: unknown): string {
   const kind = goKindOf(value);
   const prefix = restored[node.type];
   if (prefix) return prefix + kind;
-  // Go converts numbers to texts (as letters), which JSON must not: it says so. All else it does not know how to.
+  // Go could convert numbers to strings (as characters), which JSON does not allow: it says so. For other mismatches it
+  // knows no conversion.
   const isNumber = kind === 'int64' || kind === 'float64';
   return isNumber && (node.type === 'string' || kind === 'float64')
     ? `cannot convert ${kind} to ${node.goType}`

@@ -5,7 +5,7 @@ import { type SchemaNode, schemaNode } from './schemas.ts';
 /** Whether anything below a node has a default: most of the tree need not be walked. */
 const defaulting = new Map<SchemaNode, boolean>();
 
-/** Changes `object`, but no part of it that is frozen: that is stored already, with its defaults. Idempotent. */
+/** Changes `object`, but no frozen part of it: such parts are stored already, with their defaults. Idempotent. */
 export function applySchemaDefaults(schema: string | SchemaNode, object: unknown): void {
   const node = typeof schema === 'string' ? schemaNode(schema) : schema;
   if (hasDefaults(node)) fill(node, object);

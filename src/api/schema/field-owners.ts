@@ -24,8 +24,8 @@ export function ownershipKey(owner: Omit<Ownership, 'fields' | 'time'>): string 
 }
 
 /**
- * Lists that were written lately, by their text. Objects that were made and changed alike share theirs, frozen: what is
- * known of one need not be found out, or written as text, for the next. A weak map of so many objects that live shortly
+ * Recently written lists, by their text. Objects that were created and changed in the same way share theirs, frozen:
+ * what is known of one need not be determined, or serialized, for the next. A weak map of so many short-lived objects
  * would cost more than it saves: what is known is kept in properties that neither copies nor JSON see.
  */
 const writtenLists = new RecentMap<ManagedFieldsEntry[]>(256);
@@ -124,7 +124,7 @@ function ownersOfWritten(
   return (shared as WrittenList | undefined)?.[known]?.owners;
 }
 
-/** In upstream's order, frozen; undefined when nobody owns anything. */
+/** In upstream's order, frozen; undefined when no field has an owner. */
 export function writeManagedFields(owners: Ownerships): ManagedFieldsEntry[] | undefined {
   if (owners.size === 0) return undefined;
   const written = [...owners.values()].sort(compareOwners).map(entryOf);
@@ -133,7 +133,7 @@ export function writeManagedFields(owners: Ownerships): ManagedFieldsEntry[] | u
   return writtenLists.get(text) ?? share(entries(), text, owners);
 }
 
-/** Most writes leave most owners as they are. */
+/** Most writes leave most owners unchanged. */
 function entryOf(owner: Ownership & { [knownEntry]?: WrittenEntry }): WrittenEntry {
   const present = owner[knownEntry];
   if (present) return present;

@@ -28,7 +28,7 @@ function isMember(node: FieldSet): boolean {
   return node[selfKey] !== undefined || isEmptySet(node);
 }
 
-/** A node of a set: undefined when nothing is left of it. */
+/** A node of a set: undefined when it is empty. */
 function makeNode(isSelf: boolean, children: FieldSet | undefined): FieldSet | undefined {
   if (!children) return isSelf ? member : undefined;
   return isSelf ? { [selfKey]: member, ...children } : children;
@@ -40,7 +40,7 @@ export function addChild(set: MutableFieldSet, element: string, isSelf: boolean,
   if (node) set[element] = node;
 }
 
-/** What stands below an element; undefined when nothing does. */
+/** The set below an element; undefined when there is none. */
 export function below(set: FieldSet | undefined, element: string): FieldSet | undefined {
   const node = set?.[element];
   return node === undefined || isEmptySet(node) ? undefined : node;

@@ -58,7 +58,7 @@ function mutate(text: string): string {
   return out;
 }
 
-/** A random JSON value that knows the words that patches and sets of fields give a meaning. */
+/** A random JSON value with the names that have a meaning in patches and field sets. */
 function randomValue(depth: number): unknown {
   const kind = random.next();
   if (depth <= 0 || kind < 0.4) {
@@ -115,7 +115,7 @@ function randomValue(depth: number): unknown {
   return object;
 }
 
-/** Runs `act`; only the given kinds of errors may come out of it. */
+/** Runs `act`, which may throw only the given kinds of errors. */
 function refusesOnlyWith(
   errors: readonly (new (...args: never[]) => Error)[],
   act: () => unknown,

@@ -20,14 +20,14 @@ export class JsonPatchError extends Error {
   }
 }
 
-/** A `test` operation found something else. */
+/** A `test` operation found another value. */
 export class JsonPatchTestError extends JsonPatchError {}
 
 export const operationsMax = 10_000;
 /** What all copy operations of one patch may add together, in values: a patch must not grow an object without bound. */
 const copiedValuesMax = 500_000;
 
-/** A new document; `document` stays as it is. @throws {JsonPatchError} */
+/** A new document; `document` is not changed. @throws {JsonPatchError} */
 export function applyJsonPatch(document: unknown, operations: readonly JsonPatchOperation[]): unknown {
   const holder: JsonObject = { root: cloneJson(document) };
   let copied = 0;

@@ -36,7 +36,7 @@ export function equalJson(left: unknown, right: unknown): boolean {
   return true;
 }
 
-/** The value of an own property: `toString` and the like are no members of a JSON object. */
+/** The value of an own property: inherited ones such as `toString` are no members of a JSON object. */
 export function ownValue(object: JsonObject, key: string): unknown {
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * JSON text to values: `JSON.parse`, with what it does not tell: keys that stand twice, nesting that is too deep, and
- * errors in upstream's words. Only texts that need it pay for the slow scanner.
+ * JSON text to values: `JSON.parse`, with what it does not report: duplicate keys, excessive nesting, and errors in
+ * upstream's words. Only texts that need it pay for the slow scanner.
  */
 import { parseExactJson } from '../../base/exact-json.ts';
 import {
@@ -24,7 +24,7 @@ export interface ParsedText {
   value: unknown;
   /** Keys that stand twice; the last value counts. */
   problems: BodyProblem[];
-  /** Where in the text a duplicate field stands, or one that is found to be unknown: only with duplicates, and in JSON. */
+  /** The position in the text of a duplicate or unknown field: only with duplicates, and in JSON. */
   placeOf?: (problem: BodyProblem) => number;
 }
 
@@ -94,8 +94,8 @@ function countColons(text: string): number {
 const literals = ['true', 'false', 'null'];
 
 /**
- * Where a field stands is remembered of so many fields, and of those whose path has so many characters at most: fields
- * below one long key would take the square of the text's length. Of others, only the order of warnings is lost.
+ * Positions are recorded for this many fields, and only for paths of at most this many characters: fields below one
+ * long key would take the square of the text's length. For other fields, only the order of warnings is lost.
  */
 const placesMax = 50_000;
 const placedPathLengthMax = 256;

@@ -1,4 +1,4 @@
-/** A JSON object with one entry per line, of which single entries can be parsed: the rest stays text. */
+/** A JSON object with one entry per line, of which single entries can be parsed while the rest stays text. */
 import { readFileSync } from 'node:fs';
 
 export class LineIndexedFile {

@@ -1,6 +1,6 @@
 /**
- * Who comes to own which field by a create, an update or a patch, and who loses it.
- * Server-side apply, in apply.ts, stands on this.
+ * Which fields a manager gains or loses by a create, an update or a patch. Server-side apply, in apply.ts, builds on
+ * this.
  */
 import type { ManagedFieldsEntry } from '../meta.ts';
 import { type Decoded, decode, isObject, type JsonObject } from './decode.ts';
@@ -21,7 +21,7 @@ import { type SchemaNode, schemaNode } from './schemas.ts';
 import { type Comparison, compareTyped, TypedValueError } from './typed-value.ts';
 import { type WrittenFields, writtenPart } from './written-fields.ts';
 
-/** What one request is about; nobody comes to own what its endpoint does not write. */
+/** The part of an object that a request is about; fields that its endpoint does not write get no owner. */
 export interface FieldOwnership extends WrittenFields {
   /** Name of the definition, or the tree of a custom resource's schema; undefined: nothing is known of its fields. */
   schema: string | SchemaNode | undefined;
@@ -46,7 +46,7 @@ export interface VersionedObject {
   schema: FieldOwnership['schema'];
 }
 
-/** Beyond so many updaters the oldest are put together. */
+/** Beyond this many updaters the oldest are merged. */
 const updatersMax = 10;
 const oldUpdatesManager = 'ancient-changes';
 const unknownManager = 'unknown';
@@ -57,7 +57,7 @@ export function nodeOf({ schema }: Pick<FieldOwnership, 'schema'>): SchemaNode |
 
 const emptyObjects = new WeakMap<SchemaNode, JsonObject>();
 
-/** What a new object is compared with: it has the values that are always there, and nobody owns those. */
+/** What a new object is compared with: values that are always present, and have no owner. */
 export function emptyObjectOf(node: SchemaNode | undefined): JsonObject {
   if (node?.type !== 'object' || node.structName === undefined) return {};
   let empty = emptyObjects.get(node);
@@ -68,7 +68,7 @@ export function emptyObjectOf(node: SchemaNode | undefined): JsonObject {
   return empty;
 }
 
-/** Fields that every object has and nobody owns. */
+/** Fields that every object has, and that have no owner. */
 const strippedFields = setOf(
   ['f:apiVersion'],
   ['f:kind'],
@@ -226,7 +226,10 @@ function entriesBefore(
   return subresource !== '' || (next.metadata as JsonObject).managedFields === entries ? entries : undefined;
 }
 
-/** All that the outcome depends on beside the owners; undefined when it depends on the objects in another version, too. */
+/**
+ * Everything besides the owners that determines the outcome; undefined when that includes the objects in another
+ * version.
+ */
 function updateText(
   comparison: Comparison,
   owners: Ownerships,
@@ -247,7 +250,7 @@ function ownersBefore(live: JsonObject | undefined, next: JsonObject, ownership:
   return owners.size > 0 ? owners : readOrForget(liveEntries);
 }
 
-/** An empty list, or one empty entry: the client wants all ownership forgotten. */
+/** An empty list, or a single empty entry: the client wants all ownership forgotten. */
 function isReset(entries: unknown[]): boolean {
   return (
     entries.length === 0 ||
@@ -255,7 +258,7 @@ function isReset(entries: unknown[]): boolean {
   );
 }
 
-/** Gives the request's manager what `next` changes against `old`, and takes it from the others. */
+/** Makes the request's manager the owner of what differs between `next` and `old`, and removes it from the others. */
 export function recordUpdate(change: ObjectChange, owners: Ownerships, ownership: FieldOwnership): void {
   const takeover = computeTakeover(change, owners, ownership, '');
   const owner = {

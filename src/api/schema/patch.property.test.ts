@@ -18,7 +18,7 @@ const randomPod = () =>
     podNode,
   ) as JsonObject;
 
-/** Items of a merged list that share their key, or have none, cannot be told apart by anybody. */
+/** Items of a merged list that share their key, or have none, are indistinguishable. */
 function withoutSharedKeys(value: unknown, node: SchemaNode | undefined): unknown {
   if (!isObject(value) || !node) return value;
   const out: JsonObject = {};
@@ -39,7 +39,7 @@ function withoutSharedKeys(value: unknown, node: SchemaNode | undefined): unknow
   return out;
 }
 
-/** The merge patch that makes `after` of `before`; neither has nulls. */
+/** The merge patch that turns `before` into `after`; neither has nulls. */
 function mergeDifference(before: JsonObject, after: JsonObject): JsonObject {
   const patch: JsonObject = {};
   for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {

@@ -40,7 +40,7 @@ export function checkPatch(
   if (value === null && format === 'strategic') return { format, patch: {}, problems };
   if (!isObject(value)) {
     const found = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
-    // Nothing at all gets as far as the patch library, which has words of its own.
+    // null reaches the patch library, which has its own message.
     if (format === 'merge' && value === null) throw badRequest('Invalid JSON Patch');
     throw badRequest(
       `${decoding(format)}json: cannot unmarshal ${found} into Go value of type map[string]interface {}`,

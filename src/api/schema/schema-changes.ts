@@ -5,7 +5,7 @@ import { type FieldSet, isEmptySet, type MutableFieldSet, member } from './field
 import type { SchemaNode } from './schemas.ts';
 import { isAtomic } from './typed-value.ts';
 
-/** What has become atomic has one owner as a whole: whoever owned a part of it owns it. Changes `owners`. */
+/** What has become atomic has a single set of owners: those who owned a part of it. Changes `owners`. */
 export function alignWithSchema(owners: Ownerships, node: SchemaNode | undefined): void {
   // The schemas of built-in kinds do not change.
   if (!node || node.structName !== undefined) return;

@@ -40,7 +40,7 @@ export type NodeType =
   | 'microTime'
   | 'quantity'
   | 'intOrString'
-  /** JSON that nobody looks into: raw extensions, field sets, literal values. */
+  /** Opaque JSON: raw extensions, field sets, literal values. */
   | 'any'
   /** `true`, a schema, or a list of schemas or strings: what JSONSchemaProps nests. */
   | 'schemaOr';
@@ -85,9 +85,11 @@ export class SchemaField {
   readonly name: string;
   readonly presence: Presence;
   readonly required: boolean;
-  /** A default that the server fills in; undefined when there is none (a zero value is none, but behind a pointer). */
+  /**
+   * A default that the server fills in; undefined when there is none (a zero value is none, except behind a pointer).
+   */
   readonly default: unknown;
-  /** What stands for the field within the key of a list item that omits it; zero values count here. */
+  /** The value of the field in the key of a list item that omits it; zero values count here. */
   readonly keyDefault: unknown;
   readonly patchMerge: boolean;
   readonly patchReplace: boolean;
@@ -124,7 +126,7 @@ export function schemaNames(): Iterable<string> {
   return schemaFile.keys();
 }
 
-/** A definition as the facts have it; parsed anew with every call. */
+/** A definition as in the schema facts; parsed with every call. */
 export function rawSchema(name: string): RawSchema | undefined {
   return schemaFile.read<RawSchema>(name);
 }
@@ -208,7 +210,7 @@ function buildField(name: string, raw: RawSchema, parent: RawSchema, goField: st
   // Upstream prints an optional port that is not set as 0; here its absence says so, which defaulting relies on.
   const isOptionalPort = !required && presenceCode === 'V' && raw.$ref?.endsWith('.IntOrString') === true;
   const strategies = raw['x-kubernetes-patch-strategy']?.split(',') ?? [];
-  // Behind a pointer a zero value is something else than none.
+  // Behind a pointer, a zero value is not the same as none.
   const isPointer = presenceCodes[presenceCode]?.startsWith('pointer') ?? false;
   return new SchemaField({
     name,

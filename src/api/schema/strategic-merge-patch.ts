@@ -76,7 +76,8 @@ function mergeObjects(original: JsonObject, patch: JsonObject, node: SchemaNode 
     const current = ownValue(original, key);
     if (deletesItems) {
       if (!Array.isArray(given)) throw badRequest(badPrimitiveList);
-      // On a list that is replaced as a whole the directive's list takes its place: recorded of upstream, odd as it is.
+      // In a list that is replaced as a whole, the directive's list takes its place: upstream's recorded behaviour, odd
+      // as it is.
       if (Array.isArray(current)) {
         original[key] = fieldMerge(node, key).merge ? deleteItems(current, given) : given;
       }
@@ -308,7 +309,7 @@ function ranksOf(order: unknown[], mergeKey: string | undefined): Map<unknown, n
   return ranks;
 }
 
-/** What does not fit the object or its schema; upstream gives no reason. */
+/** A patch that does not fit the object or its schema; upstream gives no reason. */
 function cannotMerge(message: string): StatusError {
   return new StatusError(500, '', message);
 }

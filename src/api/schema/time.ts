@@ -24,7 +24,7 @@ let lastTime = '';
 /** As Time fields have it: `2006-01-02T15:04:05Z`. */
 export function formatTime(epochMs: number): string {
   const second = Math.floor(epochMs / 1000);
-  // Most are of the same second as the one before.
+  // Most are in the same second as the one before.
   if (second !== lastSecond) {
     lastTime = `${new Date(second * 1000).toISOString().slice(0, 19)}Z`;
     lastSecond = second;

@@ -36,7 +36,7 @@ function shapeOf(node: Node, value: unknown): Shape {
   return node.type === 'list' ? 'list' : 'object';
 }
 
-/** Whether what a node stands for has one owner as a whole. */
+/** Whether the value at a node has a single set of owners. */
 export function isAtomic(node: SchemaNode): boolean {
   switch (node.type) {
     case 'object':
@@ -157,7 +157,7 @@ class DifferingFields {
     }
   }
 
-  /** Compares what stands at an element; undefined: it is not there (null is). */
+  /** Compares the values at an element; undefined: there is none (unlike null). */
   #compareAt(element: string, old: unknown, next: unknown, node: Node): void {
     if (next === undefined) {
       addChild(this.removed, element, true, fieldsBelow(old, node, 'comparison'));
@@ -284,7 +284,9 @@ function fieldsBelow(value: unknown, node: Node, purpose: 'comparison' | 'owners
   return undefined;
 }
 
-/** Nobody owns an empty map: it says nothing, and is not stored. An empty struct may mean something (`emptyDir: {}`). */
+/**
+ * An empty map has no owner: it has no meaning, and is not stored. An empty struct may mean something (`emptyDir: {}`).
+ */
 function isEmptyStruct(node: Node, value: unknown): boolean {
   return node?.type !== 'map' && isObject(value) && isEmptyObject(value);
 }

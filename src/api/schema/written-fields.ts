@@ -1,4 +1,7 @@
-/** The part of a set of fields that an endpoint writes: through it nobody comes to own, or takes from others, the rest. */
+/**
+ * The part of a set of fields that an endpoint writes: through it, ownership of the rest can be neither gained nor
+ * taken.
+ */
 import {
   type FieldSet,
   matchingFields,

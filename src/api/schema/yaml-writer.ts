@@ -5,7 +5,7 @@
 
 const lineWidth = 80;
 const indentStep = 2;
-/** A longer key stands on a line of its own, after a question mark. */
+/** A longer key is written on a separate line, after a question mark. */
 const simpleKeyBytesMax = 128;
 
 export function formatYaml(value: unknown): string {
@@ -16,7 +16,7 @@ export function formatYaml(value: unknown): string {
 
 interface Place {
   indent: number;
-  /** The first line goes on where the text is, after `- `. */
+  /** The first line continues the present line, after `- `. */
   isInline: boolean;
 }
 
@@ -62,7 +62,7 @@ class Writer {
     this.#string(key, { indent, isKey: true });
     this.#put(':');
     if (isBlock(value)) {
-      // A list stands below its key, not deeper.
+      // A list is written below its key, at the same depth.
       const depth = Array.isArray(value) ? indent : indent + indentStep;
       this.node(value, { indent: depth, isInline: false });
     } else {
@@ -87,7 +87,7 @@ class Writer {
     else this.#put(typeof value === 'number' ? formatNumber(value) : String(value ?? null));
   }
 
-  /** `indent`: of the lines that it goes on in. */
+  /** `indent`: of the continuation lines. */
   #string(text: string, { indent, isKey }: { indent: number; isKey: boolean }): void {
     const style = styleOf(text, isKey);
     if (style === 'plain') this.#folded(text, indent, isKey);
@@ -184,7 +184,7 @@ function canBreakBefore(words: readonly string[], at: number): boolean {
 type Style = 'plain' | 'single' | 'double' | 'literal';
 
 const hasBreak = /[\n\r\u0085\u2028\u2029]/;
-/** What a reader would not see, or see as something else: tabs and what lies beyond the first plane, too. */
+/** Characters that are invisible or ambiguous to readers: tabs and those beyond the first plane, too. */
 const special = /[^\n\r\u0020-\u007e\u0085\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]/u;
 
 function styleOf(text: string, isKey: boolean): Style {
@@ -276,7 +276,7 @@ function formatNumber(value: number): string {
   return `${mantissa}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
 }
 
-/** Digits count as numbers, and letters come after everything else. */
+/** Digits compare as numbers, and letters come after everything else. */
 function compareKeys(left: string, right: string): number {
   const [a, b] = [[...left], [...right]];
   let inDigits = false;

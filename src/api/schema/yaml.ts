@@ -42,7 +42,7 @@ const integerTag = defineScalarTag(intYaml11Tag.tagName, {
   },
 });
 
-/** Dates, sets and the like are plain strings and maps to upstream. */
+/** Upstream treats values such as dates and sets as plain strings and maps. */
 const schema = new Schema([
   ...FAILSAFE_SCHEMA.tags,
   nullYaml11Tag,
@@ -53,21 +53,23 @@ const schema = new Schema([
 ]);
 
 /**
- * The first document of the text. A key that stands twice is a problem; the last value counts.
+ * The first document of the text. A duplicate key is a problem; its last value counts.
  * @throws {YamlError} `yaml: line 1: …`
  */
 export function parseYaml(text: string): ParsedText {
   return parseAsJson(text) ?? parseAsYaml(firstDocument(text));
 }
 
-/** As {@link parseYaml}, where a key that stands twice is an error too. @throws {YamlError} */
+/** As {@link parseYaml}, where a duplicate key is an error, too. @throws {YamlError} */
 export function parseYamlStrictly(text: string): unknown {
   const { value, problems } = parseYaml(text);
   if (problems[0] !== undefined) throw new YamlError(`yaml: ${problemText(problems[0])}`);
   return value;
 }
 
-/** Undefined: it is none. JSON is YAML, and what kubectl applies is JSON: its own parser is a hundred times faster. */
+/**
+ * Undefined: it is not JSON. JSON is YAML, and what kubectl applies is JSON: its own parser is a hundred times faster.
+ */
 export function parseAsJson(text: string): ParsedText | undefined {
   if (!/^\s*\{/.test(text)) return undefined;
   try {
@@ -127,7 +129,7 @@ function repeatedKey({ mark }: YAMLException, text: string): RepeatedKey {
   };
 }
 
-/** Upstream's words for the mistakes that people make. */
+/** Upstream's messages for common mistakes. */
 const errorTexts: [RegExp, string][] = [
   [/^bad indentation of a mapping entry/, 'mapping values are not allowed in this context'],
   [

@@ -16,7 +16,7 @@ export const csiNodeKind = defineKind(CSINode, {
   requiresVersionOnUpdate: true,
   columns: [nameColumn, countColumn('Drivers', ({ spec }) => spec?.drivers?.length ?? 0), ageColumn],
   defaults({ spec }) {
-    // A required list that nobody gave is shown as null.
+    // A required list that is missing is shown as null.
     for (const driver of (spec?.drivers ?? []) as { topologyKeys?: unknown }[])
       if (driver.topologyKeys === undefined) driver.topologyKeys = null;
   },

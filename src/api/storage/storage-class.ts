@@ -67,7 +67,7 @@ export const storageClassKind = defineKind(StorageClass, {
 
 type Topologies = NonNullable<StorageClass['allowedTopologies']>;
 
-/** No two terms say the same, no key stands twice in one, and no value with one key. */
+/** No two terms are equal, no key is duplicated within one, and no value within a key. */
 function* validateTopologies(terms: Topologies): FieldErrors {
   /** How often a term was there, by what it says. */
   const seen = new Map<string, number>();
@@ -101,7 +101,7 @@ function* validateTopology({ key, values }: Topology, field: string): FieldError
   yield* invalidFor(`${field}.key`, key, qualifiedNameProblems(key));
 }
 
-/** The name of whoever makes the volumes. */
+/** The name of the provisioner. */
 export function* validateProvisioner(provisioner: string | undefined, field: string): FieldErrors {
   if (!provisioner) yield required(field);
   else yield* invalidFor(field, provisioner, qualifiedNameProblems(provisioner.toLowerCase()));

@@ -4,8 +4,8 @@ import { cloneJson, ownValue } from '../schema/json-value.ts';
 import { isJsonObject, itemSchema, type JsonObject, type StructuralSchema } from './schema.ts';
 
 /**
- * Changes `value`. A null where the schema allows none is as good as nothing: it is replaced by the default,
- * or dropped when there is none.
+ * Changes `value`. A null where the schema allows none counts as absent: it is replaced by the default, or dropped when
+ * there is none.
  */
 export function applyStructuralDefaults(schema: StructuralSchema, value: unknown): void {
   if (Array.isArray(value)) {
@@ -27,7 +27,7 @@ export function applyStructuralDefaults(schema: StructuralSchema, value: unknown
 
 function fillProperties(schema: StructuralSchema, object: JsonObject): void {
   for (const [key, property] of Object.entries(schema.properties ?? {})) {
-    // A schema may name a field `__proto__` or `constructor`: what every object inherits is no value of it.
+    // A schema may name a field `__proto__` or `constructor`: inherited properties are no values of it.
     const given = ownValue(object, key);
     const isAbsent = given === undefined || (given === null && !property.nullable);
     if (isAbsent && property.default !== undefined) setKey(object, key, cloneJson(property.default));

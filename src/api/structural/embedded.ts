@@ -65,7 +65,7 @@ function* embeddedResources(
 }
 
 /**
- * Gives every embedded resource the metadata that metadata can be. Returns the paths of what it dropped, sorted.
+ * Reduces the metadata of every embedded resource to valid fields. Returns the paths of what it dropped, sorted.
  * @throws {DecodeError} when a value has a type that metadata, kind or API version cannot have.
  */
 export function decodeEmbedded(schema: StructuralSchema, object: JsonObject): string[] {

@@ -23,7 +23,7 @@ export function pruneResource(schema: StructuralSchema, object: JsonObject): str
   return removed;
 }
 
-/** Changes `value`, which stands at `path`; adds the paths of what was removed. */
+/** Changes `value`, whose path is `path`; adds the paths of what was removed. */
 export function pruneValue(
   schema: StructuralSchema,
   value: unknown,

@@ -4,7 +4,7 @@ import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
 /** One node; `items` and `additionalProperties` are single schemas here (structural schemas allow no arrays of them). */
 export type StructuralSchema = JSONSchemaProps;
 
-/** What stands at a key of an object; undefined when the schema does not know the key. */
+/** The schema for a key of an object; undefined when the key is unknown. */
 export function propertySchema(schema: StructuralSchema, key: string): StructuralSchema | undefined {
   const { properties } = schema;
   if (properties && Object.hasOwn(properties, key)) return properties[key];

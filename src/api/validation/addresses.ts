@@ -1,4 +1,4 @@
-/** IP addresses and ranges: parsing, and what is wrong with one. */
+/** Parsing and validation of IP addresses and ranges. */
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { invalidValue } from '../field-error.ts';
 import { type Errors, noErrors } from './fields.ts';
@@ -114,7 +114,7 @@ export function* rangeWarnings(value: string, field: string): Iterable<string> {
     yield `${field}: IPv6 CIDR value ${JSON.stringify(value)} should be in RFC 5952 canonical format ("${network}")`;
 }
 
-/** Of a byte of which this many leading bits count. */
+/** The mask of a byte with this many leading bits. */
 function maskOf(bits: number): number {
   return bits >= 8 ? 0xff : bits <= 0 ? 0 : (0xff << (8 - bits)) & 0xff;
 }

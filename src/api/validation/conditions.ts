@@ -1,4 +1,4 @@
-/** Validation of conditions as newer kinds have them: of a type, with a reason in one word and the time of their change. */
+/** Validation of conditions in newer kinds: with a type, a one-word reason and the time of their change. */
 import {
   duplicate,
   type FieldErrors,

@@ -1,4 +1,4 @@
-/** Checks of one field that many kinds share. Each gives its errors; an empty list costs nothing. */
+/** Checks of single fields that many kinds share. Each returns its errors; an empty list costs nothing. */
 import { type InnerTypeText, innerForm } from '../error-value.ts';
 import {
   type FieldError,
@@ -107,7 +107,7 @@ export function atMost100Percent(value: number | string | undefined, field: stri
 
 /** The number that an int-or-percent amounts to when it is 0 or `0%`, for rules about zero. */
 export function isZeroIntOrPercent(value: number | string | undefined): boolean {
-  // What is neither counts as nothing.
+  // Anything else counts as absent.
   if (typeof value === 'string') return !/^[0-9]+%$/.test(value) || Number.parseInt(value, 10) === 0;
   return (value ?? 0) === 0;
 }

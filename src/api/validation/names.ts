@@ -1,6 +1,6 @@
 /**
- * What is wrong with a name, a label, a key: the rules that all kinds share, in Kubernetes' words.
- * Each function gives the list of problems, empty when the value is good.
+ * Validation of names, labels and keys: the rules that all kinds share, in Kubernetes' words. Each function returns the
+ * list of problems, empty when the value is valid.
  */
 
 type Problems = readonly string[];
@@ -109,10 +109,10 @@ export function lengthProblem(max: number, unit: 'bytes' | 'characters' = 'chara
 
 interface NameRule {
   lengthMax: number;
-  /** In which upstream's message gives the length. */
+  /** The unit of the length in upstream's message. */
   unit?: 'bytes';
   pattern: RegExp;
-  /** What the pattern asks, in upstream's words. */
+  /** What the pattern requires, in upstream's words. */
   message: string;
 }
 
@@ -167,7 +167,7 @@ export function wildcardSubdomainProblems(value: string): Problems {
   return problemsBy(wildcardSubdomain, value);
 }
 
-/** One word, or several with commas and colons: why a condition is as it is. */
+/** One word, or several with commas and colons: the reason of a condition. */
 export function conditionReasonProblems(value: string): Problems {
   return reasonRegExp.test(value) ? none : [reasonMessage];
 }
@@ -249,7 +249,7 @@ export function portNameProblems(value: string): Problems {
   return problems;
 }
 
-/** A name that stands in a URL path as it is (RBAC kinds). */
+/** A name that is used literally in a URL path (RBAC kinds). */
 export function pathSegmentProblems(value: string): Problems {
   if (value === '.') return ["may not be '.'"];
   if (value === '..') return ["may not be '..'"];

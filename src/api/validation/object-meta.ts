@@ -27,7 +27,7 @@ export function* validateObjectMeta(
 ): FieldErrors {
   const validateName = rules.validateName ?? validateSubdomainName;
   if (meta.generateName)
-    // A generated name goes on behind the prefix, so that a dash at its end does no harm.
+    // A generated name continues after the prefix, so a dash at its end does no harm.
     yield* validateName(meta.generateName.replace(/-$/, 'a'), `${field}.generateName`);
   if (!meta.name) yield required(`${field}.name`, 'name or generateName is required');
   else yield* validateName(meta.name, `${field}.name`);
@@ -55,7 +55,7 @@ export function* validateAnnotations(
   if (sizeBytes > annotationsSizeMaxBytes) yield tooLong(field, annotationsSizeMaxBytes);
 }
 
-/** What an object made from a template has of its own; upstream spells them so. */
+/** The identity of an object created from a template; spelled as upstream does. */
 const notOfTemplates = [
   ['name', 'name'],
   ['generateName', 'generateName'],
@@ -72,7 +72,7 @@ const notOfTemplates = [
   ['managedFields', 'managedFields'],
 ] as const;
 
-/** Of the metadata within a template: annotations and labels, and nothing else. */
+/** For the metadata within a template: annotations and labels only. */
 export function* validateTemplateMeta(meta: Partial<ObjectMeta> = {}, field: string): FieldErrors {
   yield* validateAnnotations(meta.annotations, `${field}.annotations`);
   yield* validateLabels(meta.labels, `${field}.labels`);

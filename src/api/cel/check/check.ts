@@ -1,4 +1,4 @@
-/** Finds the type of an expression, and what in it cannot be, in the words of upstream's compiler. */
+/** Determines the type of an expression, and its errors, in the words of upstream's compiler. */
 import { RE2JS, RE2JSSyntaxException } from 're2js';
 import { declarations } from './declarations.ts';
 import { parseExpression } from './parse.ts';
@@ -258,7 +258,7 @@ class Checker {
     return bool;
   }
 
-  /** What the call gives: anything, when several overloads fit that give different types. */
+  /** The result type of the call: `dyn` when several overloads with different results fit. */
   #resolved(overloads: readonly Overload[], args: readonly CelType[]): CelType | undefined {
     let result: CelType | undefined;
     let bound: Bindings | undefined;

@@ -42,7 +42,7 @@ export function typeOfNode(node: SchemaNode, name: string): CelType | undefined 
   }
 }
 
-/** Definitions may hold themselves: what a field is gets found out when somebody names it. */
+/** Definitions may be recursive: a field's type is determined when it is used. */
 function objectType(node: SchemaNode, name: string): CelType {
   let names: Map<string, string> | undefined;
   return {

@@ -112,7 +112,7 @@ class Parser {
     throw stop;
   }
 
-  /** `follows`: whether the token can stand after the one that is missing. */
+  /** `follows`: whether the token can follow the one that is missing. */
   #expect(text: string, shown: string, follows: (token: Token) => boolean): void {
     if (this.#take(text)) return;
     const { text: found } = this.#token;
@@ -282,7 +282,7 @@ class Parser {
     return { op: 'object', at, name: nameOf(type), fields };
   }
 
-  /** A call, or what a macro makes of it. */
+  /** A call, or the expansion of a macro. */
   #macro(name: string, at: number, of: Tree | undefined, args: Tree[]): Tree {
     if (name === 'has' && !of && args.length === 1) {
       const [arg] = args as [Tree];

@@ -8,7 +8,7 @@ import {
 import { escapeName } from '../values.ts';
 import { bool, type CelType, dyn, int, listOf, mapOf, string } from './types.ts';
 
-/** What a rule sees of metadata, besides what the schema says of it. */
+/** The fields of metadata that a rule sees, besides those in the schema. */
 const metadataFields = new Map<string, CelType>([
   ['name', string],
   ['generateName', string],
@@ -68,7 +68,7 @@ function typeOfObject(
     const type = typeOfSchema(property, `${name}.${key}`);
     if (!type) continue;
     fields.set(escapeName(key), type);
-    // Words that CEL keeps for itself may stand behind a dot as they are.
+    // CEL's reserved words may follow a dot unescaped.
     if (/^[A-Za-z_]\w*$/.test(key) && !key.includes('__')) fields.set(key, type);
   }
   return { kind: 'object', name, field: (field) => fields.get(field) };

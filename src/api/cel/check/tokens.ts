@@ -1,4 +1,4 @@
-/** The tokens of an expression, with the errors of whatever is none. */
+/** The tokens of an expression, with errors for what is not one. */
 
 export type TokenKind =
   | 'IDENTIFIER'
@@ -18,7 +18,7 @@ export interface Token {
   at: number;
 }
 
-/** What is wrong, and where in the source. */
+/** The error, and its position in the source. */
 export interface Problem {
   at: number;
   text: string;

@@ -1,4 +1,4 @@
-/** Kubernetes' named formats: `format.dns1123Label().validate(text)` gives the problems, or none. */
+/** Kubernetes' named formats: `format.dns1123Label().validate(text)` returns the problems, or none. */
 import type { Environment } from '@marcbachmann/cel-js';
 import { matchesFormat } from '../../structural/formats.ts';
 import {

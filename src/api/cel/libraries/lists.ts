@@ -51,7 +51,7 @@ export function registerLists(environment: Environment, optional: (value: unknow
     });
 }
 
-/** The list, of which all items are looked at. */
+/** The list, all of whose items are visited. */
 function spent(list: List): List {
   spendItems(list.length);
   return list;

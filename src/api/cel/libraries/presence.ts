@@ -1,6 +1,6 @@
 /**
- * `has()` of a field that stands behind an index or a call: `has(self.list[0].field)`. The library's own macro knows
- * fields of fields only and cannot be replaced, so such expressions are read with this one in its place.
+ * `has()` of a field behind an index or a call: `has(self.list[0].field)`. The library's own macro supports only fields
+ * of fields and cannot be replaced, so such expressions are rewritten to use this one.
  */
 import type { Environment } from '@marcbachmann/cel-js';
 
@@ -46,7 +46,7 @@ export function registerPresence(environment: Environment): void {
   environment.registerFunction(`${presence}(ast): bool`, expand as never);
 }
 
-/** String literals, which stay as they are, and the name of the macro. */
+/** String literals, which are left alone, and the name of the macro. */
 const literalOrHas =
   /([rR]?"""[\s\S]*?"""|[rR]?'''[\s\S]*?'''|[rR]?"(?:\\.|[^"\\])*"|[rR]?'(?:\\.|[^'\\])*')|(?<![\w.])has(?=\s*\()/g;
 

@@ -9,7 +9,7 @@ import {
   tryParseQuantity,
 } from '../../quantity.ts';
 
-/** CEL tells values apart by their class. */
+/** CEL distinguishes values by their class. */
 class Amount {
   readonly quantity: Quantity;
   constructor(quantity: Quantity) {
@@ -17,7 +17,7 @@ class Amount {
   }
 }
 
-/** What `quantity(text)` gives, for variables that hold quantities. @throws Error when it is none */
+/** The result of `quantity(text)`, for variables that hold quantities. @throws Error when it is invalid */
 export function celQuantity(text: string): unknown {
   return new Amount(parseQuantity(text));
 }

@@ -14,7 +14,7 @@ class Semver {
   }
 }
 
-/** What `semver(text)` gives, for variables that hold versions. @throws Error when it is none */
+/** The result of `semver(text)`, for variables that hold versions. @throws Error when it is invalid */
 export function celSemver(text: string): unknown {
   return new Semver(text);
 }
@@ -50,7 +50,7 @@ function compare(left: Semver, right: Semver): number {
   return Math.sign(a.length - b.length);
 }
 
-/** Numbers by value and before words, words by their letters. */
+/** Numbers by value, before words; words alphabetically. */
 function comparePart(a: string, b: string): number {
   const [isNumberA, isNumberB] = [/^\d+$/.test(a), /^\d+$/.test(b)];
   if (isNumberA && isNumberB) return a.length - b.length || (a < b ? -1 : Number(a > b));

@@ -99,7 +99,7 @@ function policyForRules(field: string): FieldError {
 const restartRulesMax = 20;
 const exitCodesMax = 255;
 
-/** A container's own policy, and the rules that it has beside one. */
+/** A container's own policy, and its additional rules. */
 function* validateRestarts({ restartPolicy, restartPolicyRules }: Container, field: string): FieldErrors {
   const rules = restartPolicyRules ?? [];
   if (restartPolicy === undefined) {
@@ -214,7 +214,7 @@ function* validateContainer(
 const resizableResources = ['cpu', 'memory'];
 const resizePolicies = ['NotRequired', 'RestartContainer'];
 
-/** Upstream names the list, not the item, but for what stands twice. */
+/** Upstream names the list, not the item, except for duplicates. */
 function* validateResizePolicy(
   { resizePolicy }: Pick<Container, 'resizePolicy'>,
   spec: PodSpec,
@@ -245,7 +245,7 @@ export function* validateClaimUse(
   const known = new Set(names);
   const choice = names.length === 0 ? ' which is empty' : `: ${names.join(', ')}`;
   const used = new Set<string>();
-  /** Claims of which single requests are used. */
+  /** Claims of which individual requests are used. */
   const usedInPart = new Set<string>();
   for (const [index, { name, request }] of (resources?.claims ?? []).entries()) {
     const path = `${field}[${index}]`;

@@ -14,7 +14,7 @@ import { headerNameProblems } from '../../validation/names.ts';
 type Handler = Probe & LifecycleHandler;
 const schemes = ['HTTP', 'HTTPS'];
 
-/** Upstream's order: the second one that is set is the one too many. */
+/** In upstream's order: the second one that is set is reported as superfluous. */
 const handlerTypes = ['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'] as const;
 
 function* validateHandler(handler: Handler, graceSeconds: number | undefined, field: string): FieldErrors {

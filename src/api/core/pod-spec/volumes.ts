@@ -22,7 +22,7 @@ import type { PodVolumes } from './mounts.ts';
 import { fileMode, localDescendingPath, localNonReservedPath } from './paths.ts';
 import { validateFieldRef, validateResourceFieldRef, volumeFieldPaths } from './references.ts';
 
-/** What is wrong with the volumes of a pod, and those with which nothing is: containers can use these only. */
+/** The errors of a pod's volumes, and the valid volumes: containers can use only these. */
 export function checkVolumes(
   volumes: Volume[] | undefined,
   field: string,

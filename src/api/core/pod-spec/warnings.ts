@@ -1,4 +1,4 @@
-/** What is accepted in a pod spec and yet worth a word: clients show these as warnings. */
+/** What is accepted in a pod spec but deserves a warning, which clients print. */
 import { tryParseQuantity } from '../../quantity.ts';
 import type { Container, PodAffinity, PodSpec, PodTemplateSpec, Volume } from '../../types/core-v1.gen.ts';
 import { semanticEqual } from '../../validation/equality.ts';
@@ -34,7 +34,7 @@ const oldAnnotations: Readonly<Record<string, string>> = {
     'non-functional in v1.16+; use the "priorityClassName" field instead',
 };
 
-/** Of a template that is new or was changed. `field`: where the template stands, e.g. `spec.template`. */
+/** For a template that is new or was changed. `field`: the path of the template, e.g. `spec.template`. */
 export function* templateWarnings(
   template: PodTemplateSpec | undefined,
   old: PodTemplateSpec | undefined,
@@ -44,7 +44,7 @@ export function* templateWarnings(
   yield* podWarnings({ metadata: template.metadata, spec: template.spec }, `${field}.`);
 }
 
-/** `prefix`: what stands before `spec` and `metadata` in paths. */
+/** `prefix`: precedes `spec` and `metadata` in paths. */
 export function* podWarnings(
   pod: { metadata?: { annotations?: Record<string, string> } | undefined; spec: PodSpec },
   prefix = '',

@@ -1,4 +1,4 @@
-/** The columns of pods: above all the one word that sums up what a pod is doing. */
+/** The columns of pods: above all the single word that sums up the state of a pod. */
 import { ageColumn, ageSince, column, countColumn, nameColumn, wideColumn } from '../../columns.ts';
 import type { Column } from '../../kind.ts';
 import type { ContainerStatus, Pod, PodStatus } from '../../types/core-v1.gen.ts';
@@ -82,7 +82,7 @@ function summarizeContainers(status: PodStatus, summary: PodSummary): void {
       summary.ready++;
     }
   }
-  // One container is done while another goes on.
+  // One container has completed while another still runs.
   if (summary.reason === 'Completed' && hasRunning)
     summary.reason = hasCondition(status, 'Ready', 'True') ? 'Running' : 'NotReady';
 }

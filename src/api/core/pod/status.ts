@@ -32,7 +32,7 @@ const specLists = {
 const idMax = 2147483647;
 const messageMax = 1024;
 
-/** Pods' statuses are written more often than anything else: of what is not there, nothing is asked. */
+/** Pod statuses are written more often than anything else: absent parts are skipped. */
 export function* validatePodStatusUpdate(pod: Pod, old: Pod): FieldErrors {
   const [status, before] = [pod.status ?? {}, old.status ?? {}];
   if (status.conditions) yield* validateConditions(status.conditions);
@@ -106,7 +106,7 @@ function restartsAll({ initContainers, containers }: PodSpec): boolean {
   );
 }
 
-/** By the container's own rules and policy, else by the pod's. */
+/** By the container's own rules and policy, or else by the pod's. */
 function shouldRestart(container: Container, spec: PodSpec, exitCode: number): boolean {
   if (container.restartPolicy !== undefined) {
     const rule = container.restartPolicyRules?.find(({ exitCodes }) => {

@@ -96,7 +96,7 @@ function isGated({ schedulingGates }: PodSpec): boolean {
   return (schedulingGates?.length ?? 0) > 0;
 }
 
-/** Which other pods a pod wants to be near to may not change, gated or not. */
+/** Pod affinity may not change, gated or not. */
 function restoreNodeAffinity(spec: PodSpec, old: PodSpec): void {
   const { nodeAffinity: _, ...others } = spec.affinity ?? {};
   const before = old.affinity?.nodeAffinity;

@@ -1,6 +1,6 @@
 /**
  * Addresses and address families of a Service. They are validated before anything is allocated, so that their errors
- * are reported alone, and once more with all others.
+ * are reported alone, and again with all others.
  */
 import { isIP, isIPv6 } from 'node:net';
 import { duplicate, type FieldError, type FieldErrors, invalidValue, required } from '../../field-error.ts';
@@ -60,7 +60,7 @@ function* validateFamiliesOfAddresses({ ipFamilies }: ServiceSpec, addresses: st
   }
 }
 
-/** Why nothing can be allocated for the Service: what is wrong with its addresses, or what a cluster of IPv4 lacks. */
+/** Why nothing can be allocated for the Service: errors in its addresses, or what an IPv4 cluster lacks. */
 export function unallocatable({ spec }: Service): FieldError[] {
   if (!spec || !needsClusterIp(spec)) return [];
   const wrong = [...validateServiceAddresses(spec)];
@@ -89,7 +89,7 @@ function* validateForOneFamily(spec: ServiceSpec): FieldErrors {
         spec.clusterIPs,
         'IPv6 is not configured on this cluster',
       );
-  // Whoever writes the endpoints of a headless Service without a selector may do so in both families.
+  // Endpoints of a headless Service without a selector may be written in both families.
   if (headless && Object.keys(spec.selector ?? {}).length === 0) return;
   if (policy === 'RequireDualStack')
     yield invalidValue(

@@ -27,7 +27,7 @@ export function carryOverAllocated(service: Service, old: Service): void {
     if (!spec.clusterIP && before.clusterIP) spec.clusterIP = before.clusterIP;
     if (!spec.clusterIPs?.length && spec.clusterIP === before.clusterIP && before.clusterIPs)
       spec.clusterIPs = before.clusterIPs;
-    // Who changes the one field alone means both: what is wrong is the change, not that the two differ.
+    // A change of the one field means both: the error is the change, not that the two differ.
     if (spec.clusterIP !== before.clusterIP && semanticEqual(spec.clusterIPs, before.clusterIPs))
       spec.clusterIPs = [spec.clusterIP!];
     if (!spec.ipFamilies?.length && before.ipFamilies && spec.ipFamilyPolicy === undefined) {

@@ -107,7 +107,7 @@ function* validatePortNumbers(ports: ServicePort[], { type }: ServiceSpec): Fiel
   for (const [index, { protocol, port }] of ports.entries()) {
     const key = `${protocol}/${port}`;
     if (endpoints.has(key))
-      // Upstream shows a port of which it knows only these.
+      // Upstream prints a port of which it knows only these fields.
       yield duplicate(`spec.ports[${index}]`, innerForm('core.ServicePort', { protocol, port }));
     endpoints.add(key);
   }
@@ -204,7 +204,7 @@ export function* validateServiceUpdate(service: Service, old: Service): FieldErr
     spec.loadBalancerClass !== before.loadBalancerClass
   )
     yield invalidValue('spec.loadBalancerClass', spec.loadBalancerClass ?? null, 'may not change once set');
-  // Upstream reports it for the change, and once more for the whole object.
+  // Upstream reports it for the change, and again for the whole object.
   yield* validateBalancerClass(spec);
   if (
     needsHealthCheckPort(before) &&
