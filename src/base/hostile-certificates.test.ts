@@ -1,5 +1,8 @@
+import 'reflect-metadata';
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
+import * as x509 from '@peculiar/x509';
 import { createAuthority, createSigningRequest, parseSigningRequest, signRequest } from './pki.ts';
 import { seededRandom } from './random.ts';
 
@@ -60,4 +63,31 @@ test('what is no request at all is refused, by those who read and by those who s
     await assert.rejects(parseSigningRequest(text), text.slice(0, 60));
     await assert.rejects(signRequest(authority, text, options), text.slice(0, 60));
   }
+});
+
+test('a certificate has the subject that was examined, and no other meaning of its text', async () => {
+  const authority = await createAuthority('test');
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const requestOf = async (name: x509.JsonName) =>
+    (
+      await x509.Pkcs10CertificateRequestGenerator.create({ name, keys, signingAlgorithm: algorithm })
+    ).toString('pem');
+  // In a name written as text, this stands for the bytes of a string: `system:masters`.
+  const hidden = `#0c0e${Buffer.from('system:masters').toString('hex')}`;
+  const literally = (text: string) => ({ utf8String: text }) as unknown as string;
+  const request = await requestOf([{ O: [literally(hidden)] }, { CN: ['ann'] }]);
+  assert.deepEqual((await parseSigningRequest(request)).organizations, [hidden]);
+  const certificate = await signRequest(authority, request, {
+    usages: ['client'],
+    keyUsages: ['digital signature'],
+    notBefore: new Date(),
+    notAfter: new Date(Date.now() + 60_000),
+  });
+  const { subject } = new X509Certificate(certificate).toLegacyObject();
+  assert.deepEqual({ ...subject }, { O: hidden, CN: 'ann' });
+
+  const names = ['system:node:a', 'system:node:b'];
+  for (const name of [names.map((CN) => ({ CN: [CN] })), [{ CN: names }]])
+    await assert.rejects(parseSigningRequest(await requestOf(name)), /more than one common name/);
 });

@@ -112,7 +112,7 @@ export async function reissueCertificate(
   const purposes = certificate.getExtension(x509.ExtendedKeyUsageExtension)?.usages ?? [];
   const keys = await generateKeys();
   const cert = await sign(authority, {
-    subject: certificate.subjectName.toJSON(),
+    subject: certificate.subjectName,
     publicKey: keys.publicKey,
     usages: (['server', 'client'] as const).filter((usage) => purposes.includes(usageOids[usage])),
     alternativeNames: alternativeNamesOf(certificate),
@@ -155,8 +155,11 @@ export async function parseSigningRequest(request: string): Promise<ParsedSignin
   if (!(await parsed.verify())) throw new Error('the request is not signed by its own key');
   const names = alternativeNamesOf(parsed);
   const valuesOf = (type: string) => names.filter((name) => name.type === type).map((name) => name.value);
+  const [commonName = '', ...others] = parsed.subjectName.getField('CN');
+  // Readers differ in which of several they take for the name.
+  if (others.length > 0) throw new Error('the subject of the request has more than one common name');
   return {
-    commonName: parsed.subjectName.getField('CN')[0] ?? '',
+    commonName,
     organizations: parsed.subjectName.getField('O'),
     dnsNames: valuesOf('dns'),
     ipAddresses: valuesOf('ip'),
@@ -173,7 +176,7 @@ export async function signRequest(
 ): Promise<string> {
   const parsed = new x509.Pkcs10CertificateRequest(request);
   return await sign(authority, {
-    subject: parsed.subjectName.toJSON(),
+    subject: parsed.subjectName,
     publicKey: await parsed.publicKey.export(),
     usages: options.usages,
     keyUsages: options.keyUsages,
@@ -202,7 +205,8 @@ export function authorityPin(cert: string): string {
 async function sign(
   authority: CertificatePair,
   leaf: {
-    subject: x509.JsonName;
+    /** One that was read is passed on as it is: as text, a value that begins with `#` would come to mean another. */
+    subject: x509.JsonName | x509.Name;
     publicKey: webcrypto.CryptoKey;
     usages: readonly ('server' | 'client')[];
     keyUsages?: readonly string[];
@@ -215,7 +219,7 @@ async function sign(
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: randomSerialNumber(),
     subject: leaf.subject,
-    issuer: issuer.subjectName.toJSON(),
+    issuer: issuer.subjectName,
     notBefore: leaf.notBefore,
     notAfter: leaf.notAfter,
     publicKey: leaf.publicKey,
