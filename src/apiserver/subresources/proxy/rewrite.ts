@@ -39,7 +39,8 @@ export function rewriteHtml(html: string, prefix: string, host: string): string 
     const names = linkAttributes[element.toLowerCase()];
     if (!names) return whole;
     const rewritten = attributes.replace(
-      /([a-zA-Z-]+)(\s*=\s*)("[^"]*"|'[^']*'|[^\s"'>]+)/g,
+      // A name begins at its first letter: a long one without a value is looked at once, not from each of its letters.
+      /(?<![a-zA-Z-])([a-zA-Z-]+)(\s*=\s*)("[^"]*"|'[^']*'|[^\s"'>]+)/g,
       (attribute, name: string, equals: string, value: string) => {
         if (!names.includes(name.toLowerCase())) return attribute;
         return `${name}${equals}"${rewriteLink(unquoted(value), prefix, host)}"`;
