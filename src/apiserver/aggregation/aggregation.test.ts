@@ -19,6 +19,8 @@ let client: Client;
 let backend: Server;
 let caBundle: string;
 const metrics = new MetricsRegistry();
+/** What it says that it serves. */
+let served: unknown;
 let seen: { method: string; url: string; user: unknown; groups: unknown; body: string }[] = [];
 
 before(async () => {
@@ -37,7 +39,7 @@ before(async () => {
       const { method = '', url = '', headers } = request;
       const body = Buffer.concat(chunks).toString();
       seen.push({ method, url, user: headers['x-remote-user'], groups: headers['x-remote-group'], body });
-      const resources = [
+      served ??= [
         {
           name: 'flunders',
           singularName: 'flunder',
@@ -48,7 +50,7 @@ before(async () => {
       ];
       const answer = url.startsWith('/apis/wardle.example.com/v1/')
         ? { kind: 'FlunderList', apiVersion: 'wardle.example.com/v1', metadata: {}, items: [] }
-        : { kind: 'APIResourceList', groupVersion: 'wardle.example.com/v1', resources };
+        : { kind: 'APIResourceList', groupVersion: 'wardle.example.com/v1', resources: served };
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
     });
   }).listen(0, '127.0.0.1');
@@ -126,6 +128,18 @@ test('once its endpoints are there it is asked, discovered, and given requests w
     ],
   );
   assert.deepEqual(JSON.parse(post!.body), { kind: 'Flunder' });
+});
+
+test('a server that lists nonsense is not available, and nobody else’s discovery suffers from it', async () => {
+  const good = served;
+  for (const nonsense of [{}, [null], [{ name: 'flunders' }], [{ name: 1, kind: 'F', verbs: ['get'] }]]) {
+    served = nonsense;
+    assert.equal(await availabilityOf('v1.wardle.example.com', 'False'), 'FailedDiscoveryCheck');
+    const { groups } = await client.raw<{ groups: { name: string }[] }>('GET', '/apis');
+    assert.ok(groups.some(({ name }) => name === 'apps'));
+    served = good;
+    assert.equal(await availabilityOf('v1.wardle.example.com', 'True'), 'Passed');
+  }
 });
 
 test('a server that was there and then not is counted once, with the reason', async () => {

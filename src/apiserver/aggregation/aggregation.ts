@@ -72,12 +72,14 @@ export class Aggregation {
   }
 
   start(): void {
-    const { clock, signal } = this.#options;
+    const { clock, logger, signal } = this.#options;
     const tick = () => {
       if (signal.aborted) return;
-      this.#probing ??= this.#probeAll().finally(() => {
-        this.#probing = undefined;
-      });
+      this.#probing ??= this.#probeAll()
+        .catch((error: unknown) => logger.warn('aggregated API servers could not be looked at', { error }))
+        .finally(() => {
+          this.#probing = undefined;
+        });
       clock.after(probeIntervalMs, tick);
     };
     tick();
@@ -171,14 +173,35 @@ export class Aggregation {
         chunks.push(chunk);
       }
       if (answer.statusCode !== 200) throw new Error(`bad status from ${path}: ${answer.statusCode}`);
-      const list = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { resources?: ListedResource[] };
-      this.#resources.set(service.metadata.name, list.resources ?? []);
+      this.#resources.set(service.metadata.name, readResources(Buffer.concat(chunks).toString('utf8')));
       return passed;
     } catch (error) {
       const why = messageOf(error);
       return unavailable('FailedDiscoveryCheck', `failing or missing response from ${path}: ${why}`);
     }
   }
+}
+
+/** Of what another server says: a list of another form would be an error in everybody's discovery. @throws Error */
+function readResources(text: string): ListedResource[] {
+  const { resources } = (JSON.parse(text) ?? {}) as { resources?: unknown };
+  const listed = resources ?? [];
+  if (!Array.isArray(listed) || !listed.every(isListedResource))
+    throw new Error('the answer is no list of resources');
+  return listed;
+}
+
+function isListedResource(value: unknown): value is ListedResource {
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, singularName, kind, verbs, shortNames, categories } = value as Record<string, unknown>;
+  const isText = (each: unknown) => typeof each === 'string';
+  const isList = (list: unknown) => Array.isArray(list) && list.every(isText);
+  return (
+    [name, kind].every(isText) &&
+    isList(verbs) &&
+    isText(singularName ?? '') &&
+    [shortNames, categories].every((list) => isList(list ?? []))
+  );
 }
 
 function isTopLevel({ name }: ListedResource): boolean {
