@@ -206,7 +206,7 @@ export class ApiServerParts {
       flowControl: this.flowControl,
       identities: new IdentityMetrics(metrics, clock),
       requestTimeoutMs,
-      audit: audit && new AuditLog({ ...audit, clock, metrics }),
+      audit: audit && new AuditLog({ ...audit, clock, metrics, logger: this.#logger }),
       clock,
       random,
       logger: this.#logger,

@@ -4,6 +4,7 @@ import { formatMicroTime } from '../../api/schema/time.ts';
 import { internalError, StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import { parseExactJson } from '../../base/exact-json.ts';
+import type { Logger } from '../../base/logger.ts';
 import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
 import { isLongRunning } from '../http/deadline.ts';
 import { encodeList } from '../http/encode.ts';
@@ -16,6 +17,7 @@ export interface AuditOptions {
   write(line: string): void;
   clock: Pick<Clock, 'now'>;
   metrics: MetricsRegistry;
+  logger: Logger;
 }
 
 /** Kinds whose content must not get into a log, whatever the policy says. */
@@ -25,6 +27,8 @@ export class AuditLog {
   readonly #options: AuditOptions;
   readonly #events: Counter;
   readonly #levels: Counter;
+  readonly #errors: Counter;
+  #isFailing = false;
 
   constructor(options: AuditOptions) {
     this.#options = options;
@@ -36,6 +40,10 @@ export class AuditLog {
     this.#levels = metrics.counter(
       'apiserver_audit_level_total',
       'Counter of policy levels for audit events (1 per request).',
+    );
+    this.#errors = metrics.counter(
+      'apiserver_audit_error_total',
+      'Counter of audit events that failed to be audited properly. Plugin identifies the plugin affected by the error.',
     );
   }
 
@@ -84,7 +92,7 @@ export class AuditLog {
     { listJson, ...more }: EventContent,
   ): void {
     const { info, request, user, impersonator, auditId, annotations } = context;
-    const { policy, clock, write } = this.#options;
+    const { policy, clock } = this.#options;
     if (omitStages.includes(stage) || policy.omitStages?.includes(stage)) return;
     const event = {
       kind: 'Event',
@@ -106,7 +114,22 @@ export class AuditLog {
     };
     this.#events.add(1);
     const text = JSON.stringify(event);
-    write(listJson ? `${text.slice(0, -1)},"responseObject":${listJson.trimEnd()}}\n` : `${text}\n`);
+    this.#writeLine(
+      listJson ? `${text.slice(0, -1)},"responseObject":${listJson.trimEnd()}}\n` : `${text}\n`,
+    );
+  }
+
+  /** As upstream: a log that takes no more, on a full disk perhaps, is counted and reported, and fails no request. */
+  #writeLine(line: string): void {
+    const { write, logger } = this.#options;
+    try {
+      write(line);
+      this.#isFailing = false;
+    } catch (error) {
+      this.#errors.add(1, { plugin: 'log' });
+      if (!this.#isFailing) logger.error('the audit log cannot be written; requests go on', { error });
+      this.#isFailing = true;
+    }
   }
 }
 

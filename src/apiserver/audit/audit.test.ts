@@ -4,12 +4,15 @@ import { ConfigMap, Secret } from '../../api/resources.gen.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
 import { seededRandom } from '../../base/random.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { createClient } from '../../client/create-client.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
 import { createListeningServer } from '../http/listener.fixture.ts';
+import type { RequestContext } from '../request.ts';
 import { configMap, configMaps, createTestServer, jsonPatch, mergePatch } from '../server.fixture.ts';
 import { createApiServer } from '../server.ts';
+import { AuditLog } from './audit-log.ts';
 import { auditRuleFor, parseAuditPolicy } from './policy.ts';
 
 const info = {
@@ -344,4 +347,36 @@ test('what lasts has an event when it begins and another when it ends', async ()
   assert.deepEqual(told(), [['RequestReceived'], ['ResponseStarted', 404], ['ResponseComplete', 404]]);
   await send('GET', '/api/v1/namespaces/default/pods/none');
   assert.deepEqual(told(), [['RequestReceived'], ['ResponseComplete', 404]]);
+});
+
+test('a log that cannot be written fails no request: what is lost is counted, and reported once', async () => {
+  const metrics = new MetricsRegistry();
+  const reported: string[] = [];
+  const logger = { ...silentLogger, error: (text: string) => reported.push(text) };
+  let isFull = true;
+  const lines: string[] = [];
+  const log = new AuditLog({
+    policy: parseAuditPolicy({ ...head, rules: [{ level: 'Metadata' }] }),
+    write(line) {
+      if (isFull) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      lines.push(line);
+    },
+    clock: new VirtualClock(),
+    metrics,
+    logger,
+  });
+  const context = sparse<RequestContext>({
+    info,
+    user: ann,
+    auditId: 'a',
+    request: { path: info.path, search: '', remoteAddress: '127.0.0.1', header: () => undefined },
+  });
+  const ask = () => log.around(context, async () => ({ type: 'plain', status: 200, object: {} }));
+  assert.deepEqual(await ask(), { type: 'plain', status: 200, object: {} });
+  assert.deepEqual(reported, ['the audit log cannot be written; requests go on']);
+  const lost = Number(/^apiserver_audit_error_total\{plugin="log"\} (\d+)$/m.exec(metrics.expose())![1]);
+  assert.ok(lost >= 2);
+  isFull = false;
+  await ask();
+  assert.equal(lines.length, lost);
 });
