@@ -88,7 +88,7 @@ async function rate(
   return rateOf(count);
 }
 
-/** What is returned tells the rate of so many since the call of this. */
+/** Returns a function that computes the rate of a count since this call. */
 function startRate(cpuSeconds: CpuSeconds): (count: number) => Rate {
   const cpuBefore = cpuSeconds?.() ?? 0;
   const startMs = performance.now();

@@ -67,7 +67,7 @@ export class LoadClient {
   /** One request at a time. */
   send(request: Buffer): Promise<LoadAnswer> {
     return new Promise((resolve, reject) => {
-      // A server may close what nobody used for a while.
+      // A server may close a connection that was idle for a while.
       if (this.#socket.destroyed) return reject(new Error('the server has closed the connection'));
       this.#waiting = { resolve, reject };
       this.#socket.write(request);

@@ -74,7 +74,7 @@ export function deploymentOf(
   };
 }
 
-/** Ends at once when it is told to, so that what is measured is the cluster's share. */
+/** Ends at once on request, so that what is measured is the cluster's share. */
 function podSpec(image: string) {
   return {
     terminationGracePeriodSeconds: 1,

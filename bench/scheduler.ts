@@ -258,7 +258,7 @@ async function inParallel(count: number, work: (index: number) => Promise<unknow
   await Promise.all(Array.from({ length: requestsAtOnce }, worker));
 }
 
-/** Resolves when so many pods whose name starts so have a node. */
+/** Resolves when this many pods with the name prefix have a node. */
 function placed(pods: Informer<Pod>, prefix: string, count: number): Promise<void> {
   return new Promise((resolve) => {
     let left = count;

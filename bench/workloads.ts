@@ -33,7 +33,7 @@ const { values, positionals } = parseArgs({
     memory: { type: 'boolean', default: false },
   },
 });
-/** `count` Deployments of so many pods each, how soon they should be complete. */
+/** `count` Deployments of this many pods each, and how soon they should be complete. */
 const workloads: Record<string, { count: number; replicas: number; aimSeconds: number }> = {
   wide: { count: 1, replicas: Number(values.pods), aimSeconds: 3 },
   many: { count: Number(values.deployments), replicas: 1, aimSeconds: 60 },
@@ -128,7 +128,7 @@ async function nodesAreReady(client: Client, count: number): Promise<void> {
 
 type Handle = (handler: { added(one: Deployment): void; updated(one: Deployment): void }) => void;
 
-/** Resolves when so many Deployments have all of their pods available. */
+/** Resolves when this many Deployments have all of their pods available. */
 function completion(count: number, replicas: number, handle: Handle): Promise<void> {
   const complete = new Set<string>();
   return new Promise((resolve) => {

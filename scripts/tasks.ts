@@ -75,7 +75,7 @@ if (!task) {
 }
 process.exitCode = await task(args);
 
-/** All of them, also after one has failed: whoever mends wants to see everything. */
+/** All of them, even after one has failed: a developer wants to see all failures. */
 async function runChecks(): Promise<number> {
   const codes = await Promise.all(
     checks.map(async ({ title, command }) => {
@@ -92,8 +92,8 @@ async function runChecks(): Promise<number> {
 }
 
 /**
- * A machine that is busy with other work can make a test of whole clusters miss a limit of Kubernetes' own, such as a
- * probe's timeout. So a few files that failed run once more, alone: that result stands, and the first is told.
+ * On a machine that is busy with other work, a test of whole clusters may miss one of Kubernetes' own time limits, such
+ * as a probe's timeout. So a few files that failed are run again, alone: that result counts, and the first is reported.
  */
 async function runAllTests(args: readonly string[], canRunContainers: boolean): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-test-'));
@@ -149,7 +149,7 @@ async function repeatFailed(
   );
   failed.delete('');
   if (failed.size === 0 || failed.size > mostFilesToRepeat) return code;
-  // A test that several files share, and which of them failed is not told.
+  // A test that several files share does not say which of them failed.
   if ([...failed].some((file) => !file.endsWith('.test.ts'))) return code;
   const names = [...failed].map((file) => `   ${relative(root, file)}`).join('\n');
   console.log(`\n ! failed, and run once more, alone:\n${names}`);

@@ -156,7 +156,7 @@ const ownTexts: Record<string, string> = {
 /** Every object has an apiVersion and a kind, and the same is said of them all. */
 const podFields = clientModels.get('V1Pod')?.fields;
 
-/** A field that refers to another definition has no comment of its own there: what it refers to tells what it is. */
+/** A field that refers to another definition has no comment there: the definition describes it. */
 function textOfReference(definition: string, field: string): string {
   if (field === 'apiVersion' || field === 'kind') return podFields?.get(plainName(field)) ?? '';
   const target = refName(rawSchema(definition)?.properties?.[field] ?? {});

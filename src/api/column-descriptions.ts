@@ -6,7 +6,7 @@ import { type Descriptions, loadDescriptions } from './openapi/descriptions.ts';
 
 const fields: Readonly<Record<string, Readonly<Record<string, string>>>> = facts;
 
-/** Read when somebody first asks for a table; all that stays of the texts are these. */
+/** Read when a table is first requested; of the texts, only these are kept. */
 let texts: ReadonlyMap<string, string> | undefined;
 
 /** The columns of a built-in kind, with a description wherever one is known. */

@@ -6,7 +6,7 @@ import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from
 
 /** Annotations by which binder, provisioners and scheduler talk to each other. */
 export const volumeAnnotations = {
-  /** On a claim: the binder has finished, nothing may change any more. */
+  /** On a claim: the binder has finished, and nothing may change any longer. */
   bindCompleted: 'pv.kubernetes.io/bind-completed',
   /** On a claim or volume: the binder chose the other side, not the user. */
   boundByController: 'pv.kubernetes.io/bound-by-controller',

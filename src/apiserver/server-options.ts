@@ -33,7 +33,7 @@ export interface ApiServerOptions {
   /** Shown to aggregated API servers. */
   frontProxy?: FrontProxyIdentity;
   security?: SecurityOptions;
-  /** Of whoever makes authorizers for this server's chain, too. */
+  /** Also used by those who create authorizers for this server's chain. */
   authorizationMetrics?: AuthorizationMetrics;
   /** Where pods reach this server; the listener's own address unless set. */
   advertiseAddress?: string;

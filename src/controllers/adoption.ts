@@ -60,7 +60,7 @@ async function adopt<T extends KubeObject>(
   { cluster, owner, type, signal }: Relation<T>,
 ): Promise<T | undefined> {
   const patch = { metadata: { uid: object.metadata.uid, ownerReferences: [controllerReference(owner)] } };
-  // The object is gone or has another controller by now: either way it is not ours.
+  // The object is gone or has another controller: either way it is not ours.
   return cluster.patch<T>(type, object, patch, { type: 'strategic', signal }).catch((error: unknown) => {
     if (error instanceof StatusError && [404, 409, 422].includes(error.code)) return undefined;
     throw error;

@@ -23,8 +23,8 @@ export async function withLock<Result>(file: string, work: () => Promise<Result>
 }
 
 /**
- * For a cluster's folder, which its lock is in. The folder is made for the lock, and goes with it when nothing else is in
- * it: whoever waits for the lock of a cluster that is deleted finds none, and leaves none behind.
+ * For a cluster's folder, which contains its lock. The folder is created for the lock, and removed with it when nothing
+ * else is in it: a command that waits for the lock of a deleted cluster finds none, and leaves none behind.
  */
 export async function withFolderLock<Result>(
   folder: Pick<ClusterFolder, 'path' | 'lock'>,

@@ -23,7 +23,7 @@ export interface KubeletMetrics {
    * epoch.
    */
   relist(took: { seconds: number; sinceLastSeconds: number | undefined; nowMs: number }): void;
-  /** A sandbox was there for a pod that nobody wants. */
+  /** A sandbox was found whose pod is not wanted. */
   orphanFound(): void;
   /** In one round: pods whose volumes went after them, and those whose volumes could not. */
   orphanVolumes(cleaned: number, failed: number): void;

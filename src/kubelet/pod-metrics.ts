@@ -7,7 +7,7 @@ export interface PodCounts {
   containerStarts(pod: Pod, containerName: string): void;
   /** Its status shows the end for the first time. */
   containerEnded(pod: Pod, containerName: string, end: { exitCode: number; reason?: string }): void;
-  /** The API has a status, so long after it was first another than that there. */
+  /** The API has a status, this long after it first differed from the one there. */
   statusWritten(seconds: number): void;
   /** `code`: the reason in its status. */
   containerFailed(pod: Pod, containerName: string, code: string): void;

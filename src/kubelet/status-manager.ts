@@ -164,7 +164,7 @@ export class StatusManager {
     }
   }
 
-  /** What is wanted by now may be more than what was sent. */
+  /** The wanted status may have changed since it was sent. */
   #noteWritten(entry: Entry): void {
     if (entry.behindSinceMs === undefined || patchToSend(entry)) return;
     this.#counts.statusWritten((this.#clock.monotonic() - entry.behindSinceMs) / 1000);

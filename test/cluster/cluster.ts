@@ -58,7 +58,7 @@ export interface Cluster extends AsyncDisposable {
   readonly metrics: MetricsRegistry;
   readonly nodes: readonly ClusterNode[];
   addNode(name: string, labels?: Record<string, string>): Promise<ClusterNode>;
-  /** Stops the controllers; gives back what starts them anew. */
+  /** Stops the controllers; returns a function that starts them again. */
   stopControllers(): Promise<void>;
   startControllers(): void;
   /** Moves time on until the condition holds. */

@@ -103,7 +103,7 @@ test('a claim that pods share stays until the last of them is gone', async () =>
   const { client } = cluster;
   for (const name of ['a', 'b']) await client.create(Pod, pod(name, { resourceClaimName: 'shared' }));
   await cluster.clock.advance(1_000);
-  // Pods whose claims are not there are not tried, and so not told of either.
+  // Pods whose claims do not exist are not tried, and so not reported either.
   for (const name of ['a', 'b'])
     assert.equal((await client.get(Pod, at(name))).status?.conditions, undefined);
   await client.create(ResourceClaim, { metadata: at('shared'), spec: { devices } });

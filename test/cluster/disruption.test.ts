@@ -92,7 +92,7 @@ test('pods that are not ready may go where the budget says so, or where it is me
       } as Draft<Pod>);
     await clock.advance(1_000);
     await create('well', {});
-    // Runs, and is never ready: nobody opens its gate.
+    // It runs, and never becomes ready: nothing opens its gate.
     await create('gated', { readinessGates: [{ conditionType: 'example.com/gate' }] });
     await client.create(PodDisruptionBudget, budget(spec));
     await clock.advance(10_000);

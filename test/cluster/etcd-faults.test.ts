@@ -35,7 +35,7 @@ async function startServer(endpoints: string[], seed: number) {
   };
 }
 
-/** What may have happened to a write: acknowledged, certainly refused, or nobody knows. */
+/** The outcome of a write: acknowledged, certainly refused, or unknown. */
 interface Ledger {
   next: number;
   acknowledged: Set<string>;

@@ -173,7 +173,7 @@ export const batch: Scenario = {
 
 const guarded = { app: 'guarded' };
 
-/** Evictions by somebody whose own connection is good, of pods that a budget guards. */
+/** Evictions of pods that a budget guards, by a client whose own connection is good. */
 export const evictions: Scenario = {
   nodes: 2,
   controllers: ['replicaset', 'statefulset', 'disruption', 'staledisruption'],
@@ -209,7 +209,7 @@ async function evictSome({ client, random }: Run): Promise<void> {
   );
 }
 
-/** A budget that is changed counts anew before it lets anybody go. */
+/** A changed budget counts again before it allows further disruptions. */
 async function lowerTheBar({ client, random }: Run): Promise<void> {
   const maxUnavailable = random.next() < 0.5 ? 1 : '25%';
   const spec = { minAvailable: null, maxUnavailable };

@@ -1,7 +1,7 @@
 /**
- * Controllers are stopped at any point and started anew, their requests and answers get lost, their watches break off
- * and lag: no promise is broken, and in the end all is as asked. SEEDS=5000 node --test … for a long run (it goes on
- * after a seed that fails), SEED=17 SEEDS=1 for that one again.
+ * Controllers are stopped at any point and restarted, their requests and answers get lost, their watches break off and
+ * lag: no promise is broken, and in the end everything is as requested. SEEDS=5000 node --test … for a long run (it
+ * continues after a seed that fails), SEED=17 SEEDS=1 to repeat that one.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import { batch, evictions, runSeed, type Scenario, services } from './fault-scen
 
 const seeds = Number(process.env.SEEDS ?? 10);
 const firstSeed = Number(process.env.SEED ?? 1);
-/** So many seeds that fail are enough to look at. */
+/** Failing seeds after which a run stops. */
 const failuresMax = 20;
 
 test(`${seeds} seeded runs with faults keep every promise`, async () => {

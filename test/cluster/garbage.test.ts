@@ -166,7 +166,7 @@ for (const when of ['from the start', 'later'])
     await cluster.until(async () => !(await isThere()), 60_000);
   });
 
-/** Holds the watches of a resource until it opens, and then has them start anew from a list. */
+/** Holds the watches of a resource until it opens, and then has them restart from a list. */
 function holdWatches(resource: string) {
   const opened = Promise.withResolvers<void>();
   let isHolding = false;

@@ -1,4 +1,7 @@
-/** A node whose server is gone for an hour: its pods live on as their specs say, and it all is told when the server is back. */
+/**
+ * A node whose server is gone for an hour: its pods live on as their specs say, and everything is reported when the
+ * server is back.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Pod } from '../../src/api/resources.gen.ts';

@@ -1,4 +1,4 @@
-/** What must be true of workloads when all is quiet: numbers right, nobody orphaned, revisions in order and few. */
+/** What must be true of workloads in a settled cluster: counts right, no orphans, revisions in order and few. */
 import { controllerOf, type KubeObject } from '../../src/api/meta.ts';
 import {
   ControllerRevision,
@@ -88,7 +88,7 @@ function deploymentProblems(deployment: Deployment, sets: readonly ReplicaSet[])
   ];
 }
 
-/** `alive`: so many of the revisions are in use and count as no history. */
+/** `alive`: the number of revisions that are in use and do not count as history. */
 function revisionProblems(
   owner: KubeObject,
   revisions: readonly number[],

@@ -372,7 +372,7 @@ test('a bound claim grows with what it asks for', async () => {
       (await client.get(PersistentVolumeClaim, { name: 'data', namespace })).status?.capacity?.storage ===
       '3Gi',
   );
-  // What tools of today look at: nothing is on the way any more, and so much was set aside.
+  // What today's tools look at: no resize is under way, and this much is allocated.
   const { status } = await client.get(PersistentVolumeClaim, { name: 'data', namespace });
   assert.equal(status?.allocatedResources?.storage, '3Gi');
   assert.equal(status?.allocatedResourceStatuses, undefined);

@@ -62,7 +62,7 @@ function api(method: string, path: string, body?: object): Promise<{ code: numbe
   });
 }
 
-/** As the helper library of real drivers: what is missing is published anew. */
+/** Like the helper library of real drivers: missing slices are published again. */
 async function publish(): Promise<void> {
   const slices = '/apis/resource.k8s.io/v1/resourceslices';
   const { code } = await api('GET', `${slices}/${sliceName}`);

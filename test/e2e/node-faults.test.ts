@@ -321,7 +321,7 @@ suite('a node with thirty pods', () => {
     try {
       for (const victim of ['wherry/agent', 'wherry/containerd'])
         process.kill(cluster.pidOf(victim), 'SIGKILL');
-      // Its container cannot be made anew before there is room.
+      // Its container cannot be created again before there is room.
       process.kill(firstProcessOf(containerIdOf(before, 'p10')), 'SIGKILL');
       await eventually('supervision has tried', async () =>
         /containerd|agent/.test(textOf(join(cluster.folder, 'logs', 'supervisor.log'))),

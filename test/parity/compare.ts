@@ -81,7 +81,7 @@ const renamedKeys: Readonly<Record<string, string>> = {
   'job-name': 'batch.kubernetes.io/job-name',
 };
 
-/** Lists that are sets, or of which newer versions have more: matched by what tells their items apart. */
+/** Lists that are sets, or that are longer in newer versions: matched by what identifies their items. */
 const setLists: Readonly<Record<string, readonly string[]>> = {
   'details.causes': ['field', 'message'],
   resources: ['name'],

@@ -1,6 +1,6 @@
 /**
- * What a real API server of Kubernetes 1.36 answered when objects were created (as a dry run) with something wrong, or
- * worth a warning, in them: its words, the order in which it tells them, and the fields that it names, to the letter.
+ * What a real API server of Kubernetes 1.36 answered when objects were created (as a dry run) with errors, or with
+ * something that deserves a warning: its messages, their order, and the fields that they name, to the letter.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** Replays recorded cases against a server over real HTTP and tells where the answers differ. */
+/** Replays recorded cases against a server over real HTTP and reports where the answers differ. */
 import type { ParityCase, ParityStep } from './cases.ts';
 import { fillIn } from './cases.ts';
 import { type Difference, differences, statusMatches } from './compare.ts';
@@ -162,7 +162,7 @@ function compareAnswer(
   if (!statusMatches(expect.status, answer.status))
     problems.push(`status ${answer.status}, expected ${expect.status}: ${answer.text.slice(0, 300)}`);
   if (problems.length > 0) return problems;
-  // What was an error of the server is told otherwise as an error of the client.
+  // A server error is reported differently from a client error.
   if (expect.status === 500 && answer.status !== 500) return problems;
   for (const [name, value] of Object.entries(expect.headers ?? {})) {
     const actual = String(answer.headers[name] ?? '');

@@ -176,8 +176,8 @@ export function applyTakeover(owners: Ownerships, takeover: Takeover): void {
 
 /**
  * Sets `next.metadata.managedFields` for a create (`live` undefined), an update or a patch. Call it with the decoded
- * objects in the request's version, `next` before admission; managed fields that the client sent are minded as
- * upstream does. On objects that nobody tracks (they have no managed fields), nothing is tracked.
+ * objects in the request's version, `next` before admission; managed fields that the client sent are handled as
+ * upstream does. Objects without managed fields are not tracked, and stay so.
  */
 export function trackUpdate(live: JsonObject | undefined, next: JsonObject, ownership: FieldOwnership): void {
   const metadata = next.metadata as JsonObject;

@@ -256,7 +256,7 @@ export class CustomResources {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** Of a definition that cannot be served: nobody can reach them, not even to take their finalizers away. */
+  /** For a definition that cannot be served: its objects cannot be reached, not even to remove their finalizers. */
   async #discardInstances(cache: ResourceCache): Promise<void> {
     const { store, view, signal } = this.#options;
     for (const { key, revision } of [...cache.values()]) {

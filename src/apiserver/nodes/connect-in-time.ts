@@ -1,4 +1,4 @@
-/** Connections for callers that cannot wait for ever: what makes them need not know of signals. */
+/** Connections for callers that cannot wait forever; the code that makes them need not handle signals. */
 import type { Duplex } from 'node:stream';
 
 /** The connection, unless the signal aborts first; one that is made later is closed. @throws the signal's reason */

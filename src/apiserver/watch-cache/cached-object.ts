@@ -14,7 +14,7 @@ const decoder = new TextDecoder();
 /** Objects that were just written, by the bytes that were handed to the store: spares parsing them again. */
 const justWritten = new WeakMap<Uint8Array, { object: KubeObject } & Encoded>();
 
-/** Fills in the defaults that whoever stored an object did not know. Changes the object. */
+/** Fills in defaults that were unknown when the object was stored. Changes the object. */
 export type Completion = (object: KubeObject) => void;
 
 interface Decoded {
@@ -86,7 +86,7 @@ export class CachedObject {
     return this.#metadataAt;
   }
 
-  /** The store holds it in another version than today's, or without a default of today: every update writes it anew. */
+  /** It is stored in another version than today's, or without one of today's defaults: every update rewrites it. */
   get isOutdated(): boolean {
     this.#complete();
     return this.#isOutdated;

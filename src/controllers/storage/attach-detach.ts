@@ -96,7 +96,7 @@ export function attachDetachController(): AnyController {
   });
 }
 
-/** Since when nodes hold on to volumes that no pod there wants any more. */
+/** Since when nodes have held volumes that no pod there wants any longer. */
 class HeldVolumes {
   /** By volume and node: ms of the monotonic clock. */
   readonly #sinceMs = new Map<string, number>();

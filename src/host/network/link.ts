@@ -95,8 +95,8 @@ export async function detachNode(bridge: string, index: number): Promise<void> {
 }
 
 /**
- * Joins the node to the bridge as its `eth0`. What an attempt that failed or was interrupted has left is made anew: the
- * bridge gets the wire as the last step of all, so that only a whole one counts as attached.
+ * Joins the node to the bridge as its `eth0`. Remains of a failed or interrupted attempt are replaced: attaching the
+ * link to the bridge is the very last step, so that only a complete one counts as attached.
  */
 export async function attachNode(link: ClusterLink, node: NodeLink, namespace: NodeNamespace): Promise<void> {
   const wire = wireName(link.bridge, node.index);

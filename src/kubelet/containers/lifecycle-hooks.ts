@@ -72,7 +72,7 @@ function nameOf({ container, pod }: HookTarget): string {
   return `Container "${container.name}" in Pod "${name}_${namespace}(${uid})"`;
 }
 
-/** Whoever answers has been told, whatever the answer. */
+/** Any answer means that the request has arrived. */
 async function runHttpHook(
   context: KubeletContext,
   action: core.HTTPGetAction,

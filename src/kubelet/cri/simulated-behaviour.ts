@@ -1,4 +1,4 @@
-/** What a simulated container does, as far as its command tells. */
+/** What a simulated container does, derived from its command. */
 import type { ContainerConfig } from './messages.ts';
 
 /** What a simulated container does once it is started. */

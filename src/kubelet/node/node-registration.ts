@@ -50,7 +50,7 @@ export class NodeRegistration {
   readonly #options: NodeRegistrationOptions;
   #node: Node | undefined;
   #writtenMs = Number.NEGATIVE_INFINITY;
-  /** As last told of: a node that was cordoned before this agent started is told of once more. */
+  /** As last reported: a node that was cordoned before this agent started is reported again. */
   #isUnschedulable = false;
   #isRebootTold = false;
   #wake: (() => void) | undefined;
@@ -214,7 +214,7 @@ export class NodeRegistration {
     return isReady;
   }
 
-  /** Once: the write that tells the API of the new boot may have to be repeated. */
+  /** Once: the write that reports the new boot may have to be repeated. */
   #noteReboot(before: string | undefined, bootId: string | undefined): void {
     if (!before || !bootId || before === bootId || this.#isRebootTold) return;
     this.#isRebootTold = true;

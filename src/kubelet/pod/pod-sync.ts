@@ -163,7 +163,7 @@ export class PodSync {
     }
     await record.observeAnew();
     record.lookAgain();
-    // It was created too late for a pod that is to end by now.
+    // It was created too late for a pod that is now to end.
     if (record.end.interrupt.aborted) return undefined;
     return record.observed.sandboxes.find(({ id }) => id === made.id);
   }

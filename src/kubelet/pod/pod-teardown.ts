@@ -24,7 +24,7 @@ export async function tearDownPod(record: PodRecord): Promise<void> {
   await release(record);
 }
 
-/** A failure is reported in an event, or nobody knows why the pod does not go; the caller retries. */
+/** A failure is reported in an event, which explains why the pod does not end; the caller retries. */
 async function killPod(record: PodRecord): Promise<void> {
   const { context, end, view, uid } = record;
   try {

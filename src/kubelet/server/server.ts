@@ -79,7 +79,7 @@ class Server implements KubeletServer {
       rejectUnauthorized: false,
       maxHeaderSize: headerBytesMax,
     });
-    // A host that is cut off says no more: what it runs here by `exec` would go on for ever.
+    // A client that was cut off sends nothing more: what it runs by `exec` would go on forever.
     this.#https.on('secureConnection', (socket) => socket.setKeepAlive(true, keepAliveMs));
     this.#https.on('request', (request, response) => this.#answer(request, response));
     this.#https.on('upgrade', (request, client, head) => this.#upgrade({ request, client, head }));

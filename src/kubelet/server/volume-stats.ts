@@ -19,7 +19,7 @@ export interface VolumeSample {
 
 /** As upstream: drivers are not queried for each scrape. */
 const keptMs = 60_000;
-/** Who asks waits no longer for one volume's word: a server of NFS that is gone takes the other figures from nobody. */
+/** The longest wait for one volume: an NFS server that is gone must not hold up the other figures. */
 const answerWithinMs = 2_000;
 
 export class VolumeStats {

@@ -205,7 +205,7 @@ class IngressController {
   async #followSecret(key: string): Promise<void> {
     if (this.#secrets.has(key)) return;
     const { namespace = '', name } = splitKey(key);
-    // An annotation says what it likes; a question that the server refuses would be waited for for ever.
+    // An annotation may contain anything; a request that the server refuses would be waited for forever.
     if (dnsLabelProblems(namespace).length + subdomainProblems(name).length > 0) return;
     const informer = this.#options.informers.of(Secret, {
       namespace,

@@ -120,7 +120,7 @@ export interface PostFilterOutcome {
   message: string;
   /** No later plugin is asked, and its message is the only one. */
   isFinal?: true;
-  /** Gives back what is held where it helps nobody. When it fails, the pod's next try finds it again. */
+  /** Releases resources that are held in vain. When it fails, the pod's next attempt finds them again. */
   giveBack?(signal: AbortSignal): Promise<void>;
 }
 

@@ -229,7 +229,7 @@ spec:
     ports: [{containerPort: 8080, protocol: TCP}]
 `;
 
-/** With a quick probe and a short grace, so that nobody waits. */
+/** With a fast probe and a short grace period, to keep the test short. */
 const unhealthy = `
 apiVersion: v1
 kind: Pod

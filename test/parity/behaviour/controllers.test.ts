@@ -31,7 +31,7 @@ const fleeting: Record<string, RegExp> = {
   'ns-delete-with-pod': /unexpected items still remain/,
 };
 
-/** What newer versions do differently beyond wordings, as the recordings' README tells it. */
+/** What newer versions do differently apart from wording, as described in the recordings' README. */
 function asToday(scenario: Scenario): Scenario {
   let text = JSON.stringify(scenario.expect);
   // Namespaces held a secret with a token, which quotas counted.
@@ -69,7 +69,7 @@ for (const scenario of loadScenarios(areas)) {
       waitUntil: (condition, timeoutMs) => clock.advanceUntil(condition, timeoutMs),
       pause: (ms) => clock.advance(ms),
     };
-    // What kubelets do with containers, and how often an unbound claim is told of, other tests show.
+    // What kubelets do with containers, and how often an unbound claim is reported, is covered by other tests.
     const skip = new Set(['pods', 'Pod', 'PersistentVolumeClaim']);
     const isFleeting = (state: object) => fleeting[scenario.id]?.test(JSON.stringify(state)) ?? false;
     const recorded = asToday(scenario);

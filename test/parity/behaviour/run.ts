@@ -15,7 +15,7 @@ export interface World {
   client: Client;
   /** Names of the two nodes. */
   nodes: readonly [string, string];
-  /** Resolves when the condition holds; rejects after so long. */
+  /** Resolves when the condition holds; rejects after this time. */
   waitUntil(condition: () => boolean | Promise<boolean>, timeoutMs: number): Promise<void>;
   pause(ms: number): Promise<void>;
 }

@@ -13,7 +13,7 @@ function asToday(scenario: Scenario): Scenario {
       .replaceAll(/(, )?\d+ node\(s\) didn't match pod affinity\/anti-affinity(, )?/g, '')
       .replaceAll("didn't match Pod's node affinity.", "didn't match Pod's node affinity/selector.")
       .replaceAll(/didn't match Pod's node affinity"/g, "didn't match Pod's node affinity/selector\"")
-      // What rules out all nodes at once is told once.
+      // What rules out all nodes at once is reported once.
       .replaceAll(/available: \d+ (persistentvolumeclaim|pod has unbound)/g, 'available: $1')
       .replaceAll('Preempted by <ns>/high on', 'Preempted by pod <uid> on')
       // What a node says of a pod that it refuses.

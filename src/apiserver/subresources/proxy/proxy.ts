@@ -51,7 +51,7 @@ const hopByHop = new Set([
 /** Pages larger than this pass without their links being rewritten. */
 const rewriteBytesMax = 4 * 1024 * 1024;
 
-/** Upstream's: a pod that takes the connection and says nothing would keep the request for ever. */
+/** Upstream's: a pod that accepts the connection and sends nothing would hold the request forever. */
 const handshakeTimeoutMsDefault = 10_000;
 
 export function serveProxy(kind: 'pods' | 'services' | 'nodes', options: ProxyOptions): SubresourceHandler {
