@@ -7,7 +7,7 @@ const minute = 60 * second;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-test('ages are told in the one or two units that matter', () => {
+test('ages are shown in the one or two units that matter', () => {
   const rows: [number, string][] = [
     [0, '0s'],
     [-5 * second, '<invalid>'],
@@ -29,7 +29,7 @@ test('ages are told in the one or two units that matter', () => {
   for (const [ms, text] of rows) assert.equal(humanDuration(ms), text);
 });
 
-test('selectors are told as kubectl takes them', () => {
+test('selectors are shown in the form that kubectl accepts', () => {
   assert.equal(formatSelector(undefined), '<none>');
   assert.equal(formatSelector({}), '<none>');
   assert.equal(

@@ -5,7 +5,7 @@ import { createTestServer } from './server.fixture.ts';
 
 const path = '/api/v1/componentstatuses';
 
-test('component statuses tell how the parts of the control plane are when somebody asks', async () => {
+test('component statuses show the health of the control plane at the time of the request', async () => {
   await using server = await createTestServer();
   let problem: string | undefined;
   server.api.components.add({ name: 'scheduler', check: () => problem });

@@ -15,7 +15,7 @@ async function pages(options: Partial<ApiServerOptions> = {}) {
   };
 }
 
-test('/statusz tells what runs, since when, and where else to look', async () => {
+test('/statusz shows what runs, since when, and where to find more', async () => {
   await using server = await pages();
   const { status, text } = await server.read('/statusz', '*/*');
   assert.equal(status, 200);
@@ -31,7 +31,7 @@ test('/statusz tells what runs, since when, and where else to look', async () =>
   assert.deepEqual(told, paths);
 });
 
-test('/flagz tells the settings under upstream’s names', async () => {
+test('/flagz shows the settings under upstream’s names', async () => {
   await using server = await pages({ serviceCidr: '10.1.0.0/16', requestTimeoutMs: 30_000 });
   const { text } = await server.read('/flagz', 'text/plain');
   assert.match(text, /\nrequest-timeout=30s\n/);

@@ -64,7 +64,7 @@ test('whether a program succeeds follows from its exit code, and one that cannot
   await assert.rejects(succeeds('no-such-program-here', []), CommandError);
 });
 
-test('a program that cannot be started for want of descriptors fails, and ends nobody else', () => {
+test('a program that cannot be started for want of descriptors fails, and takes no other process down', () => {
   const outcome = withoutDescriptors(
     { command: new URL('./command.ts', import.meta.url) },
     `return command.run('true', []).then(() => 'done', (error) => error.name + ' ' + error.code);`,

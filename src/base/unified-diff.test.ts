@@ -41,7 +41,7 @@ const cases: [what: string, before: string, after: string, diff: string][] = [
 for (const [what, before, after, diff] of cases)
   test(`unified diff: ${what}`, () => assert.equal(unifiedDiff(before, after), diff));
 
-test('unified diff: a line that is everywhere in a long text leads nobody astray', () => {
+test('unified diff: a line that is everywhere in a long text does not mislead the search', () => {
   const before = numbers(1, 150).flatMap((number) => [number, 'common']);
   const after = ['common', 'common', ...before.slice(2)];
   assert.equal(

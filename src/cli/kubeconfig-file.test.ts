@@ -48,7 +48,7 @@ suite("the user's kubeconfig", () => {
     assert.equal(Buffer.from(read().users[0].user['client-key-data'], 'base64').toString(), 'KEY');
   });
 
-  test('is given to whoever called sudo, with the folders made for it and with no other', async () => {
+  test('belongs to the user who called sudo, with the folders created for it and no others', async () => {
     const own = { home: folder, userId: process.getuid!(), groupId: process.getgid!() };
     const changed: string[] = [];
     const original = fs.chownSync;
@@ -120,7 +120,7 @@ test('the file is the first that KUBECONFIG names, else the usual one', () => {
   assert.equal(userKubeconfigPath({ HOME: '/home/ann' }), '/home/ann/.kube/config');
 });
 
-test('under sudo the kubeconfig is that of whoever called it', () => {
+test('under sudo the kubeconfig is that of the calling user', () => {
   const accounts = 'root:x:0:0:root:/root:/bin/sh\nann:x:1000:1001:Ann:/home/ann:/bin/sh\n';
   assert.deepEqual(sudoUser({ SUDO_USER: 'ann' }, accounts), {
     home: '/home/ann',

@@ -23,7 +23,7 @@ suite('the keys of servers on one store', () => {
   const keysOf = (name: string) => readSharedKeys(join(home, name));
   let token = '';
 
-  test('are made by the first, and taken by whoever has its token', async () => {
+  test('are created by the first server, and taken over by servers with its token', async () => {
     token = (await share('one'))!;
     assert.equal(await share('two', token), token);
     assert.deepEqual(keysOf('two'), keysOf('one'));
@@ -66,7 +66,7 @@ suite('the keys of servers on one store', () => {
     assert.deepEqual(keysOf('left'), keysOf('right'));
   });
 
-  test('are stored only when their token is kept: nobody else would ever know it', async () => {
+  test('are stored only once their token is kept, which could not be recovered otherwise', async () => {
     const empty = createMemoryStore();
     mkdirSync(join(home, 'unkept-token'));
     await assert.rejects(share('unkept', undefined, empty), { code: 'EISDIR' });

@@ -44,7 +44,7 @@ test('while the server is away the old token serves, and then nothing does', asy
   assert.equal(await token.get(), 't4');
 });
 
-test('a token that was refused is asked for anew', async () => {
+test('a refused token is requested again', async () => {
   const { token } = withServer();
   await token.get();
   token.forget();

@@ -101,7 +101,7 @@ test('a server that is away is asked again, ever more rarely', async () => {
   );
 });
 
-test('indexes follow, and whoever comes late sees what is there', async () => {
+test('indexes follow, and late handlers see the present objects', async () => {
   const { clock, transport, informer } = await setUp();
   transport.put('a', { labels: { app: 'x' } });
   await clock.advance(0);

@@ -31,7 +31,7 @@ test('a wait for a server that is away ends with its first answer, any other by 
   assert.deepEqual(settled, [false, true]);
 });
 
-test('after an hour without a server, whoever is answered first brings back all informers at once', async () => {
+test('after an hour without a server, the first answer brings back all informers at once', async () => {
   const clock = new VirtualClock();
   const stop = new AbortController();
   const server = new FakeTransport();

@@ -53,7 +53,7 @@ test('retries wait longer each time, until one succeeds', async () => {
   assert.deepEqual(waits, [10, 20, 40, 40, 10]);
 });
 
-test('so many work at a time, never two on one key, and the end is waited for', async () => {
+test('a limited number work at a time, never two on one key, and the end is waited for', async () => {
   const clock = new VirtualClock();
   const queue = new WorkQueue({ name: 'q', clock });
   const stop = new AbortController();

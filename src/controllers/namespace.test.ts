@@ -33,7 +33,7 @@ async function requestsFor(present: Namespace): Promise<string[]> {
   return requests;
 }
 
-test('a namespace that was made anew while the cache still shows the old one keeps its content', async () => {
+test('a namespace that was recreated while the cache still shows the old one keeps its content', async () => {
   assert.deepEqual(await requestsFor(namespace('new', { deletionTimestamp: undefined })), []);
   assert.deepEqual(await requestsFor(namespace('new')), []);
   assert.deepEqual(await requestsFor(namespace('old')), ['GET /apis']);

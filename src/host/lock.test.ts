@@ -87,7 +87,7 @@ for (const { name, found, call, step } of meanwhile)
     assert.equal(await result, 'mine');
   });
 
-test('a folder goes with its lock when nothing else is in it, and whoever waits for the lock makes it again', async () => {
+test('a folder goes with its lock when nothing else is in it, and a command that waits for the lock creates it again', async () => {
   const path = join(folder, 'clusters', 'blue');
   const cluster = { path, lock: join(path, 'lock'), record: join(path, 'cluster.json') };
   let second: Promise<unknown> | undefined;

@@ -57,7 +57,7 @@ test('hard thresholds that are given replace the usual ones, or are added to the
   assert.equal(merged.evictionThresholds[0]!.minimum, 1024 ** 3);
 });
 
-test('pulls one at a time, or so many at once', () => {
+test('pulls one at a time, or a limited number at once', () => {
   assert.equal(settingsOf({}).parallelPullsMax, undefined);
   assert.equal(settingsOf({ serializeImagePulls: true }).parallelPullsMax, 1);
   assert.equal(settingsOf({ maxParallelImagePulls: 3 }).parallelPullsMax, 3);

@@ -90,7 +90,7 @@ test('less comes first, then the higher priority, then guaranteed pods, then who
   );
 });
 
-test('what is free goes to the pod whose turn it is, whoever asks first', () => {
+test('free resources go to the pod whose turn it is, whichever asks first', () => {
   const small = [called('low', asking('500m')), called('high', asking('500m'))];
   const waiting = [
     { pod: called('low', asking('1500m')), granted: small[0]!, sinceMs: 1 },
@@ -103,7 +103,7 @@ test('what is free goes to the pod whose turn it is, whoever asks first', () => 
   assert.deepEqual(findResizeTurn('high', waiting, inputs), { problem: undefined, sooner: [] });
 });
 
-test('a pod that cannot have its own keeps nobody waiting', () => {
+test('a pod whose resize is infeasible does not make others wait', () => {
   const admitted = [called('big', asking('500m')), called('small', asking('500m'))];
   const waiting = [
     { pod: called('big', asking('1800m'), { priority: 9 }), granted: admitted[0]!, sinceMs: 1 },

@@ -110,7 +110,7 @@ it('does not claim that a change was done by a program that is missing, is no nf
   }
 });
 
-test('an nft that cannot be started for want of descriptors fails its change, and ends nobody else', () => {
+test('an nft that cannot be started for want of descriptors fails its change, and takes no other process down', () => {
   const imports = {
     clocks: new URL('../base/clock.ts', import.meta.url),
     loggers: new URL('../base/logger.ts', import.meta.url),

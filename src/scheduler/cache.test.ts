@@ -34,7 +34,7 @@ test('a pod that is going takes its room still, and does not count among the liv
   assert.equal(cache.node('a')!.requested.milliCpu, 0);
 });
 
-test('a pod whose requests or labels change is counted anew', () => {
+test('a pod whose requests or labels change is counted again', () => {
   const pod = makePod('p', { requests: { cpu: '1' }, labels: { app: 'a' }, spec: { nodeName: 'a' } });
   const cache = cacheWith(pod);
   const containers = [{ name: 'c', image: 'i', resources: { requests: { cpu: '2' } } }];

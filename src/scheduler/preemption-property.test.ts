@@ -14,7 +14,7 @@ const nodes = ['a', 'b', 'c', 'd', 'e'];
 const nodeCpus = 4;
 const steps = 60;
 
-test('no node is over-committed, only less important pods give way, and nobody waits for room that could be made', async () => {
+test('no node is over-committed, only less important pods give way, and no pod waits for room that could be made', async () => {
   let preempted = 0;
   for (let seed = firstSeed; seed < firstSeed + seeds; seed++) preempted += await run(seed);
   assert.ok(preempted > seeds, `${preempted} pods were preempted: too few to show anything`);

@@ -101,7 +101,7 @@ test('a pod that must not preempt says so and waits', () =>
     { preemptionPolicy: 'Never' },
   ));
 
-test('nobody of lower priority takes the room while it is being made', () =>
+test('no pod of lower priority takes the room while it is being made', () =>
   preempt(
     (cluster) => {
       cluster.addNodes(makeNode('a'));

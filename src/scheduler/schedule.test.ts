@@ -84,7 +84,7 @@ function randomPod(name: string, random: Random): Pod {
   });
 }
 
-test('whatever happened before, the decision is the one that a cache made anew would give', () => {
+test('whatever happened before, the decision is the one that a new cache would give', () => {
   for (let seed = 1; seed <= 30; seed++) {
     const random = seededRandom(seed);
     const fake = new FakeCluster();

@@ -112,7 +112,7 @@ test('three idle replicas become one after the stabilization window', async () =
   await cluster[Symbol.asyncDispose]();
 });
 
-test('load scales up, at the most to double or four at a time, and back after five quiet minutes', async () => {
+test('load scales up, at most to double or four at a time, and back after five quiet minutes', async () => {
   const load = { milli: 38, missing: new Set<string>() };
   const { cluster, replicas, hpa } = await scaledCluster(load, { maxReplicas: 10 });
   await cluster.clock.advance(20_000);
@@ -251,7 +251,7 @@ test('two autoscalers of the same pods say so, and neither scales', async () => 
   await cluster[Symbol.asyncDispose]();
 });
 
-test('of a metric that cannot be read, its place, the reason and the sum are told', async () => {
+test('for an unreadable metric, its place, the reason and the summary are reported', async () => {
   const load: Load = { milli: 60, missing: new Set() };
   const external = { metric: { name: 'queue', selector: { matchLabels: { b: '2', a: '1' } } } };
   const { cluster, hpa } = await scaledCluster(load, {

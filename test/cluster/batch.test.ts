@@ -289,7 +289,7 @@ test('a CronJob for a day that never comes says so', async () => {
   });
 });
 
-test('times that were missed while nobody looked are made up for once, or not at all after the deadline', async () => {
+test('times that were missed while the controller was down are made up for once, or not at all after the deadline', async () => {
   for (const [startingDeadlineSeconds, expected] of [
     [undefined, 1],
     [10, 0],

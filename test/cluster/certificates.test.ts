@@ -51,7 +51,7 @@ test('a kubelet’s request is approved and signed by itself', async () => {
   assert.match(certificate.subject, /CN=system:node:n1/);
 });
 
-test('a request that its signer may not grant is refused, and others wait for somebody to approve them', async () => {
+test('a request that its signer may not grant is refused, and others wait for approval', async () => {
   await using cluster = await createCluster({ signingAuthority: authority });
   await ask(cluster, 'stranger', { commonName: 'jane' }, kubeletClient);
   await ask(cluster, 'user', { commonName: 'jane' }, 'kubernetes.io/kube-apiserver-client');
@@ -77,7 +77,7 @@ test('a request that its signer may not grant is refused, and others wait for so
   }
 });
 
-test('requests that nobody decides are removed after a day', async () => {
+test('undecided requests are removed after a day', async () => {
   // Only what the rule needs: a day of a whole cluster's leases takes a while.
   await using cluster = await createCluster({ nodes: 0, scheduler: false, controllers: ['csrcleaner'] });
   await ask(cluster, 'user', { commonName: 'jane' }, 'kubernetes.io/kube-apiserver-client');

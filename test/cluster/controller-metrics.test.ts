@@ -83,7 +83,7 @@ test('Jobs are counted by how they end', async () => {
   assert.equal(sampleOf(cluster, 'cronjob_controller_job_creation_skew_duration_seconds_count'), 1);
 });
 
-test('slices, zones and the ages of pods that a scale-down takes are told', async () => {
+test('slices, zones and the ages of pods that a scale-down removes are counted', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   const ready = (count: number) =>
@@ -114,7 +114,7 @@ test('slices, zones and the ages of pods that a scale-down takes are told', asyn
   assert.equal(sampleOf(cluster, 'node_collector_unhealthy_nodes_in_zone{zone=""}'), 1);
 });
 
-test('a StatefulSet tells how many of its pods may be missed and are', async () => {
+test("a StatefulSet's metrics show how many of its pods may be unavailable and are", async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   const updateStrategy = { rollingUpdate: { maxUnavailable: '50%' } };
@@ -143,7 +143,7 @@ test('namespaces that get their authority, and ranges of nodes, are counted', as
   assert.equal(sampleOf(cluster, `node_ipam_controller_cidrset_usage_cidrs${ranges}`), 1 / 256);
 });
 
-test('an autoscaler tells what it did and what stood in its way', async () => {
+test("an autoscaler's metrics show what it did and what prevented it", async () => {
   await using cluster = await createCluster();
   const { client, clock } = cluster;
   const make = (name: string, apiVersion: string, kind: string, minReplicas: number) =>

@@ -86,7 +86,7 @@ for (const [rollingUpdate, mostDown, mostPods] of [
   });
 }
 
-test('OnDelete replaces a pod only when somebody deletes it', async () => {
+test('OnDelete replaces a pod only when it is deleted by a user', async () => {
   await using cluster = await createCluster({ nodes: 2 });
   const { client, clock } = cluster;
   await client.create(DaemonSet, daemonSetOf('agent', 'agent:1', { updateStrategy: { type: 'OnDelete' } }));

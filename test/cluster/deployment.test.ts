@@ -30,7 +30,7 @@ async function revisions(cluster: Cluster): Promise<Record<string, number>> {
   return Object.fromEntries(items.map((rs) => [revisionOf(rs), rs.spec?.replicas ?? 0]));
 }
 
-test('a Deployment makes its pods, and tells of it', async () => {
+test('a Deployment creates its pods, with events', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   await client.create(Deployment, deploymentOf('web', 3));
@@ -86,7 +86,7 @@ test('a canary: paused in mid-rollout, the old and the new pods run side by side
   assert.deepEqual(await revisions(cluster), { 1: 0, 2: 3 });
 });
 
-test('undo goes back to an earlier revision under a new number, and only so many are kept', async () => {
+test('undo goes back to an earlier revision under a new number, and only a limited number are kept', async () => {
   await using cluster = await createCluster();
   await cluster.client.create(Deployment, deploymentOf('web', 2, 'web:1', { revisionHistoryLimit: 2 }));
   await rolledOut(cluster);

@@ -109,7 +109,7 @@ test('pods that are not ready may go where the budget says so, or where it is me
   }
 });
 
-test('a pod of two budgets is told that it has too many', async () => {
+test('a pod of two budgets gets an event that it has too many', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   await client.create(ReplicaSet, replicaSetOf('web', 1));

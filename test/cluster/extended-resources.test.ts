@@ -5,7 +5,7 @@ import { createCluster } from './cluster.ts';
 
 const resource = 'example.org/myresource';
 
-test('a resource that somebody patches into a node can be allocated, and is scheduled by', async () => {
+test('a resource that is patched into a node can be allocated, and is taken into account by the scheduler', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   const name = cluster.nodes[0]!.name;

@@ -88,7 +88,7 @@ test('objects of custom kinds are collected too, from the moment that the kind e
   await cluster.until(gone, 30_000);
 });
 
-test('an owner in another namespace counts as gone, and is told of', async () => {
+test('an owner in another namespace counts as gone, and is reported', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   await client.create(Namespace, { metadata: { name: 'other' }, spec: {}, status: {} });

@@ -167,7 +167,7 @@ test('the lease of a node is owned by it and goes with it', async () => {
   await cluster.until(isGone, 60_000);
 });
 
-test('a node that comes and goes is told of', async () => {
+test('a node that comes and goes is reported in events', async () => {
   await using cluster = await createCluster({ nodes: 2 });
   const { client } = cluster;
   const [, node] = cluster.nodes;

@@ -26,7 +26,7 @@ const quota = (hard: Record<string, string>) => ({ metadata: { name: 'q', namesp
 const refused = (message: string) => ({ code: 403, message });
 
 for (const isCounted of [true, false])
-  test(`200 creates at once against a quota of 100 make exactly 100 pods${isCounted ? '' : ', though nobody has counted yet'}`, async () => {
+  test(`200 creates at once against a quota of 100 make exactly 100 pods${isCounted ? '' : ', though nothing has been counted yet'}`, async () => {
     await using cluster = await createCluster();
     const { client } = cluster;
     await client.create(ResourceQuota, quota({ pods: '100' }));

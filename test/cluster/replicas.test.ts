@@ -25,7 +25,7 @@ const ready = (cluster: Cluster, count: number) =>
     async () => (await cluster.client.get(ReplicationController, at)).status?.readyReplicas === count,
   );
 
-test('a ReplicationController keeps its number, scales, and leaves its pods behind when told to', async () => {
+test('a ReplicationController keeps its number, scales, and orphans its pods on request', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   await client.create(ReplicationController, controllerOfPods(3));

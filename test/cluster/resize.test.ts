@@ -47,7 +47,7 @@ test('what a pod leaves goes to those that wait for more, the most important fir
   assert.equal(await pending('low'), undefined);
 });
 
-test('a pod as a whole is given more when the node has it, and its status tells what it has until then', async () => {
+test('a pod as a whole is given more when the node has it, and its status shows what it has until then', async () => {
   await using cluster = await createCluster({ nodes: 1 });
   const { client } = cluster;
   const node = await client.get(Node, { name: cluster.nodes[0]!.name });

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Event, Pod } from '../../src/api/resources.gen.ts';
 import { createCluster } from './cluster.ts';
 
-test('a container that starts anew for another image is not told of between its end and its start', async () => {
+test('a container that restarts for another image is not reported between its end and its start', async () => {
   await using cluster = await createCluster({ nodes: 1 });
   const { client } = cluster;
   const at = { namespace: 'default', name: 'p' };
@@ -41,7 +41,7 @@ test('a container that starts anew for another image is not told of between its 
   assert.deepEqual([...seen], ['True running']);
 });
 
-test('what fails its liveness probe starts anew at once, and is held back only when that goes on', async () => {
+test('a container that fails its liveness probe restarts at once, and is held back only when that continues', async () => {
   await using cluster = await createCluster({ nodes: 1, behaviour: () => ({ healthy: false }) });
   const { client } = cluster;
   const at = { namespace: 'default', name: 'p' };

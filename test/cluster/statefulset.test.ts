@@ -57,7 +57,7 @@ test('pods are made, updated and removed in order', async () => {
   assert.deepEqual(log, ['~db-2', '-db-2', '~db-1', '-db-1']);
 });
 
-test('pods keep their name, host name and claims when they are made anew', async () => {
+test('pods keep their name, host name and claims when they are recreated', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   const claim = {

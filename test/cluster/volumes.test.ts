@@ -127,7 +127,7 @@ test('a volume says since when it is in its phase', async () => {
   assert.equal((await transition()).since, since);
 });
 
-test('a claim whose volume is gone is Lost, and tells nothing of it any more', async () => {
+test('a claim whose volume is gone is Lost, and no longer describes it', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   await client.create(PersistentVolume, volume('disk', '1Gi'));

@@ -85,7 +85,7 @@ suite('what a sudden death of processes leaves intact', () => {
     });
   }
 
-  test('after kill -9 of the node itself it is made anew, with its pods', async () => {
+  test('after kill -9 of the node itself it is recreated, with its pods', async () => {
     await killAndWatch('wherry/holder');
     await eventually('the pods run again', async () => {
       const pods = await cluster.kubectl('get', 'pods', '-l', 'app=web');

@@ -136,7 +136,9 @@ suite('a CSI driver', () => {
     assert.equal(code, 0, stderr);
   }
 
-  test('registers: the node tells of it, its place and how many volumes it takes', { timeout }, async () => {
+  test('registers: the node reports it, its topology and how many volumes it supports', {
+    timeout,
+  }, async () => {
     await eventually('the node has an object for its drivers', async () =>
       /^wherry +0 /.test(await read('csinode', 'wherry', '--no-headers')),
     );

@@ -27,7 +27,7 @@ suite('a cluster of several machines', () => {
   });
   after(() => machines.delete());
 
-  test('a token of another cluster, or one that is made up, lets nobody in', {
+  test('a token of another cluster, or an invented one, is refused', {
     timeout: testTimeoutMs,
   }, async () => {
     const attempt = (wrong: string) =>

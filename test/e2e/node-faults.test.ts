@@ -244,7 +244,7 @@ suite('a node with thirty pods', () => {
     });
   }
 
-  test('an agent that begins while the server is silent leaves all as it is, and a pod that ended meanwhile is told of', async () => {
+  test('an agent that starts while the server is silent leaves everything as it is, and a pod that ended meanwhile is reported', async () => {
     const before = (await containers()).split('\n');
     const agent = cluster.pidOf('wherry/agent');
     const server = cluster.pidOf('server');
@@ -283,7 +283,7 @@ suite('a node with thirty pods', () => {
     await allReady();
   });
 
-  test('the end of what holds the containers of a pod, its shim, ends that pod alone, which begins anew', async () => {
+  test("the end of a pod's shim, which holds its containers, ends that pod alone, which restarts", async () => {
     const before = (await containers()).split('\n');
     // With a volume; with a sidecar.
     const struck = ['p2', 'p3'];

@@ -54,7 +54,7 @@ suite('the wire of a node', () => {
     assert.match(await inNode('ip', 'route'), new RegExp(`^default via ${hostAddress(link)} `, 'm'));
   };
 
-  test('is made anew when an attempt was interrupted or has failed half-way', async () => {
+  test('is recreated when an attempt was interrupted or has failed half-way', async () => {
     await run('ip', ['-batch', '-'], {
       input: `link add ${link.bridge}-${index} type veth peer name eth0 netns ${namespace.holder.pid}`,
     });
@@ -68,7 +68,7 @@ suite('the wire of a node', () => {
     await checkWhole();
   });
 
-  test('to the services of a machine that is a node is made anew for another address, too', async () => {
+  test('to the services of a machine that is a node is recreated for another address, too', async () => {
     const module = fileURLToPath(new URL('../../src/host/network/link.ts', import.meta.url));
     const ensure = (address: string) =>
       inNode(

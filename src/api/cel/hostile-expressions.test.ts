@@ -191,7 +191,7 @@ test('loops within loops, and text that grows, end when they have cost enough', 
     assert.equal(small.evaluate({ object }), true, 'each has a budget of its own');
 });
 
-test('functions that do not exist are told, whatever their names are, and long durations at once', () => {
+test('unknown functions are reported, whatever their names are, and so are long durations, at once', () => {
   for (const name of ['__proto__', 'constructor', 'hasOwnProperty'])
     assert.ok(checkExpression(`${name}("x")`, new Map()).problems.length > 0, name);
   const before = process.cpuUsage();

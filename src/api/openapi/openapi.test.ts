@@ -155,7 +155,7 @@ test('fields have descriptions, and references with anything beside them are wra
   assert.match(String(oldSpec.replicas!.description), /^Number of desired pods/);
 });
 
-test('OpenAPI 2 tells enumerations, but no defaults, and has its own forms of two types', () => {
+test('OpenAPI 2 has enumerations, but no defaults, and its own forms of two types', () => {
   const definitions = v2.definitions!;
   assert.deepEqual(definitions['io.k8s.apimachinery.pkg.util.intstr.IntOrString']!.format, 'int-or-string');
   assert.equal(definitions['io.k8s.api.core.v1.ContainerPort']!.properties!.protocol!.default, undefined);

@@ -94,7 +94,7 @@ test('a frame of a watch is its length and an event that holds a whole object', 
   assert.ok(hex(frame).endsWith(hex(object)));
 });
 
-test('a value that may be absent is told from one that is zero', () => {
+test('an absent value is distinguished from a zero value', () => {
   const schema = 'io.k8s.api.apps.v1.Deployment';
   const spec = {
     replicas: 0,

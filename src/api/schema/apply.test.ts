@@ -259,7 +259,7 @@ test('kubectl takes over what its last-applied annotation says', () => {
   assert.deepEqual(JSON.parse(Object.values(kept)[0]!), { ...lastApplied, data: { a: '2' } });
 });
 
-test('what an endpoint does not write nobody comes to own through it', () => {
+test('a manager does not come to own what its endpoint does not write', () => {
   const live = deployment();
   live.apply('one', { ...web([{ name: 'c', image: 'i' }]), status: { replicas: 3 } });
   assert.equal('f:status' in (live.owners()['one/Apply'] as object), false);
@@ -383,7 +383,7 @@ test('a field that another manager owns in another version stays', () => {
   assert.deepEqual(after.spec, { a: 1, other: 1 });
 });
 
-test('a manager of a version that is gone owns nothing any more', () => {
+test('a manager of a version that no longer exists owns nothing', () => {
   const live = applyConfig(undefined, inVersion('v1', { a: 1 }), versioned('v1', 'one'));
   const [entry] = (live.metadata as JsonObject).managedFields as JsonObject[];
   (live.metadata as JsonObject).managedFields = [{ ...entry, apiVersion: 'e.com/v3' }];
@@ -395,7 +395,7 @@ test('a manager of a version that is gone owns nothing any more', () => {
   );
 });
 
-test('when a list becomes atomic, whoever owned an item owns it all', () => {
+test('when a list becomes atomic, owners of an item own the whole list', () => {
   const list = (listType: 'map' | 'atomic'): SchemaNode => {
     const text: SchemaNode = { type: 'string', goType: 'string' };
     const field = (name: string, node: SchemaNode) =>

@@ -7,7 +7,7 @@ function defaulted(definition: string, object: object): object {
   return object;
 }
 
-test('a zero value is a default where a pointer tells it from none', () => {
+test('a zero value is a default where a pointer distinguishes it from none', () => {
   assert.deepEqual(defaulted('GRPCAction', { port: 80 }), { port: 80, service: '' });
   assert.deepEqual(defaulted('GRPCAction', { port: 80, service: 's' }), { port: 80, service: 's' });
   const disk = { diskName: 'd', diskURI: 'u' };

@@ -36,7 +36,7 @@ function tracked(live: JsonObject | undefined, write: Write): JsonObject {
 
 const managedFieldsOf = (object: JsonObject) => (object.metadata as JsonObject).managedFields as JsonObject[];
 
-test('what is remembered of an update is what it would come to anew', () => {
+test('what is remembered of an update equals what would be computed again', () => {
   const random = seededRandom(5);
   const oneOf = <T>(...choices: T[]): T => choices[Math.floor(random.next() * choices.length)]!;
   const writeOf = (): Write => ({
@@ -66,7 +66,7 @@ test('what is remembered of an update is what it would come to anew', () => {
   assert.ok(shared > 0);
 });
 
-test('objects that were made alike share their entries, and nobody can change them', () => {
+test('objects that were created alike share their entries, which cannot be changed', () => {
   const write: Write = {
     manager: 'm',
     subresource: '',

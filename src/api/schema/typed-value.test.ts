@@ -15,7 +15,7 @@ function compareConditions(old: unknown[], next: unknown[]) {
   return { removed: removed?.['f:status'], modified: modified?.['f:status'], added: added?.['f:status'] };
 }
 
-test('items are told apart by their key, wherever they stand', () => {
+test('items are identified by their key, wherever they are in the list', () => {
   const scheduled = { type: 'PodScheduled', status: 'True' };
   assert.deepEqual(compareConditions([ready, scheduled], [scheduled, ready]), none);
   assert.deepEqual(compareConditions([ready], [{ ...ready }]), none);
@@ -31,7 +31,7 @@ test('items are told apart by their key, wherever they stand', () => {
   });
 });
 
-test('of items that share a key only the whole can be told to differ', () => {
+test('items that share a key can only differ as a whole', () => {
   const other = { ...ready, status: 'False' };
   assert.deepEqual(compareConditions([ready, other], [ready, other]), none);
   assert.deepEqual(compareConditions([ready, other], [other, ready]).modified, {

@@ -61,7 +61,7 @@ test('an embedded resource that cannot be one is refused, in upstream’s words'
     );
 });
 
-test('each rule of an embedded resource is told in upstream’s words', () => {
+test('each rule of an embedded resource has upstream’s words', () => {
   const qualified =
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
   const cases: [object, string[]][] = [

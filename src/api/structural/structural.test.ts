@@ -57,7 +57,7 @@ const errorsOf = (spec: object, old?: object) =>
     (error) => error.text,
   );
 
-test('each rule of a schema is told in upstream’s words', () => {
+test('each rule of a schema has upstream’s words', () => {
   const cases: [object, string[]][] = [
     [{ size: 's' }, []],
     [{ size: 'q' }, ['spec.size: Unsupported value: "q": supported values: "s", "m", "l"']],
@@ -198,7 +198,7 @@ test('formats that do not exist are not checked, whatever their names are', () =
     assert.deepEqual([...validateStructure({ type: 'string', format }, 'x')], [], format);
 });
 
-test('durations are told from other texts, and long ones at once', () => {
+test('durations are distinguished from other texts, and long ones at once', () => {
   const isDuration = (text: string) =>
     [...validateStructure({ type: 'string', format: 'duration' }, text)].length === 0;
   for (const text of ['1h', '1ms', '1h30m', '-1.5s', '.5us', '1ms2ns', '1 h', '1dw', '1µs'])

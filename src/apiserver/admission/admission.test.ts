@@ -43,7 +43,7 @@ test('a namespace that enforces a level refuses pods, and warns of what makes th
   assert.equal((await server.ask('POST', pods, pod('q'))).status, 201);
 });
 
-test('a node touches its own pods and itself, and nobody else', async () => {
+test('a node may change its own pods and itself, and nothing else', async () => {
   await using server = await withAccount();
   for (const name of ['n', 'm']) await server.ask('POST', '/api/v1/nodes', { metadata: { name } });
   await server.ask('POST', pods, pod('mine', { nodeName: 'n' }));

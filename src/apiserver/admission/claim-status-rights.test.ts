@@ -81,7 +81,7 @@ test('who may write the status of a claim may not thereby hand it out', async ()
   assert.equal(await patcher.patch({ reservedFor }), 200);
 });
 
-test('a driver tells of its own devices, on its own node or on any', async () => {
+test('a driver reports its own devices, on its own node or on any', async () => {
   const rights: [what: string, rules: object[], node: string, isAllowed: boolean][] = [
     ['none', [], 'n', false],
     ['on its node', [allow(['associated-node:update'], 'driver', ['d.example'])], 'n', true],

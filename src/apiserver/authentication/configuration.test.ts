@@ -213,7 +213,7 @@ test('a group claim may be a text or a list, and may be absent', () => {
   assert.deepEqual(groups(undefined), []);
 });
 
-test('nobody in particular may ask for what the configuration names, from the moment it says so', async () => {
+test('anonymous requests may reach the paths that the configuration names, as soon as it names them', async () => {
   const configured = new ConfiguredAuthentication({ clock: new VirtualClock(), logger: silentLogger });
   const authenticate = createAuthenticator([], configured.admitsAnonymous);
   const admits = async (path: string) => {

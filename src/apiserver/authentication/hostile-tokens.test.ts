@@ -45,7 +45,7 @@ const oddClaims = [
   { iss: 'https://id.example', exp: 1e300, nbf: -1, aud: [[]], 'kubernetes.io': null },
 ];
 
-test('tokens that were tampered with are nobody, whoever they were meant for', async () => {
+test('tokens that were tampered with authenticate no user', async () => {
   const { privateKey } = await createTokenKeyPair();
   const tokens = new JsonWebTokens({ privateKey });
   const clock = new VirtualClock();

@@ -106,7 +106,7 @@ test('refusals are worded as upstream words them', () => {
   );
 });
 
-test('nobody grants what it does not hold', async () => {
+test('users cannot grant permissions that they do not have', async () => {
   const rbac = new RbacAuthorizer(reader());
   const check = {
     rbac,

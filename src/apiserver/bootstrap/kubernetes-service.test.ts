@@ -5,7 +5,7 @@ import { VirtualClock } from '../../base/virtual-clock.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
 import { createTestServer } from '../server.fixture.ts';
 
-test('the kubernetes service is back, at its address, ten seconds after somebody has deleted it', async () => {
+test('the kubernetes service is back, at its address, ten seconds after it was deleted', async () => {
   await using server = await createTestServer();
   const path = '/api/v1/namespaces/default/services/kubernetes';
   assert.equal((await server.ask('DELETE', path)).status, 200);

@@ -49,7 +49,7 @@ test('aggregated discovery is preferred wherever the client names it', async () 
   assert.equal((await groupsIn('application/json')).type, 'plain');
 });
 
-test('who has the list already is told so', async () => {
+test('a client that already has the list gets 304', async () => {
   const { headers } = (await groupsIn(form('application/json'))) as Raw;
   const again = (await groupsIn(form('application/json'), { 'if-none-match': headers!.etag! })) as Raw;
   assert.equal(again.status, 304);

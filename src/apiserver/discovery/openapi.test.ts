@@ -55,7 +55,7 @@ test('the index leads to the documents of other servers too', async () => {
   });
 });
 
-test('who can read neither form is told so without words', async () => {
+test('a client that accepts neither form gets an empty answer that says so', async () => {
   const { status, body, contentType } = await served()('/openapi/v2', { accept: 'application/yaml' });
   assert.deepEqual([status, body, contentType], [406, '', '']);
 });

@@ -118,7 +118,7 @@ test('who asks to be called again sees what later ones did', async () => {
   assert.equal((await create()).object.data.seen, 'yes');
 });
 
-test('who asks to be called again is, after its own change too, and nobody is called a third time', async () => {
+test('a webhook that asks for reinvocation is called again, after its own change too, and never a third time', async () => {
   const mark = (letter: string) =>
     apply(`Object{data: {"order": (has(object.data.order) ? object.data.order : "") + "${letter}"}}`);
   const again = { reinvocationPolicy: 'IfNeeded' };

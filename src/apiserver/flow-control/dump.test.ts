@@ -38,7 +38,7 @@ function busyLevel(): PriorityLevel {
   return level;
 }
 
-test('a line for each queue tells what waits in it and what works', () => {
+test('there is a line for each queue, with its waiting and executing requests', () => {
   assert.equal(
     formatQueues([busyLevel()]),
     [
@@ -49,7 +49,7 @@ test('a line for each queue tells what waits in it and what works', () => {
   );
 });
 
-test('a line for each request tells where it waits and since when, and what it asks when that is wanted', () => {
+test('there is a line for each request, with its queue and arrival, and its details on demand', () => {
   const level = busyLevel();
   const [head, ...rows] = formatRequests([level], { details: false }).trimEnd().split('\n');
   assert.match(

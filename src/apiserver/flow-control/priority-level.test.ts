@@ -76,7 +76,7 @@ test('a level without queues refuses what it has no seat for', () => {
   assert.throws(() => enter('a'), refused('concurrency-limit'));
 });
 
-test('nobody waits longer than it may', async () => {
+test('no request waits longer than it may', async () => {
   const { clock, level, enter } = createLevel();
   void enter('a');
   const waiting = enter('b')!;
@@ -122,7 +122,7 @@ test('a request that gives up after new settings have dealt it to another queue 
   assert.deepEqual([level.taken, level.executing, level.waitingCount], [1, 1, 0]);
 });
 
-test('a level that refuses from now on lets those go first that wait, and lets nobody wait behind them', async () => {
+test('a level that begins to refuse still serves the requests that wait, and accepts no others', async () => {
   const { level, enter, leave } = createLevel();
   void enter('a');
   const waiting = enter('a')!;

@@ -98,7 +98,7 @@ test('a watch that is to begin with what is there, as of a version yet to come, 
   assert.match(object.message, tooLarge('18446744073709551615'));
 });
 
-test('a version beyond 64 bits is refused, and nobody waits for the exact state of one yet to come', async () => {
+test('a version beyond 64 bits is refused, and an exact state in the future is not waited for', async () => {
   const beyond = '18446744073709551616';
   const problem = `resourceVersion: Invalid value: "${beyond}": strconv.ParseUint: parsing "${beyond}": value out of range`;
   const messageOf = async (path: string) => {

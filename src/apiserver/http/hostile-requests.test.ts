@@ -72,7 +72,7 @@ test('a packed body is not unpacked: it is refused as it came', async () => {
   assert.equal(status, 400);
 });
 
-test('who opens streams and resets them at once keeps nobody from being served', async () => {
+test('a client that opens streams and resets them at once does not keep others from being served', async () => {
   const identity = await listening.connect('mallory', ['system:masters']);
   const session = connect(`https://127.0.0.1:${listening.port}`, identity);
   // That the server may end such a session is its right.

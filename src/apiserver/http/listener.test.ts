@@ -121,7 +121,7 @@ for (const [name, send] of [
     assert.equal(rows[0].cells[0], own);
   });
 
-test('what nobody can read is not acceptable, and a body of an unknown type is not read', async () => {
+test('an unsupported answer type is not acceptable, and a body of an unknown type is not read', async () => {
   assert.equal((await http1('GET', configMaps, { accept: 'text/html' })).status, 406);
   assert.equal((await http1('POST', configMaps, { 'content-type': 'text/plain' }, 'x')).status, 415);
 });

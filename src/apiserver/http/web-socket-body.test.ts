@@ -77,7 +77,7 @@ test('a watch sends one event a message', async () => {
   );
 });
 
-test('events after a client has begun to close are dropped, and harm nobody', async () => {
+test('events after a client has begun to close are dropped without harm', async () => {
   const send = await server.as('admin', ['system:masters']);
   const connection = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
   const socket = connectTls({ socket: connection, host: '127.0.0.1', ...credentials });

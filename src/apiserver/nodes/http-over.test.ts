@@ -34,7 +34,7 @@ async function answered(answer: string, path: string): Promise<{ outcome: unknow
   return { outcome, socket };
 }
 
-test('an upgrade that nobody asked for ends the exchange', { timeout: 5_000 }, async () => {
+test('an upgrade that was not requested ends the exchange', { timeout: 5_000 }, async () => {
   const head = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n';
   const { outcome, socket } = await answered(head, '/');
   assert.match(String(outcome), /error trying to reach service: unexpected answer 101/);

@@ -90,7 +90,7 @@ test('an exact resourceVersion shows the past', async () => {
   assert.deepEqual(past.items[2].data, undefined);
 });
 
-test('a resourceVersion that nobody has reached times out as upstream says it', async () => {
+test('a resourceVersion in the future times out in upstream’s words', async () => {
   await using server = await withConfigMaps(1);
   const waiting = server.ask('GET', `${configMaps}?resourceVersion=99999&resourceVersionMatch=NotOlderThan`);
   await server.clock.advance(3_000);

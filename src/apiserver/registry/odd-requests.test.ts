@@ -96,7 +96,7 @@ test('a version of an object to be created is refused last, after what else is w
   assert.equal((await server.ask('POST', configMaps, numbered('Not_A_Name'))).status, 422);
 });
 
-test('an object keeps the time at which it was made, and nobody says when it is deleted', async () => {
+test('an object keeps its creation time, and clients cannot set its deletion time', async () => {
   const { object } = await server.ask('POST', configMaps, configMap('dated'));
   const merge = 'application/merge-patch+json';
   const patch = (metadata: object) => server.ask('PATCH', `${configMaps}/dated`, { metadata }, merge);
@@ -171,7 +171,7 @@ for (const [method, query, status, message] of oddQueries)
     assert.match(answer.object.message, message);
   });
 
-test('of a path that nobody serves the mux says so in plain text', async () => {
+test('for an unknown path the mux answers in plain text', async () => {
   const answer = await server.transport.send({ method: 'GET', path: '/nope' });
   assert.equal(answer.status, 404);
 });

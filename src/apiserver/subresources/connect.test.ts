@@ -43,7 +43,7 @@ test('a connection is made with the options that admission made of those asked f
   assert.equal(context.connectQuery?.toString(), 'stdin=false&container=b&command=ls&command=-l');
 });
 
-test('a path to go on with may be changed too, and what nobody changes stays as it came', async () => {
+test('a remaining path may be changed too, and what is not changed stays as it was sent', async () => {
   assert.equal(
     (await connectedAs('PodProxyOptions', '', (options) => ({ ...options, path: '/b' }))).info.rest,
     '/b',

@@ -83,7 +83,7 @@ function start(clock = new VirtualClock()) {
   return { clock, recorder, requests, bodies, finish };
 }
 
-test('an event that recurs while it waits is written once more, with its newest count', async () => {
+test('an event that recurs while it waits is written again, with its latest count', async () => {
   const { clock, recorder, requests, bodies, finish } = start();
   for (let time = 1; time <= 5; time++) recorder.event(about, 'Warning', 'Failed', 'it does not work');
   await clock.advance(0);

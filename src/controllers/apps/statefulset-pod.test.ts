@@ -29,7 +29,7 @@ function planned(set: StatefulSet, owners: OwnerReference[], isCondemned = false
   return wanted?.map(({ uid }) => uid);
 }
 
-test('a claim is owned by the set, by the pod that is scaled away, or by nobody, as the policy says', () => {
+test('a claim is owned by the set, by the pod that is scaled away, or not at all, as the policy says', () => {
   const cases: [Policy, Policy, boolean, string[]][] = [
     ['Retain', 'Retain', false, []],
     ['Retain', 'Retain', true, []],

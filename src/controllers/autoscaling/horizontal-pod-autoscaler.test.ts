@@ -57,7 +57,7 @@ const answers: Record<string, unknown> = {
   },
 };
 
-test('a metric of an object of a kind that nobody knows keeps no other metric from counting', async () => {
+test('a metric of an object of an unknown kind keeps no other metric from counting', async () => {
   const clock = new VirtualClock();
   const written: unknown[] = [];
   const events: string[] = [];

@@ -59,7 +59,7 @@ test('a pod that was left behind and cannot be let go is no reason to leave a jo
   assert.equal(status?.succeeded, 3);
 });
 
-test('what somebody made no count of an index counts for nothing', () => {
+test('an index count that is not a number counts for nothing', () => {
   const annotated = (text: string) =>
     pod('p', { annotations: { 'batch.kubernetes.io/job-index-failure-count': text } });
   assert.deepEqual(

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Node } from '../../api/resources.gen.ts';
 import { isOfNode } from './csr-serving-approving.ts';
 
-test('a node gets a serving certificate for itself, and for nobody else', () => {
+test('a node gets a serving certificate for itself, and for no other', () => {
   const node = {
     metadata: { name: 'n1' },
     status: { addresses: [{ type: 'InternalIP', address: '10.0.0.7' }] },

@@ -134,7 +134,7 @@ describe('shares of zones', () => {
     );
   });
 
-  it('cannot be told of one zone, of a node without a zone, or without CPU', () => {
+  it('cannot be computed for a single zone, for a node without a zone, or without CPU', () => {
     assert.equal(computeZoneShares([node('z1', '1'), node('z1', '1')]), undefined);
     assert.equal(computeZoneShares([node('z1', '1'), node('z2', '1'), node(undefined, '1')]), undefined);
     assert.equal(computeZoneShares([node('z1', '1'), node('z2', '0')]), undefined);

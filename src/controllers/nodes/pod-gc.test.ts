@@ -39,7 +39,7 @@ const removed = (pods: Pod[], endedMax?: number) =>
     message,
   ]);
 
-test('pods that nobody will end are removed', () => {
+test('pods that no kubelet will end are removed', () => {
   const pods = [
     pod('of a lost node', { node: 'lost' }),
     pod('of a node that may come back', { node: 'gone just now' }),

@@ -45,7 +45,7 @@ const onBoth = new Map([
   ['b', [pod('q')]],
 ]);
 
-test('a volume is attached where its pods are, and detached where nobody uses it any more', () => {
+test('a volume is attached where its pods are, and detached where it is no longer used', () => {
   const rows: [string, Partial<AttachInput>, Partial<ReturnType<typeof planned>>][] = [
     ['a pod came', { users: onA }, { attach: ['a'] }],
     ['its node is gone', { users: onA, node: nodes({}) }, {}],

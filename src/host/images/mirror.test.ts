@@ -83,7 +83,7 @@ suite('the mirror of images that were loaded from files', () => {
     for (const name of names) await forgetLoadedImage(loadedFile, name);
   });
 
-  test('an image that was removed is not served any more', async () => {
+  test('an image that was removed is no longer served', async () => {
     await forgetLoadedImage(loadedFile, 'docker.io/library/nginx:latest');
     assert.equal((await fetch(`${base}/v2/library/nginx/manifests/latest?ns=docker.io`)).status, 404);
     assert.equal((await fetch(`${base}/v2/library/nginx/blobs/${layer}?ns=docker.io`)).status, 404);

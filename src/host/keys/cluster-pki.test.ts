@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), 'wherry-pki-'));
 after(() => rmSync(folder, { recursive: true }));
 const names = { addresses: [], dnsNames: [], serviceAddress: '10.96.0.1' };
 
-test('what is whole is kept; a certificate or key that is damaged or gone is issued anew', async () => {
+test('valid files are kept; a certificate or key that is damaged or missing is issued again', async () => {
   await ensureClusterPki(folder, names);
   const first = readPair(folder, pkiFiles.admin);
   await ensureClusterPki(folder, names);

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { processIdentity } from '../processes/process.ts';
 import { anyFreePort, claimPort } from './ports.ts';
 
-test('a port is claimed by one at a time, and not while somebody listens on it', async () => {
+test('a port is claimed by one process at a time, and not while one listens on it', async () => {
   const [first, second] = [await anyFreePort(), await anyFreePort()];
   const one = (await claimPort([first, second]))!;
   const two = (await claimPort([first, second]))!;

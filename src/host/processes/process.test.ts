@@ -74,7 +74,7 @@ suite('processes that outlive the command that starts them', { skip: process.pla
     assert.equal(processIdentity(started.pid), undefined);
   });
 
-  test('a record names nobody when its pid belongs to another process, or another boot', () => {
+  test('a record names no process when its pid belongs to another one, or to another boot', () => {
     const own = processIdentity(process.pid)!;
     for (const other of [
       { ...own, startTicks: own.startTicks + 1 },

@@ -32,7 +32,7 @@ suite('the script of the supervisor', { skip: process.platform === 'win32', time
   /** What the repairs have said, one line each. */
   const repairs = () => readFileSync(path('supervisor.log'), 'utf8').trim().split('\n').filter(Boolean);
 
-  test('has what died mended, leaves it alone as long as it is told, and ends with the list', async () => {
+  test('has dead processes repaired, leaves them alone while it is told to, and ends with the list', async () => {
     const one = await start('one', 'sleep', '600');
     const two = await start('two', 'sleep', '600');
     watch(['one', one], ['two', two]);
@@ -52,7 +52,7 @@ suite('the script of the supervisor', { skip: process.platform === 'win32', time
     assert.equal(repairs().length, 2);
   });
 
-  test('a pid that another process has by now is as good as dead, and who is no longer recorded ends', async () => {
+  test('a pid that belongs to another process counts as dead, and processes no longer recorded are ended', async () => {
     const living = await start('living', 'sleep', '600');
     watch(['living', { ...living, startTicks: living.startTicks + (process.platform === 'linux' ? 1 : 0) }]);
     const repair = ['/bin/sh', '-c', 'echo mended again >&2; echo 0'];

@@ -102,7 +102,7 @@ test('a device node that the spec gives no number has that of the node’s own',
   );
 });
 
-test('of two specs the one in the later folder counts; two in one folder make a device nobody’s', async () => {
+test('of two specs the one in the later folder counts; with two in one folder a device is ambiguous', async () => {
   write('low/over.json', 'v.com/over', [edited('x', { env: ['FROM=low'] })]);
   write('high/over.json', 'v.com/over', [edited('x', { env: ['FROM=high'] })]);
   assert.deepEqual(environmentOf(await cdi.inject(config(['v.com/over=x']), nodeFolder)), ['FROM=high']);
@@ -112,7 +112,7 @@ test('of two specs the one in the later folder counts; two in one folder make a 
   });
 });
 
-test('a file that is no spec keeps nobody from the devices of others', async () => {
+test('a file that is no spec does not affect the devices of others', async () => {
   writeFileSync(join(folder, 'high/broken.json'), '{"kind":');
   writeFileSync(join(folder, 'high/odd.json'), JSON.stringify({ cdiVersion: '0.6.0', kind: 'odd' }));
   writeFileSync(join(folder, 'high/readme.txt'), 'nothing');

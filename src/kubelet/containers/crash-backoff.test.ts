@@ -30,7 +30,7 @@ test('ten minutes without an end make everything good', async () => {
   assert.equal(backoff.delayMs('k'), 10_000);
 });
 
-test('a clock that jumps back makes nobody wait longer than the delay', async () => {
+test('a clock that jumps back makes no wait longer than the delay', async () => {
   const clock = new VirtualClock();
   const backoff = new WaitBackoff({ clock });
   backoff.next('k', clock.now());

@@ -36,7 +36,7 @@ suite('HTTP hooks', () => {
     return runHook(context, { httpGet }, target, { timeoutSeconds: 0, signal: new AbortController().signal });
   };
 
-  test('whoever answers has been told, whatever the answer', async () => {
+  test('any answer means that the request has arrived', async () => {
     await run({ port, path: '/missing' });
     assert.equal(asked.at(-1)?.['user-agent'], 'kube-lifecycle/1.36');
     await run({ port, httpHeaders: [{ name: 'user-agent', value: 'mine' }] });
@@ -53,7 +53,7 @@ suite('HTTP hooks', () => {
     });
   });
 
-  test('a server that speaks HTTP only is told all the same, without credentials, and with an event', async () => {
+  test('a server that speaks only HTTP is called nevertheless, without credentials, and with an event', async () => {
     const httpHeaders = [
       { name: 'Authorization', value: 'secret' },
       { name: 'X-Other', value: 'kept' },

@@ -80,7 +80,7 @@ test('the start, the end and the removal of a container are events', async () =>
   );
 });
 
-test('processes that exec started, and topics that nobody asked for, are no events', async () => {
+test('exec processes, and topics that were not subscribed to, are no events', async () => {
   assert.deepEqual(
     await eventsOf(
       taskExit('c1', 'exec-1', 1),

@@ -19,7 +19,7 @@ const record = (...devices: PreparedDevice[]) => ({
   isPrepared: true,
 });
 
-test('devices of plugins are told of by resource, those of claims by what the container asks for', () => {
+test('devices of plugins are reported by resource, those of claims by what the container asks for', () => {
   const container = {
     name: 'c',
     resources: {

@@ -13,7 +13,7 @@ const told = (health: number, change = {}) => [
   },
 ];
 
-test('a device is as its driver tells, until that is too long ago', async () => {
+test('a device has the health that its driver reported, until the report expires', async () => {
   const clock = new VirtualClock();
   const changes: string[] = [];
   const healths = new DeviceHealths(clock, (driver) => changes.push(driver));
@@ -30,7 +30,7 @@ test('a device is as its driver tells, until that is too long ago', async () => 
   healths.close();
 });
 
-test('a driver says for how long its word counts, and why; one that goes says nothing any more', async () => {
+test('a driver says how long its report is valid, and why; a driver that goes reports nothing', async () => {
   const clock = new VirtualClock();
   const changes: string[] = [];
   const healths = new DeviceHealths(clock, (driver) => changes.push(driver));

@@ -119,7 +119,7 @@ const health = (value: number) => [
   },
 ];
 
-test('what the next plugin of a driver has told of its devices stands when the old one goes', async () => {
+test('reports by the next plugin of a driver remain when the old one goes', async () => {
   const { drivers, register, healths, stop } = createDrivers();
   const tells: ((value: number) => void)[] = [];
   const watched: FakeDriver['watched'] = (tell) => tells.push((value) => tell(health(value)));
@@ -140,7 +140,7 @@ test('what the next plugin of a driver has told of its devices stands when the o
   for (const each of served) each.stop();
 });
 
-test('a driver tells how its devices are for as long as it is registered', async () => {
+test('a driver reports the health of its devices for as long as it is registered', async () => {
   const { drivers, register, healths, stop } = createDrivers();
   const endpoint = join(folder, 'health.sock');
   const watching = Promise.withResolvers<(value: number) => void>();

@@ -210,7 +210,7 @@ test('what a driver could not make ready is asked for again, and given back all 
   assert.equal(resources.holds('p1'), false);
 });
 
-test('a kubelet that starts again knows the devices, asks once more, and gives back what pods left', async () => {
+test('a restarted kubelet knows the devices, asks again, and gives back what pods left', async () => {
   const claims = [claimOf('mine')];
   const before = await createNode(claims);
   const pod = podOf('p1');
@@ -256,7 +256,7 @@ test('a claim of the same name that another pod has left is not taken for the ne
   });
 });
 
-test('a file that was cut off does not keep the node from starting: claims are to be made ready anew', async () => {
+test('a truncated file does not keep the node from starting: claims are prepared again', async () => {
   const file = join(folder, 'cut-off');
   writeFileSync(file, '[{"namespace":"ns","na');
   const { resources } = await createNode([claimOf('mine')], file);

@@ -112,7 +112,7 @@ test('short of disk the node says so, frees images, and evicts a pod only when t
   });
 });
 
-test('who exceeds its own limit is evicted without a disruption, unless it is critical; pressure is told all the same', async () => {
+test('a pod above its own limit is evicted without a disruption, unless it is critical; pressure is reported nevertheless', async () => {
   const volumes = [{ name: 'v', emptyDir: { sizeLimit: '1' } }];
   for (const name of ['own', 'critical']) {
     const folder = join(rootDir, 'pods', name, 'volumes/kubernetes.io~empty-dir/v');

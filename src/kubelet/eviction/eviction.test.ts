@@ -89,7 +89,7 @@ test('without a request everything is above it: how far decides between best-eff
   ]);
 });
 
-test('the evicted are told why in the words that users know', () => {
+test('evicted pods are told why in the words that users know', () => {
   const threshold = { signal: 'memory.available', minimum: 100 * mebibyte } as const;
   assert.equal(
     evictionMessage(threshold, { available: 50 * mebibyte, capacity: 1 }, use('p', 300, 100)),
@@ -163,7 +163,7 @@ test('short of inodes, those go first that have the most, and the message counts
   );
 });
 
-test('amounts are told as they were given, counts in thousands', () => {
+test('amounts are shown as they were given, counts in thousands', () => {
   const threshold = { signal: 'nodefs.inodesFree', minimum: 4000, minimumText: '4000' } as const;
   assert.match(
     evictionMessage(threshold, { available: 3000, capacity: 10_000 }, use('p', 1, 0)),
@@ -234,7 +234,7 @@ test('a hard threshold leaves a second, a soft one what it allows and the pod wa
   assert.deepEqual([evictionGraceSeconds(soft, 30), evictionGraceSeconds(soft, 5)], [20, 5]);
 });
 
-test('a threshold that is a part of the capacity is told to the byte', () => {
+test('a threshold that is a part of the capacity is shown to the byte', () => {
   const threshold = { signal: 'nodefs.available', minimum: { percent: 10 } } as const;
   const message = evictionMessage(
     threshold,

@@ -166,7 +166,7 @@ test('an image that cannot be removed keeps no other', async () => {
   assert.deepEqual(left(), ['a']);
 });
 
-test('when images were used is forgotten with them, whoever removed them', async () => {
+test('when images were used is forgotten with them, however they were removed', async () => {
   const { gc, lastUsedMs } = setup({ usedGi: 50, images: ['mine'] });
   for (const id of ['mine', 'gone']) lastUsedMs.set(id, 1);
   await gc.collect();

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { MetricsRegistry } from '../../base/metrics.ts';
 import { imageMetrics } from './image-metrics.ts';
 
-test('pulls are told apart by the size of what was pulled', () => {
+test('pulls are counted by the size of what was pulled', () => {
   const registry = new MetricsRegistry();
   const metrics = imageMetrics(registry);
   for (const [bytes, label] of [

@@ -173,7 +173,7 @@ test('an image is pulled once, and reported as present after that', async () => 
   assert.equal(pulls.length, 1);
 });
 
-test('who waits for the image of a volume is told of at the container, the image at the pod', async () => {
+test('waiting for the image of a volume is reported at the container, the image at the pod', async () => {
   const { clock, manager, events, log } = setup();
   const waiting: string[] = [];
   const note = (reason: string, message: string) => void waiting.push(`${reason} ${message}`);

@@ -34,7 +34,7 @@ test("a pod that starts after the machine's name servers have changed is given t
   }
 });
 
-test('what is no file in place of a termination message is reported, and keeps nobody waiting', async (context) => {
+test('anything but a file in place of a termination message is reported, and not waited for', async (context) => {
   const rootDir = mkdtempSync(join(tmpdir(), 'wherry-pod-files-'));
   context.after(() => rmSync(rootDir, { recursive: true }));
   const files = new LinuxPodFiles({ rootDir, podLogsDir: rootDir, resolvConf: join(rootDir, 'resolv.conf') });

@@ -91,7 +91,7 @@ test('everything that is left of sandboxes unknown to the runtime is found', asy
   });
 });
 
-test('what other programs run, or somebody by hand, is none of it', async () => {
+test('what other programs run, or users by hand, is not touched', async () => {
   const files = {
     'proc/10/cmdline': shim(byHand),
     'proc/11/cmdline': shim(lost, 'moby'),

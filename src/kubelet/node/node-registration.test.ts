@@ -60,7 +60,7 @@ function run(report: (number: number, registration: NodeRegistration) => NodeRep
   return { clock, counts, events, registration, running, end: () => stop.abort() };
 }
 
-test('a node that is cordoned, or boots anew, says so in events, once', async () => {
+test('a node that is cordoned, or reboots, says so in events, once', async () => {
   const { clock, events, registration, running, end } = run((number) =>
     reportOf({
       nodeInfo: { kubeletVersion: 'v1', bootID: number < 3 ? 'one' : 'two' } as core.NodeSystemInfo,

@@ -225,7 +225,7 @@ for (const [name, pod, observed, expected, findings] of rows) {
   });
 }
 
-test('when all start anew, who asked for it is removed last', () => {
+test('when all containers restart, the one that asked for it is removed last', () => {
   const rule = { action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } };
   const pod = testPod({
     ...never,

@@ -14,7 +14,7 @@ function pod(terminationGracePeriodSeconds?: number) {
   return testPod(terminationGracePeriodSeconds === undefined ? {} : { terminationGracePeriodSeconds });
 }
 
-test('a pod that nobody wants gone is not to end', () => {
+test('a pod without a reason to end does not end', () => {
   const end = new PodEnd();
   assert.equal(end.isDue(pod()), false);
   assert.equal(end.interrupt.aborted, false);

@@ -46,7 +46,7 @@ const restartedBy = (action: string) => ({
 });
 const nothing: ObservedPod = { sandboxes: [], containers: [] };
 
-test('a pod is not told to have ended before the drivers of its devices know', () => {
+test('a pod is not reported as ended before the drivers of its devices know', () => {
   const over = observedPod(exited('c', 0));
   const pod = testPod(never, { phase: 'Running' });
   assert.equal(status(pod, over, { holdsDevices: true }).phase, 'Running');
@@ -54,7 +54,7 @@ test('a pod is not told to have ended before the drivers of its devices know', (
   assert.equal(status(pod, over, { holdsDevices: false }).phase, 'Succeeded');
 });
 
-test('the devices of a container are told of, where there are any', () => {
+test('the devices of a container are reported, where there are any', () => {
   const devices = [{ name: 'example.com/gpu', resources: [{ resourceID: 'g0', health: 'Healthy' }] }];
   const pod = testPod({ initContainers: [init], containers: [init, { name: 'd', image: 'img:1' }] });
   const found = status(pod, nothing, { devicesOf: ({ name }) => (name === 'i' ? devices : []) });
@@ -181,7 +181,7 @@ test('a restarted container shows how the one before ended', () => {
   assert.equal(container?.lastState?.terminated?.reason, 'OOMKilled');
 });
 
-test('containers that all start anew are restarting, not failed, and count it', () => {
+test('containers that all restart are restarting, not failed, and count it', () => {
   const pod = testPod({
     ...never,
     containers: [restartedBy('RestartAllContainers'), { name: 'd', image: 'img:1' }],
@@ -269,7 +269,7 @@ test('a refused pod has neither containers nor conditions of its own', () => {
   assert.deepEqual(refused.conditions, []);
 });
 
-test('of a refused pod little more is told than why', () => {
+test('of a refused pod little more is reported than the reason', () => {
   const verdict = { reason: 'OutOfcpu', message: 'Pod was rejected: …' };
   const scheduled = testPod({}, { conditions: [{ type: 'PodScheduled', status: 'True' }] as never });
   const { startTime, ...refused } = status(scheduled, nothing, { verdict, ended: true });
@@ -301,7 +301,7 @@ test('a container that never came to run is of unknown end when its pod is over'
   }
 });
 
-test('a sidecar that keeps ending well is not told to wait, one that fails is', () => {
+test('a sidecar that keeps succeeding is not shown as waiting, one that fails is', () => {
   const pod = testPod({ initContainers: [{ ...init, restartPolicy: 'Always' }] });
   const waiting = { i: { reason: 'CrashLoopBackOff', message: 'back-off' } };
   const stateAfter = (exitCode: number) =>
@@ -313,7 +313,7 @@ test('a sidecar that keeps ending well is not told to wait, one that fails is', 
   assert.deepEqual(stateAfter(1), ['waiting']);
 });
 
-test('an ephemeral container is never told to have started', () => {
+test('an ephemeral container is never reported as started', () => {
   const pod = testPod({ ephemeralContainers: [{ name: 'e', image: 'img:1' }] as never });
   const { ephemeralContainerStatuses } = status(pod, observedPod(testContainer('c'), testContainer('e')));
   assert.equal(ephemeralContainerStatuses?.[0]?.started, undefined);

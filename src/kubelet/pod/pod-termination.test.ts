@@ -94,7 +94,7 @@ test('a grace period that is cut ends hooks and turns at once', async () => {
   assert.deepEqual(signals, ['TERM main 30', 'TERM main 0', 'TERM s1 0']);
 });
 
-test('a hook command that outlasts the grace period is told of when its container has ended', async () => {
+test('a hook command that outlasts the grace period is reported when its container has ended', async () => {
   const { clock, log, context } = setup({ main: 500 });
   const ended = Promise.withResolvers<never>();
   context.runtime.execSync = () => ended.promise;

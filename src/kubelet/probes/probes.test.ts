@@ -52,7 +52,7 @@ test('a port by a name that the container does not have is no number either', as
 
 const tcp = { tcpSocket: { port: 80 }, periodSeconds: 1 };
 
-test('a container is ready once its probe has passed, and no longer after so many failures', async () => {
+test('a container is ready once its probe has succeeded, until the failure threshold is reached', async () => {
   const { clock, events, state, manager, container } = setup({
     readinessProbe: { ...tcp, failureThreshold: 2 },
   });
@@ -212,7 +212,7 @@ test('a liveness probe that was under way when its pod began to end is the last'
   assert.deepEqual([state.runs, events], [1, []]);
 });
 
-test('a port that nobody listens on refuses', async () => {
+test('a port without a listener refuses', async () => {
   const server = createTcpServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };

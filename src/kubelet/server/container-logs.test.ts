@@ -163,7 +163,7 @@ test('of two files one is the one that is written to', async () => {
   assert.deepEqual(files(), ['0.log', '0.log.20260101-000002']);
 });
 
-test('a log that was put aside and not begun anew is begun, and a packing that was cut short leaves nothing', async () => {
+test('a log that was renamed and not reopened is reopened, and an interrupted compression leaves nothing', async () => {
   const { path, reopened, rotate, fill, files } = rotation('cut-short', 3);
   await fill(1);
   renameSync(path, `${path}.20260101-000001`);

@@ -25,7 +25,7 @@ test('the target of a request is a path, or a URL, or refused', () => {
   for (const [target, path] of rows) assert.equal(parseTarget(target)?.pathname, path, target);
 });
 
-test('no target of a request, whoever sends it, ends the agent', async () => {
+test('no request target, from whatever client, ends the agent', async () => {
   const authority = await createAuthority('test');
   const pair = await issueCertificate(authority, { commonName: 'node', usages: ['server'] });
   const port = await freePort();

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { openSpdy } from './stream-proxy.ts';
 
-test('a runtime that ends in the middle of its answer leaves nobody waiting for the rest', async () => {
+test('when a runtime ends in the middle of its answer, the rest is not waited for', async () => {
   const server = createServer((_, response) => {
     response.writeHead(500, { 'Content-Length': 100 });
     response.write('half of', () => response.destroy());

@@ -19,7 +19,7 @@ const use: VolumeUse = {
   inodesUsed: 0,
 };
 
-test('of volumes that do not answer nobody asks twice, of others after a while', async () => {
+test('volumes that do not answer are not queried twice, others after a while', async () => {
   const pod = testPod();
   const clock = new VirtualClock();
   const questions: PromiseWithResolvers<VolumeUse[]>[] = [];

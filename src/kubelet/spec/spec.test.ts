@@ -204,7 +204,7 @@ test('the resolver follows the DNS policy', () => {
   assert.deepEqual(none.config, { servers: ['1.1.1.1'], searches: [], options: ['ndots:2'] });
 });
 
-test('what the C library would not take of a resolver is left out, and told of', () => {
+test('what the C library would not accept in a resolver is left out, and reported', () => {
   const host = { servers: ['8.8.8.8'], searches: [], options: [] };
   const inputs = { clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', host };
   const resolver = (nameservers: string[], searches: string[], dnsPolicy: 'None' | 'ClusterFirst' = 'None') =>
@@ -232,7 +232,7 @@ test('what the C library would not take of a resolver is left out, and told of',
   assert.equal(omitted(named(10, 250)), 8, 'together too long');
 });
 
-test('without a DNS of the cluster, pods that want it have the resolver of their node, and are told', () => {
+test('without cluster DNS, pods that want it get the resolver of their node, and an event', () => {
   const host = { servers: ['8.8.8.8'], searches: ['corp.example'], options: ['timeout:1'] };
   const { config, problems } = resolverConfigOf(testPod(), {
     clusterDns: [],

@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { ask, canMakeNetworks, TestNetwork } from '../network.fixture.ts';
 import { takeDnsAddress } from './address.ts';
 
-it('a question that nobody is there to answer is not refused, other ports are', {
+it('a query without a server to answer it is not refused, other ports are', {
   skip: !canMakeNetworks,
 }, async () => {
   await using network = new TestNetwork();

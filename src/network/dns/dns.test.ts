@@ -157,7 +157,7 @@ describe('cluster DNS', () => {
     assert.equal(await code(resolver.resolve4('10-244-0-999.default.pod.cluster.local')), 'ENOTFOUND');
   });
 
-  it('tells names that are not there from types that a name does not have', async () => {
+  it('distinguishes missing names from types that a name does not have', async () => {
     for (const [name, expected] of [
       ['nobody.default.svc.cluster.local', ResponseCode.noSuchName],
       ['web.nowhere.svc.cluster.local', ResponseCode.noSuchName],
@@ -175,7 +175,7 @@ describe('cluster DNS', () => {
     );
   });
 
-  it("names the authority of its zone and the zone's name server, and gives nobody the whole zone", async () => {
+  it("names the authority of its zone and the zone's name server, and refuses zone transfers", async () => {
     const authority = await resolver.resolveSoa('cluster.local');
     assert.deepEqual([authority.nsname, authority.minttl], ['ns.dns.cluster.local', 30]);
     assert.deepEqual(await resolver.resolveNs('cluster.local'), ['ns.dns.cluster.local']);
@@ -198,7 +198,7 @@ describe('cluster DNS', () => {
     assert.equal((await resolver.resolve4('many.default.svc.cluster.local')).length, 100);
   });
 
-  it('says SERVFAIL at once for names of others when there is nobody to ask', async () => {
+  it('answers SERVFAIL at once for other names when there is no server to ask', async () => {
     assert.equal(await code(resolver.resolve4('example.org')), 'ESERVFAIL');
     assert.equal(await code(resolver.resolve4('kubia')), 'ENOTFOUND');
   });

@@ -88,7 +88,7 @@ describe('the ingress controller', suiteOptions, () => {
     assert.equal(served(await fixture.get('sources.test', '/')), 'web-0');
   });
 
-  it('tells servers who asked, and how', async () => {
+  it("tells servers the client's address and protocol", async () => {
     const { headers } = seen(await fixture.get('a.test', '/', { headers: { 'x-forwarded-for': '6.6.6.6' } }));
     assert.equal(headers['x-forwarded-for'], '127.0.0.1');
     assert.equal(headers['x-forwarded-proto'], 'http');

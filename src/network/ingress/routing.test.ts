@@ -92,7 +92,7 @@ for (const [title, wanted, served, problem] of cases)
     );
   });
 
-test('the older of two Ingresses has a path of a host, and the younger is told so', () => {
+test('the older of two Ingresses has a path of a host, and the younger gets an event', () => {
   const { routes, problems } = routingOf(ingress('old', { path: '/' }), ingress('young', { path: '/' }));
   assert.deepEqual(
     routes.map((route) => route.ingress),

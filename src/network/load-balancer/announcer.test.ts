@@ -37,7 +37,7 @@ describe('who answers for a load-balancer address', () => {
     assert.deepEqual(ownersOf([balanced('172.30.0.128')], [ready('a', 'Unknown'), ready('b')]), ['b']);
   });
 
-  it('is nobody when the address is not of the link', () => {
+  it('has no owner when the address is not on the link', () => {
     const isOnLink = (address: string) => address.startsWith('172.30.');
     assert.deepEqual(ownersOf([balanced('203.0.113.1')], [ready('a')], isOnLink), []);
   });

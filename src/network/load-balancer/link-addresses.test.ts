@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
 import { LinkAddresses } from './link-addresses.ts';
 
-test('an address that somebody else took away does not keep others from changing', async () => {
+test('an address that was removed from outside does not keep others from changing', async () => {
   /** The interface, with the kernel's answer to the removal of an address that it does not have. */
   const present = new Set<string>();
   const run = async (program: string, args: readonly string[], input = '') => {

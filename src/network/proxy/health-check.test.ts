@@ -7,7 +7,7 @@ import type { Service } from '../../api/resources.gen.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { createHealthChecks } from './health-check.ts';
 
-it('a health check port tells whether the node has an endpoint of the service', async () => {
+it('a health check port answers whether the node has an endpoint of the service', async () => {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;

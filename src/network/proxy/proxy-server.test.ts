@@ -15,7 +15,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-test('the proxy tells its health to others, and its mode and metrics to the node', async () => {
+test('the proxy serves its health to others, and its mode and metrics to the node', async () => {
   const ports = { health: await freePort(), status: await freePort() };
   const metrics = new MetricsRegistry();
   metrics.counter('kubeproxy_test_total', 'A counter.').add(2);

@@ -69,7 +69,7 @@ describe('rules of a service', () => {
     ['a service without endpoints', { clusterIP: '10.96.1.1', ports }, [`refused: ${service}`]],
   ];
   for (const [name, spec, expected] of nothing)
-    it(`send nobody anywhere for ${name}`, () => assert.deepEqual(rules(spec, []), expected));
+    it(`route no client anywhere for ${name}`, () => assert.deepEqual(rules(spec, []), expected));
 
   for (const label of ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'])
     it(`are none where the label ${label} leaves a service to others, whatever its value`, () => {

@@ -53,7 +53,7 @@ suite('stateful', () => {
     }
   });
 
-  test('a pod made anew has its old name and data, and a new address behind the name', async () => {
+  test('a recreated pod has its old name and data, and a new address behind the name', async () => {
     await run('delete pod -l app=nginx --now');
     await learner.until('get sts', ['NAME READY AGE', 'web-demo 2/2 AGE']);
     const page = () =>

@@ -58,7 +58,7 @@ suite('two servers on one etcd', { skip }, () => {
   });
   after(() => machines.delete());
 
-  test('a server without the token is told what to do', { timeout: testTimeoutMs }, async () => {
+  test('a server without the token explains what to do', { timeout: testTimeoutMs }, async () => {
     const wherry = join(root, 'wherry');
     const args = ['server', '--address', machines.address(2), '--etcd-endpoints', etcd];
     const none = await machines.run('one', wherry, args);
