@@ -2,7 +2,7 @@
 
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
-import { Client, credentials } from '@grpc/grpc-js';
+import { Client, credentials, status } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { dialReason } from '../../base/dial-reason.ts';
 import { http } from '../../base/node-http.ts';
@@ -11,6 +11,7 @@ import { joinHostPort } from './probe-run.ts';
 
 const bodyMaxBytes = 10 * 1024;
 const redirectsMax = 10;
+const userAgent = 'kube-probe/1.36';
 
 export const networkDialer: ProbeDialer = {
   http: (check) => followRedirects(check, redirectsMax),
@@ -143,7 +144,7 @@ function headersOf(check: HttpCheck): Record<string, string | string[]> {
   return headers;
 }
 
-const usualHeaders = { 'User-Agent': 'kube-probe/1.36', Accept: '*/*' };
+const usualHeaders = { 'User-Agent': userAgent, Accept: '*/*' };
 const dispensable = new Set(Object.keys(usualHeaders).map((name) => name.toLowerCase()));
 
 function checkTcp({ host, port, timeoutMs }: DialTarget): Promise<string | undefined> {
@@ -190,7 +191,12 @@ const health = protobuf.Root.fromJSON({
   },
 });
 const servingStates = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
-const grpcUnimplemented = 12;
+/** As Go's library writes it: `ResourceExhausted`. */
+function codeName(code: number): string {
+  const words = (status[code] ?? 'UNKNOWN').toLowerCase().split('_');
+  const name = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+  return name === 'Cancelled' ? 'Canceled' : name;
+}
 
 async function checkGrpc({
   host,
@@ -199,7 +205,7 @@ async function checkGrpc({
   timeoutMs,
 }: DialTarget & { service: string }): Promise<string | undefined> {
   const address = joinHostPort(host, port);
-  const client = new Client(address, credentials.createInsecure());
+  const client = new Client(address, credentials.createInsecure(), { 'grpc.primary_user_agent': userAgent });
   const requestType = health.lookupType('HealthCheckRequest');
   const responseType = health.lookupType('HealthCheckResponse');
   const deadline = Date.now() + timeoutMs;
@@ -216,11 +222,16 @@ async function checkGrpc({
           { service },
           { deadline },
           (error, answer) => {
-            if (error?.code === grpcUnimplemented)
+            if (error?.code === status.UNIMPLEMENTED)
               resolve(
                 `error: this server does not implement the grpc health protocol (grpc.health.v1.Health): ${error.details}`,
               );
-            else if (error) resolve(`rpc error: ${error.details}`);
+            else if (error?.code === status.DEADLINE_EXCEEDED)
+              resolve(`timeout: health rpc did not complete within ${timeoutMs / 1000}s`);
+            else if (error)
+              resolve(
+                `error: health rpc probe failed: rpc error: code = ${codeName(error.code)} desc = ${error.details}`,
+              );
             else if (answer?.status === 1) resolve(undefined);
             else
               resolve(
