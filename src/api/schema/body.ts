@@ -163,6 +163,9 @@ export function warningsOf(
   if (problems.length === 0 || validation === 'Ignore') return [];
   const texts = problems.map(problemText);
   if (validation === 'Warn') return texts;
+  const repeated = problems.filter(({ kind }) => kind === 'repeated key').length;
+  if (repeated > 0)
+    texts.splice(0, repeated, `yaml: unmarshal errors:\n  ${texts.slice(0, repeated).join('\n  ')}`);
   throw cannotBeHandled(expected, `strict decoding error: ${texts.join(', ')}`);
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { warningsOf } from './body.ts';
 import { parseYaml, parseYamlStrictly } from './yaml.ts';
 import { formatYaml } from './yaml-writer.ts';
 
@@ -68,4 +69,32 @@ test('a key that stands twice is a problem to tell of, and an error to who reads
     message: 'yaml: line 2: key "a" already set in map',
   });
   assert.deepEqual(parseYamlStrictly('a: 1\n'), { a: 1 });
+});
+
+test('comments alone are no document, and numbers that JSON has not are refused', () => {
+  assert.equal(parseYaml('# nothing\n\n  # more\n').value, null);
+  for (const [text, name] of [
+    ['a: [.inf]', '+Inf'],
+    ['a: -.INF', '-Inf'],
+    ['{a: .nan}', 'NaN'],
+  ])
+    assert.throws(() => parseYaml(text!), { message: `json: unsupported value: ${name}` });
+  assert.deepEqual(parseYaml('a: x.info').value, { a: 'x.info' });
+});
+
+test('who validates strictly is told of all keys that stand twice as of one mistake, in the words of the reader', () => {
+  const expected = { group: '', version: 'v1', kind: 'ConfigMap' };
+  const problems = [
+    { kind: 'repeated key' as const, line: 7, key: 'a' },
+    { kind: 'repeated key' as const, line: 9, key: 'b' },
+    { kind: 'unknown field' as const, path: 'x' },
+  ];
+  assert.throws(() => warningsOf(problems, expected, 'Strict'), {
+    message:
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: ' +
+      'yaml: unmarshal errors:\n  line 7: key "a" already set in map\n  line 9: key "b" already set in map, unknown field "x"',
+  });
+  assert.deepEqual(warningsOf(problems.slice(0, 1), expected, 'Warn'), [
+    'line 7: key "a" already set in map',
+  ]);
 });

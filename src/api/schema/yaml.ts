@@ -91,7 +91,8 @@ function firstDocument(text: string): string {
 }
 
 function parseAsYaml(text: string): ParsedText {
-  if (!/\S/.test(text)) return { value: null, problems: [] };
+  // Comments say nothing.
+  if (!/^\s*[^#\s]/m.test(text)) return { value: null, problems: [] };
   const problems: RepeatedKey[] = [];
   let value: unknown;
   try {
@@ -107,6 +108,7 @@ function parseAsYaml(text: string): ParsedText {
     }
   }
   if (text.includes('*')) checkUnfolded(value);
+  if (/\.(inf|nan)/i.test(text)) requireFinite(value);
   return { value: value ?? null, problems };
 }
 
@@ -154,6 +156,16 @@ function asYamlError({ reason, mark }: YAMLException): YamlError {
   const text = errorTexts.find(([pattern]) => pattern.test(reason))?.[1] ?? reason;
   if (/^(document contains|exceeded)/.test(text)) return new YamlError(`yaml: ${text}`);
   return new YamlError(`yaml: line ${(mark?.line ?? 0) + 1}: ${text}`);
+}
+
+/** YAML has numbers that JSON has not. */
+function requireFinite(value: unknown): void {
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    const text = Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
+    throw new YamlError(`json: unsupported value: ${text}`);
+  }
+  if (typeof value === 'object' && value !== null)
+    for (const each of Object.values(value)) requireFinite(each);
 }
 
 /** Aliases share what they stand for until it is written out: many of a large value would fill all memory then. */
