@@ -38,6 +38,8 @@ class World {
   failing: string | undefined;
   code: GrpcCode = 'DeadlineExceeded';
   isRegistered = true;
+  /** A driver that is there no more, while others are. */
+  gone: string | undefined;
 
   /** As a kubelet that has just started sees them. */
   volumes(): CsiVolumes {
@@ -63,7 +65,7 @@ class World {
   }
 
   #driver(name: string): DriverClient {
-    if (!this.isRegistered)
+    if (!this.isRegistered || name === this.gone)
       throw new Error(`driver name ${name} not found in the list of registered CSI drivers`);
     const call = (method: string, target?: string) => {
       this.calls.push(method);
@@ -244,4 +246,35 @@ test('an inline volume is for drivers that say so', async () => {
   await mount();
   await volumes.tearDown('one');
   assert.deepEqual(world.calls, ['publish', 'unpublish']);
+});
+
+test('a volume whose driver is gone keeps no other from being given back', async () => {
+  const world = new World();
+  world.objects = unattachable;
+  const of = (driver: string) =>
+    ({
+      ...volume,
+      metadata: { name: `pv-${driver}` },
+      spec: { ...volume.spec, csi: { driver, volumeHandle: 'h' } },
+    }) as PersistentVolume;
+  const volumes = world.volumes();
+  // In either order: folders are read by name, and what is left of staging in the order in which it was made.
+  for (const driver of ['a', 'b', 'c'])
+    await volumes.mountClaimed(podOf('one'), driver, of(driver), { readOnly: false });
+  world.gone = 'b';
+  world.calls.length = 0;
+  await assert.rejects(volumes.tearDown('one'), /driver name b not found/);
+  assert.deepEqual(world.calls, ['unpublish', 'unstage', 'unpublish', 'unstage']);
+
+  const left = new World();
+  left.objects = unattachable;
+  const before = left.volumes();
+  for (const driver of ['a', 'b', 'c']) {
+    await before.mountClaimed(podOf('one'), driver, of(driver), { readOnly: false });
+    rmSync(join(left.rootDir, 'pods'), { recursive: true });
+  }
+  left.gone = 'b';
+  left.calls.length = 0;
+  await assert.rejects(left.volumes().clearUnused(), /driver name b not found/);
+  assert.deepEqual(left.calls, ['unstage', 'unstage']);
 });

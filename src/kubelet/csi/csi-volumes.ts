@@ -158,29 +158,32 @@ export class CsiVolumes {
     this.#attached.forgetPod(podUid);
     for (const key of this.#republishMs.keys())
       if (key.startsWith(`${podUid}/`)) this.#republishMs.delete(key);
-    for (const published of await this.#records.ofPod(podUid))
-      await this.#locked(published.record, async () => {
+    await eachInTurn(await this.#records.ofPod(podUid), (published) =>
+      this.#locked(published.record, async () => {
         const { specVolID: name } = published.record;
         await explained(`UnmountVolume.TearDown failed for volume "${name}"`, () =>
           this.#unpublish(published),
         );
         const staged = this.#records.staged(published.record);
         await explained(`UnmountDevice failed for volume "${name}"`, () => this.#unstageUnused(staged));
-      });
-    for (const staged of this.#stagedFor.get(podUid)?.values() ?? [])
-      await this.#locked(staged.record, () =>
+      }),
+    );
+    await eachInTurn([...(this.#stagedFor.get(podUid)?.values() ?? [])], (staged) =>
+      this.#locked(staged.record, () =>
         explained(`UnmountDevice failed for volume "${staged.record.specVolID}"`, () =>
           this.#unstageUnused(staged),
         ),
-      );
+      ),
+    );
     this.#stagedFor.delete(podUid);
   }
 
   /** Cleans up volumes that belong to no pod: the kubelet may have ended between two steps. */
   async clearUnused(): Promise<void> {
     await this.#ready;
-    for (const staged of await this.#allStaged())
-      await this.#locked(staged.record, () => this.#unstageUnused(staged));
+    await eachInTurn(await this.#allStaged(), (staged) =>
+      this.#locked(staged.record, () => this.#unstageUnused(staged)),
+    );
   }
 
   /** Statistics of claims by the path of the volume, where the driver reports them. */
@@ -391,6 +394,18 @@ export class CsiVolumes {
       if (this.#locks.get(key) === settled) this.#locks.delete(key);
     }
   }
+}
+
+/** A volume that its driver does not take back keeps no other: the first failure is thrown when all have had their turn. */
+async function eachInTurn<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const failures: unknown[] = [];
+  for (const item of items)
+    try {
+      await work(item);
+    } catch (error) {
+      failures.push(error);
+    }
+  if (failures.length > 0) throw failures[0];
 }
 
 async function failingAs(
