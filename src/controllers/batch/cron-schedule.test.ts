@@ -29,8 +29,34 @@ const rows: [string, string, string[], string?][] = [
   ['0 9 * * *', '2026-01-01T00:00:00Z', ['2026-01-01T08:00:00Z'], 'Europe/Berlin'],
   // Clocks go from 02:00 to 03:00 on 29 March: there is no half past two that day.
   ['30 2 * * *', '2026-03-28T12:00:00Z', ['2026-03-30T00:30:00Z'], 'Europe/Berlin'],
-  // Clocks go back on 25 October: half past two comes twice, and counts once.
-  ['30 2 * * *', '2026-10-24T12:00:00Z', ['2026-10-25T00:30:00Z', '2026-10-26T01:30:00Z'], 'Europe/Berlin'],
+  // Clocks go back on 25 October: what comes twice is due twice, so that nothing pauses for an hour.
+  [
+    '30 2 * * *',
+    '2026-10-24T12:00:00Z',
+    ['2026-10-25T00:30:00Z', '2026-10-25T01:30:00Z', '2026-10-26T01:30:00Z'],
+    'Europe/Berlin',
+  ],
+  [
+    '0 */2 * * *',
+    '2026-10-24T22:30:00Z',
+    ['2026-10-25T00:00:00Z', '2026-10-25T01:00:00Z', '2026-10-25T03:00:00Z'],
+    'Europe/Berlin',
+  ],
+  [
+    '30 1 * * *',
+    '2026-04-04T00:00:00Z',
+    ['2026-04-04T14:30:00Z', '2026-04-04T15:00:00Z', '2026-04-05T15:00:00Z'],
+    'Australia/Lord_Howe',
+  ],
+  // No midnight that day.
+  ['0 0 * * *', '2026-09-05T00:00:00Z', ['2026-09-05T04:00:00Z', '2026-09-07T03:00:00Z'], 'America/Santiago'],
+  // A step of one is every day, and leaves the weekday to decide; other steps name days of the month.
+  ['0 0 */1 * 5', '2026-01-01T12:00:00Z', ['2026-01-02T00:00:00Z', '2026-01-09T00:00:00Z']],
+  [
+    '0 0 */2 * 5',
+    '2026-01-01T12:00:00Z',
+    ['2026-01-02T00:00:00Z', '2026-01-03T00:00:00Z', '2026-01-05T00:00:00Z'],
+  ],
 ];
 
 for (const [text, after, expected, zone] of rows) {

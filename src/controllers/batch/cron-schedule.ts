@@ -1,5 +1,6 @@
 /** When cron schedules are due, in any time zone. */
-import { CronError, type CronFields, parseCron } from '../../api/batch/cron-schedule.ts';
+import { type CronFields, parseCron } from '../../api/batch/cron-schedule.ts';
+import { type ZoneOffsets, zoneOffsets } from './zone-offsets.ts';
 
 export interface CronSchedule {
   /** The first time strictly after `afterMs`; undefined when there is none within five years. */
@@ -9,11 +10,13 @@ export interface CronSchedule {
 }
 
 const horizonYears = 5;
+const minuteMs = 60_000;
+const dayMs = 86_400_000;
 
 /** `timeZone`: an IANA name; UTC when absent. @throws CronError */
 export function parseCronSchedule(text: string, timeZone?: string): CronSchedule {
   const prefix = /^(?:CRON_)?TZ=(\S+)\s+(.*)$/.exec(text.trim());
-  const zone = offsetsOf(timeZone ?? prefix?.[1] ?? 'UTC');
+  const zone = zoneOffsets(timeZone ?? prefix?.[1] ?? 'UTC');
   const cron = parseCron(prefix?.[2] ?? text.trim());
   if ('everyMs' in cron) return periodic(cron.everyMs);
   const next = (afterMs: number) => nextTime(cron, zone, afterMs);
@@ -49,7 +52,7 @@ function bisectLatest(next: CronSchedule['next'], afterMs: number, untilMs: numb
 
 /** RFC 3339 as the zone's clocks show it, in whole seconds. @throws CronError */
 export function formatInZone(instantMs: number, timeZone = 'UTC'): string {
-  const offsetMs = offsetsOf(timeZone)(instantMs);
+  const offsetMs = zoneOffsets(timeZone).at(instantMs);
   const wall = new Date(instantMs + offsetMs).toISOString().slice(0, 19);
   if (offsetMs === 0) return `${wall}Z`;
   const minutes = Math.abs(offsetMs) / 60_000;
@@ -57,56 +60,22 @@ export function formatInZone(instantMs: number, timeZone = 'UTC'): string {
   return `${wall}${offsetMs < 0 ? '-' : '+'}${twoDigits(minutes / 60)}:${twoDigits(minutes % 60)}`;
 }
 
-/** How many milliseconds a zone's wall clock is ahead of UTC at an instant. */
-type OffsetAt = (instantMs: number) => number;
-
-function offsetsOf(timeZone: string): OffsetAt {
-  if (timeZone === 'UTC' || timeZone === 'Etc/UTC') return () => 0;
-  let format: Intl.DateTimeFormat;
-  try {
-    format = new Intl.DateTimeFormat('en-US', {
-      timeZone: timeZone === 'Local' ? 'UTC' : timeZone,
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: 'numeric',
-      day: 'numeric',
-      hour: 'numeric',
-      minute: 'numeric',
-      second: 'numeric',
-    });
-  } catch (error) {
-    throw new CronError(`unknown time zone ${timeZone}`, { cause: error });
-  }
-  return (instantMs) => {
-    const parts = Object.fromEntries(
-      format.formatToParts(instantMs).map(({ type, value }) => [type, Number(value)]),
-    );
-    const wall = Date.UTC(parts.year!, parts.month! - 1, parts.day, parts.hour, parts.minute, parts.second);
-    return wall - Math.floor(instantMs / 1000) * 1000;
-  };
-}
-
-/** Walks along the wall clock, which is treated as if it were UTC; hours that a zone skips are never due. */
-function nextTime(fields: CronFields, offsetAt: OffsetAt, afterMs: number): number | undefined {
-  let wall = Math.floor((afterMs + offsetAt(afterMs)) / 60_000) * 60_000;
-  const endMs = afterMs + horizonYears * 366 * 86_400_000;
-  while (wall < endMs + 86_400_000) {
-    const due = nextWall(fields, wall + 60_000, endMs + 86_400_000);
-    if (due === undefined) return undefined;
-    wall = due;
-    const instant = instantOf(due, offsetAt);
-    if (instant !== undefined && instant > afterMs) return instant;
+/**
+ * Follows the wall clock from one change of its offset to the next. As upstream does it, what a zone skips is never due,
+ * and what it shows twice is due twice: otherwise a Job every hour would miss one when the clocks are set back.
+ */
+function nextTime(fields: CronFields, zone: ZoneOffsets, afterMs: number): number | undefined {
+  const endMs = afterMs + horizonYears * 366 * dayMs;
+  let fromMs = (Math.floor(afterMs / minuteMs) + 1) * minuteMs;
+  while (fromMs <= endMs) {
+    const offsetMs = zone.at(fromMs);
+    const wallMs = nextWall(fields, Math.ceil((fromMs + offsetMs) / minuteMs) * minuteMs, endMs + offsetMs);
+    const dueMs = wallMs === undefined ? endMs : wallMs - offsetMs;
+    const changeMs = zone.nextChange(fromMs, dueMs);
+    if (changeMs === undefined) return wallMs === undefined ? undefined : dueMs;
+    fromMs = changeMs;
   }
   return undefined;
-}
-
-/** The first instant at which the zone's clocks show `wall`; undefined when they never do. */
-function instantOf(wall: number, offsetAt: OffsetAt): number | undefined {
-  const dayMs = 86_400_000;
-  const candidates = [offsetAt(wall - dayMs), offsetAt(wall + dayMs)]
-    .map((offset) => wall - offset)
-    .filter((instant) => instant + offsetAt(instant) === wall);
-  return candidates.length > 0 ? Math.min(...candidates) : undefined;
 }
 
 function nextWall(fields: CronFields, fromMs: number, endMs: number): number | undefined {
