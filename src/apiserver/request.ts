@@ -1,4 +1,4 @@
-/** What travels through the layers of the API server: a request, what it is about, and the answer in semantic form. */
+/** What passes through the layers of the API server: a request, its meaning, and the response in semantic form. */
 import type { Duplex, Readable } from 'node:stream';
 import type { Column } from '../api/kind.ts';
 import type { KubeObject } from '../api/meta.ts';
@@ -14,7 +14,7 @@ export interface UserInfo {
   extra?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What a path and a method mean; attributes that authorization decides on. */
+/** The meaning of path and method; the attributes on which authorization decides. */
 export interface RequestInfo {
   /** get, list, watch, create, update, patch, delete, deletecollection; the lower-case method on other paths. */
   verb: string;
@@ -28,7 +28,7 @@ export interface RequestInfo {
   namespace: string;
   name: string;
   subresource: string;
-  /** What follows a `proxy` subresource, with its leading slash; empty when nothing does. */
+  /** The path after a `proxy` subresource, with its leading slash; empty when there is none. */
   rest: string;
 }
 
@@ -49,7 +49,7 @@ export interface ApiRequest {
   readonly localUser?: UserInfo;
   /** The client's address, for logs. */
   readonly remoteAddress: string;
-  /** DER bytes of the certificate that the client proved to hold; the listener checked it against the client CA. */
+  /** DER bytes of the client's certificate, which the listener has verified against the client CA. */
   readonly clientCertificate?: () => VerifiedCertificate | undefined;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
@@ -94,7 +94,7 @@ export interface RequestContext {
   whenOver?: () => void;
 }
 
-/** One object of an answer: from the cache (its bytes are made already) or made for this answer. */
+/** One object of a response: from the cache (with its bytes) or created for this response. */
 export type ServedObject = CachedObject | { readonly plain: KubeObject };
 
 /** An answer before it is encoded. */
@@ -105,7 +105,7 @@ export type ApiResponse =
       type: 'plain';
       status: number;
       object: Record<string, unknown>;
-      /** Of a table of the object; without them there is no table, and no partial form. */
+      /** For a table of the object; without them there is neither a table nor a partial form. */
       columns?: readonly Column[];
     }
   | {
@@ -133,7 +133,7 @@ export type ApiResponse =
   /** The connection was taken over (an upgrade): nothing is left to answer. */
   | { type: 'hijacked' };
 
-/** The plain object of a served one; shared and frozen when it comes from the cache. */
+/** The plain object of a response; shared and frozen when it comes from the cache. */
 export function objectOf(served: ServedObject): KubeObject {
   return 'plain' in served ? served.plain : served.object;
 }

@@ -1,4 +1,4 @@
-/** A server for tests: memory store, virtual clock, seeded randomness, and a plain way to ask it things. */
+/** A server for tests: memory store, virtual clock, seeded randomness, and a simple way to send it requests. */
 
 import { createKubernetesMetrics } from '../api/kubernetes-metrics.ts';
 import { silentLogger } from '../base/logger.ts';

@@ -160,12 +160,15 @@ async function openListener(
   return listener;
 }
 
-/** A loopback address means nothing to a pod: such a server is for this machine alone. */
+/** Pods cannot use a loopback address: such a server is for this machine only. */
 function isReachableByPods(address: string): boolean {
   return !/^(127\.|0\.0\.0\.0|::|localhost)/.test(address);
 }
 
-/** What runs before the server listens has succeeded when anybody can ask; under upstream's names, in its order. */
+/**
+ * What runs before the server listens has succeeded by the time it can be queried; under upstream's names, in its
+ * order.
+ */
 const doneAtStart = [
   'start-apiserver-admission-initializer',
   'generic-apiserver-start-informers',

@@ -64,7 +64,7 @@ function statusOf(times: { startMs: number; nowMs: number; paths: readonly strin
   };
 }
 
-/** Those of the server itself: nothing of the API, and nothing below another path. */
+/** Paths of the server itself: no API paths, and none below another path. */
 function describedPaths(paths: Iterable<string>): string[] {
   return [...paths].filter((path) => /^\/[a-z]+$/.test(path) && path !== '/api' && path !== '/apis').sort();
 }

@@ -9,11 +9,11 @@ export type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
 export interface AdmissionAttributes {
   readonly operation: Operation;
   readonly request: WriteRequest;
-  /** What will be stored; a mutating plugin may change it or put another in its place. Undefined on DELETE. */
+  /** What will be stored; a mutating plugin may change or replace it. Undefined on DELETE. */
   object: KubeObject | undefined;
   /**
-   * Of {@link object} and {@link old} when they are no objects of the resource, but what its subresource takes: options
-   * of a CONNECT, a Scale, an Eviction …
+   * The type of {@link object} and {@link old} when they are not objects of the resource, but the body of its
+   * subresource: options of a CONNECT, a Scale, an Eviction …
    */
   readonly objectKind?: GroupVersionKind;
   /** The present object, shared and frozen; undefined on CREATE. */
@@ -28,7 +28,7 @@ export interface AdmissionAttributes {
 
 export interface AdmissionPlugin {
   readonly name: string;
-  /** Whether it is asked about objects of other kinds than the resource's, too. */
+  /** Whether it also handles objects of other kinds than the resource's. */
   readonly handlesAnyKind?: boolean;
   /** Changes `attributes.object`, or throws a StatusError. */
   mutate?(attributes: AdmissionAttributes): Promise<void> | void;
@@ -47,7 +47,7 @@ export interface PartAttributes<T extends KubeObject> extends AdmissionAttribute
 
 /** Called with the duration of each admission. */
 export interface AdmissionObserver {
-  /** Of one step of one request: call the result when a plugin has had its say, and at the end. */
+  /** For one step of one request: call the result after each plugin, and at the end. */
   begin(
     step: 'admit' | 'validate',
     operation: Operation,

@@ -124,7 +124,7 @@ function nodeOf({ nodeSelector }: AllocationResult): string | undefined {
   return field.key === 'metadata.name' && field.operator === 'In' && others.length === 0 ? node : undefined;
 }
 
-/** Those that tell anything of any device that they did not tell before, or the other way round; in order. */
+/** Drivers whose reports about any device differ; in order. */
 function changedDrivers(
   next: readonly AllocatedDeviceStatus[] = [],
   before: readonly AllocatedDeviceStatus[] = [],

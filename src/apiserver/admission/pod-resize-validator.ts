@@ -1,4 +1,4 @@
-/** PodResizeValidator: a pod that has a node may not ask for more than that node can ever give. */
+/** PodResizeValidator: a pod with a node may not ask for more than that node can ever provide. */
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import { Node, type Pod } from '../../api/resources.gen.ts';
 import { forbidden, type StatusError } from '../../api/status.ts';

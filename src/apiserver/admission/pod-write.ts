@@ -1,4 +1,4 @@
-/** Which requests write a pod itself: what most plugins about pods look at first. */
+/** Which requests write a pod itself: the first check of most plugins that handle pods. */
 import type { AdmissionAttributes, Operation } from './admission.ts';
 
 export function isPodWrite(

@@ -1,6 +1,6 @@
 /**
- * Writes what requests take from quotas into the quotas' status, exactly: charges of one namespace are taken one
- * batch after the other, each batch with one compare-and-swap per quota, however many requests wait for it.
+ * Writes what requests take from quotas into the quotas' status, exactly: charges of one namespace are made one batch
+ * after another, each with one compare-and-swap per quota, however many requests wait for it.
  */
 import type { KubeObject, ResourceType } from '../../api/meta.ts';
 import {
@@ -68,7 +68,10 @@ export class QuotaLedger {
     }
   }
 
-  /** Resolves when every quota has been charged. @throws StatusError when one does not allow it; nothing is taken then. */
+  /**
+   * Resolves when every quota has been charged. @throws StatusError when one does not allow it; nothing is charged
+   * then.
+   */
   take(namespace: string, charges: readonly Charge[]): Promise<void> {
     return this.#enqueue(namespace, charges, { isReturn: false });
   }
@@ -119,7 +122,7 @@ export class QuotaLedger {
         if ('charge' in outcome) charged.set(entry, [...before, outcome.charge]);
         else {
           open.delete(entry);
-          // What cannot be given back is right again when the controller counts next.
+          // What cannot be returned now is corrected by the controller's next count.
           await this.#refund(namespace, before).catch(() => undefined);
           entry.reject(outcome.error);
         }
@@ -159,7 +162,7 @@ export class QuotaLedger {
     throw internalError('resource quota evaluation timed out');
   }
 
-  /** What the quota says; what it does not say yet is counted on the spot, so that it holds from its first moment. */
+  /** The quota's usage; what its status lacks is counted on the spot, so that the limit applies from the start. */
   #usedOf(quota: ResourceQuota): Map<string, Quantity> {
     const used = new Map<string, Quantity>();
     const reported = quota.status?.used ?? {};

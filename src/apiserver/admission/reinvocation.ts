@@ -1,6 +1,6 @@
 /**
- * A request's second way through the mutating plugins, after what users configure has changed its object: built-in plugins
- * all see it again, webhooks and policies as far as they ask for that.
+ * The second pass of a request through the mutating plugins, after webhooks or policies have changed its object:
+ * built-in plugins all see it again, webhooks and policies only if they ask for that.
  */
 import type { KubeObject } from '../../api/meta.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
@@ -22,7 +22,7 @@ export class Reinvocation {
   }
 }
 
-/** Those of one plugin's webhooks or policies that asked to be called again, by a key of theirs. */
+/** The plugin's webhooks or policies that asked to be called again, by their keys. */
 export class AskedAgain {
   readonly #request: Reinvocation;
   /** Called, and not yet due. */
@@ -39,7 +39,7 @@ export class AskedAgain {
     if (this.#request.isAgain && !equalJson(this.#output, object)) this.#allAreDue();
   }
 
-  /** Whether it is this one's turn: everybody's at first, and then only of those that are due. */
+  /** Whether this one is to be called: all are in the first pass, and only those that are due in the second. */
   isTurnOf(key: string): boolean {
     return !this.#request.isAgain || this.#due.has(key);
   }

@@ -44,7 +44,7 @@ function mayCharge({ operation, request, object, old }: AdmissionAttributes): bo
   return request.subresource === '' && ['services', 'persistentvolumeclaims'].includes(type.plural);
 }
 
-/** What the request adds to each quota that is about it. @throws StatusError when a pod leaves open what is limited */
+/** What the request adds to each matching quota. @throws StatusError when a pod does not specify what is limited */
 function computeCharges(
   { request, object, old }: AdmissionAttributes,
   quotas: readonly ResourceQuota[],
@@ -71,7 +71,7 @@ function computeCharges(
   return charges;
 }
 
-/** What the new state uses more than the old one; what it uses less is given back when the controller counts. */
+/** What the new state uses in addition to the old one; reductions are returned when the controller counts. */
 function increase(usage: Usage, before: Usage | undefined): Usage {
   const added = new Map<string, Quantity>();
   for (const [name, amount] of usage) {

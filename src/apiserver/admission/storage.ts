@@ -12,7 +12,7 @@ import type { ObjectReader } from '../object-reader.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { isWriteOf } from './pod-write.ts';
 
-/** A claim that says nothing of a class gets the default one; of several, the newest. */
+/** A claim without a class gets the default one; of several, the newest. */
 export function defaultStorageClass(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'DefaultStorageClass',
@@ -38,7 +38,7 @@ const finalizers = [
   [VolumeAttributesClass, 'kubernetes.io/vac-protection'],
 ] as const;
 
-/** Volumes, claims and attributes classes are born with the finalizer that keeps them while they are in use. */
+/** Volumes, claims and attributes classes are created with the finalizer that keeps them while they are in use. */
 export const storageObjectInUseProtection: AdmissionPlugin = {
   name: 'StorageObjectInUseProtection',
   mutate(attributes) {
@@ -51,7 +51,7 @@ export const storageObjectInUseProtection: AdmissionPlugin = {
   },
 };
 
-/** A claim may ask for more only when its class says that its volumes can grow. */
+/** A claim may ask for more only when its class allows its volumes to grow. */
 export function persistentVolumeClaimResize(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'PersistentVolumeClaimResize',

@@ -1,4 +1,4 @@
-/** TaintNodesByCondition: a new node takes no pods until it has said that it is ready. */
+/** TaintNodesByCondition: a new node accepts no pods until it has reported that it is ready. */
 import { Node } from '../../api/resources.gen.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { isWriteOf } from './pod-write.ts';

@@ -46,7 +46,7 @@ interface ListedResource {
   categories?: string[];
 }
 
-/** How often servers are asked whether they still answer; an unavailable one is asked as often. */
+/** How often servers are checked; an unavailable one is checked as often. */
 const probeIntervalMs = 2_000;
 const probeTimeoutMs = 5_000;
 /** Of what one server says it serves. */
@@ -151,7 +151,7 @@ export class Aggregation {
     }
   }
 
-  /** Asks for what the server serves: an answer to that is what makes it available. */
+  /** Requests what the server serves: an answer to that makes it available. */
   async #ask(service: APIService): Promise<Availability> {
     const { group = '', version = '' } = service.spec;
     const path = `/apis/${group}/${version}`;

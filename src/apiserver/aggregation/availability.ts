@@ -13,7 +13,7 @@ const localAvailability: Availability = {
   message: 'Local APIServices are always available',
 };
 
-/** The condition where it is known without asking the server; undefined when it must be asked. */
+/** The condition, if it is known without a request to the server; undefined when one is needed. */
 export function availabilityFromObjects(
   objects: ObjectReader,
   { spec }: APIService,

@@ -11,8 +11,8 @@ import { exchange, relayUpgrade } from '../nodes/http-over.ts';
 import type { ApiResponse, RequestContext, UserInfo } from '../request.ts';
 
 /**
- * The certificate by which an aggregated server knows that headers about the user come from us. Read for every connection,
- * as it may be renewed.
+ * The certificate by which an aggregated server knows that headers about the user come from us. Read for every
+ * connection, as it may be renewed.
  */
 export interface FrontProxyIdentity {
   /** PEM. */
@@ -89,7 +89,7 @@ export async function forward(
   return streamed(answer);
 }
 
-/** The headers that an aggregated server takes its user from (requestheader authentication). */
+/** The headers from which an aggregated server takes its user (requestheader authentication). */
 export function identityHeaders({ name, uid, groups, extra }: UserInfo): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = { 'x-remote-user': name, 'x-remote-group': [...groups] };
   if (uid) headers['x-remote-uid'] = uid;

@@ -1,4 +1,4 @@
-/** The audit log: who did what, one JSON event a line in upstream's format, to wherever the lines are to go. */
+/** The audit log: who did what, as one JSON event per line in upstream's format. */
 import type { KubeObject } from '../../api/meta.ts';
 import { formatMicroTime } from '../../api/schema/time.ts';
 import { internalError, StatusError } from '../../api/status.ts';
@@ -47,7 +47,7 @@ export class AuditLog {
     );
   }
 
-  /** Runs `work` and writes the stages of the request that the policy asks for. */
+  /** Runs `work`, and writes the stages of the request that the policy asks for. */
   async around(context: RequestContext, work: () => Promise<ApiResponse>): Promise<ApiResponse> {
     const { policy, clock } = this.#options;
     // The user in an entry is the authenticated one, whomever it impersonates.

@@ -1,4 +1,6 @@
-/** An audit policy as upstream's files state it: rules in order, the first that matches says how much is written. */
+/**
+ * An audit policy in upstream's format: rules in order, of which the first that matches decides how much is written.
+ */
 import { type FieldErrors, invalidValue, notSupportedInOrder, required } from '../../api/field-error.ts';
 import { subdomainProblems } from '../../api/validation/names.ts';
 import { misfits, type Shape, throwAll, withoutNulls } from '../../base/configuration-shape.ts';
@@ -52,7 +54,7 @@ const shape: Shape = {
   ],
 };
 
-/** Fields that it does not know are passed over, as upstream does. @throws Error with all that is wrong */
+/** Unknown fields are ignored, as by upstream. @throws Error with everything that is wrong */
 export function parseAuditPolicy(value: unknown): AuditPolicy {
   const { apiVersion, kind } = (value ?? {}) as Record<string, unknown>;
   if (kind !== 'Policy' || !versions.includes(String(apiVersion)))

@@ -11,7 +11,7 @@ export type TokenAuthenticator = (
 
 export interface AuthenticatedToken {
   user: UserInfo;
-  /** Those of the asked-for audiences that the token is meant for; undefined when the token names none. */
+  /** The requested audiences for which the token is meant; undefined when the token names none. */
   audiences?: readonly string[];
 }
 
@@ -59,7 +59,7 @@ export function withAuthenticatedGroup(user: UserInfo): UserInfo {
   return { ...user, groups: [...user.groups, authenticatedGroup] };
 }
 
-/** Undefined for other schemes and for an empty token, which upstream takes as no credential at all. */
+/** Undefined for other schemes, and for an empty token, which upstream treats as no credential at all. */
 function bearerToken(header: string | undefined): string | undefined {
   const match = header && /^Bearer +(\S+)\s*$/i.exec(header);
   return match ? match[1] : undefined;

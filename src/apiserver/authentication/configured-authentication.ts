@@ -1,4 +1,4 @@
-/** What an authentication configuration says, in force from the moment it is set. */
+/** The active authentication configuration, in effect from the moment it is set. */
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { authenticateToken, type TokenAuthenticator } from './authenticator.ts';

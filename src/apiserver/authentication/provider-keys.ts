@@ -97,7 +97,7 @@ export class ProviderKeys {
   }
 }
 
-/** Keys for other purposes, or of a kind that is not known here, are passed over. */
+/** Keys for other purposes, or of an unknown kind, are ignored. */
 function keyOf(jwk: JsonObject): Key[] {
   if (jwk.use !== undefined && jwk.use !== 'sig') return [];
   if (jwk.kty !== 'RSA' && jwk.kty !== 'EC') return [];

@@ -1,4 +1,4 @@
-/** Tokens of service accounts: what they say, and whether what they are bound to still exists. */
+/** Tokens of service accounts: their content, and whether the objects to which they are bound still exist. */
 
 import { Node, Pod, Secret, ServiceAccount } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -50,13 +50,13 @@ interface KubernetesClaim {
 }
 
 const userPrefix = 'system:serviceaccount:';
-/** Clients of old mount tokens that never reread them get this long; `warnafter` says when they should have. */
+/** Clients with old mounted tokens that never reread them get this long; `warnafter` says when they should have. */
 const extendedExpirationSeconds = 365 * 24 * 3600;
 /** The lifetime that upstream's admission gives to mounted tokens; only these are extended. */
 const mountedExpirationSeconds = 3607;
 /** Tokens whose signature was checked lately. */
 const verifiedTokensMax = 1_000;
-/** By which the clock of the server that issued a token may be ahead of this one's. */
+/** How far the clock of the server that issued a token may be ahead of this one's. */
 const leewaySeconds = 60;
 const legacyIssuer = 'kubernetes/serviceaccount';
 
@@ -117,7 +117,7 @@ export class ServiceAccountTokens {
     return { token, expirationTimestamp: new Date(softExpiry * 1000).toISOString().replace('.000Z', 'Z') };
   }
 
-  /** The never-expiring kind that a Secret of type kubernetes.io/service-account-token holds. */
+  /** The kind without expiration, in a Secret of type kubernetes.io/service-account-token. */
   issueForSecret(
     namespace: string,
     secretName: string,

@@ -6,7 +6,7 @@ import type { Selected } from './selected.ts';
 /** What is decided on. */
 export interface Attributes extends Omit<RequestInfo, 'rest'> {
   user: UserInfo;
-  /** What a list, watch or deletecollection is limited to; absent where it is not. */
+  /** What a list, watch or deletecollection is restricted to; absent where it is not. */
   selected?: () => Selected;
 }
 
@@ -23,7 +23,7 @@ export interface Decision {
   denied?: boolean;
   /** Why, for access reviews. */
   reason?: string;
-  /** What went wrong while deciding, e.g. a binding to a role that is not there. */
+  /** Problems during the decision, e.g. a binding to a missing role. */
   evaluationError?: string;
   /** True when the error is the server's: a request that is not allowed gets it as an answer instead of a refusal. */
   failed?: boolean;

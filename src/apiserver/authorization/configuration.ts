@@ -1,4 +1,4 @@
-/** An AuthorizationConfiguration as upstream's files state it: who is asked about rights, in which order. */
+/** Reads upstream's AuthorizationConfiguration: which authorizers are asked, and in which order. */
 import { checkExpression } from '../../api/cel/check/check.ts';
 import { typeOfNode } from '../../api/cel/check/node-types.ts';
 import type { CelType } from '../../api/cel/check/types.ts';

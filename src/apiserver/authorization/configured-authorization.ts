@@ -1,4 +1,4 @@
-/** Who is asked about rights, in which order: node and RBAC by themselves, or what a configuration says. */
+/** Which authorizers are asked, and in which order: node and RBAC by default, or those of a configuration. */
 import type { AuthorizationMetrics } from '../metrics/authorization-metrics.ts';
 import { type Attributes, type Authorizer, type Decision, unionAuthorizer } from './authorizer.ts';
 import type { AuthorizerType } from './configuration.ts';
@@ -14,7 +14,7 @@ export interface KnownRules {
   incomplete: readonly string[];
 }
 
-/** An authorizer of the chain; `ask` is absent for those that the server has itself. */
+/** An authorizer of the chain; `ask` is absent for built-in ones. */
 export interface ChainEntry {
   type: AuthorizerType;
   name: string;

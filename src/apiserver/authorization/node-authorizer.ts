@@ -147,7 +147,7 @@ function isItsAttachment({ node, objects, attributes: { name } }: NodeQuestion):
   return objects.get(VolumeAttachment, '', name)?.spec.nodeName === node;
 }
 
-/** By its field selector a question is about what belongs to the node alone. */
+/** Its field selector restricts the request to what belongs to the node. */
 function selectsOwn({ node, attributes: { selected } }: NodeQuestion): boolean {
   return (selected?.().fields ?? []).some(
     ({ key, operator, values }) => key === 'spec.nodeName' && operator === 'In' && values[0] === node,
@@ -196,7 +196,7 @@ function authorizeCsiNode(question: NodeQuestion): Decision {
 
 const ownVerbs: ReadonlySet<string> = new Set(['get', 'create', 'update', 'patch', 'delete']);
 
-/** A name is not known yet when something is created: admission checks it then. */
+/** On creation the name is not known yet: admission checks it. */
 function ifOfItsName({ node, attributes: { verb, name } }: NodeQuestion, what: string): Decision {
   return verb === 'create' || name === node
     ? allowed

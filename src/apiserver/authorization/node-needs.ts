@@ -1,4 +1,4 @@
-/** What the pods of a node refer to, which the node may read for their sake. */
+/** The objects to which the pods of a node refer, and which the node may read for that reason. */
 import { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
 import { mirrorPodAnnotation } from '../../api/well-known.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -14,7 +14,7 @@ export interface NodeNeeds {
   resourceClaims: Set<string>;
 }
 
-/** Computed when a node asks, and kept until a pod, a claim or a volume changes. */
+/** Computed on request, and kept until a pod, a claim or a volume changes. */
 export function nodeNeeds(objects: ObjectReader): (nodeName: string) => NodeNeeds {
   const kept = new Map<string, NodeNeeds>();
   let changes = -1;
@@ -56,7 +56,7 @@ function computeNeeds(objects: ObjectReader, nodeName: string): NodeNeeds {
 
 function addPodNeeds(needs: NodeNeeds, pod: Pod): void {
   const { namespace, annotations } = pod.metadata;
-  // A mirror pod was not asked for by anybody with rights in the namespace: it opens nothing.
+  // A mirror pod was not created by a user with rights in the namespace: it gives access to nothing.
   if (annotations?.[mirrorPodAnnotation]) return;
   const { spec } = pod;
   if (spec.serviceAccountName) needs.serviceAccounts.add(`${namespace}/${spec.serviceAccountName}`);

@@ -42,7 +42,7 @@ function isNamed(name: string | undefined): name is string {
   return !!name;
 }
 
-/** Secrets that volume drivers of either shape refer to: any field that ends in `secretRef` one level down. */
+/** Secrets in volume drivers of either form: any field one level down whose name ends in `secretRef`. */
 export function secretReferencesOf(source: object | undefined): { name?: string; namespace?: string }[] {
   const references: { name?: string; namespace?: string }[] = [];
   for (const driver of Object.values(source ?? {})) {

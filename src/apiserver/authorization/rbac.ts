@@ -48,7 +48,7 @@ export class RbacAuthorizer {
     return evaluationError ? { ...refusal, reason: `RBAC: ${evaluationError}`, evaluationError } : refusal;
   };
 
-  /** Every rule that holds for the user in a namespace ('' for the cluster alone), and what could not be resolved. */
+  /** Every rule that applies to the user in a namespace ('' for the cluster alone), and what could not be resolved. */
   rulesFor(user: UserInfo, namespace: string): { rules: PolicyRule[]; errors: string[] } {
     const grants = [...this.#of(user).cluster, ...(namespace ? this.#inNamespace(user, namespace) : [])];
     return {
@@ -90,7 +90,7 @@ export class RbacAuthorizer {
     const known = byNamespace.get(namespace);
     if (known) return known;
     const bindings = [...this.#objects.list(RoleBinding, namespace)];
-    // Anybody may ask about any name: only namespaces that have bindings are remembered.
+    // Requests may name any namespace: only those with bindings are cached.
     if (bindings.length === 0) return noGrants;
     const grants = this.#grants(user, bindings, namespace);
     byNamespace.set(namespace, grants);

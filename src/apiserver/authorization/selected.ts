@@ -1,4 +1,4 @@
-/** What a list, watch or deletecollection is limited to by its selectors, in the form that authorizers judge. */
+/** What a list, watch or deletecollection is restricted to by its selectors, in the form that authorizers use. */
 import { type LabelOperator, parseFieldSelector, parseLabelSelector } from '../../api/selectors.ts';
 import { StatusError } from '../../api/status.ts';
 import type { ResourceAttributes } from '../../api/types/authorization-v1.gen.ts';
@@ -11,7 +11,7 @@ export interface SelectorRequirement {
   values: readonly string[];
 }
 
-/** All of them hold for whatever is selected. What could not be read is left out: the question is only wider then. */
+/** All of them apply to whatever is selected. What could not be parsed is left out, which only widens the question. */
 export interface Selected {
   fields: readonly SelectorRequirement[];
   labels: readonly SelectorRequirement[];

@@ -1,4 +1,4 @@
-/** Asks a server outside by SubjectAccessReviews, and remembers for a while what it said. */
+/** Asks an external server by SubjectAccessReviews, and caches its answers for a while. */
 import { CelError } from '../../api/cel/environment.ts';
 import { untypedCelValue } from '../../api/cel/values.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';

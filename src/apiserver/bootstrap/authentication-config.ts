@@ -1,4 +1,7 @@
-/** What aggregated API servers must know to believe this one: the CAs of clients and of the front proxy, and its headers. */
+/**
+ * What aggregated API servers need in order to trust this one: the CAs of clients and of the front proxy, and its
+ * headers.
+ */
 import { ConfigMap } from '../../api/resources.gen.ts';
 import { ensureObject } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';

@@ -187,7 +187,7 @@ const schemas: readonly Schema[] = [
   { name: 'catch-all', level: 'catch-all', precedence: 10_000, flowsBy: 'ByUser', subjects: everybody },
 ];
 
-/** These keep their spec, whatever anybody makes of them: without them requests would belong nowhere. */
+/** These keep their spec, whatever changes are made: without them some requests would match no schema. */
 const mandatory = new Set(['exempt', 'catch-all']);
 
 export async function ensureFlowControl(registry: Registry): Promise<void> {

@@ -1,4 +1,4 @@
-/** The default roles and bindings: made when absent, and completed when a newer version knows more of them. */
+/** The default roles and bindings: created when missing, and completed when a newer version adds to them. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import {

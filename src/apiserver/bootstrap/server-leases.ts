@@ -1,6 +1,6 @@
 /**
- * Which API servers of one store are alive: each keeps an entry of its own fresh, where upstream's servers keep theirs, and
- * takes those of silent ones away. The `kubernetes` service leads to what is left.
+ * Which API servers of one store are alive: each keeps its own entry fresh, where upstream's servers keep theirs, and
+ * removes those of silent ones. The `kubernetes` service leads to those that remain.
  */
 import type { Clock } from '../../base/clock.ts';
 import type { Store, StoredEntry } from '../../storage/store.ts';
@@ -35,7 +35,7 @@ export class ServerLeases {
     const dead = entries.filter((entry) => this.#isSilent(entry, nowMs));
     const alive = entries.filter((entry) => !dead.includes(entry));
     this.#seen = new Map(alive.map(({ key }) => [key, this.#seen.get(key)!]));
-    // Losing means that the server has written after all: the next round sees it.
+    // A lost compare-and-swap means that the server has written after all, as the next round sees.
     for (const { key, modRevision } of dead) await this.#store.delete(key, modRevision);
     return addressesOf(alive);
   }

@@ -14,7 +14,7 @@ import { resourceNode } from '../../api/structural/schema-node.ts';
 import type { ResourceCodec } from '../registry/codec.ts';
 
 /**
- * @param schema undefined when the definition keeps whatever it is given (v1beta1's preserveUnknownFields)
+ * @param schema undefined when the definition keeps all fields (v1beta1's preserveUnknownFields)
  * @param selectable fields that clients may select by, such as `spec.color`
  */
 export function customCodec(

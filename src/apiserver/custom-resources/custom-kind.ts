@@ -1,4 +1,4 @@
-/** A CustomResourceDefinition as the registry knows kinds: from here on it is served like a built-in one. */
+/** Turns a CustomResourceDefinition into a kind for the registry, which serves it like a built-in one. */
 
 import { type CelTimes, SchemaRules } from '../../api/cel/rules.ts';
 import { ageSince, creationDescription, nameDescription } from '../../api/columns.ts';
@@ -28,7 +28,7 @@ export interface CustomKindServices extends ConversionServices {
 
 type CustomObject = KubeObject & Record<string, unknown>;
 
-/** What the registry is given for a definition, in the names that were accepted for it. */
+/** What is registered for a definition, under the names that were accepted for it. */
 export function customKind(
   definition: CustomResourceDefinition,
   services: CustomKindServices,
@@ -327,7 +327,7 @@ function readablePath(path: string): JsonPath | undefined {
   }
 }
 
-/** A cell holds the first value that the path leads to, if it is of the column's type. */
+/** A cell shows the first value at the path, if it has the column's type. */
 function cellOf(type: string, [value]: readonly unknown[], nowMs: number): unknown {
   if (value === undefined || value === null) return type === 'date' ? '<unknown>' : null;
   if (type === 'date') return ageSince(typeof value === 'string' ? value : undefined, nowMs);

@@ -194,7 +194,7 @@ export class CustomResources {
     );
   }
 
-  /** Deletes every instance, and lets the definition go when the last is gone. */
+  /** Deletes every instance, and completes the definition's deletion when the last is gone. */
   async #cleanUp(definition: CustomResourceDefinition): Promise<void> {
     const { name, finalizers = [] } = definition.metadata;
     if (!finalizers.includes(cleanupFinalizer)) return;
@@ -225,7 +225,7 @@ export class CustomResources {
     await this.#writeStatus({ ...current, metadata });
   }
 
-  /** Once however often it is asked for: the definition is looked at with each of its changes. */
+  /** Once, however often it is requested: each change of the definition triggers it. */
   #enqueueWhenEmpty(name: string, cache: ResourceCache): void {
     if (this.#awaited.has(name)) return;
     this.#awaited.add(name);
@@ -300,7 +300,7 @@ export class CustomResources {
   }
 }
 
-/** Every version in which instances may be stored: none goes before it was migrated away from. */
+/** Every version in which instances may be stored: none is removed before a migration. */
 function withStorageVersion({ spec, status }: CustomResourceDefinition): string[] {
   const stored = spec.versions.filter((version) => version.storage).map((version) => version.name);
   return [...new Set([...(status?.storedVersions ?? []), ...stored])];

@@ -1,4 +1,4 @@
-/** Which of the names that a CustomResourceDefinition asks for it can have, and the conditions that say so. */
+/** Which of its requested names a CustomResourceDefinition gets, and the conditions that say so. */
 import { approvalOf } from '../../api/apiextensions/approval.ts';
 import type { CustomResourceDefinition } from '../../api/resources.gen.ts';
 import type {
@@ -93,7 +93,7 @@ export function approvalConditions(definition: CustomResourceDefinition): Condit
   return [{ type: 'KubernetesAPIApprovalPolicyConformant', status, reason, message }];
 }
 
-/** `conditions` over those that stand, keeping the time of what did not change its status. */
+/** `conditions` merged into the present ones, which keep their time when the status is the same. */
 export function mergeConditions(
   present: readonly CustomResourceDefinitionCondition[],
   conditions: readonly Condition[],

@@ -1,4 +1,4 @@
-/** Values inside of custom resources, which may hold anything there: what stands in the way is said in Go's words. */
+/** Values inside custom resources, which may have any structure: obstacles are reported in Go's words. */
 import { goText } from '../../api/schema/json-value.ts';
 
 /** `absent`: nothing stands there, and nothing in the way of it. */
@@ -32,7 +32,7 @@ function nestedValue(object: unknown, path: string): Nested<unknown> {
   return { value };
 }
 
-/** Sets it, with the objects that it stands in; a text says why that cannot be. */
+/** Sets it, creating the objects around it; a returned text says why that is impossible. */
 export function setNestedValue(object: object, path: string, value: unknown): string | undefined {
   const parts = partsOf(path);
   let target = object as Record<string, unknown>;

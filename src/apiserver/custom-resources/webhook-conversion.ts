@@ -18,7 +18,7 @@ const reviewVersions: readonly string[] = ['v1', 'v1beta1'];
 const timeoutMs = 30_000;
 /** Objects that one review carries. */
 const batchMax = 500;
-/** Conversions that are remembered, for a write asks for the same ones several times. */
+/** Recent conversions, since a write needs the same ones several times. */
 const rememberedMax = 256;
 
 export class WebhookConverter implements VersionConverter {
@@ -114,7 +114,7 @@ function failure(message: string, cause?: unknown): StatusError {
   return new StatusError(500, '', message, { cause });
 }
 
-/** What the webhook decides about metadata are labels and annotations; the rest stays as it was. */
+/** Of the metadata a webhook may change only labels and annotations; the rest stays as it was. */
 function withMetadata(converted: KubeObject, original: KubeObject): KubeObject {
   const { labels: _labels, annotations: _annotations, ...kept } = original.metadata;
   const { labels, annotations } = converted.metadata;
@@ -122,7 +122,7 @@ function withMetadata(converted: KubeObject, original: KubeObject): KubeObject {
   return cloneJson({ ...converted, metadata });
 }
 
-/** Who owns which field has no say in a conversion, nor has what a write adds: its answer is converted already. */
+/** Managed fields play no part in a conversion, nor does what a write adds: its answer is already converted. */
 function keyOf(object: KubeObject, apiVersion: string): string {
   const {
     managedFields: _fields,

@@ -1,4 +1,4 @@
-/** Aggregated discovery: everything in one answer, as kubectl asks since 1.26. */
+/** Aggregated discovery: everything in one answer, as kubectl requests it since 1.26. */
 import {
   categoriesOf,
   type DiscoveredGroup,

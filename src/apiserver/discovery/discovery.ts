@@ -31,7 +31,7 @@ export class Discovery {
     this.#options = options;
   }
 
-  /** Of the kinds of this server, without {@link DiscoveryOptions.otherGroups}. */
+  /** For the kinds of this server, without {@link DiscoveryOptions.otherGroups}. */
   groups(): readonly DiscoveredGroup<ServedResource>[] {
     const { kinds, subresources } = this.#options;
     if (this.#generation !== kinds.generation) {

@@ -82,7 +82,7 @@ export function subresourcesInOrder(
   return [...subresources].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Whether what a subresource takes is of another group or version than the resource. */
+/** Whether the body of a subresource is of another group or version than the resource. */
 export function isForeign(
   type: { group: string; version: string },
   { group, version }: DiscoverableResource,

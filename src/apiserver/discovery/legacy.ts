@@ -1,4 +1,4 @@
-/** Discovery as every client knows it: APIVersions, APIGroupList, APIGroup, APIResourceList. */
+/** Unaggregated discovery, which every client knows: APIVersions, APIGroupList, APIGroup, APIResourceList. */
 import { createHash } from 'node:crypto';
 import {
   categoriesOf,

@@ -1,6 +1,6 @@
 /**
- * `/openapi/v2` and `/openapi/v3`. A document is made when it is first asked for and kept compressed; its hash, which
- * clients cache by, follows from the kinds alone.
+ * `/openapi/v2` and `/openapi/v3`. A document is rendered on first request and kept compressed; its hash, by which
+ * clients cache it, depends on the kinds only.
  */
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';

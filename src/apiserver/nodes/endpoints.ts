@@ -68,7 +68,7 @@ export function serviceDialer(
 ): (namespace: string, name: string, port: number) => Promise<Duplex> {
   return async (namespace, name, port) => {
     const { type, externalName } = objects.get(Service, namespace, name)?.spec ?? {};
-    // Another name for a host outside: there is no pod to choose, and no node to go through.
+    // An external host name: there is no pod to choose, and no node to go through.
     if (type === 'ExternalName' && externalName) return connectStraight(externalName, port);
     const wanted = { namespace, name, port: String(port) };
     return connectEndpoint(objects, nodes, chooseEndpoint(objects, random, wanted));
@@ -76,8 +76,8 @@ export function serviceDialer(
 }
 
 /**
- * A connection to an endpoint through its node. Where none is named (endpoints made by hand, services of the nodes
- * themselves) any node that is ready will do, for all of them reach the pods; without nodes it is tried straight.
+ * A connection to an endpoint through its node. When no node is named (endpoints made by hand, services of the nodes
+ * themselves) any ready node will do, since all of them can reach the pods; without nodes the connection is direct.
  */
 export async function connectEndpoint(
   objects: ObjectReader,

@@ -46,7 +46,7 @@ export function exchange(socket: Duplex, options: HttpExchange): Promise<Incomin
   });
 }
 
-/** @throws what Node does not take for a request; the connection is closed then */
+/** @throws what Node reports for an invalid request; the connection is closed then */
 function requestOn(socket: Duplex, options: RequestOptions): ClientRequest {
   try {
     return http.request({ ...options, createConnection: () => socket });
@@ -56,7 +56,7 @@ function requestOn(socket: Duplex, options: RequestOptions): ClientRequest {
   }
 }
 
-/** Writes the head of an upgrade request and then lets both sides talk until one of them ends. */
+/** Writes the head of an upgrade request, and then relays both directions until one side ends. */
 export function relayUpgrade(
   client: { socket: Duplex; head: Buffer },
   target: Duplex,

@@ -21,7 +21,7 @@ const tunnelTimeoutMsDefault = 30_000;
 /** The head of an agent's answer to CONNECT. */
 const tunnelHeadBytesMax = 16 * 1024;
 
-/** Kinds of addresses, the preferred one first. Names of nodes come last: few of them are known outside of the nodes. */
+/** Kinds of addresses in order of preference. Names of nodes come last: few of them can be resolved elsewhere. */
 const addressOrder = ['InternalIP', 'ExternalIP', 'Hostname', 'InternalDNS', 'ExternalDNS'];
 
 export class NodeConnector {

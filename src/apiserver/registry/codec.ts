@@ -28,9 +28,9 @@ import { yamlReader } from './long-yaml.ts';
 
 /** How a resource's own type is read: from the schema facts, or from a CustomResourceDefinition's schema. */
 export interface ResourceCodec {
-  /** The type's fields, for their owners: a definition's name or a tree; undefined when nothing is known of them. */
+  /** The type's fields, for managed fields: a definition's name or a tree; undefined when they are unknown. */
   readonly fields: string | SchemaNode | undefined;
-  /** What OpenAPI documents show of a custom resource; that of built-in kinds is among the schema facts. */
+  /** The schema of a custom resource in OpenAPI documents; those of built-in kinds are among the schema facts. */
   readonly openApiSchema?: Readonly<Record<string, unknown>>;
   /** @throws StatusError 400 */
   decode(parsed: ParsedBody, validation: FieldValidation): DecodedBody<KubeObject>;
@@ -38,7 +38,7 @@ export interface ResourceCodec {
   patch(current: KubeObject, patch: ParsedPatch, validation: FieldValidation): DecodedBody<KubeObject>;
   /** Fills in defaults of this version. Changes the object. */
   setDefaults(object: KubeObject): void;
-  /** What a reader gets of an object that was stored under an older schema; absent when schemas never change. */
+  /** The object for a reader when it was stored under an older schema; absent when schemas never change. */
   refresh?(stored: KubeObject): KubeObject;
 }
 

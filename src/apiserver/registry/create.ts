@@ -17,7 +17,7 @@ import {
 import { validateNew } from './validate.ts';
 import { converting } from './version-converter.ts';
 
-/** Generated names end in five random characters; the base is cut so that the whole stays a DNS label. */
+/** Generated names end in five random characters; the base is truncated so that the whole remains a DNS label. */
 const generatedSuffixLength = 5;
 const generatedNameMax = 63;
 /** Tries with another generated name before the collision is the client's to see. */
@@ -128,7 +128,7 @@ async function store(
     if (!registry.view.isCurrent) await registry.view.caughtUp();
     return cache.get(key) ? undefined : new CachedObject(key, 0, encodeForStore(object));
   }
-  // Last of all, as upstream's store says it: what admission or validation refuses is refused for their reasons.
+  // Last of all, and in the words of upstream's store: admission and validation come first.
   if (object.metadata.resourceVersion)
     throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
   const value = encodeAndShare(object);

@@ -23,7 +23,7 @@ export interface DeleteRequest extends WriteRequest {
   preconditions: { uid?: string; resourceVersion?: string } | undefined;
   /** The DeleteOptions as they came, for webhooks. */
   options: Record<string, unknown>;
-  /** Admission has seen what the client asked for already, by another name: it does not see the delete. */
+  /** Admission has already handled the client's request under another operation: it does not see the delete. */
   isAdmitted?: boolean;
 }
 
@@ -71,7 +71,7 @@ export async function deleteObject(registry: Registry, request: DeleteRequest): 
   }
 }
 
-/** As with upstream, the end of what was marked is validated again, but a request is mutated once. */
+/** As upstream: the removal of an object that was marked is validated again, but a request is mutated only once. */
 async function admitDeletion(
   { admission }: Registry,
   request: DeleteRequest,
@@ -84,10 +84,10 @@ async function admitDeletion(
   await admission.validate(attributes);
 }
 
-/** The longest duration that Go knows, 292 years: until then there is a date that clients can read. */
+/** The longest duration that Go can represent, 292 years: the resulting date can still be read by clients. */
 const graceSecondsMax = 9_223_372_036;
 
-/** Decides what a delete makes of an object: nothing left, nothing new, or a state that waits. */
+/** Decides the result of a delete: removal, no change, or a state that waits. */
 function planDeletion(
   registry: Registry,
   request: DeleteRequest,
@@ -103,7 +103,7 @@ function planDeletion(
   if (meta.deletionTimestamp) {
     const isShorter = graceSeconds < (meta.deletionGracePeriodSeconds ?? 0);
     const isChanged = !sameList(finalizers, meta.finalizers ?? []);
-    // A shortened grace period is shown before the object goes, as upstream does.
+    // A shortened grace period is written before the object goes, as upstream does.
     if (finalizers.length === 0 && graceSeconds === 0 && !isShorter && !isHeldBySpec(old)) return 'gone';
     if (!isShorter && !isChanged) return 'unchanged';
     const next = withOwnMetadata(old);

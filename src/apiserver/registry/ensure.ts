@@ -72,8 +72,8 @@ export function storedDraft<T extends KubeObject>(
 }
 
 /**
- * Whether there is anything to write. Asked first, as a write also asks the cluster's webhooks, which may not be there
- * when a server starts.
+ * Whether there is anything to write. Checked first, since a write calls the cluster's webhooks, which may be
+ * unavailable when a server starts.
  */
 export function differs(stored: KubeObject, wanted: KubeObject): boolean {
   const { resourceVersion: _, ...present } = stored.metadata;

@@ -1,4 +1,4 @@
-/** Which resources are served right now: built-in kinds from the start, custom ones as they come and go. */
+/** Which resources are served at the moment: built-in kinds from the start, custom ones as they come and go. */
 import type { KindDefinition, ServedVersion } from '../../api/kind.ts';
 import { apiVersionOf } from '../../api/meta.ts';
 import { applySchemaDefaults, hasSchemaDefaults } from '../../api/schema/defaults.ts';

@@ -1,4 +1,4 @@
-/** List: from the view, or from the store's history where a page or an exact revision asks for the past. */
+/** List: from the view, or from the store's history when a page or an exact revision refers to the past. */
 
 import { type FieldError, forbiddenField, notSupportedInOrder } from '../../api/field-error.ts';
 import { badRequest, expired, invalid, StatusError } from '../../api/status.ts';
@@ -46,7 +46,7 @@ const lookedAtAtOnceMax = 1_000;
 /** Entries that one step through the store's history reads. */
 const historyPageEntries = 1_000;
 
-/** What the path and the query of a list, or of a deletecollection, ask for. @throws StatusError 400 */
+/** The parameters of a list or deletecollection in path and query. @throws StatusError 400 */
 export function readListRequest({ info, request }: RequestContext, resource: ServedResource): ListRequest {
   const { query } = request;
   return {
@@ -119,7 +119,7 @@ async function page(
   }
   const items: CachedObject[] = [];
   let more = false;
-  // What is looked at over several turns must be what was there in the first of them.
+  // A list over several turns must show the state of the first.
   const isLong = matches !== undefined && cache.size > lookedAtAtOnceMax;
   const found = isLong ? await cache.allInSlices(keyPrefix, after) : cache.range(keyPrefix, after);
   const slices = startTimeSlices();
@@ -160,7 +160,7 @@ async function continueList(registry: Registry, request: ListRequest): Promise<L
   }
 }
 
-/** Clients see a revision end with the history that it is of, also where the present would still answer it. */
+/** For clients a revision expires with its history, even where the present state would still be the same. */
 function isPresent({ store }: Registry, cache: ResourceCache, revision: number): boolean {
   return revision >= store.compacted && cache.unchangedSince(revision);
 }

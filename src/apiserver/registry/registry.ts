@@ -1,4 +1,4 @@
-/** What the verbs stand on: the store behind the view, the kinds, admission, time. One per API server. */
+/** What the verbs need: the store behind the view, the kinds, admission, time. One per API server. */
 
 import type { KubeObject } from '../../api/meta.ts';
 import { forbidden, notFound } from '../../api/status.ts';

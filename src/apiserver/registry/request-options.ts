@@ -1,4 +1,4 @@
-/** What requests carry besides their path: the body's object, and the options of the query. */
+/** What requests contain besides their path: the body's object, and the options in the query. */
 import { type FieldError, invalidValue, notSupported, tooLong } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { FieldValidation } from '../../api/schema/body.ts';
@@ -19,7 +19,7 @@ export async function readObject(context: RequestContext, resource: ServedResour
   return stored;
 }
 
-/** As it is before anybody changes it: with its defaults, or as it came where it came in another version. */
+/** Before it is changed: with its defaults, or unconverted when it came in another version. */
 function auditedObject(
   { served, kind, apiVersion }: ServedResource,
   body: object,
@@ -79,7 +79,7 @@ function optionsOf(query: URLSearchParams): Record<string, unknown> {
   };
 }
 
-/** What a client sends is the object that its path names. @throws StatusError 400 */
+/** The client's object must be the one that its path names. @throws StatusError 400 */
 export function checkIdentity(
   { resource, name: expected, namespace: where }: WriteRequest,
   { metadata }: KubeObject,

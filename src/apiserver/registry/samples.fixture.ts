@@ -4,7 +4,7 @@ export interface Sample {
   /** What the object has besides its metadata. */
   body: object;
   status?: object;
-  /** Of kinds whose names must have a form; `one`, `two` and `three` otherwise. */
+  /** For kinds whose names must have a certain form; `one`, `two` and `three` otherwise. */
   names?: readonly [string, string, string];
   /** Replicas that its scale shows. */
   isScaled?: true;
@@ -149,7 +149,7 @@ export const samples: Readonly<Record<string, Sample>> = {
   },
   'flowcontrol.apiserver.k8s.io/flowschemas': {
     body: { spec: { priorityLevelConfiguration: { name: 'global-default' }, matchingPrecedence: 9000 } },
-    // As the server would write it: it leaves such a status alone, and no write meets its own.
+    // As the server would write it: it leaves such a status alone, and the two writes never conflict.
     status: {
       conditions: [
         {

@@ -28,15 +28,15 @@ import { converting } from './version-converter.ts';
 const attemptsMax = 100;
 
 export interface ChangeOptions {
-  /** What the object becomes: an own object of the stored version. Called again when another writer was faster. */
+  /** The new state: a fresh object of the stored version. Called again when another writer was faster. */
   next(current: CachedObject, attempt: number): Promise<KubeObject> | KubeObject;
-  /** False for what the server itself does to an object, where admission has no say. */
+  /** False for the server's own changes, which are not subject to admission. */
   admit?: boolean;
   /** Managed fields were computed by the creator of the new state (server-side apply). */
   fieldsTracked?: boolean;
   /** True for a change that its caller has checked itself: neither admission nor validation sees it. */
   isAdmitted?: boolean;
-  /** The new state was made of the old one: another uid in it is a change like any other, and refused as such. */
+  /** The new state was derived from the old one: another uid in it is a change, and refused as such. */
   isPatch?: boolean;
   /** Checked against the stored object. */
   preconditions?: { uid?: string; resourceVersion?: string };
@@ -211,7 +211,7 @@ export function isHeldBySpec(object: KubeObject): boolean {
   return object.kind === 'Namespace' && (spec?.finalizers?.length ?? 0) > 0;
 }
 
-/** What the server owns comes from the old state; a client may leave it out, or repeat it. */
+/** Fields that the server owns come from the old state; a client may omit or repeat them. */
 function carryMetadata(object: KubeObject, old: KubeObject): void {
   const meta = object.metadata;
   meta.name ||= old.metadata.name;

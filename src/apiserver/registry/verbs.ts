@@ -109,7 +109,7 @@ async function update(
   };
   try {
     const changed = await changeObject(registry, request, {
-      // Of a second attempt the first has changed the object: the server's own fields are set again.
+      // In a second attempt the first has changed the object: the server's own fields are set again.
       next(_current, attempt) {
         checkVersion();
         return attempt === 0 ? object : structuredClone(object);

@@ -1,7 +1,6 @@
 /**
- * Conversions that take time, because a webhook makes them. What works on objects is synchronous and stays so: it finds
- * conversions that were made before, and where one is missing the work is interrupted, the conversion made, and the work
- * done again.
+ * Conversions that take time, because a webhook makes them. Code that works on objects is synchronous and stays so: it
+ * uses conversions made before, and where one is missing, it is interrupted, the conversion is made, and it runs again.
  */
 import type { KubeObject } from '../../api/meta.ts';
 

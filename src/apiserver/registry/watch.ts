@@ -11,7 +11,7 @@ import { cacheOf, type Registry } from './registry.ts';
 import { numberOf } from './request-options.ts';
 import { selectionOf } from './selection.ts';
 
-/** Watches without a timeout of their own end after this time, or up to twice as long, so that they spread. */
+/** Watches that set no timeout end after this time, or up to twice as long, so that they spread. */
 const watchTimeoutMinMs = 30 * 60 * 1000;
 
 export async function startWatch(

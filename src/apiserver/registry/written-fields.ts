@@ -1,4 +1,7 @@
-/** Which fields each endpoint writes, where upstream's differ from the rule: the object all but the status, `status` all but the spec. */
+/**
+ * Which fields each endpoint writes, where upstream deviates from the rule: the object everything but the status,
+ * `status` everything but the spec.
+ */
 import type { WrittenFields } from '../../api/schema/written-fields.ts';
 import type { ServedResource } from './kind-registry.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Addresses and node ports of services. What is taken is known from the services themselves; a request that is under
- * way holds what it took until its outcome is known.
+ * Addresses and node ports of services. What is taken is known from the services themselves; a request under way holds
+ * its choices until its outcome is known.
  */
 
 import { unallocatable } from '../../api/core/service/addresses.ts';

@@ -1,4 +1,4 @@
-/** What leads into a pod or a node is admitted first: webhooks and policies see the options of the connection. */
+/** Connections to a pod or a node are admitted first: webhooks and policies see the options of the connection. */
 
 import { asJsonObject, asKubeObject } from '../../api/schema/decode.ts';
 import { isTrue } from '../http/path.ts';

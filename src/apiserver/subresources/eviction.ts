@@ -162,8 +162,8 @@ function isGuarded(pod: Pod): boolean {
 }
 
 /**
- * Takes one of the disruptions that the pod's budget allows, unless the pod may go though it is not ready: then nothing is
- * taken, and the budget's name given. @throws StatusError 429 when it allows none
+ * Takes one of the disruptions that the pod's budget allows, unless the pod may be evicted because it is not ready:
+ * then nothing is taken, and the budget's name returned. @throws StatusError 429 when it allows none
  */
 async function takeDisruption(
   registry: Registry,

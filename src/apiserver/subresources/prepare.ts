@@ -1,4 +1,6 @@
-/** What a write through a subresource may change: that part comes from the client; of some kinds the metadata, too. */
+/**
+ * What a write through a subresource may change: that part comes from the client, and for some kinds the metadata, too.
+ */
 
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
@@ -31,7 +33,7 @@ const prepares: Readonly<Record<string, Prepare>> = {
   },
   'pods/resize'(object, old) {
     const { spec } = object;
-    // What was added, taken away or renamed stays, for the validation to refuse.
+    // What was added, removed or renamed stays, for validation to refuse.
     if (!spec || !old.spec || lists.some((list) => lengthOf(spec[list]) !== lengthOf(old.spec![list])))
       return;
     keepAllOf(object, old);

@@ -97,7 +97,7 @@ async function reviewToken(security: Security, review: TokenReview): Promise<unk
   };
 }
 
-/** A token that names no audience is meant for this server: which of the audiences asked for that is. */
+/** A token without an audience is meant for this server: determines which of the requested audiences that is. */
 function ownAudiences(
   { serviceAccounts }: Security,
   asked: readonly string[] | undefined,

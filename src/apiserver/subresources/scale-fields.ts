@@ -1,6 +1,6 @@
 /**
- * Who owns the number of replicas: an object's managed fields as those of its scale, and back. A scale is never stored, so
- * the object remembers for it.
+ * Ownership of the number of replicas: converts between an object's managed fields and those of its scale. A scale is
+ * never stored, so the object keeps them for it.
  */
 import type { KubeObject, ManagedFieldsEntry } from '../../api/meta.ts';
 import {
@@ -15,7 +15,7 @@ import { difference, type FieldSet, intersection, setOf } from '../../api/schema
 export const scaleApiVersion = 'autoscaling/v1';
 const replicasOfScale = setOf(['f:spec', 'f:replicas'])!;
 
-/** Of the owners of `parent`'s fields those that own its `replicas`, as owners of its scale's. */
+/** The owners of `parent`'s `replicas`, as owners of its scale's. */
 export function scaleFields({ metadata }: KubeObject, replicas: FieldSet): ManagedFieldsEntry[] | undefined {
   const owners: Ownerships = new Map();
   for (const owner of readOrForget(metadata.managedFields).values()) {
@@ -26,7 +26,7 @@ export function scaleFields({ metadata }: KubeObject, replicas: FieldSet): Manag
   return writeManagedFields(owners);
 }
 
-/** What becomes of `parent`'s managed fields when its scale has those of `scale`. */
+/** `parent`'s managed fields after its scale's have become those of `scale`. */
 export function parentFields(
   parent: KubeObject,
   scale: KubeObject,

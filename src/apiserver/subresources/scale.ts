@@ -120,7 +120,7 @@ async function readScaled(
   }
 }
 
-/** Of a custom resource that does not say how many it wants there is no scale. @throws StatusError 500 */
+/** A custom resource without a number of replicas has no scale. @throws StatusError 500 */
 function requireReplicas({ isCustom, definition }: ServedResource, { object }: CachedObject): void {
   const { specReplicas } = definition.scale!;
   if (isCustom && 'absent' in nestedCount(object, specReplicas))
@@ -229,7 +229,7 @@ function partOf({ group, plural }: ServedResource) {
   return { group, plural: `${plural}/scale` };
 }
 
-/** Who owns the number is known by the object's managed fields; those of a scale live as long as the request. */
+/** The owners of the number come from the object's managed fields; those of a scale live as long as the request. */
 async function readScaleApply(
   registry: Registry,
   context: RequestContext,
@@ -259,7 +259,7 @@ async function readScaleApply(
   };
 }
 
-/** What is no number, in an object that an older definition allowed, counts as none. */
+/** A value that is not a number, in an object that an older definition allowed, counts as absent. */
 function countAt(object: unknown, path: string): number {
   const found = nestedCount(object, path);
   return 'value' in found ? Number(found.value) : 0;

@@ -1,4 +1,4 @@
-/** `serviceaccounts/token`: a signed token for a service account, bound to what asks for it. */
+/** `serviceaccounts/token`: a signed token for a service account, bound to the object that the request names. */
 
 import { type FieldError, invalidValue } from '../../api/field-error.ts';
 import type { KubeObject, ResourceType } from '../../api/meta.ts';

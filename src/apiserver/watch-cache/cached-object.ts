@@ -31,11 +31,11 @@ interface CachedObjectOptions {
 export class CachedObject {
   /** `namespace/name`, or `name` for a cluster-scoped object. */
   readonly key: string;
-  /** Revision of the write that made this version; clients know it as resourceVersion. */
+  /** Revision of the write that created this version; clients know it as resourceVersion. */
   readonly revision: number;
   /** Bytes of the stored value. Never changes, so that sums of it can be kept. */
   readonly sizeBytes: number;
-  /** As the store holds it, and shared with it. Undefined once {@link bytes} were asked for: one copy is enough. */
+  /** As the store has it, and shared with it. Undefined once {@link bytes} were requested: one copy is enough. */
   #stored: Buffer | undefined;
   #bytes: Buffer | undefined;
   #metadataAt: number;
@@ -47,7 +47,7 @@ export class CachedObject {
   #decoded: WeakRef<KubeObject> | undefined;
   /** Known once it has been decoded. */
   #hasBigints = false;
-  /** What this object looks like in other versions or formats; see {@link CachedObject.form}. */
+  /** Renderings of this object in other versions or formats; see {@link CachedObject.form}. */
   #forms: Map<unknown, WeakRef<object>> | undefined;
   /** Forms that were too dear to make again. */
   #keptForms: Map<unknown, object> | undefined;
@@ -71,7 +71,7 @@ export class CachedObject {
     this.#layout = written.layout;
   }
 
-  /** The stored version's JSON, with its resourceVersion. Made when a client outside of this process asks first. */
+  /** The stored version's JSON, with its resourceVersion. Built when a client outside of this process first asks. */
   get bytes(): Buffer {
     if (this.#bytes) return this.#bytes;
     this.#complete();
@@ -121,7 +121,10 @@ export class CachedObject {
     return this.#stored ?? withoutVersion(this.#bytes!, this.#metadataAt);
   }
 
-  /** The next state in bytes, made of these where it shares parts; undefined when it does not, or little is known. */
+  /**
+   * The next state in bytes, built from these where it shares parts; undefined when it does not, or too little is
+   * known.
+   */
   reencoded(next: KubeObject): Encoded | undefined {
     const layout = this.#layout;
     if (!layout) return undefined;
@@ -230,8 +233,8 @@ export function encodeForStore(object: KubeObject): Buffer {
 }
 
 /**
- * As {@link encodeForStore}, and keeps the object for the reader that will ask for it right away. Parts that it shares
- * with the state `before` are taken over as they stand there.
+ * As {@link encodeForStore}, and keeps the object for the reader that will ask for it right away. Parts shared with the
+ * state `before` are taken over literally.
  */
 export function encodeAndShare(object: KubeObject, before?: CachedObject): Buffer {
   const encoded = before?.reencoded(object) ?? encodeObject(object);

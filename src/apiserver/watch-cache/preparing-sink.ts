@@ -1,4 +1,6 @@
-/** Before another sink: has the objects of events prepared, which takes time, and keeps the order of what it is given. */
+/**
+ * In front of another sink: has the objects of events prepared, which takes time, and preserves the order of events.
+ */
 import type { CachedObject } from './cached-object.ts';
 import { lateEventOf, type Selection, type WatchedEvent } from './selection.ts';
 import type { BookmarkOptions, WatchSink } from './watch-group.ts';
@@ -78,14 +80,14 @@ export class PreparingSink implements WatchSink {
     });
   }
 
-  /** Converts what events show, and leaves those that the selection's late choice lets pass. */
+  /** Converts what events show, and forwards those that pass the selection's late choice. */
   async #choose(events: readonly WatchedEvent[]): Promise<readonly WatchedEvent[]> {
     const late = this.#late;
     const shown = events.flatMap(({ object, previous }) => (previous ? [object, previous] : [object]));
     if (shown.length > 0) await this.#prepare(shown);
     if (!late) return events;
     const chosen = events.flatMap((event) => lateEventOf(late, event) ?? []);
-    // One that leaves the selection is shown in its last selected state, which is an object of its own.
+    // An object that leaves the selection is shown in its last selected state, which is a separate object.
     if (chosen.length > 0) await this.#prepare(chosen.map(({ object }) => object));
     return chosen;
   }

@@ -72,7 +72,7 @@ export class ResourceCache {
     return this.#keys.listWithPrefix(prefix, after).map((key) => this.#objects.get(key)!);
   }
 
-  /** As {@link ResourceCache.all}, over several slices: what changes meanwhile is given as it was at the call. */
+  /** As {@link ResourceCache.all}, over several slices: what changes meanwhile is returned as it was at the call. */
   async allInSlices(prefix: string, after?: string): Promise<CachedObject[]> {
     const keys = this.#keys.listWithPrefix(prefix, after);
     const changed = new Map<string, CachedObject | undefined>();

@@ -1,4 +1,4 @@
-/** Which objects of a resource a list or a watch is about, and what a change means to who watches only those. */
+/** Which objects of a resource a list or a watch covers, and what a change means to a watcher of only those. */
 import type { CachedObject } from './cached-object.ts';
 import type { CacheEvent } from './resource-cache.ts';
 
@@ -9,7 +9,7 @@ export interface Selection {
   readonly keyPrefix: string;
   /** Undefined when every object under the prefix is chosen. */
   readonly matches: ((object: CachedObject) => boolean) | undefined;
-  /** A further choice, among those: by what is known of an object only when it has been converted. */
+  /** A further condition on those: by what is known of an object only once it has been converted. */
   readonly late?: (object: CachedObject) => boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The in-memory view of everything under /registry: it follows the store through one watch and hands changes to the
- * cache of each resource. Reads come from here; {@link StoreView.caughtUp} makes sure that none is staler than asked for.
+ * The in-memory view of everything under /registry: it follows the store through one watch, and passes changes to the
+ * cache of each resource. Reads come from here; {@link StoreView.caughtUp} ensures that none is staler than requested.
  */
 import { type Clock, pause, type Timer } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -22,7 +22,7 @@ interface Waiter {
   timer: Timer | undefined;
 }
 
-/** What is stored under a prefix that no resource serves (yet): instances of a kind that is about to be added. */
+/** Objects under a prefix that no resource serves (yet): instances of a kind that is about to be added. */
 interface UnclaimedEntry {
   revision: number;
   value: Uint8Array;
@@ -76,11 +76,11 @@ export class StoreView {
   readonly #caches = new Map<string, ResourceCache>();
   readonly #unclaimed = new UnclaimedEntries();
   #revision = 0;
-  /** The newest revision known to this process: from its own writes, or from asking the store. */
+  /** The newest revision known to this process: from its own writes, or from a query to the store. */
   #known = 0;
   #waiters: Waiter[] = [];
   readonly #revisionListeners = new Set<(revision: number) => void>();
-  /** True when other processes write to the same store: then a consistent read must ask how far it is. */
+  /** True when other processes write to the same store: then a consistent read must ask the store for its revision. */
   readonly #shared: boolean;
   #asking: Promise<number> | undefined;
   #running: Promise<void> | undefined;
@@ -112,7 +112,7 @@ export class StoreView {
     await this.#running;
   }
 
-  /** The cache of a storage prefix such as `pods` or `services/specs`; makes it when it is new. */
+  /** The cache of a storage prefix such as `pods` or `services/specs`; created when it is new. */
   claim(storagePrefix: string, completion?: Completion): ResourceCache {
     const known = this.#caches.get(storagePrefix);
     if (known) return known;
@@ -129,7 +129,7 @@ export class StoreView {
     return cache;
   }
 
-  /** Calls `listener` whenever the view has moved on. Returns what ends that. */
+  /** Calls `listener` whenever the view has advanced. Returns a function that ends that. */
   onRevision(listener: (revision: number) => void): () => void {
     this.#revisionListeners.add(listener);
     return () => void this.#revisionListeners.delete(listener);

@@ -1,6 +1,6 @@
 /**
- * Watchers that ask the same of one resource: each change is matched once for all of them, and encoded once per format.
- * Changes that arrive within one turn of the event loop go out together.
+ * Watchers with the same selection of one resource: each change is matched once for all of them, and encoded once per
+ * format. Changes that arrive within one turn of the event loop are sent together.
  */
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { CacheEvent, ResourceCache } from './resource-cache.ts';
@@ -23,7 +23,7 @@ export interface WatchSink {
   readonly isRemote: boolean;
   encode(events: readonly WatchedEvent[]): unknown;
   encodeBookmark(revision: number, options?: BookmarkOptions): unknown;
-  /** Takes one encoded batch. Must not block: a sink that cannot keep up ends itself. */
+  /** Accepts one encoded batch. Must not block: a sink that cannot keep up ends itself. */
   deliver(encoded: unknown): void;
   /** Resolves when the sink can take more; used while a watch catches up. */
   drained(): Promise<void>;
@@ -97,7 +97,9 @@ export class WatchGroup {
     this.#scheduleFlush();
   }
 
-  /** None when the selection cannot be decided: its watches end with the error, and no other group notices. */
+  /**
+   * Empty when the selection cannot be evaluated: its watches end with the error, and no other group is affected.
+   */
   #chosen(events: readonly CacheEvent[]): WatchedEvent[] {
     try {
       return events.flatMap((event) => watchedEventOf(this.#selection, event) ?? []);

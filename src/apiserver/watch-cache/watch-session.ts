@@ -31,11 +31,11 @@ export interface WatchSessionOptions {
   /** The watch ends by itself after this time. */
   timeoutMs: number;
   signal: AbortSignal;
-  /** What objects need before they can be encoded: a conversion that takes time. */
+  /** Preparation of objects before they can be encoded: a conversion that takes time. */
   prepare?(objects: readonly CachedObject[]): Promise<void>;
 }
 
-/** Makes watches of one view and lets those that are alike share their work. */
+/** Creates watches of one view, and has equal ones share their work. */
 export class WatchSessions {
   readonly #groups = new Map<ResourceCache, Map<string, WatchGroup>>();
   readonly view: StoreView;
@@ -85,7 +85,7 @@ export class WatchSession {
     this.#options = options;
   }
 
-  /** Sends events to `sink` until the watch ends; then `sink.end` has been called. */
+  /** Sends events to `sink` until the watch ends; `sink.end` has been called then. */
   async run(out: WatchSink): Promise<void> {
     const { timeoutMs, signal, prepare } = this.#options;
     const { late } = this.#options.selection;
@@ -120,8 +120,8 @@ export class WatchSession {
   }
 
   /**
-   * Sends everything up to the view's present and joins the group, in one step without a pause: nothing falls between
-   * the two. Undefined when the watch ended meanwhile.
+   * Sends everything up to the view's present state and joins the group, synchronously, so that nothing is missed in
+   * between. Undefined when the watch ended meanwhile.
    */
   async #catchUp(sink: WatchSink): Promise<WatchGroup | undefined> {
     const { cache, selection, start } = this.#options;

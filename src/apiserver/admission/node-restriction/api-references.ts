@@ -1,4 +1,4 @@
-/** What of the API a pod refers to: a mirror pod, which comes from a file, may refer to nothing. */
+/** References of a pod to API objects: a mirror pod, which comes from a file, may have none. */
 import type { Pod } from '../../../api/resources.gen.ts';
 import type { Volume, VolumeProjection } from '../../../api/types/core-v1.gen.ts';
 import { podReferences } from '../../authorization/pod-references.ts';

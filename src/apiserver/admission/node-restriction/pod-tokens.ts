@@ -16,7 +16,7 @@ export async function checkToken(request: NodeRequest): Promise<void> {
   const { node, attributes, objects } = request;
   const { subresource, namespace, name } = attributes.request;
   if (attributes.operation !== 'CREATE' || subresource !== 'token') return;
-  // The node's own network, which has no pod; whether nodes may, a role says.
+  // The node's own network account has no pod; a role decides whether nodes may use it.
   if (namespace === nodeNetworkAccount.namespace && name === nodeNetworkAccount.name) return;
   const { spec } = attributes.object as KubeObject & { spec?: TokenRequestSpec };
   const ref = spec?.boundObjectRef;

@@ -1,4 +1,4 @@
-/** One rule of the Pod Security Standards, and what several of them say alike. */
+/** One rule of the Pod Security Standards, and what several of them have in common. */
 import type { Pod } from '../../../api/resources.gen.ts';
 
 type Spec = NonNullable<Pod['spec']>;

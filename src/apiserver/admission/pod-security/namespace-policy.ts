@@ -23,7 +23,7 @@ export function namespacePolicy(labels: Labels = {}): NamespacePolicy {
   const audit = levelVersion(labels, 'audit', 'privileged');
   const warn = levelVersion(labels, 'warn', 'privileged');
   const warnsByItself = labels[`${prefix}warn`] !== undefined;
-  // Who makes pods by way of a controller learns otherwise only from its events.
+  // Users who create pods through a controller would otherwise learn of it only from events.
   if (warnsByItself || !isStricter(enforce, warn)) return { enforce, audit, warn };
   const version = labels[`${prefix}warn-version`] === undefined ? enforce.version : warn.version;
   return { enforce, audit, warn: { level: enforce.level, version } };
