@@ -1,4 +1,4 @@
-/** What columns mean: those that show a field are described as the field is. */
+/** Descriptions of columns: those that show a field have the field's description. */
 import facts from './data/columns.json' with { type: 'json' };
 import type { Column } from './kind.ts';
 import type { ResourceType } from './meta.ts';

@@ -35,7 +35,7 @@ function asEscape(character: string): string {
 interface InnerType {
   readonly shape: 'pointer' | 'list' | 'map' | 'struct' | 'scalar';
   readonly element?: InnerType;
-  /** Of structs the name, of scalars what {@link zeroValues} knows them by. */
+  /** For structs the name, for scalars the key in {@link zeroValues}. */
   readonly name: string;
 }
 

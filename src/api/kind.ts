@@ -1,5 +1,5 @@
 /**
- * What the generic path must know of a kind beyond its schema. Built-in kinds state it in one file each
+ * What the generic code must know of a kind beyond its schema. Built-in kinds state it in one file each
  * (`src/api/<group>/<kind>.ts`); a CustomResourceDefinition builds the same at run time.
  */
 import type { FieldError } from './field-error.ts';
@@ -49,7 +49,7 @@ export interface ServedVersion {
   selectableFields?(object: KubeObject): Record<string, string>;
   /** Columns in this version, when they differ: their cells read the object as this version has it. */
   columns?: readonly Column[];
-  /** What a delete in this version does with dependents when the client does not say (old versions orphan them). */
+  /** What happens to dependents on a delete in this version when the client does not say (old versions orphan them). */
   defaultPropagation?: 'background' | 'orphan';
   deprecation?: Deprecation;
 }
@@ -104,7 +104,7 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   prepareCreate?(object: T): void;
   /** What an update of the object itself carries over from the old one (status, immutable server-side facts). */
   prepareUpdate?(object: T, old: T, now: string): void;
-  /** What an update through `/status` carries over: normally everything but status. */
+  /** What an update through `/status` carries over: normally everything except the status. */
   prepareStatusUpdate?(object: T, old: T, now: string): void;
   /** True when metadata.generation counts changes of the spec. */
   hasGeneration?: boolean;
@@ -125,7 +125,10 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   warnings?(object: T, old: T | undefined): Iterable<string>;
   /** The grace period in seconds when the object is deleted gracefully (pods); undefined: none. */
   gracePeriodSeconds?(object: T, requested: number | undefined): number | undefined;
-  /** What a delete without a propagation policy does with dependents (old versions orphan); `background` when absent. */
+  /**
+   * What happens to dependents on a delete without a propagation policy (old versions orphan them); `background` when
+   * absent.
+   */
   defaultPropagation?: 'background' | 'orphan';
   /** What else changes when a deleted object stays for its grace period or finalizers (a namespace's phase). */
   prepareDeletion?(object: T): void;

@@ -24,7 +24,7 @@ export function compileLabelSelector(selector: LabelSelector | undefined): Label
   return (labels) => checks.every((check) => check(labels));
 }
 
-/** For one-off questions; compile the selector when it is asked more than once. */
+/** For a single match; compile the selector when it is used repeatedly. */
 export function matchesLabelSelector(
   selector: LabelSelector | undefined,
   labels: Labels | undefined,
@@ -39,8 +39,8 @@ export function matchesLabels(selector: Labels | undefined, labels: Labels | und
 }
 
 /**
- * One requirement. `NotIn` and `DoesNotExist` hold where the label is absent. `Gt` and `Lt` (node selectors only)
- * compare whole numbers and hold only where both sides are such.
+ * One requirement. `NotIn` and `DoesNotExist` match when the label is absent. `Gt` and `Lt` (node selectors only)
+ * compare whole numbers, and match only when both sides are such.
  */
 export function compileRequirement(key: string, operator: string, values: readonly string[]): LabelPredicate {
   switch (operator) {

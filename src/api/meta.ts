@@ -129,7 +129,7 @@ export function controllerOf(object: {
   return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
 }
 
-/** What a message about the object calls it: before it has a name, the base that one is to be made of. */
+/** The object's name in messages: before it has one, the base from which it is generated. */
 export function reportedName({ name, generateName }: ObjectMeta): string {
   return name || generateName || '';
 }

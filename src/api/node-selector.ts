@@ -1,4 +1,4 @@
-/** Which nodes a node selector means, and which taints are tolerated: rules shared by scheduler and controllers. */
+/** Which nodes a node selector matches, and which taints are tolerated: rules shared by scheduler and controllers. */
 import { compileRequirement, matchesLabels } from './label-selector.ts';
 import type { Node, Pod } from './resources.gen.ts';
 import type {

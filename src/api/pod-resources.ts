@@ -33,7 +33,7 @@ export const exactAmounts: Arithmetic<Quantity> = {
 export interface PodResourcesOptions {
   /** Amounts for containers without a request (for scoring: a pod without requests is not free). */
   containerDefaults?: Record<string, string>;
-  /** Count what running containers hold already when that is more than the spec asks (resize in place). */
+  /** Count what running containers already hold when that exceeds the spec (resize in place). */
   useStatus?: boolean;
 }
 
@@ -101,7 +101,7 @@ function computePodResources<Amount>(pod: Pod, counting: Counting<Amount>): Map<
   return total;
 }
 
-/** What is asked for the pod as a whole or, while a resize of that is under way, what it still holds if that is more. */
+/** The pod-level amounts or, during a resize, what the pod still holds if that is more. */
 function podLevelAmounts<Amount>(
   { spec, status }: Pod,
   { which, amounts, options }: Counting<Amount>,
@@ -120,7 +120,7 @@ function podLevelAmounts<Amount>(
   return own;
 }
 
-/** What can never be had on its node is not counted: the container keeps what it holds. */
+/** A request that can never be granted on its node does not count: the container keeps what it holds. */
 function asGranted(pod: Pod, container: Container, status: ContainerStatus | undefined): Container {
   if (!status?.resources || !isInfeasible(pod.status)) return container;
   return { ...container, resources: status.resources };

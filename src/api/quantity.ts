@@ -156,7 +156,7 @@ export function quantityFromValue(value: number, format: QuantityFormat = 'Decim
   return { nanos: BigInt(Math.trunc(value)) * nanosPerUnit, format };
 }
 
-/** The same few texts come again and again; the caches are emptied when they grow past this. */
+/** The same few texts recur; the caches are emptied when they grow past this. */
 const cacheEntriesMax = 10_000;
 const valueCache = new Map<string, number>();
 const milliCache = new Map<string, number>();

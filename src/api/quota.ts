@@ -30,7 +30,7 @@ const bareCounts = new Set([
   'services',
 ]);
 
-/** What one object counts for, whatever a quota limits. An ended pod counts for its own existence only. */
+/** How one object counts, whatever a quota limits. An ended pod counts only for its existence. */
 export function usageOf(resource: ResourceName, object: KubeObject): Usage {
   const usage = new Map<string, Quantity>([[`count/${qualifiedName(resource)}`, one]]);
   if (isClaims(resource)) addDevices(usage, object as ResourceClaim);
@@ -144,7 +144,7 @@ export function matchesScopes(quota: ResourceQuota, resource: ResourceName, obje
   return false;
 }
 
-/** Of all that scopes ask about a pod, its deadline alone may be changed. */
+/** Of the pod fields that scopes depend on, only the deadline may change. */
 export function changesScope(pod: Pod, old: Pod | undefined): boolean {
   return hasDeadline(pod) !== (old !== undefined && hasDeadline(old));
 }

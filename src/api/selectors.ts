@@ -30,7 +30,7 @@ export interface ParsedFieldSelector {
   readonly empty: boolean;
   /** `values` by field; a field that is not there counts as empty. */
   matches(values: Record<string, string>): boolean;
-  /** The value that a field must have, when the selector says so: what an index can be asked for. */
+  /** The value that the selector requires of a field, if any: for a look-up in an index. */
   requiredValue(field: string): string | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Which volume a claim may have: rules that the volume binder and the scheduler share. */
+/** Which volumes a claim can be bound to: rules shared by the volume binder and the scheduler. */
 import { compileLabelSelector } from './label-selector.ts';
 import { compileNodeSelector } from './node-selector.ts';
 import { wholeValueOf } from './quantity.ts';
@@ -22,7 +22,7 @@ export const volumeAnnotations = {
   betaDefaultClass: 'storageclass.beta.kubernetes.io/is-default-class',
 } as const;
 
-/** Of a class that never makes volumes: its claims wait for hand-made ones. */
+/** The provisioner of classes that never create volumes: their claims wait for hand-made ones. */
 export const noProvisioner = 'kubernetes.io/no-provisioner';
 
 /** The class that a claim asks for; '' when it wants none. */
@@ -69,7 +69,7 @@ function capacityBytes(volume: PersistentVolume): number {
   return wholeValueOf(volume.spec?.capacity?.storage ?? '0');
 }
 
-/** Names of the VolumeAttributesClasses that a claim asks for, has, and is being changed to. */
+/** Names of the VolumeAttributesClasses that a claim requests, has, and is being changed to. */
 export function attributesClassesOf({ spec, status }: PersistentVolumeClaim): string[] {
   const names = [
     spec?.volumeAttributesClassName,
@@ -115,7 +115,7 @@ export interface FindVolumeOptions {
 
 /**
  * The volume that names the claim, or else the smallest free one that is large enough. Without a node those with the
- * fewest access modes come first, however large: what more can be asked of a volume is kept for who asks for it.
+ * fewest access modes come first, however large: more capable volumes are kept for claims that need them.
  */
 export function findVolume(
   claim: PersistentVolumeClaim,

@@ -1,4 +1,4 @@
-/** Names that several components must know alike: labels, annotations, finalizers, users and groups. */
+/** Names on which several components must agree: labels, annotations, finalizers, users and groups. */
 
 export const hostnameLabel = 'kubernetes.io/hostname';
 export const zoneLabel = 'topology.kubernetes.io/zone';

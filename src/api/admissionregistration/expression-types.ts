@@ -55,7 +55,7 @@ const authorizer = objectOf('kubernetes.authorization.Authorizer', {
 export interface ExpressionScope {
   hasParams: boolean;
   hasAuthorizer: boolean;
-  /** Of the objects that a policy is about, and of its parameters, where they are known. */
+  /** The types of the objects that a policy is about, and of its parameters, where they are known. */
   object?: CelType;
   params?: CelType;
   /** Of a policy's own variables, so far; undefined where there are none. */
@@ -88,7 +88,10 @@ export function variableTypes({
 
 const patchFields: Fields = { ...texts('op', 'path', 'from'), value: dyn };
 
-/** What `Object{…}`, `Object.spec{…}` and `JSONPatch{…}` make. Whether an object's fields exist is known when it is merged. */
+/**
+ * The types of `Object{…}`, `Object.spec{…}` and `JSONPatch{…}`. Whether an object's fields exist is determined when it
+ * is merged.
+ */
 export function mutationObject(name: string): CelType | undefined {
   if (name === 'JSONPatch')
     return { kind: 'object', name, field: (field) => patchFields[field] ?? { kind: 'opaque', name: '' } };

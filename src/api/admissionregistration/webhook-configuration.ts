@@ -98,7 +98,7 @@ function defaultBeta(object: KubeObject): void {
 const sideEffects = ['None', 'NoneOnDryRun'];
 const betaSideEffects = [...sideEffects, 'Some', 'Unknown'];
 
-/** `supported`: the side effects that the version of the request knows. */
+/** `supported`: the side effects allowed in the request's version. */
 function* validateConfiguration({ webhooks = [] }: Configuration, supported: readonly string[]): FieldErrors {
   const names = new Set<string>();
   for (const [index, webhook] of webhooks.entries()) {
@@ -138,7 +138,7 @@ function* validateSideEffects(
   field: string,
 ): FieldErrors {
   if (!value) yield required(field, `must specify one of ${supported.join(', ')}`);
-  // What was stored through the older version stays valid when it is updated through the newer one.
+  // What was stored through the older version remains valid when it is updated through the newer one.
   else yield* oneOf(value, supported, field);
 }
 

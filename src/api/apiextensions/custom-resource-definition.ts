@@ -68,7 +68,7 @@ export const customResourceDefinitionKind = defineKind(CustomResourceDefinition,
       defaults(object) {
         const spec = (object as CustomResourceDefinition).spec;
         if (!spec) return;
-        // What this version leaves open, later ones had to decide: everything is kept unless said otherwise.
+        // Later versions had to make explicit what this one leaves open: all fields are kept unless stated otherwise.
         spec.preserveUnknownFields ??= true;
         spec.scope ||= 'Namespaced';
       },

@@ -18,7 +18,7 @@ import { validateStructurality } from './structural-rules.ts';
 export interface SchemaContext {
   /** Path of the schema's root. */
   field: string;
-  /** False for old definitions that keep unknown fields: anything goes that can be understood. */
+  /** False for old definitions that keep unknown fields: any schema that can be parsed is accepted. */
   mustBeStructural: boolean;
   /**
    * The status is validated on its own, as the property of that name: no other constraint at the root may concern it.

@@ -1,6 +1,6 @@
 /**
- * What makes a schema structural: every value that can be there is said to be of a type outside of allOf, anyOf, oneOf
- * and not, which only narrow it.
+ * What makes a schema structural: the type of every possible value is stated outside of allOf, anyOf, oneOf and not,
+ * which only restrict it.
  */
 import { RE2JS, RE2JSSyntaxException } from 're2js';
 import { type FieldError, type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
@@ -92,7 +92,7 @@ function* validateResourceFields(schema: JSONSchemaProps, level: Level, field: s
     );
 }
 
-/** Of the metadata of a whole resource. A default is refused elsewhere. */
+/** For the metadata of a whole resource. A default is refused elsewhere. */
 function isNameOnly({ type: _, default: __, properties = {}, ...others }: JSONSchemaProps): boolean {
   const names = Object.keys(properties);
   return (
@@ -177,7 +177,7 @@ function* validateBranch(branch: JSONSchemaProps, field: string): FieldErrors {
     yield forbiddenField(`${field}.properties[metadata]`, 'must not be specified in a nested context');
 }
 
-/** What the branches of the root speak of has to be there outside of them, too. */
+/** What the root's branches refer to must also be specified outside of them. */
 function* validateCompleteness(
   branch: JSONSchemaProps,
   structure: JSONSchemaProps,

@@ -25,7 +25,7 @@ export interface TemplateOwner {
   validatesPodSpec?: boolean;
   /** True when labels and annotations of the template are validated a second time. */
   repeatsMetadata?: boolean;
-  /** What is said of a selector that cannot be understood, and whether one must be there; upstream's DaemonSets are lenient. */
+  /** How an invalid selector is reported, and whether one is required; upstream's DaemonSets are lenient. */
   badSelector: string | undefined;
 }
 
@@ -96,7 +96,7 @@ function wholeOf(parts: readonly string[]): string {
   return parts.includes('currentReplicas') ? 'status.' : '';
 }
 
-/** The first versions let the selector of an object change; its pods may lose their owner by that. */
+/** The first versions allow changes of an object's selector, by which its pods may lose their owner. */
 const versionsWithMutableSelector = new Set(['extensions/v1beta1', 'apps/v1beta1']);
 
 export function* validateSelectorUpdate(
@@ -108,7 +108,7 @@ export function* validateSelectorUpdate(
     yield* immutable(selector, old, 'spec.selector', 'meta.LabelSelector');
 }
 
-/** Old versions let selector and labels be left out: both are those of the template. */
+/** In old versions selector and labels are optional: both default to those of the template. */
 export function selectorFromTemplate(object: KubeObject): void {
   const spec = (object as KubeObject & { spec?: Templated }).spec;
   const labels = spec?.template?.metadata?.labels;

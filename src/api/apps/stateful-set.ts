@@ -111,7 +111,10 @@ export const statefulSetKind = defineKind(StatefulSet, {
   ],
 });
 
-/** What is validated. An update is not refused for fields that it cannot change, nor for pods that were invalid before. */
+/**
+ * The parts to validate. An update is not refused for fields that it cannot change, nor for pods that were invalid
+ * before.
+ */
 interface Scope {
   validatesClaims: boolean;
   validatesServiceName: boolean;

@@ -175,7 +175,7 @@ const sources: Record<string, keyof MetricSpec> = {
 };
 
 interface MetricOptions {
-  /** An update keeps API versions that a stored autoscaler has already. */
+  /** An update may keep API versions that a stored autoscaler already has. */
   skipsVersions: boolean;
 }
 

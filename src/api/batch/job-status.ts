@@ -1,6 +1,6 @@
 /**
- * What a write to the status of a Job may say. Other controllers manage Jobs too (`spec.managedBy`); clients rely on a
- * Job that has ended staying so. A rule looks only at what the write changes: an old fault does not stop other news.
+ * Validation of writes to the status of a Job. Other controllers manage Jobs too (`spec.managedBy`), and clients rely
+ * on an ended Job staying so. A rule looks only at what the write changes: an old fault does not block other changes.
  */
 import { duplicate, type FieldErrors, invalidValue, invalidWithoutValue, required } from '../field-error.ts';
 import type { Job } from '../resources.gen.ts';
@@ -153,7 +153,7 @@ function* validateTransition(job: Job, old: Job): FieldErrors {
   if (failed < (before.failed ?? 0))
     yield invalidValue('status.failed', failed, 'cannot decrease the failed counter');
   const { completionMode, completions, parallelism, suspend } = job.spec!;
-  // One that grows and shrinks with its parallelism may lose indexes that were done.
+  // An elastic Job, whose completions follow its parallelism, may lose completed indexes.
   const isElastic = completionMode === 'Indexed' && completions === parallelism;
   if (!isElastic && succeeded < (before.succeeded ?? 0))
     yield invalidValue('status.succeeded', succeeded, 'cannot decrease the succeeded counter');

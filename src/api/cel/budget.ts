@@ -67,7 +67,7 @@ export function spendItems(count: number): void {
   checkBudget();
 }
 
-/** Has every round of the tree's loops counted. For a tree that was checked and not yet evaluated. */
+/** Instruments the tree's loops so that every round is counted. For a tree that was checked and not yet evaluated. */
 export function countRounds(tree: unknown): void {
   if (Array.isArray(tree)) {
     for (const item of tree) countRounds(item);

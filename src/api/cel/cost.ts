@@ -159,7 +159,7 @@ function estimateMethod(name: string, target: Node, args: Node[], scope: Scope):
   if (loop && args[0]?.op === 'id' && args.length > 1) {
     const { perElement, start } = loop;
     const isTwofold = bindsTwo(name, args);
-    // One variable goes through the keys of a map; the second of two through its values.
+    // A single variable iterates over the keys of a map; the second of two over its values.
     const element = isMap(from.value) && !isTwofold ? unknown : elementOf(from.value);
     const variables = args.slice(0, isTwofold ? 2 : 1).map((variable) => variable.args as string);
     const bound = variables.map((variable, index) => [
@@ -256,7 +256,7 @@ function sizeOf({ schema, size }: Known): number | undefined {
   return 1;
 }
 
-/** The fewest bytes that a value takes in JSON: `{}` and what is required of an object. */
+/** The minimal size of a value in JSON, in bytes: `{}` plus the required fields of an object. */
 function serializedSizeMin(schema: StructuralSchema): number {
   if (isIntOrString(schema)) return 1;
   switch (schema.type) {

@@ -10,7 +10,7 @@ interface Call {
   args: [name: string, receiver: unknown, given: unknown[]];
 }
 
-/** Has `check` find the other method. Evaluation calls what it found; all who read the tree see `matches`. */
+/** Makes `check` resolve to the other method. Evaluation calls that one; readers of the tree see `matches`. */
 export function withLinearMatches<T>(tree: unknown, check: () => T): T {
   const calls = [...matchCalls(tree)];
   for (const call of calls) call.args[0] = linearMatches;

@@ -65,7 +65,7 @@ export class SchemaRules {
     return !this.#anyBelow(this.#schema);
   }
 
-  /** What the rules say of a whole resource; `old` is its state before an update. */
+  /** The errors that the rules report for a whole resource; `old` is its state before an update. */
   validate(object: unknown, old: unknown): FieldError[] {
     return this.#times.evaluating(() => {
       const errors: FieldError[] = [];
@@ -152,7 +152,7 @@ function checkRule(compiled: CompiledRule, { schema, value, old, path }: RuledVa
   const { rule, program, isTransition } = compiled;
   const hasOld = old !== undefined && old !== null;
   if (isTransition && !hasOld && !rule.optionalOldSelf) return undefined;
-  // What did not change is not held against the client, unless the rule is about the change itself.
+  // Unchanged values are not held against the client, unless the rule is about the change itself.
   if (!isTransition && hasOld && equalJson(value, old)) return undefined;
   const celOf = path === '' ? celResourceOf : celValueOf;
   const oldSelf = hasOld ? celOf(schema, old) : undefined;

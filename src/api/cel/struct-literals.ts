@@ -1,6 +1,7 @@
 /**
- * Objects of named types in expressions: `Object.spec{replicas: 3}`, `JSONPatch{op: "remove", path: "/x"}`. The CEL library
- * knows maps only, so such literals are read as maps; whether their fields exist is checked where they are merged.
+ * Objects of named types in expressions: `Object.spec{replicas: 3}`, `JSONPatch{op: "remove", path: "/x"}`. The CEL
+ * library supports only maps, so such literals are parsed as maps; whether their fields exist is checked when they are
+ * merged.
  */
 
 /** String literals and comments, which are left alone; dotted names; and everything in between. */
@@ -9,7 +10,7 @@ const tokens =
 
 const typeName = /^(Object(\s*\.\s*\w+)*|JSONPatch)$/;
 
-/** What a bracket belongs to: fields of an object have bare names, keys of a map are expressions. */
+/** What a bracket encloses: fields of an object have bare names, keys of a map are expressions. */
 type Bracket = 'object' | 'other';
 
 /** The expression with map literals in place of object literals. */

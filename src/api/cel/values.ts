@@ -9,10 +9,10 @@ import {
   type StructuralSchema,
 } from '../structural/schema.ts';
 
-/** What rules may read of metadata, besides what the schema says of it (upstream's choice). */
+/** The fields of metadata that rules may read besides those in the schema (upstream's choice). */
 const visibleMetadata = ['name', 'generateName'];
 
-/** `value` as a rule at this schema sees it: fields that the schema does not know are not there. */
+/** `value` as a rule at this schema sees it: without fields that the schema does not have. */
 export function celValueOf(schema: StructuralSchema, value: unknown): unknown {
   if (value === null || value === undefined) return null;
   if (Array.isArray(value)) {

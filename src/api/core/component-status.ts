@@ -1,4 +1,4 @@
-/** ComponentStatuses: the health of the control plane's parts, asked for and never stored. */
+/** ComponentStatuses: the health of the control plane's components, determined on request and never stored. */
 import { column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { ComponentStatus } from '../resources.gen.ts';

@@ -72,7 +72,7 @@ export const eventKind = defineKind(Event, {
   })),
 });
 
-/** The same selectors under the names that the other group has; it knows no source. */
+/** The same selectors under the other group's names; it has no source. */
 function regardingFields(event: EventsV1Event): Record<string, string> {
   const { regarding } = event;
   return {
@@ -137,7 +137,7 @@ function* validateSeries({ series }: Event): FieldErrors {
   if (!series.lastObservedTime) yield required('series.lastObservedTime');
 }
 
-/** What holds in every version. An event of the newer style has its eventTime. */
+/** Rules of all versions. An event of the newer style has an eventTime. */
 function* validateAnyEvent(event: Event, controllerField: string): FieldErrors {
   const namespace = event.metadata.namespace ?? '';
   const involved = event.involvedObject?.namespace ?? '';

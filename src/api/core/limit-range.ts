@@ -29,7 +29,7 @@ export const limitRangeKind = defineKind(LimitRange, {
   },
 });
 
-/** What a container gets follows from what it may have at most, or must have at least. */
+/** A container's defaults follow from its maximum and minimum. */
 function defaultItem(item: LimitRangeItem): void {
   const fill = (target: 'default' | 'defaultRequest', source: ResourceList | undefined) => {
     if (source && Object.keys(source).some((name) => item[target]?.[name] === undefined))

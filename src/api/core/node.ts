@@ -81,7 +81,7 @@ export const nodeKind = defineKind(Node, {
   selectableFields: (node) => ({ 'spec.unschedulable': String(node.spec?.unschedulable ?? false) }),
 });
 
-/** Of a node's ranges the single field has the first; it wins, as old clients know it alone. */
+/** The single field holds the first of a node's ranges; it takes precedence, since old clients know only that field. */
 function settleRanges(spec: NonNullable<Node['spec']>): void {
   if (spec.podCIDR && spec.podCIDRs?.[0] !== spec.podCIDR) spec.podCIDRs = [spec.podCIDR];
   else if (spec.podCIDRs?.[0] && !spec.podCIDR) spec.podCIDR = spec.podCIDRs[0];

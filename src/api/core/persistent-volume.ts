@@ -104,7 +104,7 @@ function* validateAffinityUpdate(
   );
 }
 
-/** `old`, with the labels renamed that are asked for under their newer names. */
+/** `old`, with labels renamed where the update uses their newer names. */
 function withNewerLabels(old: VolumeNodeAffinity, now: VolumeNodeAffinity | undefined): VolumeNodeAffinity {
   const terms = old.required?.nodeSelectorTerms?.map((term, at) => {
     const asked = now?.required?.nodeSelectorTerms?.[at]?.matchExpressions;

@@ -84,13 +84,15 @@ export const podKind = defineKind(Pod, {
   },
 });
 
-/** Of a pod's addresses the single field has the first; it wins, as old kubelets know it alone. */
+/**
+ * The single field holds the first of a pod's addresses; it takes precedence, since old kubelets know only that field.
+ */
 function settleAddresses(status: NonNullable<Pod['status']>): void {
   if (status.podIP && status.podIPs?.[0]?.ip !== status.podIP) status.podIPs = [{ ip: status.podIP }];
   else if (status.podIPs?.length) status.podIP = status.podIPs[0]!.ip;
 }
 
-/** A client that knows nothing of what was observed does not take it away. */
+/** A client that does not know the observed generation does not remove it. */
 function keepObservedGenerations({ status }: Pod, old: Pod): void {
   if (!status || !old.status) return;
   if (!status.observedGeneration && old.status.observedGeneration)

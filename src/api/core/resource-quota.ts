@@ -22,7 +22,7 @@ const scopes = [
   'CrossNamespacePodAffinity',
   'VolumeAttributesClass',
 ];
-/** What a scope can narrow: resources of pods, or of claims. Other resources are counted whatever their scope. */
+/** What a scope can restrict: resources of pods, or of claims. Other resources are counted regardless of scopes. */
 const podCounts = ['pods'];
 const podResources = [
   ...podCounts,

@@ -141,7 +141,7 @@ function limitedOf(object: KubeObject): Limited | undefined {
   return (object as PriorityLevelConfiguration).spec?.limited as Limited | undefined;
 }
 
-/** The first betas had another name for the shares, and took 0 for absent. */
+/** The first betas had another name for the shares, and treated 0 as absent. */
 function sharesFromBeta(object: KubeObject): KubeObject {
   const limited = limitedOf(object);
   if (limited?.assuredConcurrencyShares) limited.nominalConcurrencyShares = limited.assuredConcurrencyShares;

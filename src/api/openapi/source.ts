@@ -1,4 +1,4 @@
-/** What the documents are made from: the resources that a server serves, as in its discovery. */
+/** The input of the documents: the resources that a server serves, as in its discovery. */
 import { schemaNameOf } from '../define-kind.ts';
 import { hasSchema } from '../schema/schemas.ts';
 

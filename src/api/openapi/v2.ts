@@ -1,4 +1,4 @@
-/** OpenAPI 2: one document for everything, for clients that know no other. */
+/** OpenAPI 2: one document for everything, for clients without support for version 3. */
 import { createHash } from 'node:crypto';
 import {
   type ApiOperation,

@@ -19,7 +19,7 @@ export interface OpenApiIndex {
   paths: Record<string, { serverRelativeURL: string }>;
 }
 
-/** What /openapi/v3 answers: every document with the hash of what it is made from. */
+/** The answer of /openapi/v3: every document, with a hash of its input. */
 export function openApiIndex(sources: readonly OpenApiGroupVersion[], serverVersion: string): OpenApiIndex {
   const entry = (path: string, hash: string) =>
     [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }] as const;
@@ -44,7 +44,7 @@ export function rootDocumentHash(name: string, serverVersion: string): string {
   return hashOf(JSON.stringify([edition, serverVersion, name]));
 }
 
-/** Schemas are large, and the index of all documents is asked for with every command: each is hashed once. */
+/** Schemas are large, and every command requests the index of all documents: each schema is hashed once. */
 const schemaHashes = new WeakMap<JsonSchema, string>();
 
 function schemaHash(schema: JsonSchema): string {

@@ -78,7 +78,7 @@ export function hasMessage(schemaName: string): boolean {
 
 const plans = new Map<string, MessagePlan>();
 
-/** A definition without a message is a programmer's error: ask {@link hasMessage} first. */
+/** A definition without a message is a programming error: call {@link hasMessage} first. */
 export function messagePlan(schemaName: string): MessagePlan {
   return planFor(messageNameOf(schemaName), schemaNode(schemaName));
 }
@@ -162,7 +162,7 @@ function codecOf(typeName: string, node: SchemaNode | undefined): Codec {
 }
 
 function isValueField(field: SchemaField | undefined, codec: Codec): boolean {
-  // What is embedded in the object around it has no pointer of its own.
+  // Embedded fields have no pointer of their own.
   if (!field) return true;
   return codec !== 'bytes' && (field.presence === 'always' || field.presence === 'omitEmpty');
 }

@@ -1,6 +1,6 @@
 /**
- * The roles and bindings that every cluster has from the start, with upstream's names, so that manifests and charts which
- * refer to them work, and rights are what people know them to be. Source: upstream's documentation of default roles.
+ * The roles and bindings that every cluster has from the start, with upstream's names, so that manifests and charts
+ * which refer to them work, and permissions are what users expect. Source: upstream's documentation of default roles.
  */
 import type { Draft } from '../meta.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../resources.gen.ts';

@@ -1,4 +1,4 @@
-/** What the status of a claim may say: the devices that it got, how they fare, and the pods that use them. */
+/** Validation of the status of a claim: the devices that it got, their conditions, and the pods that use them. */
 import { validateNodeSelector } from '../core/pod-spec/scheduling.ts';
 import {
   duplicate,

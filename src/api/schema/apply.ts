@@ -172,7 +172,7 @@ function pruneDropped(
     if (full && kept) pruned = withOwnedFields(full, kept.object, owned);
   }
 
-  // What went only because it stood below something removed, and was never this manager's, comes back.
+  // Restores what was removed only because it was below something removed, and was never this manager's.
   const prunedAtLast =
     pruned.apiVersion === last.apiVersion ? pruned : request.convert?.(pruned, last.apiVersion)?.object;
   if (!prunedAtLast) return merged;

@@ -1,11 +1,11 @@
-/** What the object of a body says that it is, held against what the request's path expects. */
+/** Checks the kind and version that a body states against those of the request's path. */
 import { invalidValue } from '../field-error.ts';
 import { apiVersionOf, parseApiVersion } from '../meta.ts';
 import { badRequest, invalid } from '../status.ts';
 import { isObject, type JsonObject } from './decode.ts';
 import { rawSchema, schemaNames } from './schemas.ts';
 
-/** The kind that the request's path asks for, in the version of the path. */
+/** The kind of the request's path, in the version of the path. */
 export interface ExpectedKind {
   group: string;
   version: string;
@@ -49,7 +49,7 @@ export function checkKind(object: JsonObject, expected: ExpectedKind): void {
   );
 }
 
-/** The same for a body that is to be a custom resource, which has to say both. @throws {StatusError} 400, 422 */
+/** The same for the body of a custom resource, which must state both. @throws {StatusError} 400, 422 */
 export function checkCustomBody(object: JsonObject, expected: ExpectedKind): void {
   const wanted = apiVersionOf(expected);
   const apiVersion = typeof object.apiVersion === 'string' ? object.apiVersion : '';

@@ -1,7 +1,7 @@
 /**
- * Sets of fields, as `metadata.managedFields` keeps them (FieldsV1): objects whose keys are path elements,
- * `f:name`, `k:{"name":"c"}`, `v:"x"`. An empty object is a member of the set; one with children is a member only when
- * it holds the key `.` too. Sets are never changed once built, so that they can share what they have in common.
+ * Sets of fields, as in `metadata.managedFields` (FieldsV1): objects whose keys are path elements, `f:name`,
+ * `k:{"name":"c"}`, `v:"x"`. An empty object is a member of the set; one with children is a member only when it has the
+ * key `.` too. Sets are never changed once built, so that they can share parts.
  */
 import { parseExactJson } from '../../base/exact-json.ts';
 import { isObject, type JsonObject } from './decode.ts';
@@ -115,7 +115,7 @@ function differenceBelow(left: FieldSet, right: FieldSet): FieldSet | undefined 
   return isEmptySet(out) ? undefined : out;
 }
 
-/** Like {@link difference}; a member of `right` takes everything below it away too. */
+/** Like {@link difference}; a member of `right` removes everything below it, too. */
 export function recursiveDifference(
   left: FieldSet | undefined,
   right: FieldSet | undefined,

@@ -24,7 +24,7 @@ export class JsonPatchError extends Error {
 export class JsonPatchTestError extends JsonPatchError {}
 
 export const operationsMax = 10_000;
-/** What all copy operations of one patch may add together, in values: a patch must not grow an object without bound. */
+/** How many values all copy operations of one patch may add together: a patch must not grow an object without limit. */
 const copiedValuesMax = 500_000;
 
 /** A new document; `document` is not changed. @throws {JsonPatchError} */
@@ -60,7 +60,7 @@ export function applyJsonPatch(document: unknown, operations: readonly JsonPatch
         throw new JsonPatchError(`Unexpected kind: ${operation.op}`);
     }
   }
-  // Values within the limit can be put below each other, and who reads what is stored goes down into it.
+  // Even values within the limit can be nested deeply, and readers of the stored object recurse into them.
   countValues(holder.root);
   return holder.root;
 }

@@ -99,7 +99,7 @@ function compareWritten(old: JsonObject, next: JsonObject, ownership: FieldOwner
   };
 }
 
-/** What an update takes from others: fields that it changes, and fields that are gone. */
+/** What an update removes from other managers: fields that it changes, and fields that are gone. */
 export interface Takeover {
   comparison: Comparison;
   conflicts: Map<string, FieldSet>;

@@ -27,7 +27,7 @@ export function parsePatch(bytes: Uint8Array, format: JsonPatchFormat): ParsedPa
   return checkPatch(value, format, problems);
 }
 
-/** The same for a patch that is a value already. @throws {StatusError} 400, 413 */
+/** The same for a patch that is already parsed. @throws {StatusError} 400, 413 */
 export function checkPatch(
   value: unknown,
   format: JsonPatchFormat,

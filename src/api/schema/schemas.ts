@@ -1,6 +1,6 @@
 /**
- * The schema facts as trees that decoding, defaulting, patching and applying walk. The facts stay text until a
- * definition is asked for: a server that serves few kinds holds few of them.
+ * The schema facts as trees, which decoding, defaulting, patching and applying traverse. The facts stay text until a
+ * definition is used: a server that serves few kinds parses few of them.
  */
 import { LineIndexedFile } from './line-indexed-file.ts';
 
@@ -80,7 +80,7 @@ export interface SchemaNode {
   readonly preserveUnknown?: boolean;
 }
 
-/** One field of an object. Its node is resolved when it is first asked for, since definitions are recursive. */
+/** One field of an object. Its node is resolved on first use, since definitions are recursive. */
 export class SchemaField {
   readonly name: string;
   readonly presence: Presence;
@@ -116,7 +116,7 @@ export class SchemaField {
 }
 
 const schemaFile = new LineIndexedFile('schemas.json');
-/** What the schemas cannot say of a field: how it is printed when empty, and its type's name: `p:v1.PullPolicy`. */
+/** What the schemas lack about a field: how it is printed when empty, and its type's name: `p:v1.PullPolicy`. */
 const goFieldFile = new LineIndexedFile('go-fields.json');
 
 const refPrefix = '#/components/schemas/';
@@ -259,7 +259,7 @@ function buildNode(raw: RawSchema, goType: string | undefined): SchemaNode {
   if (ref) {
     const target = schemaNode(ref);
     const mapType = raw['x-kubernetes-map-type'];
-    // What is a whole elsewhere may have an owner for each field where it is referred to.
+    // A type that is atomic elsewhere may be granular where it is referred to.
     const atomic = mapType === undefined ? target.atomic : mapType === 'atomic';
     return atomic === target.atomic ? target : { ...target, atomic };
   }

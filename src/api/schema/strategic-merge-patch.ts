@@ -119,7 +119,7 @@ function dropNulls(value: unknown): unknown {
   return value;
 }
 
-/** Of a new value, objects with a `$patch` vanish; undefined when the value itself is one. */
+/** In a new value, objects with a `$patch` are dropped; undefined when the value itself is one. */
 function withoutDirectives(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutDirectives).filter((item) => item !== undefined);
   if (!isObject(value)) return value;

@@ -194,7 +194,7 @@ function styleOf(text: string, isKey: boolean): Style {
     const isLiteral = !isKey && !isSpecial && !spaceBeforeBreak && !text.endsWith(' ');
     return isLiteral ? 'literal' : 'double';
   }
-  // Upstream writes a bare key of this name, which its own reader takes for a merge.
+  // Upstream writes a bare key of this name, which its own parser treats as a merge.
   if (meansSomethingElse(text) || (isKey && text === '<<')) return 'double';
   if (isSpecial || spaceBeforeBreak || hasBreak.test(text)) return 'double';
   return isPlain(text) ? 'plain' : 'single';

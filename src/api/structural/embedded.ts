@@ -92,7 +92,7 @@ function decodeMetadataAt(field: string, value: unknown) {
   }
 }
 
-/** The metadata, and the paths of the fields that metadata does not know. @throws {DecodeError} */
+/** The metadata, and the paths of its unknown fields. @throws {DecodeError} */
 export function decodeMetadata(value: unknown): { metadata: JsonObject; unknown: string[] } {
   const { object, problems } = decode(objectMeta, value ?? {});
   return { metadata: object, unknown: problems.map(({ path }) => path) };

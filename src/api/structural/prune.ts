@@ -1,4 +1,4 @@
-/** Removes what a schema does not know, as upstream does before anything is stored. */
+/** Removes unknown fields, as upstream does before anything is stored. */
 import {
   childPath,
   isEmbeddedResource,

@@ -1,4 +1,4 @@
-/** A structural schema as a tree of schema nodes: what server-side apply and managed fields know types by. */
+/** A structural schema as a tree of schema nodes, which gives types to server-side apply and managed fields. */
 import { SchemaField, type SchemaNode, schemaNode } from '../schema/schemas.ts';
 import {
   isEmbeddedResource,

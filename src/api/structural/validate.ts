@@ -89,7 +89,10 @@ function typeOf(value: unknown): string {
   return typeof value;
 }
 
-/** Numbers beyond 2⁵³ that are no bigints came with a fraction or an exponent, or do not fit 64 bits: upstream takes them for floats. */
+/**
+ * Numbers beyond 2⁵³ that are not bigints had a fraction or an exponent, or exceed 64 bits: upstream treats them as
+ * floats.
+ */
 function isInteger(value: unknown): boolean {
   return typeof value === 'bigint' || Number.isSafeInteger(value);
 }

@@ -23,7 +23,7 @@ function sameItems(a: unknown[], b: unknown[]): boolean {
 }
 
 function sameFields(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
-  // What every object inherits (`constructor`, `toString`) is not among its fields.
+  // Inherited properties (`constructor`, `toString`) are not fields.
   for (const key in a) if (!semanticEqual(a[key], ownValue(b, key))) return false;
   for (const key in b) if (!Object.hasOwn(a, key) && !semanticEqual(undefined, b[key])) return false;
   return true;

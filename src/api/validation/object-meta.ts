@@ -138,7 +138,7 @@ const immutableNames = [
   'deletionGracePeriodSeconds',
 ] as const;
 
-/** What an update may not change, once the server has carried over what clients may leave out, and what it may say. */
+/** What an update may not change, once the server has filled in what clients may omit, and what it may contain. */
 export function* validateObjectMetaUpdate(
   meta: Partial<ObjectMeta>,
   old: Partial<ObjectMeta>,

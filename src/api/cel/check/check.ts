@@ -308,7 +308,7 @@ function namespaced(of: Tree, name: string, scope: Scope): string | undefined {
   return declarations.has(qualified) ? qualified : undefined;
 }
 
-/** Of plain literals; undefined of those with escapes, which evaluation will judge. */
+/** The value of a plain literal; undefined for one with escapes, which evaluation will check. */
 function textOf(literal: string): string | undefined {
   const [, prefix, , body] = /^([rR]?)("""|'''|"|')([\s\S]*)\2$/.exec(literal) ?? [];
   return body !== undefined && (prefix || !body.includes('\\')) ? body : undefined;

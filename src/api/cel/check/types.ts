@@ -23,7 +23,7 @@ export type CelType =
   | { kind: 'param'; name: string };
 
 export const dyn: CelType = { kind: 'dyn' };
-/** Of what something wrong was said already: goes together with everything. */
+/** The type of a part with an error that was already reported: compatible with everything. */
 export const errorType: CelType = { kind: 'error' };
 export const bool: CelType = { kind: 'bool' };
 export const int: CelType = { kind: 'int' };
@@ -59,7 +59,7 @@ export function isUnknown({ kind }: CelType): boolean {
   return kind === 'dyn' || kind === 'error';
 }
 
-/** What is known of a variable that an expression makes: nothing of the objects in it. */
+/** The type of a variable that an expression defines: nothing is known of the objects in it. */
 export function withoutObjects(type: CelType): CelType {
   switch (type.kind) {
     case 'list':

@@ -140,7 +140,8 @@ export function registerAuthorizer(environment: Environment): void {
       `${resource}.${name}(string): ${resource}`,
       (self: ResourceCheck, text: string) => self.with({ [name]: text }),
     );
-  // Selectors narrow a question; who may ask for all may ask for some, and no authorizer here knows more than that.
+  // Selectors narrow a question; permission for all implies permission for some, and no authorizer here distinguishes
+  // more.
   for (const name of ['fieldSelector', 'labelSelector'])
     environment.registerFunction(`${resource}.${name}(string): ${resource}`, (self: ResourceCheck) => self);
 }

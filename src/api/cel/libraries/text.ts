@@ -62,7 +62,7 @@ function charAt(text: string, index: bigint): string {
 /** The first `limit` of them; all when it is negative. */
 function replaceSome(text: string, from: string, to: string, limit: bigint): string {
   const most = limit < 0n ? Number.POSITIVE_INFINITY : Number(limit);
-  // Looked at before it is made: the longest text of all takes seconds.
+  // Checked before it is built: the longest possible text takes seconds.
   spendText(text.length + Math.min(most, countOf(text, from)) * to.length);
   let left = most;
   return text.replaceAll(from, (found) => (left-- > 0 ? to : found));

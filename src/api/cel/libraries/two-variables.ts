@@ -1,6 +1,6 @@
 /**
  * Comprehensions over index and value, or key and value: `list.all(i, v, …)`, `exists`, `existsOne`, `transformList`,
- * `transformMap`, `transformMapEntry`. The library knows those of one variable.
+ * `transformMap`, `transformMapEntry`. The library has only those with one variable.
  */
 import type { Environment } from '@marcbachmann/cel-js';
 import { checkBudget } from '../budget.ts';
@@ -29,7 +29,9 @@ interface Evaluator {
 
 type Entry = readonly [key: unknown, value: unknown];
 
-/** What a macro makes of the entries; `test` and `give` evaluate the filter and the last argument for one of them. */
+/**
+ * The result of a macro over the entries; `test` and `give` evaluate the filter and the last argument for one of them.
+ */
 type Work = (
   entries: Entry[],
   given: { test(entry: Entry): boolean; give(entry: Entry): unknown },

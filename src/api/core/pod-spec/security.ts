@@ -141,7 +141,7 @@ function* validateEscalation(context: SecurityContext, field: string): FieldErro
     );
 }
 
-/** What a pod with a user namespace of its own may not share with its host. */
+/** What a pod with a separate user namespace may not share with its host. */
 export function* validateUserNamespace(spec: PodSpec, field: string): FieldErrors {
   if (spec.hostUsers !== false) return;
   for (const [name, shown] of [

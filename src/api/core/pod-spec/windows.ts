@@ -57,7 +57,7 @@ function userNameProblems(name: string): string[] {
   return problems;
 }
 
-/** Of a pod with a container that is a process of its host, all are, and the network is the host's. */
+/** If one container of a pod is a process of its host, all must be, and the network must be the host's. */
 export function* validateHostProcesses(spec: PodSpec, field: string): FieldErrors {
   const ofPod = spec.securityContext?.windowsOptions?.hostProcess;
   let [all, hosted] = [0, 0];

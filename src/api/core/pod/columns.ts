@@ -111,7 +111,7 @@ function hasCondition(status: PodStatus, type: string, value?: string, reason?: 
   );
 }
 
-/** All cells of one pod look at the same summary, and cells are asked for in turn. */
+/** All cells of one pod use the same summary, and cells are computed one after another. */
 let latest: { pod: Pod; summary: PodSummary } | undefined;
 function summaryOf(pod: Pod): PodSummary {
   if (latest?.pod !== pod) latest = { pod, summary: summarizePod(pod) };

@@ -136,7 +136,9 @@ function* validateClaimStatuses(statuses: readonly PodResourceClaimStatus[], spe
   }
 }
 
-/** Of a claim that was made for extended resources: whose they are. Some paths of upstream's lack the list. */
+/**
+ * For a claim that was created for extended resources: which containers use it. Some of upstream's paths lack the list.
+ */
 function* validateExtendedClaim(status: PodExtendedResourceClaimStatus, spec: PodSpec): FieldErrors {
   const field = 'status.extendedResourceClaimStatus';
   const containers = new Map(

@@ -102,7 +102,7 @@ function* validateForOneFamily(spec: ServiceSpec): FieldErrors {
       yield invalidValue(`spec.ipFamilies[${index}]`, family, 'not configured on this cluster');
 }
 
-/** What an update may not do to addresses and families that are there. */
+/** Restrictions on updates of existing addresses and families. */
 export function* validateServiceAddressesUpdate(spec: ServiceSpec, before: ServiceSpec): FieldErrors {
   if (!needsClusterIp(spec) || !needsClusterIp(before)) return;
   const wasHeadless = isHeadless(before);

@@ -1,4 +1,4 @@
-/** What an update of a Service keeps of what was allocated for it, and what goes when its type changes. */
+/** Which allocations of a Service an update keeps, and which are dropped when its type changes. */
 import type { Service, ServiceSpec } from '../../types/core-v1.gen.ts';
 import { semanticEqual } from '../../validation/equality.ts';
 
