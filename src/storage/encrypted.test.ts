@@ -63,3 +63,29 @@ test('after a rotation everything is written with the new key, also what was pla
   );
   assert.equal(await reencryptAll(below, { keys: [newKey], prefixes }), 0);
 });
+
+test('a damaged value ends neither lists, nor watches, nor a rotation; one whose key is missing does', async () => {
+  const below = createMemoryStore();
+  const store = encryptedStore(below, { keys: [oldKey], prefixes });
+  await store.create('/registry/secrets/default/good', bytes('password'));
+  const hidden = (await below.get('/registry/secrets/default/good')).entry!.value;
+  await below.create('/registry/secrets/default/moved', hidden);
+  const { entries } = await store.list('/registry/secrets/');
+  assert.deepEqual(
+    entries.map(({ value }) => Buffer.from(value).equals(hidden)),
+    [false, true],
+  );
+
+  const watch = store.watch('/registry/', { fromRevision: 1, signal: AbortSignal.timeout(10_000) });
+  const seen: string[] = [];
+  for await (const { events } of watch) {
+    for (const { key } of events) seen.push(key);
+    if (seen.length === 2) break;
+  }
+  assert.deepEqual(seen, ['/registry/secrets/default/good', '/registry/secrets/default/moved']);
+
+  await assert.rejects(store.update('/registry/secrets/default/moved', bytes('x'), 1), DecryptionError);
+  assert.equal(await reencryptAll(below, { keys: [newKey, oldKey], prefixes }), 1);
+  const stranger = encryptedStore(below, { keys: [oldKey], prefixes });
+  await assert.rejects(stranger.list('/registry/secrets/'), /key2 is not configured/);
+});

@@ -47,14 +47,22 @@ export function encryptedStore(store: Store, options: EncryptionOptions): Store 
   return new EncryptedStore(store, options);
 }
 
-/** Rewrites what is under the prefixes and not written with the first key yet. Returns how many values that were. */
+/** The key is known, and this value does not belong to it: what concerns one object, and not how the server is set up. */
+export class DamagedValueError extends DecryptionError {}
+
+/**
+ * Rewrites what is under the prefixes and not written with the first key yet; damaged values stay. Returns how many values
+ * that were.
+ */
 export async function reencryptAll(store: Store, options: EncryptionOptions): Promise<number> {
   const cipher = new ValueCipher(options);
   let rewritten = 0;
   for (const prefix of options.prefixes) {
     for (const entry of (await store.list(prefix)).entries) {
       if (cipher.isCurrent(entry.value)) continue;
-      const value = cipher.encrypt(entry.key, cipher.decrypt(entry.key, entry.value));
+      const plain = unlessDamaged(() => cipher.decrypt(entry.key, entry.value));
+      if (!plain) continue;
+      const value = cipher.encrypt(entry.key, plain);
       const result = await store.update(entry.key, value, entry.modRevision);
       // A writer in between used the first key.
       if (result.ok) rewritten++;
@@ -63,6 +71,16 @@ export async function reencryptAll(store: Store, options: EncryptionOptions): Pr
   return rewritten;
 }
 
+function unlessDamaged<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DamagedValueError) return undefined;
+    throw error;
+  }
+}
+
+/** Where many values are read at once, one that is damaged is given as it is stored: no object, and no end of the others. */
 class EncryptedStore implements Store {
   readonly #store: Store;
   readonly #cipher: ValueCipher;
@@ -79,7 +97,10 @@ class EncryptedStore implements Store {
 
   async list(prefix: string, options?: ListOptions): Promise<ListResult> {
     const result = await this.#store.list(prefix, options);
-    return { ...result, entries: result.entries.map((entry) => this.#plainEntry(entry)) };
+    return {
+      ...result,
+      entries: result.entries.map((entry) => unlessDamaged(() => this.#plainEntry(entry)) ?? entry),
+    };
   }
 
   async create(key: string, value: Uint8Array): Promise<WriteResult> {
@@ -96,7 +117,10 @@ class EncryptedStore implements Store {
 
   async *watch(prefix: string, options: WatchOptions): AsyncGenerator<WatchBatch, void, undefined> {
     for await (const { events, revision } of this.#store.watch(prefix, options)) {
-      yield { events: events.map((event) => this.#plainEvent(event)), revision };
+      yield {
+        events: events.map((event) => this.#plainEvent(event)),
+        revision,
+      };
     }
   }
 
@@ -128,11 +152,12 @@ class EncryptedStore implements Store {
 
   #plainEvent(event: StoreEvent): StoreEvent {
     if (!this.#cipher.covers(event.key)) return event;
-    const { key, value, previous } = event;
+    const { key, previous } = event;
+    const plain = (value: Uint8Array) => unlessDamaged(() => this.#cipher.decrypt(key, value)) ?? value;
     return {
       ...event,
-      value: this.#cipher.decrypt(key, value),
-      ...(previous && { previous: { ...previous, value: this.#cipher.decrypt(key, previous.value) } }),
+      value: plain(event.value),
+      ...(previous && { previous: { ...previous, value: plain(previous.value) } }),
     };
   }
 }
@@ -187,7 +212,8 @@ class ValueCipher {
     const secret = this.#keys.get(name);
     if (!secret) throw new DecryptionError(key, `the encryption key ${name} is not configured`);
     const body = bytes.subarray(nameEnd + 1);
-    if (body.length < nonceBytes + tagBytes) throw new DecryptionError(key, 'the stored value is cut short');
+    if (body.length < nonceBytes + tagBytes)
+      throw new DamagedValueError(key, 'the stored value is cut short');
     const decipher = createDecipheriv('aes-256-gcm', secret, body.subarray(0, nonceBytes), {
       authTagLength: tagBytes,
     })
@@ -199,7 +225,7 @@ class ValueCipher {
         decipher.final(),
       ]);
     } catch (cause) {
-      throw new DecryptionError(key, 'the stored value or its key was changed', { cause });
+      throw new DamagedValueError(key, 'the stored value or its key was changed', { cause });
     }
   }
 }
