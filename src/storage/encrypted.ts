@@ -48,7 +48,7 @@ export function encryptedStore(store: Store, options: EncryptionOptions): Store 
 }
 
 /** The key is known, and this value does not belong to it: what concerns one object, and not how the server is set up. */
-export class DamagedValueError extends DecryptionError {}
+class DamagedValueError extends DecryptionError {}
 
 /**
  * Rewrites what is under the prefixes and not written with the first key yet; damaged values stay. Returns how many values
