@@ -348,6 +348,52 @@ spec: {containers: [${containers}]}`;
       assert.match(changed.stdout, /\+ +replicas: 4/);
     });
 
+    check('create job --from=cronjob runs what is due much later', async () => {
+      const schedule = ['--schedule', '0 0 29 2 *'];
+      await kubectl(
+        'create',
+        'cronjob',
+        'rare',
+        '--image=test.local/tools:1',
+        ...schedule,
+        '--',
+        'echo',
+        'done',
+      );
+      // The old one knows no batch/v1 CronJobs.
+      const from = age === 'old' ? 'cronjob.v1beta1.batch/rare' : 'cronjob/rare';
+      assert.match(await kubectl('create', 'job', 'now', `--from=${from}`), /job.batch\/now created/);
+      await kubectl('wait', 'job/now', '--for=condition=complete', '--timeout=50s');
+      assert.equal(await kubectl('logs', 'job/now'), 'done\n');
+      const owner = 'jsonpath={.metadata.ownerReferences[0].kind}/{.metadata.ownerReferences[0].name}';
+      assert.equal(await kubectl('get', 'job', 'now', '-o', owner), 'CronJob/rare');
+    });
+
+    check('drain respects budgets, a cordoned node gets no pods, and uncordon lets them back', async () => {
+      const replicas = await kubectl('get', 'deploy', 'web', '-o', 'jsonpath={.spec.replicas}');
+      await kubectl('create', 'pdb', 'web', '--selector=app=web', `--min-available=${replicas}`);
+      const expected = 'jsonpath={.status.expectedPods}';
+      await eventually(
+        'the budget counts',
+        async () => (await kubectl('get', 'pdb', 'web', '-o', expected)) === replicas,
+      );
+      const drain = ['drain', 'wherry', '--pod-selector=app=web'];
+      const kept = await attempt([...drain, '--timeout=3s']);
+      assert.notEqual(kept.code, 0);
+      assert.match(kept.stderr, /Cannot evict pod as it would violate the pod's disruption budget/);
+      await kubectl('delete', 'pdb', 'web');
+
+      assert.match(await kubectl(...drain, '--timeout=40s'), /node\/wherry (drained|evicted)/);
+      assert.match(await kubectl('get', 'nodes'), /wherry +Ready,SchedulingDisabled/);
+      await eventually('new pods wait', async () =>
+        /^(web-\S+ +0\/1 +Pending .*\n)+$/.test(
+          await kubectl('get', 'pods', '-l', 'app=web', '--no-headers'),
+        ),
+      );
+      assert.match(await kubectl('uncordon', 'wherry'), /node\/wherry uncordoned/);
+      await kubectl('rollout', 'status', 'deployment/web', '--timeout=50s');
+    });
+
     check('get -w tells of changes as they happen', async () => {
       using watch = follow('get', 'configmap', '-w', '-o', 'name');
       await watch.prints(/kube-root-ca.crt/);
@@ -358,7 +404,7 @@ spec: {containers: [${containers}]}`;
     check('delete: by file, by label, with grace, orphaning, and all', async () => {
       await kubectl('delete', 'configmap', 'fresh');
       await kubectl('delete', 'pod', 'counter', '--grace-period=0', '--force');
-      await kubectl('delete', 'deployment', 'web', age === 'old' ? '--cascade=orphan' : '--cascade=orphan');
+      await kubectl('delete', 'deployment', 'web', age === 'old' ? '--cascade=false' : '--cascade=orphan');
       assert.match(await kubectl('get', 'pods', '-l', 'app=web'), /Running/);
       await kubectl('delete', 'replicaset', '-l', 'app=web');
       await eventually(
