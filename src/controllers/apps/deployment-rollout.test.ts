@@ -58,6 +58,14 @@ for (const [name, desired, surge, unavailable, current, old, expected] of rows) 
   });
 }
 
+test('a pod that does not exist yet goes before one that may be better than the status says', () => {
+  const behind = replicaSet('behind', 4, 0);
+  const uncreated = replicaSet('uncreated', 1, 0);
+  uncreated.status!.replicas = 0;
+  const steps = planRollingUpdate(deployment(4, rolling(1, 0)), replicaSet('new', 0, 0), [behind, uncreated]);
+  assert.deepEqual(sizes(steps), { uncreated: 0 });
+});
+
 test('no step of any rolling update leaves its bounds', () => {
   for (const [desired, surge, unavailable] of [
     [10, 3, 2],

@@ -45,6 +45,15 @@ function isRollingUpdate(deployment: Deployment): boolean {
   return (deployment.spec!.strategy?.type ?? 'RollingUpdate') === 'RollingUpdate';
 }
 
+function unavailableOf(rs: ReplicaSet): number {
+  return replicasOf(rs) - availableOf(rs);
+}
+
+/** Pods that the set has not created, as far as it has reported. */
+function uncreatedOf(rs: ReplicaSet): number {
+  return Math.max(0, replicasOf(rs) - (rs.status?.replicas ?? 0));
+}
+
 /** Surge rounds up, unavailable rounds down; if both came to zero, the rollout could never progress. */
 function fenceposts(deployment: Deployment): { surge: number; unavailable: number } {
   const { maxSurge, maxUnavailable } = deployment.spec!.strategy?.rollingUpdate ?? {};
@@ -107,13 +116,17 @@ function planOldReplicaSets(
 
   const sizes = new Map(old.map((rs) => [rs, replicasOf(rs)]));
   const oldestFirst = [...old].sort(byCreation);
-  // Unhealthy pods go first, whichever set they belong to.
+  // Unhealthy pods go first, whichever set they belong to; before them those that do not exist yet: a set's status may be
+  // behind, and its pods better than it says.
   let cleanedUp = 0;
-  for (const rs of oldestFirst) {
-    const count = Math.min(cleanupMax - cleanedUp, replicasOf(rs) - availableOf(rs));
-    sizes.set(rs, replicasOf(rs) - count);
-    cleanedUp += count;
-  }
+  for (const unhealthy of [uncreatedOf, unavailableOf])
+    for (const rs of oldestFirst) {
+      const size = sizes.get(rs)!;
+      const alreadyTaken = replicasOf(rs) - size;
+      const count = Math.min(cleanupMax - cleanedUp, Math.max(0, unhealthy(rs) - alreadyTaken));
+      sizes.set(rs, size - count);
+      cleanedUp += count;
+    }
   let spare = sum(all, availableOf) - minAvailable;
   for (const rs of oldestFirst) {
     const count = Math.max(0, Math.min(sizes.get(rs)!, spare, cleanupMax - cleanedUp));
