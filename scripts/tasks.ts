@@ -49,6 +49,9 @@ const compiledEnvironment = {
 /** More files than these that fail are no accident. */
 const mostFilesToRepeat = 3;
 
+/** Runs tests with options by which the files that fail are listed, each run in a list of its own. */
+type Listing = (run: (options: readonly string[]) => Promise<number>) => Promise<number>;
+
 const unitTests = filesOf(['src/**/*.test.ts']);
 const clusterTests = filesOf(['test/cluster/**/*.test.ts', 'test/parity/**/*.test.ts']);
 const endToEndTests = filesOf(['test/e2e/*.test.ts', 'test/e2e/tutorials/*.test.ts']);
@@ -56,7 +59,7 @@ const waitingEndToEndTests = filesOf(['test/e2e/waits/*.test.ts']);
 
 const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
   start: (args) => runCommand([process.execPath, 'src/cmd/wherry.ts', 'start', ...args]),
-  check: async () => (await runChecks()) || (await runUnitTests([])),
+  check: async () => (await runChecks()) || (await runUnitTests((run) => run([]))),
   test: async (args) => {
     const [failed, canRunContainers] = await Promise.all([runChecks(), prepareForContainers()]);
     if (failed !== 0) return failed;
@@ -97,23 +100,33 @@ async function runChecks(): Promise<number> {
  */
 async function runAllTests(args: readonly string[], canRunContainers: boolean): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-test-'));
-  const lists = ['unit', 'cluster', 'waiting', 'on-machine'].map((each) => join(folder, each));
-  const options = (index: number, concurrency: readonly string[]) => [
-    ...concurrency,
-    ...listFailures(lists[index]!),
-    ...args,
-  ];
+  const failed = new Set<string>();
+  let runs = 0;
+  let isUnclear = false;
+  const listing: Listing = async (run) => {
+    const list = join(folder, `${runs++}`);
+    const code = await run([...listFailures(list), ...args]);
+    const files = existsSync(list) ? readFileSync(list, 'utf8').split('\n').filter(Boolean) : [];
+    for (const file of files) failed.add(file);
+    // It ended before it said which, or the test is one that several files share.
+    if (code !== 0 && (files.length === 0 || files.some((file) => !file.endsWith('.test.ts'))))
+      isUnclear = true;
+    return code;
+  };
   try {
-    let code = await runUnitTests(options(0, []));
-    code = (await runTests(clusterTests, options(1, everyCore))) || code;
-    if (canRunContainers) {
-      const waiting = capture(testCommand(waitingEndToEndTests, options(2, oneByOne)), compiledEnvironment);
-      code = (await runTests(endToEndTests, options(3, sideBySide))) || code;
-      const done = await waiting;
-      console.log(done.output);
-      code ||= done.code;
-    }
-    return code && (await repeatFailed(lists, args, code));
+    const codes = [
+      await runUnitTests(listing),
+      await listing((more) => runTests(clusterTests, [...everyCore, ...more])),
+    ];
+    if (canRunContainers)
+      codes.push(
+        ...(await Promise.all([
+          listing((more) => runTests(endToEndTests, [...sideBySide, ...more])),
+          listing((more) => runAside(waitingEndToEndTests, [...oneByOne, ...more])),
+        ])),
+      );
+    const code = codes.find((each) => each !== 0) ?? 0;
+    return code && !isUnclear ? await repeatFailed(failed, args, code) : code;
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -123,34 +136,25 @@ async function runAllTests(args: readonly string[], canRunContainers: boolean): 
  * To start a process for each of some hundred short files takes longer than to run them: they share one per core. Files
  * with hooks for all of their tests do not, since the hooks would be for the tests of all files.
  */
-async function runUnitTests(more: readonly string[]): Promise<number> {
+async function runUnitTests(listing: Listing): Promise<number> {
   const hasHooks = (file: string) => /^(before|after)(Each)?\(/m.test(readFileSync(join(root, file), 'utf8'));
   const sharing = unitTests.filter((file) => !hasHooks(file));
   const shares = Array.from({ length: availableParallelism() }, (_, share) =>
     sharing.filter((_, index) => index % availableParallelism() === share),
   );
-  const runs = await Promise.all(
-    shares.map((files) =>
-      capture(testCommand(files, ['--test-isolation=none', ...more]), compiledEnvironment),
-    ),
+  const codes = await Promise.all(
+    shares.map((files) => listing((more) => runAside(files, ['--test-isolation=none', ...more]))),
   );
-  for (const { output } of runs) console.log(output);
-  const rest = await runTests(unitTests.filter(hasHooks), [...everyCore, ...more]);
-  return rest || (runs.find(({ code }) => code !== 0)?.code ?? 0);
+  codes.push(await listing((more) => runTests(unitTests.filter(hasHooks), [...everyCore, ...more])));
+  return codes.find((code) => code !== 0) ?? 0;
 }
 
 async function repeatFailed(
-  lists: readonly string[],
+  failed: ReadonlySet<string>,
   args: readonly string[],
   code: number,
 ): Promise<number> {
-  const failed = new Set(
-    lists.flatMap((list) => (existsSync(list) ? readFileSync(list, 'utf8').split('\n') : [])),
-  );
-  failed.delete('');
-  if (failed.size === 0 || failed.size > mostFilesToRepeat) return code;
-  // A test that several files share does not say which of them failed.
-  if ([...failed].some((file) => !file.endsWith('.test.ts'))) return code;
+  if (failed.size > mostFilesToRepeat) return code;
   const names = [...failed].map((file) => `   ${relative(root, file)}`).join('\n');
   console.log(`\n ! failed, and run once more, alone:\n${names}`);
   const again = await runTests([...failed], [...oneByOne, ...args]);
@@ -169,6 +173,13 @@ function listFailures(path: string): readonly string[] {
 
 function runTests(files: readonly string[], more: readonly string[]): Promise<number> {
   return runCommand(testCommand(files, more), compiledEnvironment);
+}
+
+/** Beside others: its output follows as a whole. */
+async function runAside(files: readonly string[], more: readonly string[]): Promise<number> {
+  const { code, output } = await capture(testCommand(files, more), compiledEnvironment);
+  console.log(output);
+  return code;
 }
 
 function filesOf(patterns: readonly string[]): readonly string[] {
