@@ -22,7 +22,7 @@ import { measurePods } from './pods.ts';
 import { cpuSeconds, measureMemory } from './processes.ts';
 import { measureThousand } from './thousand.ts';
 
-/** Idle processes look every 15 s whether there is memory to give back (src/base/idle-memory.ts). */
+/** Idle processes look every 15 s whether there is memory to give back (src/base/system/idle-memory.ts). */
 const idleAfterMs = 40_000;
 const namespaceGoneMs = 900_000;
 

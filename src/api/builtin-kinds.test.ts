@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deepFreeze } from '../base/deep-freeze.ts';
+import { deepFreeze } from '../base/collections/deep-freeze.ts';
 import { seededRandom } from '../base/random.ts';
 import { builtinKinds } from './builtin-kinds.ts';
 import names from './data/names.json' with { type: 'json' };

@@ -4,7 +4,7 @@
  * out, and a few stand elsewhere or are called otherwise. What has no inner form (selectors, metadata) is printed as the
  * API does. Only errors that are reported come here.
  */
-import { unifiedDiff } from '../base/unified-diff.ts';
+import { unifiedDiff } from '../base/text/unified-diff.ts';
 import { LineIndexedFile } from './schema/line-indexed-file.ts';
 
 type JsonObject = Record<string, unknown>;

@@ -3,7 +3,7 @@
  * succeeds.
  */
 import type { KubeObject, ResourceType } from '../api/meta.ts';
-import { backoffDelayMs } from '../base/backoff.ts';
+import { backoffDelayMs } from '../base/async/backoff.ts';
 import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { KindRegistry } from './registry/kind-registry.ts';

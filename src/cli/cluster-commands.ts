@@ -1,7 +1,7 @@
 /** Commands about a whole cluster that already exists. */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { messageOf } from '../base/error-message.ts';
+import { messageOf } from '../base/text/error-message.ts';
 import { deleteCluster, down as downCluster } from '../host/cluster.ts';
 import { listClusterRecords, loadClusterRecord } from '../host/cluster-record.ts';
 import { adminEntry } from './cluster-kubeconfig.ts';

@@ -1,7 +1,7 @@
 /** The kubeconfig of a cluster's administrator, made of the cluster's own files. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isMissing } from '../base/if-missing.ts';
+import { isMissing } from '../base/system/if-missing.ts';
 import type { ClusterRecord } from '../host/cluster-record.ts';
 import type { ClusterFolder } from '../host/data-folder.ts';
 import { Failure } from '../host/failure.ts';

@@ -1,7 +1,7 @@
 /** `wherry image`: images in the nodes of a cluster, without a registry. */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommandError } from '../base/command.ts';
+import { CommandError } from '../base/system/command.ts';
 import type { ClusterRecord } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { fullImageName, writeImageArchive } from '../host/images/archive.ts';

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { replaceFile } from '../base/replace-file.ts';
+import { replaceFile } from '../base/system/replace-file.ts';
 import { Failure } from '../host/failure.ts';
 import { ensureSharedPki, pkiFiles } from '../host/keys/cluster-pki.ts';
 import { mergeEncryptionKeys } from '../host/keys/encryption-keys.ts';

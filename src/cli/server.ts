@@ -5,7 +5,7 @@ import { hostname, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { authorityPin } from '../base/pki.ts';
-import { createFile, replaceFile } from '../base/replace-file.ts';
+import { createFile, replaceFile } from '../base/system/replace-file.ts';
 import { defaultClusterDomain, defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { formatJoinToken } from '../host/join.ts';

@@ -1,6 +1,6 @@
 /** `wherry start` (and `npm start`): a cluster, and a first application on it that answers. */
 import { Deployment, Pod, Service } from '../api/resources.gen.ts';
-import { CommandError } from '../base/command.ts';
+import { CommandError } from '../base/system/command.ts';
 import type { Client } from '../client/client.ts';
 import { waitFor } from '../host/api-probe.ts';
 import { defaultClusterDomain, defaultServiceCidr } from '../host/cluster-record.ts';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseYamlStrictly } from '../api/schema/yaml.ts';
-import { misfits, type Shape, withoutNulls } from '../base/configuration-shape.ts';
+import { misfits, type Shape, withoutNulls } from '../base/text/configuration-shape.ts';
 import type { HttpTransportOptions } from './http-transport.ts';
 
 /** An entry of a list: its name, and what it is under a key of its own. */

@@ -3,11 +3,11 @@
 import { Lease } from '../api/resources.gen.ts';
 import { formatMicroTime } from '../api/schema/time.ts';
 import { undefinedIfNotFound } from '../api/status.ts';
+import { unlessAborted } from '../base/async/unless-aborted.ts';
 import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { type MetricsRegistry, metricsPerRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
-import { unlessAborted } from '../base/unless-aborted.ts';
 import type { Client } from './client.ts';
 
 export interface LeaderElectionOptions {

@@ -2,7 +2,7 @@
 
 import type { KubeObject, ResourceType } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
-import { type BackoffOptions, backoffDelayMs } from '../base/backoff.ts';
+import { type BackoffOptions, backoffDelayMs } from '../base/async/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';

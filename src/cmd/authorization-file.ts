@@ -10,8 +10,8 @@ import { AuthorizationChain, type ChainEntry } from '../apiserver/authorization/
 import { webhookAuthorizer } from '../apiserver/authorization/webhook-authorizer.ts';
 import { postJson } from '../apiserver/http/post-json.ts';
 import type { AuthorizationMetrics } from '../apiserver/metrics/authorization-metrics.ts';
-import { http } from '../base/node-http.ts';
 import type { Random } from '../base/random.ts';
+import { http } from '../base/system/node-http.ts';
 import { credentialsOf } from '../client/http-transport.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { type FollowedFileOptions, followFile } from './followed-file.ts';

@@ -3,8 +3,8 @@
  */
 import { flushCompileCache } from 'node:module';
 import { systemClock } from '../base/clock.ts';
-import { releaseMemoryWhenIdle } from '../base/idle-memory.ts';
 import type { Logger } from '../base/logger.ts';
+import { releaseMemoryWhenIdle } from '../base/system/idle-memory.ts';
 
 /** A process that does not stop in order within this is ended all the same. */
 const stopLimitMs = 6000;

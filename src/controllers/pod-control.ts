@@ -2,7 +2,7 @@
 import type { Draft, KubeObject } from '../api/meta.ts';
 import { Pod } from '../api/resources.gen.ts';
 import { isNamespaceTerminating, StatusError } from '../api/status.ts';
-import { messageOf } from '../base/error-message.ts';
+import { messageOf } from '../base/text/error-message.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { type EventType, targetOf } from '../client/events/event-recorder.ts';
 import { OwnerGone } from '../client/owner-check.ts';

@@ -6,7 +6,7 @@ import { controllerOf } from '../api/meta.ts';
 import { claimFinalizer, isMadeFor, podClaimAnnotation, podClaims } from '../api/resource/pod-claims.ts';
 import { Pod, ResourceClaim, ResourceClaimTemplate } from '../api/resources.gen.ts';
 import { StatusError, undefinedIfNotFound } from '../api/status.ts';
-import { messageOf } from '../base/error-message.ts';
+import { messageOf } from '../base/text/error-message.ts';
 import { defineController, watch } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { targetOf } from '../client/events/event-recorder.ts';

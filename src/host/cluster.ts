@@ -3,8 +3,8 @@
  * restarts what runs with other settings or from another version of the program.
  */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { allEnded } from '../base/all-ended.ts';
-import { replaceFile } from '../base/replace-file.ts';
+import { allEnded } from '../base/async/all-ended.ts';
+import { replaceFile } from '../base/system/replace-file.ts';
 import { apiProbe } from './api-probe.ts';
 import { removeCgroup, removeEmptyParents } from './cgroup.ts';
 import {

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';
-import { succeeds } from '../base/command.ts';
+import { succeeds } from '../base/system/command.ts';
 import { cgroupHierarchies, isUnified } from './cgroup.ts';
 import { obstacleToRealNodes } from './machine.ts';
 import { hostHasDefaultRoute } from './network/link.ts';

@@ -8,7 +8,7 @@ import { connect, type DetailedPeerCertificate } from 'node:tls';
 import { CertificateSigningRequest } from '../api/resources.gen.ts';
 import { nodesGroup } from '../api/well-known.ts';
 import { systemClock } from '../base/clock.ts';
-import { replaceFile } from '../base/replace-file.ts';
+import { replaceFile } from '../base/system/replace-file.ts';
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/create-client.ts';
 import { httpTransport } from '../client/http-transport.ts';

@@ -5,7 +5,7 @@
 import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
-import { isMissing } from '../base/if-missing.ts';
+import { isMissing } from '../base/system/if-missing.ts';
 import type { ClusterFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
 import { isRunning, type ProcessIdentity, processIdentity } from './processes/process.ts';

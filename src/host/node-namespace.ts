@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommandError, run } from '../base/command.ts';
+import { CommandError, run } from '../base/system/command.ts';
 import type { NodeFolder } from './data-folder.ts';
 import {
   type ProcessIdentity,

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { allEnded } from '../base/all-ended.ts';
+import { allEnded } from '../base/async/all-ended.ts';
 import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
 import { bridgeName, type ClusterRecord, type NodeRecord, nodeCgroup } from './cluster-record.ts';
 import {

@@ -1,7 +1,7 @@
 /** Programs of the machine that nodes need, and the Debian packages that bring them. */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { CommandError, run } from '../base/command.ts';
+import { CommandError, run } from '../base/system/command.ts';
 import { Failure } from './failure.ts';
 
 export interface Requirement {

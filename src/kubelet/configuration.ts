@@ -3,7 +3,7 @@
  */
 import { tryParseQuantity, wholeValueOf } from '../api/quantity.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
-import { parsePeriodMs } from '../base/go-duration.ts';
+import { parsePeriodMs } from '../base/text/go-duration.ts';
 import { defaultThresholds, type Signal, signals, type Threshold } from './eviction/eviction-plan.ts';
 import { type Verification, type VerificationPolicy, verificationPolicies } from './images/pulled-images.ts';
 import { isUnset, settledProblem } from './settled-fields.ts';

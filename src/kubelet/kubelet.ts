@@ -1,8 +1,8 @@
 /** The kubelet of one node: runs the pods bound to it, and reports the state of node and pods to the API. */
 import { join } from 'node:path';
 import type { Node } from '../api/resources.gen.ts';
+import { unlessAborted } from '../base/async/unless-aborted.ts';
 import { watchClockJumps } from '../base/clock-jumps.ts';
-import { unlessAborted } from '../base/unless-aborted.ts';
 import type { KubeletConfiguration } from './configuration.ts';
 import type { KubeletContext } from './context.ts';
 import { measuredRuntime } from './cri/measured-runtime.ts';

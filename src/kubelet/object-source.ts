@@ -4,7 +4,7 @@
  */
 import type { KubeObject, ResourceType } from '../api/meta.ts';
 import { StatusError, undefinedIfNotFound } from '../api/status.ts';
-import { backoffDelayMs } from '../base/backoff.ts';
+import { backoffDelayMs } from '../base/async/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Client, ObjectName } from '../client/client.ts';
 

@@ -7,7 +7,7 @@ import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import { mirrorPodAnnotation } from '../api/well-known.ts';
 import { pause } from '../base/clock.ts';
-import { ifMissing } from '../base/if-missing.ts';
+import { ifMissing } from '../base/system/if-missing.ts';
 import type { Informer } from '../client/informer.ts';
 import type { KubeletContext } from './context.ts';
 import type { NodeRegistration } from './node/node-registration.ts';

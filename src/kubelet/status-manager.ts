@@ -2,9 +2,9 @@
 import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
-import { backoffDelayMs } from '../base/backoff.ts';
+import { backoffDelayMs } from '../base/async/backoff.ts';
+import { ConcurrencyLimit } from '../base/async/concurrency-limit.ts';
 import { type Clock, pause } from '../base/clock.ts';
-import { ConcurrencyLimit } from '../base/concurrency-limit.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
 import type { PodCounts } from './pod-metrics.ts';

@@ -1,7 +1,7 @@
 /**
  * Steps of the start that need the runtime or the machine: containerd may start after the agent, or restart meanwhile.
  */
-import { backoffDelayMs } from '../base/backoff.ts';
+import { backoffDelayMs } from '../base/async/backoff.ts';
 import type { KubeletContext } from './context.ts';
 
 const retry = { firstMs: 50, maxMs: 2_000 };

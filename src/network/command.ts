@@ -1,5 +1,5 @@
 /** Runs the programs that configure the kernel (`nft`, `ip`, `bridge`, `conntrack`), here or in another namespace. */
-import { run } from '../base/command.ts';
+import { run } from '../base/system/command.ts';
 
 /**
  * Resolves with standard output. @throws CommandError when the program cannot start, or exits with a code other than 0.

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, it, test } from 'node:test';
+import { until } from '../base/async/until.fixture.ts';
 import { systemClock } from '../base/clock.ts';
-import { CommandError } from '../base/command.ts';
-import { withoutDescriptors } from '../base/descriptors.fixture.ts';
 import { silentLogger } from '../base/logger.ts';
-import { until } from '../base/until.fixture.ts';
+import { CommandError } from '../base/system/command.ts';
+import { withoutDescriptors } from '../base/system/descriptors.fixture.ts';
 import { canMakeNetworks, type TestMachine, TestNetwork } from './network.fixture.ts';
 import { createNft, type Nft } from './nft.ts';
 import { createNftSession, sessionBytesMax } from './nft-session.ts';

@@ -1,7 +1,7 @@
 /**
  * Runs one synchronisation at a time: again whenever something was touched meanwhile, and after a delay when it failed.
  */
-import { type BackoffOptions, backoffDelayMs } from '../base/backoff.ts';
+import { type BackoffOptions, backoffDelayMs } from '../base/async/backoff.ts';
 import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 

@@ -1,7 +1,7 @@
 /**
  * Reads upstream's configuration file of the scheduler (KubeSchedulerConfiguration), as far as it means something here.
  */
-import { misfits, type Shape, throwAll, withoutNulls } from '../base/configuration-shape.ts';
+import { misfits, type Shape, throwAll, withoutNulls } from '../base/text/configuration-shape.ts';
 import type {
   ExtensionPoint,
   PluginArgs,

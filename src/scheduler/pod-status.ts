@@ -2,8 +2,8 @@
 import { Pod } from '../api/resources.gen.ts';
 import { formatTime } from '../api/schema/time.ts';
 import { isNotFound } from '../api/status.ts';
+import type { ConcurrencyLimit } from '../base/async/concurrency-limit.ts';
 import type { Clock } from '../base/clock.ts';
-import type { ConcurrencyLimit } from '../base/concurrency-limit.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
 import type { QueuedPod } from './queue.ts';

@@ -3,9 +3,9 @@
  * could help them. The plugins that refused a pod declare what could help it.
  */
 import type { Pod } from '../api/resources.gen.ts';
-import { backoffDelayMs } from '../base/backoff.ts';
+import { backoffDelayMs } from '../base/async/backoff.ts';
 import type { Clock, Timer } from '../base/clock.ts';
-import { Heap } from '../base/heap.ts';
+import { Heap } from '../base/collections/heap.ts';
 import type { ClusterEvent } from './framework/plugin.ts';
 import { asksTheSame, createPodInfo, type PodInfo } from './framework/pod-info.ts';
 import type { Profile } from './framework/profile.ts';

@@ -1,11 +1,11 @@
 /** Takes pods without a node, decides where they go, and binds them. */
 import { Pod } from '../api/resources.gen.ts';
+import { ConcurrencyLimit } from '../base/async/concurrency-limit.ts';
 import type { Clock } from '../base/clock.ts';
-import { ConcurrencyLimit } from '../base/concurrency-limit.ts';
-import { messageOf } from '../base/error-message.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
+import { messageOf } from '../base/text/error-message.ts';
 import type { Client } from '../client/client.ts';
 import { type EventRecorder, targetOf } from '../client/events/event-recorder.ts';
 import type { InformerFactory } from '../client/informer.ts';

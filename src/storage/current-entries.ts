@@ -1,5 +1,5 @@
 /** The newest committed entry of every key, in order: what reads without a revision are answered from. */
-import { SortedKeys } from '../base/sorted-keys.ts';
+import { SortedKeys } from '../base/collections/sorted-keys.ts';
 import type { ListOptions, ListResult, Revision, StoredEntry, StoreEvent } from './store.ts';
 
 export class CurrentEntries {

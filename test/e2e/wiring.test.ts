@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { run } from '../../src/base/command.ts';
+import { run } from '../../src/base/system/command.ts';
 import {
   attachNode,
   type ClusterLink,

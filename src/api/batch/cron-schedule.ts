@@ -2,7 +2,7 @@
  * The syntax of cron schedules: five fields, names of months and days, steps and ranges, and shorthands such as
  * `@daily`.
  */
-import { parseGoDuration } from '../../base/go-duration.ts';
+import { parseGoDuration } from '../../base/text/go-duration.ts';
 
 /** The minutes, hours … at which a schedule fires. */
 export interface CronFields {

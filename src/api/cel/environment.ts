@@ -1,6 +1,6 @@
 /** The expression language of the API (CEL) with Kubernetes' libraries, on @marcbachmann/cel-js (see docs/adr). */
 import { Environment } from '@marcbachmann/cel-js';
-import { messageOf } from '../../base/error-message.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import { countRounds, withBudget } from './budget.ts';
 import { registerAddresses } from './libraries/addresses.ts';
 import { registerAuthorizer } from './libraries/authorizer.ts';

@@ -1,6 +1,6 @@
 /** The entries of `metadata.managedFields`: read into what each manager owns, and written from it. */
-import { deepFreeze } from '../../base/deep-freeze.ts';
-import { RecentMap } from '../../base/recent-map.ts';
+import { deepFreeze } from '../../base/collections/deep-freeze.ts';
+import { RecentMap } from '../../base/collections/recent-map.ts';
 import type { ManagedFieldsEntry } from '../meta.ts';
 import { type FieldSet, FieldSetError, readFieldSet, sortSet } from './field-set.ts';
 

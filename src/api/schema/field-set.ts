@@ -3,7 +3,7 @@
  * `k:{"name":"c"}`, `v:"x"`. An empty object is a member of the set; one with children is a member only when it has the
  * key `.` too. Sets are never changed once built, so that they can share parts.
  */
-import { parseExactJson } from '../../base/exact-json.ts';
+import { parseExactJson } from '../../base/text/exact-json.ts';
 import { isObject, type JsonObject } from './decode.ts';
 import { JsonError, parseJson } from './json.ts';
 

@@ -2,7 +2,7 @@
  * JSON text to values: `JSON.parse`, with what it does not report: duplicate keys, excessive nesting, and errors in
  * upstream's words. Only texts that need it pay for the slow scanner.
  */
-import { parseExactJson } from '../../base/exact-json.ts';
+import { parseExactJson } from '../../base/text/exact-json.ts';
 import {
   type BodyProblem,
   duplicateField,

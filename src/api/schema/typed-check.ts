@@ -1,5 +1,5 @@
 /** Whether an applied object has the types of its schema, with the errors of upstream's typed values. */
-import { parseExactJson } from '../../base/exact-json.ts';
+import { parseExactJson } from '../../base/text/exact-json.ts';
 import { isObject, type JsonObject } from './decode.ts';
 import type { SchemaNode } from './schemas.ts';
 import { childNode, itemElement, TypedValueError } from './typed-value.ts';

@@ -12,7 +12,7 @@ import {
   Schema,
   YAMLException,
 } from 'js-yaml';
-import { exactInteger } from '../../base/exact-json.ts';
+import { exactInteger } from '../../base/text/exact-json.ts';
 import { problemText, type RepeatedKey } from './body-problem.ts';
 import { nestingDepthMax } from './decode.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';

@@ -3,7 +3,7 @@
  */
 import { type FieldErrors, invalidValue, notSupportedInOrder, required } from '../../api/field-error.ts';
 import { subdomainProblems } from '../../api/validation/names.ts';
-import { misfits, type Shape, throwAll, withoutNulls } from '../../base/configuration-shape.ts';
+import { misfits, type Shape, throwAll, withoutNulls } from '../../base/text/configuration-shape.ts';
 import type { RequestInfo, UserInfo } from '../request.ts';
 
 export type AuditLevel = 'None' | 'Metadata' | 'Request' | 'RequestResponse';

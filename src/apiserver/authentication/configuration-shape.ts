@@ -1,5 +1,5 @@
 /** The fields of an AuthenticationConfiguration. */
-import type { Shape } from '../../base/configuration-shape.ts';
+import type { Shape } from '../../base/text/configuration-shape.ts';
 
 const source: Shape = { claim: 'text', prefix: 'text', expression: 'text' };
 

@@ -5,7 +5,7 @@ import { X509Certificate } from 'node:crypto';
 import { type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { duplicate, required, tooMany } from '../../api/field-error.ts';
 import { httpPathProblems, subdomainProblems } from '../../api/validation/names.ts';
-import { throwAll } from '../../base/configuration-shape.ts';
+import { throwAll } from '../../base/text/configuration-shape.ts';
 import { ConfigurationReader, decodeConfiguration } from '../access-configuration.ts';
 import { type ClaimMapping, type ClaimSource, type CompiledRule, mapClaims } from './claim-mapping.ts';
 import { authenticationShape } from './configuration-shape.ts';

@@ -6,8 +6,8 @@ import { type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { duplicate, notSupported, required, tooMany } from '../../api/field-error.ts';
 import { schemaNode } from '../../api/schema/schemas.ts';
 import { subdomainProblems } from '../../api/validation/names.ts';
-import { type Shape, throwAll } from '../../base/configuration-shape.ts';
-import { parseGoDuration } from '../../base/go-duration.ts';
+import { type Shape, throwAll } from '../../base/text/configuration-shape.ts';
+import { parseGoDuration } from '../../base/text/go-duration.ts';
 import { ConfigurationReader, decodeConfiguration } from '../access-configuration.ts';
 
 const authorizerTypes = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'] as const;

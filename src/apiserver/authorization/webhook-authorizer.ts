@@ -1,12 +1,12 @@
 /** Asks an external server by SubjectAccessReviews, and caches its answers for a while. */
 import { CelError } from '../../api/cel/environment.ts';
 import { untypedCelValue } from '../../api/cel/values.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
-import { messageOf } from '../../base/error-message.ts';
-import { parseExactJson } from '../../base/exact-json.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
+import { messageOf } from '../../base/text/error-message.ts';
+import { parseExactJson } from '../../base/text/exact-json.ts';
 import { AnswerStatusError, DeadlineError } from '../http/post-json.ts';
 import type { AuthorizationMetrics, CallResult } from '../metrics/authorization-metrics.ts';
 import type { Attributes, Authorizer, Decision } from './authorizer.ts';

@@ -4,7 +4,7 @@ import { EndpointSlice, Endpoints, Service, ServiceCIDR } from '../../api/resour
 import { formatTime } from '../../api/schema/time.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
 import type { Timer } from '../../base/clock.ts';
-import { ipv4FromNumber } from '../../base/ipv4.ts';
+import { ipv4FromNumber } from '../../base/text/ipv4.ts';
 import { changeOwn, differs, ensureObject, ownWrite, resourceOf, storedDraft } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 import { changeObject } from '../registry/update.ts';

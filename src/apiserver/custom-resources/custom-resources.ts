@@ -8,7 +8,7 @@ import type { KindDefinition } from '../../api/kind.ts';
 import { CustomResourceDefinition } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { isNotFound } from '../../api/status.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';

@@ -3,9 +3,9 @@ import { Agent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { StatusError } from '../../api/status.ts';
 import type { ServiceReference, WebhookClientConfig } from '../../api/types/admissionregistration-v1.gen.ts';
-import { dialReason } from '../../base/dial-reason.ts';
-import { messageOf } from '../../base/error-message.ts';
-import { parseExactJson } from '../../base/exact-json.ts';
+import { dialReason } from '../../base/text/dial-reason.ts';
+import { messageOf } from '../../base/text/error-message.ts';
+import { parseExactJson } from '../../base/text/exact-json.ts';
 import { AnswerStatusError, DeadlineError, postJson } from '../http/post-json.ts';
 import { connectInTime } from '../nodes/connect-in-time.ts';
 

@@ -1,7 +1,7 @@
 /** The time that an ordinary request has: a minute, or less if the client says so. What lasts by nature has no end. */
 import { badRequest, requestTimeout } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
-import { parseGoDuration } from '../../base/go-duration.ts';
+import { parseGoDuration } from '../../base/text/go-duration.ts';
 import type { RequestContext } from '../request.ts';
 
 /** Upstream's `--request-timeout`. */

@@ -1,7 +1,7 @@
 /** Long lists in pieces: no turn of the event loop is spent on the whole, and nothing is copied together. */
 import { encodeListPieces, encodeMessage } from '../../api/protobuf/envelope.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
-import { startTimeSlices, type TimeSlices } from '../../base/time-slices.ts';
+import { startTimeSlices, type TimeSlices } from '../../base/async/time-slices.ts';
 import { viewOf } from '../registry/conversion.ts';
 import { partialMetadata } from '../tables/table.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';

@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import type { KubeObject } from '../../api/meta.ts';
 import { StatusError } from '../../api/status.ts';
-import { roundedIntegers } from '../../base/exact-json.ts';
+import { roundedIntegers } from '../../base/text/exact-json.ts';
 import type {
   Transport,
   TransportEvent,

@@ -3,7 +3,7 @@ import type { ClientRequestArgs, Agent as HttpAgent } from 'node:http';
 import { type Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { http } from '../../base/node-http.ts';
+import { http } from '../../base/system/node-http.ts';
 import { connectVerified, type VerifiedOptions } from './verified-tls.ts';
 
 /** An answer longer than this is no answer. */

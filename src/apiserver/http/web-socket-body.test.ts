@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import WebSocket from 'ws';
-import { until } from '../../base/until.fixture.ts';
+import { until } from '../../base/async/until.fixture.ts';
 import { configMap } from '../server.fixture.ts';
 import { createListeningServer, type ListeningServer } from './listener.fixture.ts';
 

@@ -4,8 +4,8 @@ import type { Duplex } from 'node:stream';
 import { EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
 import { notFound, serviceUnavailable } from '../../api/status.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
-import { dialReason } from '../../base/dial-reason.ts';
 import type { Random } from '../../base/random.ts';
+import { dialReason } from '../../base/text/dial-reason.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { NodeConnector } from './node-connector.ts';
 

@@ -2,8 +2,8 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { serviceUnavailable } from '../../api/status.ts';
-import { joinStreams } from '../../base/join-streams.ts';
-import { http } from '../../base/node-http.ts';
+import { joinStreams } from '../../base/async/join-streams.ts';
+import { http } from '../../base/system/node-http.ts';
 
 export interface HttpExchange {
   method: string;

@@ -1,6 +1,6 @@
 /** Deletecollection: a list, and a delete of each of its objects. */
 import { StatusError } from '../../api/status.ts';
-import { allEnded } from '../../base/all-ended.ts';
+import { allEnded } from '../../base/async/all-ended.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import { deleteObject } from './delete.ts';

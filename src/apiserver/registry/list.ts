@@ -2,7 +2,7 @@
 
 import { type FieldError, forbiddenField, notSupportedInOrder } from '../../api/field-error.ts';
 import { badRequest, expired, invalid, StatusError } from '../../api/status.ts';
-import { startTimeSlices } from '../../base/time-slices.ts';
+import { startTimeSlices } from '../../base/async/time-slices.ts';
 import { CompactedError, FutureRevisionError } from '../../storage/store.ts';
 import type { RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';

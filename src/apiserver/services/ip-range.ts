@@ -1,5 +1,5 @@
 /** Ranges of IPv4 addresses, as services get theirs from. */
-import { parseIPv4 } from '../../base/ipv4.ts';
+import { parseIPv4 } from '../../base/text/ipv4.ts';
 
 export interface IpRange {
   /** As it was written: `10.96.0.0/12`. */

@@ -1,8 +1,8 @@
 /** One version of a stored object in memory: its JSON bytes, built once, and its decoded form, built on demand. */
 import type { KubeObject } from '../../api/meta.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
-import { deepFreeze } from '../../base/deep-freeze.ts';
-import { readExactJson } from '../../base/exact-json.ts';
+import { deepFreeze } from '../../base/collections/deep-freeze.ts';
+import { readExactJson } from '../../base/text/exact-json.ts';
 import { type Encoded, encodeObject, type Layout, reencodeObject } from './object-encoding.ts';
 
 /** Where a stored value's metadata begins; kind and apiVersion stand before it and cannot contain this text. */

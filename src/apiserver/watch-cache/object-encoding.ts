@@ -5,7 +5,7 @@
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
 import { managedFieldsText } from '../../api/schema/field-owners.ts';
-import { writeExactJson } from '../../base/exact-json.ts';
+import { writeExactJson } from '../../base/text/exact-json.ts';
 
 /** Where in the bytes something begins. */
 export interface Layout {

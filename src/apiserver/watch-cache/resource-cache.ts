@@ -1,6 +1,7 @@
 /** The current objects of one resource in key order, its recent history, and its watchers. */
-import { SortedKeys } from '../../base/sorted-keys.ts';
-import { startTimeSlices } from '../../base/time-slices.ts';
+
+import { startTimeSlices } from '../../base/async/time-slices.ts';
+import { SortedKeys } from '../../base/collections/sorted-keys.ts';
 import { CachedObject, type Completion } from './cached-object.ts';
 
 /** A change of one object, as history keeps it. */

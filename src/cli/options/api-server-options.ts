@@ -1,6 +1,6 @@
 /** Options of the API server under upstream's names, for every command that starts one. */
 import { resolve } from 'node:path';
-import { parseGoDuration } from '../../base/go-duration.ts';
+import { parseGoDuration } from '../../base/text/go-duration.ts';
 import type { ApiServerSettings } from '../../host/processes/process-config.ts';
 import { UsageError } from '../context.ts';
 import { parseCount } from './parse-options.ts';

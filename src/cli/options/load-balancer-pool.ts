@@ -1,6 +1,6 @@
 /** The option `--load-balancer-pool` of commands that start a control plane. */
 import { isIPv4 } from 'node:net';
-import { ipv4ToNumber } from '../../base/ipv4.ts';
+import { ipv4ToNumber } from '../../base/text/ipv4.ts';
 import type { LoadBalancerPool } from '../../host/network/load-balancer-pool.ts';
 import { UsageError } from '../context.ts';
 

@@ -1,5 +1,5 @@
 /** Event correlation by upstream's rules: a new event is written, counted, aggregated with similar ones, or dropped. */
-import { RecentMap } from '../../base/recent-map.ts';
+import { RecentMap } from '../../base/collections/recent-map.ts';
 import type { EventTarget, EventType } from './event-recorder.ts';
 
 export interface NewEvent {

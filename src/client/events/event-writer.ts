@@ -2,7 +2,7 @@
 import { Event } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { isAlreadyExists, isNotFound, StatusError } from '../../api/status.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../client.ts';

@@ -3,7 +3,7 @@ import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { Draft, KubeObject } from '../../api/meta.ts';
 import { keyOf } from '../../api/meta.ts';
 import { ControllerRevision, DaemonSet, Node, Pod } from '../../api/resources.gen.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import {
   type AnyController,
   defineController,

@@ -5,7 +5,7 @@ import { Deployment, Pod, ReplicaSet } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { isAlreadyExists, type StatusError } from '../../api/status.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
-import { messageOf } from '../../base/error-message.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import { defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';

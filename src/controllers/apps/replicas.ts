@@ -1,7 +1,7 @@
 /** What ReplicaSets and ReplicationControllers share: maintaining a number of pods of one template. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
-import { messageOf } from '../../base/error-message.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import { findCondition, withCondition, withoutCondition } from '../conditions.ts';
 import { isPodActive, isPodAvailable, isPodReady, isPodTerminating } from '../pod-state.ts';
 import { inDeletionOrder } from './replica-order.ts';

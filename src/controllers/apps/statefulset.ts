@@ -4,7 +4,7 @@ import type { Draft } from '../../api/meta.ts';
 import { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
 import { isAlreadyExists, isConflict } from '../../api/status.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
-import { messageOf } from '../../base/error-message.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import { defineController } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';

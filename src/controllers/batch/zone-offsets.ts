@@ -1,6 +1,6 @@
 /** How far the clocks of a time zone are ahead of UTC, and when that changes. */
 import { CronError } from '../../api/batch/cron-schedule.ts';
-import { RecentMap } from '../../base/recent-map.ts';
+import { RecentMap } from '../../base/collections/recent-map.ts';
 
 export interface ZoneOffsets {
   /** Milliseconds that the zone's wall clock is ahead of UTC at an instant. */

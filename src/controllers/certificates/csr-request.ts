@@ -2,8 +2,8 @@
 
 import type { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
-import { messageOf } from '../../base/error-message.ts';
 import type { ParsedSigningRequest } from '../../base/pki.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import { findCondition } from '../conditions.ts';
 
 export const signers = {

@@ -2,7 +2,7 @@
  * Gives every Service of type LoadBalancer an address from the cluster's pool; the nodes answer for it (src/network).
  */
 import { ConfigMap, Service } from '../../api/resources.gen.ts';
-import { ipv4FromNumber, ipv4ToNumber } from '../../base/ipv4.ts';
+import { ipv4FromNumber, ipv4ToNumber } from '../../base/text/ipv4.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';

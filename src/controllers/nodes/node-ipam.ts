@@ -1,7 +1,7 @@
 /** Gives every node its own range of pod addresses. */
 import { Node } from '../../api/resources.gen.ts';
-import { ipv4FromNumber, ipv4ToNumber } from '../../base/ipv4.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
+import { ipv4FromNumber, ipv4ToNumber } from '../../base/text/ipv4.ts';
 import { type AnyController, defineController } from '../../client/controller.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 

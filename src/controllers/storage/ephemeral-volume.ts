@@ -3,8 +3,8 @@
 import { controllerOf } from '../../api/meta.ts';
 import { PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
 import { isAlreadyExists } from '../../api/status.ts';
-import { messageOf } from '../../base/error-message.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import { defineController, watch } from '../../client/controller.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 

@@ -12,7 +12,7 @@ import {
 import { ignoreAlreadyExists } from '../../api/status.ts';
 import { classOfClaim, volumeAnnotations } from '../../api/volume-binding.ts';
 import { hostnameLabel } from '../../api/well-known.ts';
-import { messageOf } from '../../base/error-message.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';

@@ -1,7 +1,7 @@
 /** What happens to a volume whose claim is gone: kept, emptied for the next claim, or deleted with its data. */
 import { Node, PersistentVolume } from '../../api/resources.gen.ts';
 import { volumeAnnotations } from '../../api/volume-binding.ts';
-import { messageOf } from '../../base/error-message.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { directoryOf, nodesOf, onNodeDirectory } from './node-directory.ts';

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import { http } from '../../base/node-http.ts';
-import { replaceFile } from '../../base/replace-file.ts';
+import { http } from '../../base/system/node-http.ts';
+import { replaceFile } from '../../base/system/replace-file.ts';
 import { withLock } from '../lock.ts';
 
 interface Descriptor {

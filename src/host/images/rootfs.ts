@@ -1,7 +1,7 @@
 /** Root file systems for images, put together from programs of this machine. */
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommandError, run } from '../../base/command.ts';
+import { CommandError, run } from '../../base/system/command.ts';
 import { Failure } from '../failure.ts';
 import type { TarEntry } from './tar.ts';
 

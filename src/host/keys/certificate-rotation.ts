@@ -1,7 +1,7 @@
 /** Replaces certificates well before they expire, while the process that uses them keeps running. */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { type BackoffOptions, backoffDelayMs } from '../../base/backoff.ts';
+import { type BackoffOptions, backoffDelayMs } from '../../base/async/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';

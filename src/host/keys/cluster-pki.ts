@@ -6,9 +6,9 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mastersGroup, nodesGroup } from '../../api/well-known.ts';
-import { isMissing } from '../../base/if-missing.ts';
 import type { CertificatePair, LeafOptions } from '../../base/pki.ts';
-import { replaceFile } from '../../base/replace-file.ts';
+import { isMissing } from '../../base/system/if-missing.ts';
+import { replaceFile } from '../../base/system/replace-file.ts';
 import { ensureEncryptionKeys } from './encryption-keys.ts';
 
 /** A certificate is renewed when it is valid for less than this. */

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createFile } from '../../base/replace-file.ts';
+import { createFile } from '../../base/system/replace-file.ts';
 import { Failure } from '../failure.ts';
 
 /** As storage takes them: the first writes, all of them read. */

@@ -5,7 +5,7 @@
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { replaceFile } from '../../base/replace-file.ts';
+import { replaceFile } from '../../base/system/replace-file.ts';
 import { Failure } from '../failure.ts';
 import { pkiFiles } from './cluster-pki.ts';
 import { encryptionKeysFile } from './encryption-keys.ts';

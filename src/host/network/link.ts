@@ -1,7 +1,7 @@
 /** The link between the host and the nodes of a cluster: one bridge on the host, a veth pair per node. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { run, succeeds } from '../../base/command.ts';
-import { ipv4ToNumber } from '../../base/ipv4.ts';
+import { run, succeeds } from '../../base/system/command.ts';
+import { ipv4ToNumber } from '../../base/text/ipv4.ts';
 import { type NodeNamespace, runInNode } from '../node-namespace.ts';
 
 export interface ClusterLink {

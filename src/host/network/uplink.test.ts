@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { run, succeeds } from '../../base/command.ts';
+import { run, succeeds } from '../../base/system/command.ts';
 
 const canMakeNetworks =
   process.platform === 'linux' && (await succeeds('unshare', ['--net', 'nft', 'list', 'tables']));

@@ -3,7 +3,7 @@
  * its services and pods have no business out there: none should come so far, and those that do are counted and dropped.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { run, succeeds } from '../../base/command.ts';
+import { run, succeeds } from '../../base/system/command.ts';
 import type { ClusterLink } from './link.ts';
 
 const forwardingFile = '/proc/sys/net/ipv4/ip_forward';

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { CommandError } from '../../base/command.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
+import { CommandError } from '../../base/system/command.ts';
 import type { ClusterContext } from '../cluster-context.ts';
 import { fillCompileCache } from './compile-cache.ts';
 

@@ -1,8 +1,8 @@
 /** Node's compile cache of Wherry's own processes, filled before they start. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommandError, run } from '../../base/command.ts';
-import { isMissing } from '../../base/if-missing.ts';
+import { CommandError, run } from '../../base/system/command.ts';
+import { isMissing } from '../../base/system/if-missing.ts';
 import { type ClusterContext, nodeFlags, processEnvironment } from '../cluster-context.ts';
 
 /** A second or two on most machines; a minute and more on an emulated one. */

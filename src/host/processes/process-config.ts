@@ -1,6 +1,6 @@
 /** The configuration of long-running processes: a JSON file each, written by the process that starts them. */
 import { readFileSync } from 'node:fs';
-import { replaceFile } from '../../base/replace-file.ts';
+import { replaceFile } from '../../base/system/replace-file.ts';
 import type { SupervisorPlan } from '../supervision/supervisor.ts';
 
 /** What an administrator may say of the API server; files are named by absolute paths. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { until } from '../../base/until.fixture.ts';
+import { until } from '../../base/async/until.fixture.ts';
 import { isRunning, type ProcessIdentity, startProcess, stopProcess } from '../processes/process.ts';
 
 const script = fileURLToPath(new URL('./supervise.sh', import.meta.url));

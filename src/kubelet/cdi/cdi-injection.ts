@@ -3,10 +3,10 @@
  */
 import { chown, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { run } from '../../base/command.ts';
-import { messageOf } from '../../base/error-message.ts';
-import { ifMissing } from '../../base/if-missing.ts';
 import type { Logger } from '../../base/logger.ts';
+import { run } from '../../base/system/command.ts';
+import { ifMissing } from '../../base/system/if-missing.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import type { ContainerConfig, RuntimeStatus, RuntimeVersion } from '../cri/messages.ts';
 import { type WantedNode, wantedNodes, withCdiEdits } from './cdi-config.ts';
 import { asCdiSpec, editsFor, type LocatedSpec } from './cdi-spec.ts';

@@ -1,7 +1,7 @@
 /** Runs a container's hooks, right after its start and right before its end. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { messageOf } from '../../base/error-message.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import type { KubeletContext } from '../context.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import type { HttpCheck } from '../probes/dialer.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ServerWritableStream, status } from '@grpc/grpc-js';
-import { until } from '../../base/until.fixture.ts';
+import { until } from '../../base/async/until.fixture.ts';
 import { bytesField, numberField, serveContainerd } from './containerd.fixture.ts';
 import { subscribeContainerdEvents } from './containerd-events.ts';
 import { connectRuntime } from './grpc-calls.ts';

@@ -9,8 +9,8 @@ import { CSIDriver, type PersistentVolume, type Pod } from '../../api/resources.
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
-import { run } from '../../base/command.ts';
 import type { Logger } from '../../base/logger.ts';
+import { run } from '../../base/system/command.ts';
 import { isMounted } from '../linux/mounts.ts';
 import type { ObjectSource } from '../object-source.ts';
 import { giveToGroup } from '../volumes/ownership.ts';

@@ -2,7 +2,7 @@
 import { CSINode, Node } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import type * as storage from '../../api/types/storage-v1.gen.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';

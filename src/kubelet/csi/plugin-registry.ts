@@ -5,10 +5,10 @@
 import { watch } from 'node:fs';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
-import { ifMissing } from '../../base/if-missing.ts';
 import type { Logger } from '../../base/logger.ts';
+import { ifMissing } from '../../base/system/if-missing.ts';
 import { withRegistrar } from './driver-client.ts';
 import type { PluginInfo } from './messages.ts';
 

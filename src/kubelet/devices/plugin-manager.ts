@@ -9,8 +9,8 @@ import { Client, credentials, status as grpcStatus, Server } from '@grpc/grpc-js
 import { wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { ConcurrencyLimit } from '../../base/async/concurrency-limit.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import type { Logger } from '../../base/logger.ts';
 import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
 import {

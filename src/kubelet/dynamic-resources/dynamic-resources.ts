@@ -5,8 +5,8 @@
 import { type Pod, ResourceClaim } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
-import { messageOf } from '../../base/error-message.ts';
 import type { Logger } from '../../base/logger.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import type { Client } from '../../client/client.ts';
 import { type ClaimRecord, type ClaimRecords, claimKey } from './claim-records.ts';
 import {

@@ -1,7 +1,7 @@
 /** Has the claims of one pod prepared, retries on failure, and reports it in events. */
 import type { Pod } from '../../api/resources.gen.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
-import { messageOf } from '../../base/error-message.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import type { KubeletContext } from '../context.ts';
 import { podEvents } from '../pod/pod-events.ts';
 

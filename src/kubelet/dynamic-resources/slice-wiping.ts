@@ -4,7 +4,7 @@
  */
 import { ResourceSlice } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';

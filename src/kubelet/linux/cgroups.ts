@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { QosClass } from '../../api/core/pod/qos.ts';
 import type { Pod } from '../../api/resources.gen.ts';
-import { ifMissing } from '../../base/if-missing.ts';
+import { ifMissing } from '../../base/system/if-missing.ts';
 import { cpuRequestMilli, cpuShares, type PodLimits, podLimitsOf, widerLimits } from '../cgroup-resources.ts';
 import type { CgroupUsage, GroupDetails, PodCgroups } from '../machine.ts';
 import { qosClassOf } from '../qos.ts';

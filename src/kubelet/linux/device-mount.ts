@@ -1,6 +1,6 @@
 /** Mounts the file system on a block device, and creates one first when there is none. */
 import { mkdir } from 'node:fs/promises';
-import { CommandError, run } from '../../base/command.ts';
+import { CommandError, run } from '../../base/system/command.ts';
 import { isMounted, mountFileSystem } from './mounts.ts';
 
 export interface DeviceMount {

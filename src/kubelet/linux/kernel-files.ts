@@ -3,7 +3,7 @@
  * the thousands of files of a scrape in another thread takes ten times as long.
  */
 import { readFileSync } from 'node:fs';
-import { isMissing } from '../../base/if-missing.ts';
+import { isMissing } from '../../base/system/if-missing.ts';
 
 /** Empty when there is no such file. */
 export function readText(file: string): string {

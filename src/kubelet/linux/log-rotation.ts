@@ -7,8 +7,8 @@ import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { type Clock, pause } from '../../base/clock.ts';
-import { ifMissing } from '../../base/if-missing.ts';
 import type { Logger } from '../../base/logger.ts';
+import { ifMissing } from '../../base/system/if-missing.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 
 export interface LogRotationOptions {

@@ -1,7 +1,7 @@
 /** The Linux machine (or its namespaces) under a real node. */
 import { readFile, stat } from 'node:fs/promises';
 import { arch, cpus } from 'node:os';
-import { ifMissing } from '../../base/if-missing.ts';
+import { ifMissing } from '../../base/system/if-missing.ts';
 import type { FilesystemUse, Machine, MachineFacts, MachineUsage } from '../machine.ts';
 import { networkDialer } from '../probes/network-dialer.ts';
 import { LinuxVolumes } from '../volumes/linux-volumes.ts';

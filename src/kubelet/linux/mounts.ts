@@ -1,6 +1,6 @@
 /** The mounts of this process's namespace. */
 import { readFile } from 'node:fs/promises';
-import { CommandError, run } from '../../base/command.ts';
+import { CommandError, run } from '../../base/system/command.ts';
 
 /** Mount points below `folder`, the deepest and newest first. */
 export async function mountsBelow(folder: string): Promise<string[]> {

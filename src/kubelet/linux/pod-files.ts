@@ -4,7 +4,7 @@ import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { ifMissing } from '../../base/if-missing.ts';
+import { ifMissing } from '../../base/system/if-missing.ts';
 import type { ContainerStatus } from '../cri/messages.ts';
 import type { ContainerFiles, PodFiles } from '../machine.ts';
 import { annotations } from '../pod/pod-observation.ts';

@@ -1,6 +1,6 @@
 /** The files that the processes of a control group have open. */
 import { readdirSync, readlinkSync } from 'node:fs';
-import { isMissing } from '../../base/if-missing.ts';
+import { isMissing } from '../../base/system/if-missing.ts';
 import type { OpenFiles } from '../machine.ts';
 import { readText } from './kernel-files.ts';
 

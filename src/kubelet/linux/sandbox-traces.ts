@@ -4,8 +4,8 @@
  */
 import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { run } from '../../base/command.ts';
-import { ifMissing } from '../../base/if-missing.ts';
+import { run } from '../../base/system/command.ts';
+import { ifMissing } from '../../base/system/if-missing.ts';
 import type { SandboxTrace, SandboxTraces } from '../machine.ts';
 import { mountsBelow, unmountBelow } from './mounts.ts';
 

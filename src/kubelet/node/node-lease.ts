@@ -2,7 +2,7 @@
 import { Lease, type Node } from '../../api/resources.gen.ts';
 import { formatMicroTime } from '../../api/schema/time.ts';
 import { isAlreadyExists } from '../../api/status.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';

@@ -3,7 +3,7 @@ import { Node } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { isAlreadyExists, isNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';

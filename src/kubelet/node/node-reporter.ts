@@ -1,8 +1,8 @@
 /** Observes the machine and the runtime, and reports the state of the node. */
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
-import { messageOf } from '../../base/error-message.ts';
 import type { Logger } from '../../base/logger.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import type { Image, RuntimeStatus } from '../cri/messages.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import type { Machine, MachineFacts } from '../machine.ts';

@@ -2,7 +2,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Pod } from '../../api/resources.gen.ts';
-import { ifMissing } from '../../base/if-missing.ts';
+import { ifMissing } from '../../base/system/if-missing.ts';
 import type { ContainerStats } from '../cri/messages.ts';
 import { labels, type ObservedPod } from './pod-observation.ts';
 

@@ -1,6 +1,6 @@
 /** Mounts the volumes of one pod, retries when that fails, and reports it in events. */
 import type { Pod } from '../../api/resources.gen.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import { type MountedVolume, UnfitVolumeError, VolumesNotReady } from '../volumes/pod-volumes.ts';
 import { podEvents } from './pod-events.ts';

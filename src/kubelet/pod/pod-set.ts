@@ -5,7 +5,7 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { mirrorPodAnnotation } from '../../api/well-known.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { pause } from '../../base/clock.ts';
 import type { Informer } from '../../client/informer.ts';
 import type { KubeletContext } from '../context.ts';

@@ -2,7 +2,7 @@
  * The last stages of a pod: everything ends and the node gets its resources back; later its object and its last traces
  * are removed.
  */
-import { messageOf } from '../../base/error-message.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import { podEvents } from './pod-events.ts';
 import type { PodRecord } from './pod-record.ts';
 import { deletePodObject, releasePod } from './pod-release.ts';

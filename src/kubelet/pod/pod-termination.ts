@@ -2,7 +2,7 @@
 
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { unlessAborted } from '../../base/unless-aborted.ts';
+import { unlessAborted } from '../../base/async/unless-aborted.ts';
 import { runHook } from '../containers/lifecycle-hooks.ts';
 import { isSidecar } from '../containers/restart-policy.ts';
 import type { KubeletContext } from '../context.ts';

@@ -1,5 +1,5 @@
 /** What is known of a pod's containers, queried again from the runtime when it may have changed. */
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import { nothingObserved, type ObservedPod, observePod } from './pod-observation.ts';
 

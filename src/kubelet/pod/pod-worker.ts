@@ -6,7 +6,7 @@
  *      └─────────────────────^  refused, or over already
  */
 import type { Pod } from '../../api/resources.gen.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import { admitPod } from './pod-admission.ts';
 import { changedImages, needsSync } from './pod-changes.ts';

@@ -1,7 +1,7 @@
 /** A pod waits until the rules for its traffic apply, and reports the reason when that takes long. */
 import type { Pod } from '../../api/resources.gen.ts';
+import { unlessAborted } from '../../base/async/unless-aborted.ts';
 import { pause } from '../../base/clock.ts';
-import { unlessAborted } from '../../base/unless-aborted.ts';
 import type { KubeletContext } from '../context.ts';
 import { podEvents } from './pod-events.ts';
 

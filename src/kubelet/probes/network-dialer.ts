@@ -4,8 +4,8 @@ import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
-import { dialReason } from '../../base/dial-reason.ts';
-import { http } from '../../base/node-http.ts';
+import { http } from '../../base/system/node-http.ts';
+import { dialReason } from '../../base/text/dial-reason.ts';
 import type { DialTarget, HttpAnswer, HttpCheck, ProbeDialer } from './dialer.ts';
 import { joinHostPort } from './probe-run.ts';
 

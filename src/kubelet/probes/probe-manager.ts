@@ -2,7 +2,7 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
-import { messageOf } from '../../base/error-message.ts';
+import { messageOf } from '../../base/text/error-message.ts';
 import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import type { ProbeFindings } from '../pod/pod-actions.ts';

@@ -1,8 +1,8 @@
 /** Creates the sandbox of a pod: its network, its name, resolver and hosts file. */
 import { type Pod, RuntimeClass } from '../../api/resources.gen.ts';
 import { isNotFound } from '../../api/status.ts';
-import { abortLater } from '../../base/abort-later.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { abortLater } from '../../base/async/abort-later.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import type { SandboxConfig } from '../cri/messages.ts';
 import { podEvents } from '../pod/pod-events.ts';

@@ -4,7 +4,7 @@
 import { chmod, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GitRepoVolumeSource } from '../../api/types/core-v1.gen.ts';
-import { CommandError, run } from '../../base/command.ts';
+import { CommandError, run } from '../../base/system/command.ts';
 import { makeOnce } from './make-once.ts';
 import { giveToGroup } from './ownership.ts';
 

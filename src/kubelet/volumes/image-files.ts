@@ -3,7 +3,7 @@
  * itself mounts images only from 2.1 on, which no Debian release has.
  */
 import { mkdir } from 'node:fs/promises';
-import { CommandError, run } from '../../base/command.ts';
+import { CommandError, run } from '../../base/system/command.ts';
 import type { ImageSnapshot } from '../cri/messages.ts';
 import { isMounted } from '../linux/mounts.ts';
 

@@ -3,7 +3,7 @@ import { chmod, mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PersistentVolume, Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { ifMissing } from '../../base/if-missing.ts';
+import { ifMissing } from '../../base/system/if-missing.ts';
 import type { ImageSnapshot } from '../cri/messages.ts';
 import { CsiVolumes } from '../csi/csi-volumes.ts';
 import { growFileSystem } from '../linux/device-mount.ts';

@@ -5,7 +5,7 @@ import { compileNodeSelector } from '../../api/node-selector.ts';
 import { Node, PersistentVolume, PersistentVolumeClaim, type Pod } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type { Volume } from '../../api/types/core-v1.gen.ts';
-import { ifMissing } from '../../base/if-missing.ts';
+import { ifMissing } from '../../base/system/if-missing.ts';
 import type { Client } from '../../client/client.ts';
 import { mountDevice } from '../linux/device-mount.ts';
 import { prepareHostPath } from './host-path.ts';

@@ -1,5 +1,5 @@
 /** The interface by which a node reaches the others. */
-import { ipv4ToNumber } from '../../base/ipv4.ts';
+import { ipv4ToNumber } from '../../base/text/ipv4.ts';
 import type { RunCommand } from '../command.ts';
 
 export interface Link {

@@ -1,7 +1,7 @@
 /** Metrics of cluster DNS, under CoreDNS' names, and where they are served. */
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
-import { http } from '../../base/node-http.ts';
+import { http } from '../../base/system/node-http.ts';
 import type { Query } from './message.ts';
 
 /** Where CoreDNS serves its metrics, and where the Service says they are. */

@@ -5,7 +5,7 @@ import { open, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
-import { ifMissing } from '../../base/if-missing.ts';
+import { ifMissing } from '../../base/system/if-missing.ts';
 import { adminSocketName, configName } from './haproxy-config.ts';
 
 export interface HaproxyOptions {

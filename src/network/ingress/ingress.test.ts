@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it, mock } from 'node:test';
 import { EndpointSlice, Ingress, Secret } from '../../api/resources.gen.ts';
+import { until } from '../../base/async/until.fixture.ts';
 import { createAuthority, issueCertificate } from '../../base/pki.ts';
-import { until } from '../../base/until.fixture.ts';
 import { IngressFixture, paths, seen, served, suiteOptions, to } from './ingress.fixture.ts';
 
 describe('the ingress controller', suiteOptions, () => {

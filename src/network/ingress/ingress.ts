@@ -7,8 +7,8 @@ import { Ingress, IngressClass, Node, Secret, Service } from '../../api/resource
 import { isNotFound } from '../../api/status.ts';
 import { dnsLabelProblems, subdomainProblems } from '../../api/validation/names.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
-import { CommandError } from '../../base/command.ts';
 import type { Logger } from '../../base/logger.ts';
+import { CommandError } from '../../base/system/command.ts';
 import type { Client } from '../../client/client.ts';
 import { type EventRecorder, targetOf } from '../../client/events/event-recorder.ts';
 import type { Informer, InformerFactory } from '../../client/informer.ts';

@@ -3,8 +3,8 @@
  * takes.
  */
 
-import { CommandError } from '../../base/command.ts';
 import type { Logger } from '../../base/logger.ts';
+import { CommandError } from '../../base/system/command.ts';
 import type { RunCommand } from '../command.ts';
 
 export interface LinkAddressesOptions {

@@ -1,7 +1,7 @@
 /** Makes clients that the kernel remembers for `sessionAffinity: ClientIP` forget endpoints that are gone. */
 
-import { CommandError } from '../../base/command.ts';
 import type { Logger } from '../../base/logger.ts';
+import { CommandError } from '../../base/system/command.ts';
 import type { Cleaner, ElementChange, ElementTable } from '../element-table.ts';
 import type { Nft } from '../nft.ts';
 import { isEndpoint } from './rules.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CommandError } from '../../base/command.ts';
 import { silentLogger } from '../../base/logger.ts';
+import { CommandError } from '../../base/system/command.ts';
 import { type ElementChange, ElementTable } from '../element-table.ts';
 import { computeStaleEntries, startConntrackCleaner } from './conntrack.ts';
 

@@ -4,8 +4,8 @@
  * change.
  */
 
-import { CommandError } from '../../base/command.ts';
 import type { Logger } from '../../base/logger.ts';
+import { CommandError } from '../../base/system/command.ts';
 import type { RunCommand } from '../command.ts';
 import type { Cleaner, ElementChange } from '../element-table.ts';
 import { isEndpoint } from './rules.ts';

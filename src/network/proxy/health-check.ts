@@ -6,7 +6,7 @@ import type { Server } from 'node:http';
 import { keyOf } from '../../api/meta.ts';
 import type { Service } from '../../api/resources.gen.ts';
 import type { Logger } from '../../base/logger.ts';
-import { http } from '../../base/node-http.ts';
+import { http } from '../../base/system/node-http.ts';
 
 export interface HealthChecks {
   /** `localEndpoints`: how many of the service's ready endpoints are on this node. */

@@ -6,7 +6,7 @@ import type { RequestListener, ServerResponse } from 'node:http';
 import type { Node } from '../../api/resources.gen.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
-import { http } from '../../base/node-http.ts';
+import { http } from '../../base/system/node-http.ts';
 
 export interface ProxyHealth {
   /** False: rules have been failing to reach the kernel for longer than upstream tolerates. */

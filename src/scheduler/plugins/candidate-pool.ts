@@ -2,7 +2,7 @@
  * Nodes where a pod of one shape could make room, found little by little and kept until they change. One preemption
  * uses up one of them, so only one more needs to be evaluated, not a tenth of the cluster.
  */
-import { Heap } from '../../base/heap.ts';
+import { Heap } from '../../base/collections/heap.ts';
 import type { Random } from '../../base/random.ts';
 import { OpenSlots } from '../framework/open-slots.ts';
 import type { Rejection } from '../framework/plugin.ts';

@@ -5,7 +5,7 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { backoffDelayMs } from '../../base/backoff.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import {
   CompactedError,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededRandom } from './random.ts';
+import { seededRandom } from '../random.ts';
 import { SortedKeys } from './sorted-keys.ts';
 
 test('a sorted set agrees with a plain sorted array over random changes', () => {

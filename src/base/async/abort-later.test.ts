@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { VirtualClock } from '../virtual-clock.ts';
 import { abortLater } from './abort-later.ts';
-import { VirtualClock } from './virtual-clock.ts';
 
 test('an abort is passed on after the delay, unless the work has ended by then', async () => {
   for (const isAbortedBefore of [false, true]) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { seededRandom } from '../random.ts';
 import { Heap } from './heap.ts';
-import { seededRandom } from './random.ts';
 
 test('what goes in in any order comes out sorted', () => {
   const random = seededRandom(7);

@@ -2,7 +2,7 @@
  * Returns memory when a process is idle. V8 collects garbage on allocation; a process that was busy
  * (starting, say) and is then idle would keep what it no longer needs for hours.
  */
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 
 const intervalMs = 15_000;
 /** Above this share of one core the process is not idle, and V8 collects by itself. */

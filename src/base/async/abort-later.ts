@@ -1,5 +1,5 @@
 /** Passes an abort on after a while: what is nearly done may still end by itself. */
-import type { Clock, Timer } from './clock.ts';
+import type { Clock, Timer } from '../clock.ts';
 
 export interface LaterAbort {
   signal: AbortSignal;
