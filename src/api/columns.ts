@@ -1,5 +1,6 @@
 /** The building blocks of `kubectl get` columns: name and age, durations, selectors, images. */
 import type { CellContext, Column } from './kind.ts';
+import { labelSelectorText } from './label-selector.ts';
 import type { KubeObject, LabelSelector } from './meta.ts';
 import type { PodSpec } from './types/core-v1.gen.ts';
 
@@ -99,26 +100,11 @@ export function formatLabels(labels: Record<string, string> | undefined | null):
   return pairs.length === 0 ? '<none>' : pairs.sort().join(',');
 }
 
-const operatorWords: Record<string, string> = { In: 'in', NotIn: 'notin' };
-
 /** A label selector as `kubectl get -l` would take it. */
 export function formatSelector(selector: LabelSelector | undefined | null): string {
-  const requirements = Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => ({
-    key,
-    text: `${key}=${value}`,
-  }));
-  for (const { key, operator, values } of selector?.matchExpressions ?? []) {
-    const word = operatorWords[operator];
-    if (word) requirements.push({ key, text: `${key} ${word} (${[...(values ?? [])].sort().join(',')})` });
-    else if (operator === 'Exists') requirements.push({ key, text: key });
-    else if (operator === 'DoesNotExist') requirements.push({ key, text: `!${key}` });
-    else return '<error>';
-  }
-  if (requirements.length === 0) return '<none>';
-  return requirements
-    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
-    .map(({ text }) => text)
-    .join(',');
+  const text = labelSelectorText(selector);
+  if (text === undefined) return '<error>';
+  return text || '<none>';
 }
 
 /** `True` and `False`, as Kubernetes prints flags in text columns. */

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compileRequirement, matchesLabelSelector, matchesLabels } from './label-selector.ts';
+import {
+  compileRequirement,
+  labelSelectorText,
+  matchesLabelSelector,
+  matchesLabels,
+} from './label-selector.ts';
 
 test('an absent selector matches nothing, an empty one everything', () => {
   assert.equal(matchesLabelSelector(undefined, { a: 'b' }), false);
@@ -39,4 +44,16 @@ test('all parts of a selector must hold', () => {
   assert.equal(matchesLabelSelector(selector, { a: '1' }), false);
   assert.equal(matchesLabels({ a: '1' }, { a: '1', c: '2' }), true);
   assert.equal(matchesLabels({ a: '1' }, undefined), false);
+});
+
+test('a selector as text is sorted by key, and there is none when an operator does not exist', () => {
+  const matchExpressions = [
+    { key: 'tier', operator: 'NotIn', values: ['b', 'a'] },
+    { key: 'old', operator: 'DoesNotExist' },
+    { key: 'any', operator: 'Exists' },
+  ];
+  const selector = { matchLabels: { web: 'yes', app: 'x' }, matchExpressions };
+  assert.equal(labelSelectorText(selector), 'any,app=x,!old,tier notin (a,b),web=yes');
+  assert.equal(labelSelectorText(undefined), '');
+  assert.equal(labelSelectorText({ matchExpressions: [{ key: 'a', operator: 'Near' }] }), undefined);
 });

@@ -32,6 +32,30 @@ export function matchesLabelSelector(
   return compileLabelSelector(selector)(labels);
 }
 
+const operatorWords: Record<string, string> = { In: 'in', NotIn: 'notin' };
+
+/**
+ * The selector as the `labelSelector` parameter and `kubectl get -l` take it, sorted by key: empty when it has no
+ * requirement, undefined when an operator does not exist.
+ */
+export function labelSelectorText(selector: LabelSelector | undefined | null): string | undefined {
+  const requirements = Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => ({
+    key,
+    text: `${key}=${value}`,
+  }));
+  for (const { key, operator, values } of selector?.matchExpressions ?? []) {
+    const word = operatorWords[operator];
+    if (word) requirements.push({ key, text: `${key} ${word} (${[...(values ?? [])].sort().join(',')})` });
+    else if (operator === 'Exists') requirements.push({ key, text: key });
+    else if (operator === 'DoesNotExist') requirements.push({ key, text: `!${key}` });
+    else return undefined;
+  }
+  return requirements
+    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+    .map(({ text }) => text)
+    .join(',');
+}
+
 /** Whether `labels` has every pair of a plain map selector (Services, ReplicationControllers, node selectors). */
 export function matchesLabels(selector: Labels | undefined, labels: Labels | undefined): boolean {
   for (const key in selector) if (labels?.[key] !== selector[key]) return false;

@@ -1,5 +1,6 @@
 /** Reads metrics for autoscaling from metrics.k8s.io, custom.metrics.k8s.io and external.metrics.k8s.io. */
 
+import { labelSelectorText } from '../../api/label-selector.ts';
 import type { LabelSelector } from '../../api/meta.ts';
 import { milliValueOf } from '../../api/quantity.ts';
 import type { Client } from '../../client/client.ts';
@@ -59,7 +60,10 @@ export async function readPodsMetric(
   signal: AbortSignal,
 ): Promise<PodMetrics> {
   const { namespace, selector, metric, metricSelector } = query;
-  const parameters = queryOf({ labelSelector: selector, metricLabelSelector: selectorText(metricSelector) });
+  const parameters = queryOf({
+    labelSelector: selector,
+    metricLabelSelector: labelSelectorText(metricSelector),
+  });
   const path = `/namespaces/${namespace}/pods/*/${encodeURIComponent(metric)}${parameters}`;
   const items = (await custom(client, path, signal)).items ?? [];
   if (items.length === 0) throw new MetricProblem('no metrics returned from custom metrics API');
@@ -92,7 +96,7 @@ export async function readObjectMetric(
   signal: AbortSignal,
 ): Promise<number> {
   const { namespace, resource, name, metric, metricSelector } = query;
-  const parameters = queryOf({ metricLabelSelector: selectorText(metricSelector) });
+  const parameters = queryOf({ metricLabelSelector: labelSelectorText(metricSelector) });
   const object =
     resource === 'namespaces'
       ? `/namespaces/${name}/metrics`
@@ -110,7 +114,7 @@ export async function readExternalMetric(
   signal: AbortSignal,
 ): Promise<number> {
   const { namespace, metric, metricSelector } = query;
-  const parameters = queryOf({ labelSelector: selectorText(metricSelector) });
+  const parameters = queryOf({ labelSelector: labelSelectorText(metricSelector) });
   const path = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/${encodeURIComponent(metric)}${parameters}`;
   const items = (await asking<MetricValueList>(client, path, 'external', signal)).items ?? [];
   if (items.length === 0) throw new MetricProblem('no metrics returned from external metrics API');
@@ -156,22 +160,6 @@ export function problemOf(api: string, error: Error): MetricProblem {
 function queryOf(parameters: Record<string, string | undefined>): string {
   const given = Object.entries(parameters).filter((pair): pair is [string, string] => Boolean(pair[1]));
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
-}
-
-const operators: Record<string, (key: string, values: readonly string[]) => string> = {
-  In: (key, values) => `${key} in (${values.join(',')})`,
-  NotIn: (key, values) => `${key} notin (${values.join(',')})`,
-  Exists: (key) => key,
-  DoesNotExist: (key) => `!${key}`,
-};
-
-function selectorText(selector: LabelSelector | undefined): string | undefined {
-  if (!selector) return undefined;
-  const equal = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
-  const others = (selector.matchExpressions ?? []).map(
-    ({ key, operator, values = [] }) => operators[operator]?.(key, values) ?? key,
-  );
-  return [...equal, ...others].sort().join(',');
 }
 
 /** Go's durations, as far as windows use them: `1m30.5s`, `15s`, `500ms`. */
