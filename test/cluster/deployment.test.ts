@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Draft } from '../../src/api/meta.ts';
 import { Deployment, Event, Pod, ReplicaSet } from '../../src/api/resources.gen.ts';
 import { isPodActive, isPodReady } from '../../src/controllers/pod-state.ts';
 import type { Cluster } from './cluster.ts';
@@ -111,6 +112,57 @@ test('a change in mid-rollout leaves the half-made set behind', async () => {
   await patch(cluster, withImage('web:3'));
   await rolledOut(cluster);
   assert.deepEqual(await revisions(cluster), { 1: 0, 2: 0, 3: 4 });
+});
+
+test('a pod that became available before its set says so is not cleaned up as unhealthy', async () => {
+  await using cluster = await createCluster({
+    nodes: 0,
+    scheduler: false,
+    controllers: ['deployment', 'serviceaccount'],
+  });
+  const { client } = cluster;
+  /** Gives the set pods, and the status that it had before they were `ready`. */
+  const fill = async (rs: ReplicaSet, ready: boolean[]) => {
+    const controller = {
+      apiVersion: 'apps/v1',
+      kind: 'ReplicaSet',
+      name: rs.metadata.name,
+      uid: rs.metadata.uid,
+    };
+    for (const [index, isReady] of ready.entries()) {
+      const metadata = {
+        name: `${rs.metadata.name}-${index}`,
+        namespace,
+        labels: rs.spec!.template!.metadata!.labels!,
+        ownerReferences: [{ ...controller, controller: true }],
+      };
+      const pod = await client.create(Pod, { metadata, spec: rs.spec!.template!.spec! } as Draft<Pod>);
+      const conditions = [{ type: 'Ready', status: isReady ? 'True' : 'False' }];
+      const status = { phase: 'Running' as const, conditions };
+      await client.update(Pod, { ...pod, status }, { subresource: 'status' });
+    }
+    const latest = await client.get(ReplicaSet, rs.metadata);
+    const status = { replicas: ready.length, observedGeneration: latest.metadata.generation };
+    await client.update(ReplicaSet, { ...latest, status }, { subresource: 'status' });
+  };
+  const setOf = async (image: string) => {
+    const { items } = await client.list(ReplicaSet, { namespace });
+    return items.find(({ spec }) => spec?.template?.spec?.containers[0]?.image === image);
+  };
+  const newSet = async (image: string): Promise<ReplicaSet> => {
+    await cluster.until(async () => (await setOf(image)) !== undefined);
+    return (await setOf(image))!;
+  };
+  const bounds = { strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } };
+  await client.create(Deployment, deploymentOf('web', 4, 'web:1', bounds));
+  await fill(await newSet('web:1'), [true, true, true, true]);
+  await cluster.clock.advance(1_000);
+  await patch(cluster, withImage('web:2'));
+  await fill(await newSet('web:2'), [false]);
+  await patch(cluster, withImage('web:3'));
+  await fill(await newSet('web:3'), []);
+  await cluster.until(async () => (await setOf('web:2'))?.spec?.replicas === 0);
+  assert.equal((await setOf('web:1'))?.spec?.replicas, 4);
 });
 
 test('ReplicaSets and pods that match are adopted when their Deployment comes back', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Pod } from '../../api/resources.gen.ts';
 import { deployment, replicaSet, rolling } from '../objects.fixture.ts';
 import {
   maxSurgeOf,
@@ -8,6 +9,7 @@ import {
   planProportionalScale,
   planRollingUpdate,
   type ScaleStep,
+  withCountsOf,
 } from './deployment-rollout.ts';
 
 const sizes = (steps: readonly ScaleStep[]) =>
@@ -64,6 +66,28 @@ test('a pod that does not exist yet goes before one that may be better than the 
   uncreated.status!.replicas = 0;
   const steps = planRollingUpdate(deployment(4, rolling(1, 0)), replicaSet('new', 0, 0), [behind, uncreated]);
   assert.deepEqual(sizes(steps), { uncreated: 0 });
+});
+
+test('the counts of a set are those of its own pods that are neither ended nor terminating', () => {
+  const rs = replicaSet('web', 4, 0);
+  const ownerReferences = [
+    { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: rs.metadata.uid, controller: true },
+  ];
+  const podWith = (phase: string, ready: string, metadata = {}) =>
+    ({
+      metadata: { name: 'web', ownerReferences, ...metadata },
+      status: { phase, conditions: [{ type: 'Ready', status: ready }] },
+    }) as Pod;
+  const pods = [
+    podWith('Running', 'True'),
+    podWith('Running', 'False'),
+    podWith('Failed', 'False'),
+    podWith('Running', 'True', { deletionTimestamp: '2026-01-01T00:00:00Z' }),
+    podWith('Running', 'True', { ownerReferences: [] }),
+  ];
+  const { status } = withCountsOf(rs, pods, 0);
+  assert.deepEqual([status?.replicas, status?.availableReplicas], [2, 1]);
+  assert.equal(status?.observedGeneration, 1);
 });
 
 test('no step of any rolling update leaves its bounds', () => {

@@ -1,8 +1,10 @@
 /** How large each ReplicaSet of a Deployment should be next. Every rule about sizes lives here. */
-import type { Deployment, ReplicaSet } from '../../api/resources.gen.ts';
+import { controllerOf } from '../../api/meta.ts';
+import type { Deployment, Pod, ReplicaSet } from '../../api/resources.gen.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
 import { scaledValue } from '../int-or-percent.ts';
 import { byCreation } from '../pod-control.ts';
+import { isPodActive, isPodAvailable } from '../pod-state.ts';
 import { desiredReplicasAnnotation, maxReplicasAnnotation } from './deployment-annotations.ts';
 
 /** One ReplicaSet and the replicas that it should have. */
@@ -103,6 +105,21 @@ export function planRollingUpdate(
   return planOldReplicaSets(deployment, current, old);
 }
 
+/** Old pods go because a status counts them as unavailable. */
+export function trustsUnavailability(steps: readonly ScaleStep[], current: ReplicaSet): boolean {
+  return steps.some(
+    ({ rs, replicas }) => rs !== current && replicas < replicasOf(rs) && unavailableOf(rs) > 0,
+  );
+}
+
+/** The set with the counts that `pods` give, where its status may be behind. */
+export function withCountsOf(rs: ReplicaSet, pods: readonly Pod[], nowMs: number): ReplicaSet {
+  const active = pods.filter((pod) => controllerOf(pod)?.uid === rs.metadata.uid && isPodActive(pod));
+  const minReadySeconds = rs.spec?.minReadySeconds ?? 0;
+  const available = active.filter((pod) => isPodAvailable(pod, minReadySeconds, nowMs));
+  return { ...rs, status: { ...rs.status, replicas: active.length, availableReplicas: available.length } };
+}
+
 function planOldReplicaSets(
   deployment: Deployment,
   current: ReplicaSet,
@@ -116,8 +133,8 @@ function planOldReplicaSets(
 
   const sizes = new Map(old.map((rs) => [rs, replicasOf(rs)]));
   const oldestFirst = [...old].sort(byCreation);
-  // Unhealthy pods go first, whichever set they belong to; before them those that do not exist yet: a set's status may be
-  // behind, and its pods better than it says.
+  // Unhealthy pods go first, whichever set they belong to; before them those that do not exist yet, since those that do
+  // may become available at any time.
   let cleanedUp = 0;
   for (const unhealthy of [uncreatedOf, unavailableOf])
     for (const rs of oldestFirst) {

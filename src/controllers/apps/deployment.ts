@@ -1,5 +1,5 @@
 /** Deployments: roll from one ReplicaSet to the next within bounds, and keep the earlier ones for rollbacks. */
-import { compileLabelSelector } from '../../api/label-selector.ts';
+import { compileLabelSelector, labelSelectorText } from '../../api/label-selector.ts';
 import { controllerOf, keyOf } from '../../api/meta.ts';
 import { Deployment, Pod, ReplicaSet } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
@@ -31,6 +31,8 @@ import {
   planRollingUpdate,
   replicasOf,
   type ScaleStep,
+  trustsUnavailability,
+  withCountsOf,
 } from './deployment-rollout.ts';
 import {
   computeDeploymentStatus,
@@ -174,11 +176,32 @@ class Rollout {
   async #roll(): Promise<void> {
     await this.#syncRevision({ mayCreate: true });
     if (!this.#current) return;
-    const steps = planRollingUpdate(this.#deployment, this.#current, this.#old);
+    const steps = await this.#nextSteps(this.#current);
     await this.#scaleAll(steps);
     if (steps.length === 0 && isComplete(this.#deployment, this.#deployment.status ?? {}))
       await this.#cleanUp();
     await this.#syncRolloutStatus();
+  }
+
+  /**
+   * No pod goes as unavailable because the status of its set is behind: then the server is asked about the pods. Upstream
+   * trusts the status, and may take a pod that has become available where all of them are needed.
+   */
+  async #nextSteps(current: ReplicaSet): Promise<ScaleStep[]> {
+    const deployment = this.#deployment;
+    const steps = planRollingUpdate(deployment, current, this.#old);
+    if (!trustsUnavailability(steps, current)) return steps;
+    const { namespace } = deployment.metadata;
+    const labelSelector = labelSelectorText(deployment.spec!.selector);
+    const { items } = await this.#cluster.client.list(Pod, { namespace, labelSelector }, this.#signal);
+    const nowMs = this.#cluster.clock.now();
+    const counted = (rs: ReplicaSet) => withCountsOf(rs, items, nowMs);
+    return planRollingUpdate(deployment, counted(current), this.#old.map(counted)).map(
+      ({ rs, replicas }) => ({
+        rs: this.#all.find(({ metadata }) => metadata.uid === rs.metadata.uid)!,
+        replicas,
+      }),
+    );
   }
 
   async #recreate(): Promise<void> {
