@@ -90,9 +90,14 @@ function firstDocument(text: string): string {
   return text.slice(start);
 }
 
+/**
+ * A line with more than a comment. Only blanks may come before that: white space that reached over line breaks would be
+ * searched anew from each of many empty lines.
+ */
+const content = /^[^\S\n\r\u2028\u2029]*[^#\s]/m;
+
 function parseAsYaml(text: string): ParsedText {
-  // Comments say nothing.
-  if (!/^\s*[^#\s]/m.test(text)) return { value: null, problems: [] };
+  if (!content.test(text)) return { value: null, problems: [] };
   const problems: RepeatedKey[] = [];
   let value: unknown;
   try {
@@ -158,7 +163,7 @@ function asYamlError({ reason, mark }: YAMLException): YamlError {
   return new YamlError(`yaml: line ${(mark?.line ?? 0) + 1}: ${text}`);
 }
 
-/** YAML has numbers that JSON has not. */
+/** YAML has numbers that JSON lacks. @throws {YamlError} */
 function requireFinite(value: unknown): void {
   if (typeof value === 'number' && !Number.isFinite(value)) {
     const text = Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
