@@ -28,7 +28,7 @@ export function registerLists(environment: Environment, optional: (value: unknow
       BigInt(spent(list).findLastIndex((candidate) => equalValues(candidate, item))),
     )
     .registerFunction('list.slice(int, int): list', slice)
-    .registerFunction('list.flatten(): list', (list: List) => list.flat())
+    .registerFunction('list.flatten(): list', (list: List) => flatten(list, 1n))
     .registerFunction('list.flatten(int): list', (list: List, depth: bigint) => flatten(list, depth))
     .registerFunction('list.sort(): list', (list: List) => [...spent(list)].sort(compareValues))
     .registerFunction('list.distinct(): list', distinct)
@@ -111,12 +111,15 @@ function slice(list: List, start: bigint, end: bigint): List {
   if (start > end)
     throw new Error(`cannot slice(${start}, ${end}), start index must be less than or equal to end index`);
   if (end > size) throw new Error(`cannot slice(${start}, ${end}), list is length ${size}`);
+  spendItems(Number(end - start));
   return list.slice(Number(start), Number(end));
 }
 
 function flatten(list: List, depth: bigint): List {
   if (depth < 0n) throw new Error('level must be non-negative');
-  return list.flat(Number(depth) as 1);
+  const flat = list.flat(Number(depth) as 1);
+  spendItems(list.length + flat.length);
+  return flat;
 }
 
 function distinct(list: List): List {
@@ -130,6 +133,7 @@ const rangeMax = 1_000_000n;
 
 function range(count: bigint): List {
   if (count > rangeMax) throw new Error(budgetSpent);
+  spendItems(Math.max(0, Number(count)));
   return Array.from({ length: Math.max(0, Number(count)) }, (_, index) => BigInt(index));
 }
 
