@@ -96,7 +96,10 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   scale?: ScalePaths;
   columns: readonly Column<T>[];
   versions: readonly ServedVersion[];
-  /** Defaults that the schema cannot say; runs on the stored version on every write and read. Must be idempotent. */
+  /**
+   * Defaults that the schema cannot express; runs on the stored version on every write and read. Assigns only what has
+   * another value yet: unchanged parts of the object are frozen.
+   */
   defaults?(object: T): void;
   /** Defaults that are the time of the request: for an object as the client sent it, before ownership is known. */
   defaultTimes?(object: T, now: string): void;

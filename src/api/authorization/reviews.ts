@@ -78,8 +78,10 @@ interface Asked {
   nonResourceAttributes?: NonResourceAttributes;
 }
 
-/** A review is about nothing that is stored. */
-/** But for what the server sets itself, and `allowed`; it is quoted in the order of its type. */
+/**
+ * A review is about nothing that is stored: it may have no metadata except what the server sets itself, and the field
+ * `allowed`. Errors quote the metadata in the order of its type.
+ */
 function* emptyMetadata(metadata: Partial<KubeObject['metadata']>, why: string, allowed = ''): FieldErrors {
   const { name, namespace, managedFields, ...others } = metadata;
   const ordered = { name, namespace, ...others, managedFields };

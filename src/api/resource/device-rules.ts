@@ -182,7 +182,7 @@ export function* validateJsonObject(value: unknown, field: string, maxBytes: num
     yield invalidValue(field, '<value omitted>', 'must be a valid JSON object');
 }
 
-/** An effect that is the old one is let stand. */
+/** `old`: an unchanged effect is not validated. */
 export function* validateTaint(
   { key = '', value, effect }: Partial<DeviceTaint>,
   field: string,

@@ -33,7 +33,7 @@ export const deviceTaintRuleKind = defineKind(DeviceTaintRule, {
   prepareCreate(rule) {
     rule.status = {};
   },
-  // An effect that a rule gets now has been there since now, unless the client says otherwise.
+  // A new effect counts from now, unless the client gives another time.
   prepareUpdate({ spec }, { spec: old }, now) {
     if (
       spec?.taint &&
@@ -51,7 +51,7 @@ export const deviceTaintRuleKind = defineKind(DeviceTaintRule, {
       return;
     }
     if (spec?.deviceSelector) yield* validateDeviceSelector(spec.deviceSelector, 'spec.deviceSelector');
-    // Of an update the effect counts only where it is new.
+    // On an update only a new effect is validated, by validateUpdate.
     if (!isUpdate) yield* validateTaint(spec?.taint ?? {}, 'spec.taint');
   },
   *validateUpdate({ spec }, { spec: old }, { subresource }) {

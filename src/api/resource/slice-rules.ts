@@ -55,7 +55,7 @@ export function* validateSliceSpec(spec: Partial<ResourceSliceSpec>): FieldError
     yield invalidValue('spec', '', 'only one of `sharedCounters` or `devices` is allowed');
   const max = devices?.some(isLarge) ? largeDevicesMax : devicesMax;
   yield* validateSet(devices, max, 'spec.devices', {
-    item: (device, path) => validateDevice(device, path, perDeviceNodeSelection),
+    item: (device, path) => validateDevice(device, path, { choosesNodes: perDeviceNodeSelection }),
     key: ({ name = '' }) => name,
   });
   yield* validateSet(sharedCounters, counterSetsMax, 'spec.sharedCounters', {
@@ -120,7 +120,11 @@ function* validateSliceNodes(spec: Partial<ResourceSliceSpec>): FieldErrors {
     yield invalidValue('spec', `{${set.join(', ')}}`, `${oneOfThem}, but multiple fields are set`);
 }
 
-function* validateDevice(device: Device, field: string, choosesNodes: boolean): FieldErrors {
+function* validateDevice(
+  device: Device,
+  field: string,
+  { choosesNodes }: { choosesNodes: boolean },
+): FieldErrors {
   yield* validateLabelName(device.name, `${field}.name`);
   yield* validateFacts(device, field);
   yield* validateItems(device.taints, taintsMax, `${field}.taints`, (taint, at) => validateTaint(taint, at));

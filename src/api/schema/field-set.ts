@@ -34,10 +34,14 @@ function makeNode(isSelf: boolean, children: FieldSet | undefined): FieldSet | u
   return isSelf ? { [selfKey]: member, ...children } : children;
 }
 
-/** Adds `node` under `element` of a set under construction. */
-export function addChild(set: MutableFieldSet, element: string, isSelf: boolean, children?: FieldSet): void {
-  const node = makeNode(isSelf, children && !isEmptySet(children) ? children : undefined);
-  if (node) set[element] = node;
+/** Adds `element`, and the fields below it, to a set under construction. */
+export function addMember(set: MutableFieldSet, element: string, children?: FieldSet): void {
+  set[element] = isEmptySet(children) ? member : { [selfKey]: member, ...children };
+}
+
+/** Adds the fields below `element` to a set under construction, but not the element itself. */
+export function addBelow(set: MutableFieldSet, element: string, children: FieldSet | undefined): void {
+  if (children && !isEmptySet(children)) set[element] = children;
 }
 
 /** The set below an element; undefined when there is none. */

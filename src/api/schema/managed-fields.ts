@@ -330,7 +330,7 @@ export function keepTimesWhenUnchanged(live: JsonObject, next: JsonObject): void
 
 /** Entries may change places when their times change. */
 function equalEntries(before: JsonObject[], after: JsonObject[]): boolean {
-  // A client may have sent any number of them: they are not each held against all others.
+  // A client may have sent any number of entries: comparing each with all others would take too long.
   const byOwner = new Map(before.map((entry) => [ownerOf(entry), entry]));
   return after.every((entry) => equalJson(entry, byOwner.get(ownerOf(entry))));
 }

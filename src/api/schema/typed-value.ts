@@ -5,7 +5,8 @@
  */
 import { isObject, type JsonObject, setKey } from './decode.ts';
 import {
-  addChild,
+  addBelow,
+  addMember,
   below,
   type FieldSet,
   hasMember,
@@ -160,11 +161,11 @@ class DifferingFields {
   /** Compares the values at an element; undefined: there is none (unlike null). */
   #compareAt(element: string, old: unknown, next: unknown, node: Node): void {
     if (next === undefined) {
-      addChild(this.removed, element, true, fieldsBelow(old, node, 'comparison'));
+      addMember(this.removed, element, fieldsBelow(old, node, 'comparison'));
       return;
     }
     if (old === undefined) {
-      addChild(this.added, element, true, fieldsBelow(next, node, 'comparison'));
+      addMember(this.added, element, fieldsBelow(next, node, 'comparison'));
       return;
     }
     const shape = shapeOf(node, next) === 'leaf' ? shapeOf(node, old) : shapeOf(node, next);
@@ -263,13 +264,13 @@ function fieldsBelow(value: unknown, node: Node, purpose: 'comparison' | 'owners
       const item = value[key];
       if (item === undefined) continue;
       const child = childNode(node, key);
-      const isSelf =
+      const isMember =
         purpose === 'comparison' ||
         !isNamedField(node, key) ||
         shapeOf(child, item) === 'leaf' ||
         item === null ||
         isEmptyStruct(child, item);
-      addChild(out, `f:${key}`, isSelf, fieldsBelow(item, child, purpose));
+      (isMember ? addMember : addBelow)(out, `f:${key}`, fieldsBelow(item, child, purpose));
     }
     return out;
   }
@@ -277,7 +278,7 @@ function fieldsBelow(value: unknown, node: Node, purpose: 'comparison' | 'owners
     const out: MutableFieldSet = {};
     for (const [element, items] of indexItems(node!, value)) {
       const children = items.length > 1 ? undefined : fieldsBelow(items[0], node!.element, purpose);
-      addChild(out, element, true, children);
+      addMember(out, element, children);
     }
     return out;
   }
@@ -403,8 +404,8 @@ export function withNamedFields(set: FieldSet | undefined, node: Node): FieldSet
     const key = element.slice(2);
     const isField = element.startsWith('f:');
     const child = isField ? childNode(node, key) : node?.element;
-    const isSelf = hasMember(set, element) || (isField && isNamedField(node, key));
-    addChild(out, element, isSelf, withNamedFields(below(set, element), child));
+    const isMember = hasMember(set, element) || (isField && isNamedField(node, key));
+    (isMember ? addMember : addBelow)(out, element, withNamedFields(below(set, element), child));
   }
   return out;
 }

@@ -89,47 +89,49 @@ class Writer {
 
   /** `indent`: of the continuation lines. */
   #string(text: string, { indent, isKey }: { indent: number; isKey: boolean }): void {
-    const style = styleOf(text, isKey);
-    if (style === 'plain') this.#folded(text, indent, isKey);
-    else if (style === 'single') this.#singleQuoted(text, indent, isKey);
-    else if (style === 'double') this.#doubleQuoted(text, indent, isKey);
+    const style = styleOf(text, { isKey });
+    // A key stays on its line.
+    const foldIndent = isKey ? undefined : indent;
+    if (style === 'plain') this.#plain(text, foldIndent);
+    else if (style === 'single') this.#singleQuoted(text, foldIndent);
+    else if (style === 'double') this.#doubleQuoted(text, foldIndent);
     else this.#literal(text, indent);
   }
 
-  #folded(text: string, indent: number, isKey: boolean): void {
+  #plain(text: string, foldIndent: number | undefined): void {
     const words = splitBeforeSpaces(text);
     for (const [at, word] of words.entries())
-      this.#word(word, canBreakBefore(words, at) && !isKey ? indent : undefined);
+      this.#word(word, canBreakBefore(words, at) ? foldIndent : undefined);
   }
 
-  #singleQuoted(text: string, indent: number, isKey: boolean): void {
+  #singleQuoted(text: string, foldIndent: number | undefined): void {
     this.#put("'");
     const words = splitBeforeSpaces(text);
     for (const [at, word] of words.entries()) {
       // Neither the first nor the last character of the text becomes a line's end.
-      const canBreak = at > 0 && canBreakBefore(words, at) && !isKey;
-      this.#word(word.replaceAll("'", "''"), canBreak ? indent : undefined);
+      const canBreak = at > 0 && canBreakBefore(words, at);
+      this.#word(word.replaceAll("'", "''"), canBreak ? foldIndent : undefined);
     }
     this.#put("'");
   }
 
-  /** On a new line, in place of its space, where that may be and the line is too long already. */
-  #word(written: string, indent: number | undefined): void {
-    if (indent === undefined || this.#column <= lineWidth) this.#put(written);
+  /** When the line is too long already, a line break with `foldIndent` takes the place of the word's space. */
+  #word(written: string, foldIndent: number | undefined): void {
+    if (foldIndent === undefined || this.#column <= lineWidth) this.#put(written);
     else {
-      this.#line(indent);
+      this.#line(foldIndent);
       this.#put(written.slice(1));
     }
   }
 
-  #doubleQuoted(text: string, indent: number, isKey: boolean): void {
+  #doubleQuoted(text: string, foldIndent: number | undefined): void {
     this.#put('"');
     const characters = [...text];
     let afterSpace = false;
     for (const [at, character] of characters.entries()) {
-      const isInside = at > 0 && at < characters.length - 1;
-      if (character === ' ' && !afterSpace && isInside && !isKey && this.#column > lineWidth) {
-        this.#line(indent);
+      const canBreak = character === ' ' && !afterSpace && at > 0 && at < characters.length - 1;
+      if (canBreak && foldIndent !== undefined && this.#column > lineWidth) {
+        this.#line(foldIndent);
         if (characters[at + 1] === ' ') this.#put('\\');
       } else this.#put(escaped(character));
       afterSpace = character === ' ';
@@ -187,7 +189,7 @@ const hasBreak = /[\n\r\u0085\u2028\u2029]/;
 /** Characters that are invisible or ambiguous to readers: tabs and those beyond the first plane, too. */
 const special = /[^\n\r\u0020-\u007e\u0085\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]/u;
 
-function styleOf(text: string, isKey: boolean): Style {
+function styleOf(text: string, { isKey }: { isKey: boolean }): Style {
   const isSpecial = special.test(text) || /[\r\u0085]/.test(text);
   const spaceBeforeBreak = / [\n\r\u0085\u2028\u2029]/.test(text);
   if (text.includes('\n')) {
@@ -285,12 +287,17 @@ function compareKeys(left: string, right: string): number {
       inDigits = isDigit(a[at]!);
       continue;
     }
-    return compareFrom(a, b, at, inDigits);
+    return compareFrom(a, b, { at, inDigits });
   }
   return a.length - b.length;
 }
 
-function compareFrom(a: readonly string[], b: readonly string[], at: number, inDigits: boolean): number {
+/** `inDigits`: the common part ends in a digit. */
+function compareFrom(
+  a: readonly string[],
+  b: readonly string[],
+  { at, inDigits }: { at: number; inDigits: boolean },
+): number {
   const [isLetterA, isLetterB] = [isLetter(a[at]!), isLetter(b[at]!)];
   if (isLetterA && isLetterB) return a[at]! < b[at]! ? -1 : 1;
   if (isLetterA || isLetterB) {

@@ -8,6 +8,7 @@ import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { headlessServiceLabel } from '../../api/well-known.ts';
 import { type AnyController, defineController, quietMsFor, watch } from '../../client/controller.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { isPodReady } from '../pod-state.ts';
 import {
@@ -57,42 +58,67 @@ export function endpointsController(): AnyController {
       const pods = [...cluster.informer(Pod).inNamespace(service.metadata.namespace!)].filter((pod) =>
         matchesLabels(selector, pod.metadata.labels),
       );
-      const chosen = addressablePods(pods, selector);
-      const plan = planEndpoints(service, chosen);
+      const plan = planEndpoints(service, addressablePods(pods, selector));
       const triggerTime = triggerTimes.next(key, service, pods);
-      const annotations = {
-        ...plan.metadata.annotations,
-        ...(triggerTime && { [triggerTimeAnnotation]: triggerTime }),
-      };
-      const { name, namespace } = service.metadata;
-      const report = (reason: string, message: string) => {
-        const metadata = present?.metadata ?? { name, namespace };
-        cluster.event(targetOf(Endpoints, { metadata } as Endpoints), 'Warning', reason, message);
-      };
-      if (!present) {
-        const metadata = { ...plan.metadata, annotations, name, namespace };
-        await reportRefusal(cluster.create(Endpoints, { ...plan, metadata }, signal), (why) =>
-          report(
-            'FailedToCreateEndpoint',
-            `Failed to create endpoint for service ${namespace}/${name}: ${why}`,
-          ),
-        );
-        return;
-      }
-      if (isUpToDate(present, plan)) return { quietMs: quietMsFor(pods.length) };
-      const {
-        [triggerTimeAnnotation]: _,
-        [overCapacityAnnotation]: __,
-        ...others
-      } = present.metadata.annotations ?? {};
-      const metadata = { ...present.metadata, ...plan.metadata, annotations: { ...others, ...annotations } };
-      await reportRefusal(
-        cluster.update(Endpoints, { ...present, ...plan, metadata }, signal).catch(undefinedIfNotFound),
-        (why) => report('FailedToUpdateEndpoint', `Failed to update endpoint ${namespace}/${name}: ${why}`),
-      );
+      if (triggerTime)
+        plan.metadata.annotations = { ...plan.metadata.annotations, [triggerTimeAnnotation]: triggerTime };
+      if (!present) return await createEndpoints(cluster, service, plan, signal);
+      if (!isUpToDate(present, plan)) await updateEndpoints(cluster, present, plan, signal);
       return { quietMs: quietMsFor(pods.length) };
     },
   });
+}
+
+async function createEndpoints(
+  cluster: ReconcileCluster,
+  { metadata: { name, namespace } }: Service,
+  plan: EndpointsPlan,
+  signal: AbortSignal,
+): Promise<undefined> {
+  const metadata = { ...plan.metadata, name, namespace };
+  await reportRefusal(cluster.create(Endpoints, { ...plan, metadata }, signal), (why) =>
+    recordFailure(
+      cluster,
+      { name, namespace },
+      {
+        reason: 'FailedToCreateEndpoint',
+        message: `Failed to create endpoint for service ${namespace}/${name}: ${why}`,
+      },
+    ),
+  );
+}
+
+async function updateEndpoints(
+  cluster: ReconcileCluster,
+  present: Endpoints,
+  plan: EndpointsPlan,
+  signal: AbortSignal,
+): Promise<void> {
+  const {
+    [triggerTimeAnnotation]: _,
+    [overCapacityAnnotation]: __,
+    ...others
+  } = present.metadata.annotations ?? {};
+  const annotations = { ...others, ...plan.metadata.annotations };
+  const metadata = { ...present.metadata, ...plan.metadata, annotations };
+  const { name, namespace } = present.metadata;
+  await reportRefusal(
+    cluster.update(Endpoints, { ...present, ...plan, metadata }, signal).catch(undefinedIfNotFound),
+    (why) =>
+      recordFailure(cluster, present.metadata, {
+        reason: 'FailedToUpdateEndpoint',
+        message: `Failed to update endpoint ${namespace}/${name}: ${why}`,
+      }),
+  );
+}
+
+/** Before they exist, Endpoints are named only. */
+function recordFailure(
+  cluster: ReconcileCluster,
+  metadata: Partial<Endpoints['metadata']>,
+  { reason, message }: { reason: string; message: string },
+): void {
+  cluster.event(targetOf(Endpoints, { metadata } as Endpoints), 'Warning', reason, message);
 }
 
 function serviceKeyOf({ metadata }: KubeObject): string {

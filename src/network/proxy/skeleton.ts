@@ -67,20 +67,21 @@ export function versionChain(options: SkeletonOptions): string {
   return `version-${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
 }
 
-/**
- * Traffic to an address that no pod and no service has is refused at once. A pod address without a pod has an
- * unreachable route (cni), but the kernel reports that to only a few clients per second.
- */
 function skeletonBody({ clusterCidr }: SkeletonOptions): string {
-  return `\
-${Object.values(setDeclarations)
-  .map((line) => `  ${line}`)
-  .join('\n')}
+  const sets = Object.values(setDeclarations).map((line) => `  ${line}\n`);
+  return `${sets.join('')}${declarations}${sharedChains}${hookChains(clusterCidr)}`;
+}
+
+const declarations = `\
   map affinity {
     type ipv4_addr . ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service;
     flags dynamic,timeout; size ${affinityEntriesMax}; timeout 3h;
   }
   counter leaked { }
+`;
+
+/** Chains that those at hooks, and the elements of maps, lead to. */
+const sharedChains = `\
   chain refuse {
     meta l4proto tcp reject with tcp reset
     reject
@@ -99,6 +100,14 @@ ${Object.values(setDeclarations)
     fib daddr type local dnat to ip daddr . meta l4proto . th dport map @hostports-at
     fib daddr type local dnat to meta l4proto . th dport map @hostports
   }
+`;
+
+/**
+ * Traffic to an address that no pod and no service has is refused at once. A pod address without a pod has an
+ * unreachable route (cni), but the kernel reports that to only a few clients per second.
+ */
+function hookChains(clusterCidr: string): string {
+  return `\
   chain check-before-routing { type filter hook prerouting priority -110; ct state new jump check-source; }
   chain check-before-output { type filter hook output priority -110; ct state new jump check-source; }
   chain nat-before-routing { type nat hook prerouting priority -100; jump route-service; }

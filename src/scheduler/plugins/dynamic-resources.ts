@@ -57,34 +57,24 @@ export function dynamicResources({
   clock: Clock;
   informers: InformerFactory;
 }): Plugin<ClaimState> {
-  const claims = informers.of(ResourceClaim);
-  const slices = informers.of(ResourceSlice);
-  const classes = informers.of(DeviceClass);
-  const taintRules = informers.of(DeviceTaintRule);
-  const allocations = new Allocations(claims);
-  const claimOf = (key: string) => claims.get(key);
-  const deviceWorld = (): DeviceWorld => ({
-    offer: new DeviceOffer(slices.list(), [...taintRules.list()]),
-    inUse: devicesInUse(allocations.all()),
-    classOf: (name) => classes.get(name),
-  });
+  const known = new KnownDevices(informers);
+  const { allocations } = known;
   return {
     name: 'DynamicResources',
     retryRules,
     preEnqueue({ pod }) {
       if (!pod.spec?.resourceClaims?.length) return undefined;
-      const own = claimsOf(pod, claimOf);
+      const own = known.claimsOf(pod);
       return 'code' in own ? own : undefined;
     },
     preFilter({ pod }) {
       if (!pod.spec?.resourceClaims?.length) return skip;
-      const own = claimsOf(pod, claimOf);
+      const own = known.claimsOf(pod);
       if ('code' in own) return { kind: 'reject', rejection: own };
       const toAllocate = own.filter((claim) => !allocations.of(claim));
-      const refused =
-        whyTaken(own, pod) ?? whyClassless(toAllocate, (name) => classes.get(name) !== undefined);
+      const refused = whyTaken(own, pod) ?? whyClassless(toAllocate, (name) => known.hasClass(name));
       if (refused) return { kind: 'reject', rejection: refused };
-      const world = toAllocate.length > 0 ? deviceWorld() : undefined;
+      const world = toAllocate.length > 0 ? known.world() : undefined;
       return { kind: 'continue', state: { claims: own, toAllocate, world, found: new Map() } };
     },
     filter(_, node, state) {
@@ -95,14 +85,11 @@ export function dynamicResources({
       // Upstream's plugin finds no state of its own then, says so, and ends the search.
       if (!hasSeenPod) return { victims: [], message: 'not found', isFinal: true };
       if (podClaims(pod).length === 0) return { victims: [], message: 'no new claims to deallocate' };
-      const own = claimsOf(pod, claimOf);
+      const own = known.claimsOf(pod);
       const misplaced = 'code' in own ? undefined : own.find((claim) => isMisplaced(claim, pod, snapshot));
       if (!misplaced) return { victims: [], message: 'still not schedulable' };
-      return {
-        victims: [],
-        message: 'deallocation of ResourceClaim completed',
-        giveBack: (signal) => deallocate(client, misplaced, signal),
-      };
+      const giveBack = (signal: AbortSignal) => deallocate(client, misplaced, signal);
+      return { victims: [], message: 'deallocation of ResourceClaim completed', giveBack };
     },
     cloneState: (state) => ({ ...state, found: new Map(state.found) }),
     reserve(_, { name }, { toAllocate, found }) {
@@ -113,8 +100,8 @@ export function dynamicResources({
     unreserve(_, _node, { toAllocate }) {
       for (const claim of toAllocate) allocations.withdraw(claim);
     },
-    async preBind({ pod }, _node, { claims: own }, signal) {
-      for (const claim of own) {
+    async preBind({ pod }, _node, { claims }, signal) {
+      for (const claim of claims) {
         const found = allocations.of(claim);
         // Drivers that prepare a device only at binding are given time from here on.
         const allocation = found && { allocationTimestamp: formatTime(clock.now()), ...found };
@@ -123,6 +110,39 @@ export function dynamicResources({
       return undefined;
     },
   };
+}
+
+/** Claims, classes and devices as the informers show them, with the allocations that were decided since. */
+class KnownDevices {
+  readonly #claims: Informer<ResourceClaim>;
+  readonly #slices: Informer<ResourceSlice>;
+  readonly #classes: Informer<DeviceClass>;
+  readonly #taintRules: Informer<DeviceTaintRule>;
+  readonly allocations: Allocations;
+
+  constructor(informers: InformerFactory) {
+    this.#claims = informers.of(ResourceClaim);
+    this.#slices = informers.of(ResourceSlice);
+    this.#classes = informers.of(DeviceClass);
+    this.#taintRules = informers.of(DeviceTaintRule);
+    this.allocations = new Allocations(this.#claims);
+  }
+
+  claimsOf(pod: Pod): ResourceClaim[] | Rejection {
+    return claimsOf(pod, (key) => this.#claims.get(key));
+  }
+
+  hasClass(name: string): boolean {
+    return this.#classes.get(name) !== undefined;
+  }
+
+  world(): DeviceWorld {
+    return {
+      offer: new DeviceOffer(this.#slices.list(), [...this.#taintRules.list()]),
+      inUse: devicesInUse(this.allocations.all()),
+      classOf: (name) => this.#classes.get(name),
+    };
+  }
 }
 
 const retryRules: readonly RetryRule[] = [

@@ -78,14 +78,14 @@ function explainUnfit(
     if (wanted > total) isHopeless = true;
   }
   if (short.length === 0) return undefined;
-  return shared(short, isHopeless);
+  return shared(short, { isHopeless });
 }
 
 /** Thousands of nodes give the same few answers: each is a shared object. */
 const known = new Map<string, Rejection>();
 const knownMax = 1_000;
 
-function shared(reasons: string[], isHopeless: boolean): Rejection {
+function shared(reasons: string[], { isHopeless }: { isHopeless: boolean }): Rejection {
   const key = `${isHopeless}${reasons.join()}`;
   let rejection = known.get(key);
   if (!rejection) {
