@@ -45,13 +45,15 @@ export interface PartAttributes<T extends KubeObject> extends AdmissionAttribute
   readonly objectKind: GroupVersionKind;
 }
 
+export type AdmissionVerdict = 'admitted' | 'rejected';
+
 /** Called with the duration of each admission. */
 export interface AdmissionObserver {
   /** For one step of one request: call the result after each plugin, and at the end. */
   begin(
     step: 'admit' | 'validate',
     operation: Operation,
-  ): { plugin(name: string, rejected: boolean): void; step(rejected: boolean): void };
+  ): { plugin(name: string, verdict: AdmissionVerdict): void; step(verdict: AdmissionVerdict): void };
 }
 
 type StepPlugins = Record<'admit' | 'validate', readonly AdmissionPlugin[]>;
@@ -111,7 +113,7 @@ export class AdmissionChain {
         asked = plugin.name;
         const waiting = step === 'admit' ? plugin.mutate!(attributes) : plugin.validate!(attributes);
         if (waiting) await waiting;
-        end?.plugin(asked, false);
+        end?.plugin(asked, 'admitted');
       }
     };
     try {
@@ -121,10 +123,10 @@ export class AdmissionChain {
         reinvocation.isAgain = true;
         await askAll();
       }
-      end?.step(false);
+      end?.step('admitted');
     } catch (error) {
-      end?.plugin(asked, true);
-      end?.step(true);
+      end?.plugin(asked, 'rejected');
+      end?.step('rejected');
       throw error;
     }
   }

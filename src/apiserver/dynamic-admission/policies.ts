@@ -4,7 +4,7 @@ import { CelError, type CelProgram, compileCel } from '../../api/cel/environment
 import { ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
-import type { AdmissionMetrics, PolicyAction } from '../metrics/admission-metrics.ts';
+import type { AdmissionMetrics, PolicyAction, PolicyCheck } from '../metrics/admission-metrics.ts';
 import {
   type CompiledBinding,
   type CompiledPolicy,
@@ -95,27 +95,20 @@ class Policies {
       const { violations, notes } = await answers.settled(() =>
         evaluationOf(policy, () => this.#bindings.prepare(policy, base, params)),
       );
-      const tookMs = this.#options.clock.monotonic() - startMs;
+      const seconds = (this.#options.clock.monotonic() - startMs) / 1000;
       for (const [key, value] of notes) note(attributes, `${policy.policy.metadata.name}/${key}`, value);
-      if (violations.length === 0) this.#count(bound, 'allow', false, tookMs);
+      if (violations.length === 0) this.#count(bound, { action: 'allow', failed: false, seconds });
       for (const violation of violations) {
         for (const action of bound.binding.spec.validationActions)
-          this.#count(bound, actions[action]!, violation.failed, tookMs);
+          this.#count(bound, { action: actions[action]!, failed: violation.failed, seconds });
         this.#enforce(bound, attributes, violation);
       }
     }
   }
 
-  #count({ binding }: Bound, action: PolicyAction, failed: boolean, tookMs: number): void {
+  #count({ binding }: Bound, check: Pick<PolicyCheck, 'action' | 'failed' | 'seconds'>): void {
     const { metadata, spec } = binding;
-    const seconds = tookMs / 1000;
-    this.#options.metrics.policy({
-      policy: spec.policyName ?? '',
-      binding: metadata.name,
-      action,
-      failed,
-      seconds,
-    });
+    this.#options.metrics.policy({ policy: spec.policyName ?? '', binding: metadata.name, ...check });
   }
 
   #enforce({ binding }: Bound, attributes: AdmissionAttributes, violation: Violation): void {

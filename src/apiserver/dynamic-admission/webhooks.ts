@@ -171,21 +171,21 @@ class Hooks {
     const type: WebhookType = this.#type === MutatingWebhookConfiguration ? 'admit' : 'validating';
     const call = { name: webhook.name, type, operation: request.operation };
     const startMs = clock.monotonic();
-    const count = (code: number, rejected: boolean) => {
+    const count = (outcome: { code: number; rejected: boolean }) => {
       const tookMs = clock.monotonic() - startMs;
       elsewhere.ms += tookMs;
-      metrics.webhook({ ...call, seconds: tookMs / 1000, code, rejected });
+      metrics.webhook({ ...call, seconds: tookMs / 1000, ...outcome });
     };
     try {
       const response = await this.#call(webhook, request);
       if (!response) metrics.webhookFailedOpen(webhook.name, type);
-      const refused = response?.allowed === false;
-      const code = refused ? denialCode(response.status) : 200;
-      count(code, refused);
-      if (refused) metrics.webhookRejected(call, 'no_error', code);
+      const rejected = response?.allowed === false;
+      const code = rejected ? denialCode(response.status) : 200;
+      count({ code, rejected });
+      if (rejected) metrics.webhookRejected(call, 'no_error', code);
       return response;
     } catch (error) {
-      count(500, true);
+      count({ code: 500, rejected: true });
       metrics.webhookRejected(call, 'calling_webhook_error', 0);
       throw error;
     }

@@ -35,7 +35,7 @@ export function listPieces(
   const parts =
     contentType === contentTypes.protobuf
       ? protobufParts(response, context, slices)
-      : textParts(response, context, frameOf(empty, pretty && contentType === contentTypes.json));
+      : textParts(response, context, frameOf(empty, { pretty: pretty && contentType === contentTypes.json }));
   return { contentType, pieces: inLargerPieces(parts, slices) };
 }
 
@@ -107,7 +107,7 @@ interface Frame {
 }
 
 /** The parts around the items, from an empty list. */
-function frameOf({ contentType, body }: Encoded, pretty: boolean): Frame {
+function frameOf({ contentType, body }: Encoded, { pretty }: { pretty: boolean }): Frame {
   if (contentType === contentTypes.yaml) {
     const none = '\nitems: []\n';
     const at = body.indexOf(none);

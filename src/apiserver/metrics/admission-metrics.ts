@@ -1,7 +1,8 @@
 /** What is counted of admission under upstream's names: steps, plugins, webhooks and policies. */
+
 import type { Clock } from '../../base/clock.ts';
 import type { BoundHistogram, Counter, Histogram, MetricsRegistry } from '../../base/metrics.ts';
-import type { AdmissionObserver } from '../admission/admission.ts';
+import type { AdmissionObserver, AdmissionVerdict } from '../admission/admission.ts';
 
 const buckets = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 const webhookBuckets = [...buckets, 10, 25];
@@ -96,20 +97,21 @@ export class AdmissionMetrics implements AdmissionObserver {
   begin(type: AdmissionStep, operation: string) {
     const startMs = this.#clock.monotonic();
     let lastMs = startMs;
-    const accepted = this.#seriesOf(type, operation, false);
-    const seriesOf = (rejected: boolean) => (rejected ? this.#seriesOf(type, operation, rejected) : accepted);
+    const admitted = this.#seriesOf(type, operation, 'admitted');
+    const seriesOf = (verdict: AdmissionVerdict) =>
+      verdict === 'admitted' ? admitted : this.#seriesOf(type, operation, verdict);
     return {
       /** A plugin begins when the one before it has ended. */
-      plugin: (name: string, rejected: boolean) => {
+      plugin: (name: string, verdict: AdmissionVerdict) => {
         const nowMs = this.#clock.monotonic();
-        seriesOf(rejected)
+        seriesOf(verdict)
           .plugin(name)
           .observe((nowMs - lastMs) / 1000);
         lastMs = nowMs;
       },
-      step: (rejected: boolean) => {
+      step: (verdict: AdmissionVerdict) => {
         const seconds = (this.#clock.monotonic() - startMs) / 1000;
-        seriesOf(rejected).step.observe(seconds);
+        seriesOf(verdict).step.observe(seconds);
       },
     };
   }
@@ -145,11 +147,11 @@ export class AdmissionMetrics implements AdmissionObserver {
     this.#checkDuration.observe(seconds, labels);
   }
 
-  #seriesOf(type: AdmissionStep, operation: string, rejected: boolean): StepSeries {
-    const key = `${type} ${operation} ${rejected}`;
+  #seriesOf(type: AdmissionStep, operation: string, verdict: AdmissionVerdict): StepSeries {
+    const key = `${type} ${operation} ${verdict}`;
     let series = this.#series.get(key);
     if (!series) {
-      const labels = { operation, rejected: String(rejected), type };
+      const labels = { operation, rejected: String(verdict === 'rejected'), type };
       const plugins = new Map<string, BoundHistogram>();
       series = {
         step: this.#step.bind(labels),

@@ -69,10 +69,10 @@ export async function createObject(
     const stored = isGenerated
       ? await storeUnderFreeName(registry, request, admitted)
       : await storeUnderOwnName(registry, request, admitted);
-    await allocation.finish(true);
+    await allocation.finish('stored');
     return stored;
   } catch (error) {
-    await giveBack(registry, [allocation.finish(false), undo?.()]);
+    await giveBack(registry, [allocation.finish('refused'), undo?.()]);
     throw error;
   }
 }

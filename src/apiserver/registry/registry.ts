@@ -40,7 +40,7 @@ export interface Allocation {
   /** Right before the write: claims the choice among servers, or chooses again. @throws StatusError */
   claim(): Promise<void>;
   /** Called when the write has ended; releases what is not needed. */
-  finish(isStored: boolean): Promise<void>;
+  finish(outcome: 'stored' | 'refused'): Promise<void>;
 }
 
 /** Who writes, and how: the options that all writing verbs share. */
@@ -143,5 +143,5 @@ export function allocateFor(
   if (!allocator) return nothingAllocated;
   const allocation = allocator.allocate(object, old);
   if (!dryRun) return allocation;
-  return { claim: nothingAllocated.claim, finish: () => allocation.finish(false) };
+  return { claim: nothingAllocated.claim, finish: () => allocation.finish('refused') };
 }

@@ -84,7 +84,7 @@ async function tryChange(registry: Registry, change: Change): Promise<CachedObje
   } finally {
     await giveBack(
       registry,
-      allocations.map((allocation) => allocation.finish(outcome !== undefined)),
+      allocations.map((allocation) => allocation.finish(outcome ? 'stored' : 'refused')),
     );
   }
 }
@@ -132,8 +132,8 @@ function reservationFor(registry: Registry, attributes: AdmissionAttributes): Al
     async claim() {
       undo = await registry.admission.reserve(attributes);
     },
-    async finish(isStored) {
-      if (!isStored) await undo?.();
+    async finish(outcome) {
+      if (outcome === 'refused') await undo?.();
     },
   };
 }

@@ -117,8 +117,8 @@ export class ServiceAllocation implements Allocator {
     return {
       claim: () => this.#claim(service, asked, taken),
       // Once stored, it is held by the service itself, and released with it.
-      finish: async (isStored) => {
-        if (isStored) return;
+      finish: async (outcome) => {
+        if (outcome === 'stored') return;
         this.#release(taken);
         await this.#releaseClaims(nameOf(service), taken);
       },

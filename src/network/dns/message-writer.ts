@@ -56,7 +56,7 @@ export class MessageWriter {
     return records.length;
   }
 
-  opt(udpSizeBytes: number, dnssecOk: boolean, extendedCode: number): void {
+  opt({ udpSizeBytes, dnssecOk }: { udpSizeBytes: number; dnssecOk: boolean }, extendedCode: number): void {
     this.#bytes[this.#offset++] = 0;
     this.uint16(RecordType.OPT);
     this.uint16(udpSizeBytes);

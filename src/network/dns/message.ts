@@ -74,7 +74,7 @@ export function encodeResponse(query: Query, response: Response, sizeBytesMax = 
   const isTruncated = answered < response.answers.length;
   const authorities = isTruncated ? 0 : writer.records(response.authorities ?? []);
   const additionals = isTruncated ? 0 : writer.records(response.additionals ?? []);
-  if (query.edns) writer.opt(query.edns.udpSizeBytes, query.edns.dnssecOk, response.code >> 4);
+  if (query.edns) writer.opt(query.edns, response.code >> 4);
   const flags =
     0x8000 |
     (query.opcode << 11) |
@@ -124,7 +124,7 @@ export function encodeQuery(id: number, name: string, type: number, udpSizeBytes
   writer.name(name);
   writer.uint16(type);
   writer.uint16(internetClass);
-  writer.opt(udpSizeBytes, false, 0);
+  writer.opt({ udpSizeBytes, dnssecOk: false }, 0);
   return writer.finish(id, 0x0100, [1, 0, 0, 1]);
 }
 
