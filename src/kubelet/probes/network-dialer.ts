@@ -1,5 +1,6 @@
 /** Probes over the real network, with outcomes in the words of Go's libraries, which users of Kubernetes know. */
 
+import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { Client, credentials, status } from '@grpc/grpc-js';
@@ -54,9 +55,11 @@ function escapedPath(path: string): string {
     .replace(/[^!-~]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
 }
 
-function fetchOnce(
-  check: HttpCheck,
-): Promise<{ status: number; body: string; location?: string } | Extract<HttpAnswer, { error: string }>> {
+type FetchedAnswer =
+  | { status: number; body: string; location?: string }
+  | Extract<HttpAnswer, { error: string }>;
+
+function fetchOnce(check: HttpCheck): Promise<FetchedAnswer> {
   const url = urlOf(check);
   const headers = headersOf(check);
   const unfit = Object.keys(headers).find((name) =>
@@ -67,6 +70,11 @@ function fetchOnce(
       error: `Get "${url}": net/http: invalid header field value for ${JSON.stringify(unfit)}`,
     });
   return new Promise((resolve) => {
+    const end = (answer: FetchedAnswer) => {
+      clearTimeout(timer);
+      resolve(answer);
+      request.destroy();
+    };
     const send = check.scheme === 'https' ? httpsRequest : http.request;
     const request = send(
       {
@@ -78,46 +86,41 @@ function fetchOnce(
         rejectUnauthorized: false,
         signal: check.signal,
       },
-      (response) => {
-        const parts: Buffer[] = [];
-        let size = 0;
-        const finish = () => {
-          clearTimeout(timer);
-          const body = Buffer.concat(parts).subarray(0, bodyMaxBytes).toString();
-          const { location } = response.headers;
-          const status = response.statusCode ?? 0;
-          const redirects = status >= 300 && status < 400 && location;
-          resolve({ status, body, ...(redirects && { location }) });
-          request.destroy();
-        };
-        response.on('data', (part: Buffer) => {
-          parts.push(part);
-          size += part.length;
-          if (size > bodyMaxBytes) finish();
-        });
-        response.on('end', finish);
-        response.on('error', (error) => {
-          clearTimeout(timer);
-          resolve({ error: `Get "${url}": ${error.message}` });
-        });
-      },
+      (response) =>
+        readAnswer(response).then(end, (error: Error) => end({ error: `Get "${url}": ${error.message}` })),
     );
-    const timer = setTimeout(() => {
-      resolve({
-        error: `Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
-      });
-      request.destroy();
-    }, check.timeoutMs);
+    const timer = setTimeout(
+      () =>
+        end({
+          error: `Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
+        }),
+      check.timeoutMs,
+    );
     request.on('error', (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer);
       const speaksHttp = isPlainAnswer(error);
-      resolve({
+      end({
         error: `Get "${url}": ${describe(error, check.host, check.port)}`,
         ...(speaksHttp && { speaksHttp }),
       });
     });
     request.end();
   });
+}
+
+/** Reads no more of the body than is shown. */
+async function readAnswer(response: IncomingMessage): Promise<FetchedAnswer> {
+  const parts: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const part of response as AsyncIterable<Buffer>) {
+    parts.push(part);
+    sizeBytes += part.length;
+    if (sizeBytes > bodyMaxBytes) break;
+  }
+  const body = Buffer.concat(parts).subarray(0, bodyMaxBytes).toString();
+  const { location } = response.headers;
+  const status = response.statusCode ?? 0;
+  const redirects = status >= 300 && status < 400 && location;
+  return { status, body, ...(redirects && { location }) };
 }
 
 /** The characters that Go forbids in headers; all others are sent as their bytes. */
