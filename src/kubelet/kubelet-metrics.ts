@@ -273,11 +273,11 @@ function runtimeOperations(registry: MetricsRegistry): RuntimeOperations {
     operationBuckets,
   );
   return {
-    done(operation, seconds, failed) {
+    done(operation, outcome, seconds) {
       const labels = { operation_type: operation };
       total.add(1, labels);
       duration.observe(seconds, labels);
-      if (failed) errors.add(1, labels);
+      if (outcome === 'failed') errors.add(1, labels);
     },
   };
 }

@@ -8,14 +8,14 @@ test('pods and containers that start, fail, are refused or must go are counted u
   const registry = new MetricsRegistry();
   const counts = podCounts(registry);
   const pod = testPod({ initContainers: [{ name: 'i', image: 'img:1' }] });
-  counts.sandboxStarted('', 0.2, false);
-  counts.sandboxStarted('kata', 1, true);
+  counts.sandboxStarted('', 'succeeded', 0.2);
+  counts.sandboxStarted('kata', 'failed', 1);
   counts.containerStarts(pod, 'i');
   counts.containerStarts(pod, 'c');
   counts.containerEnded(pod, 'c', { exitCode: 139, reason: 'Error' });
   counts.containerFailed(pod, 'c', 'ErrImagePull');
-  counts.imageVolumeAsked(false);
-  counts.imageVolumeAsked(true);
+  counts.imageVolumeRequested('succeeded');
+  counts.imageVolumeRequested('failed');
   counts.refused('OutOfcpu');
   counts.evicted('memory.available');
   counts.preempted('cpu');

@@ -1,9 +1,11 @@
 /** Counts of pods and containers that start, are refused or are evicted, under upstream's names. */
+
 import type { Pod } from '../api/resources.gen.ts';
+import type { Outcome } from '../base/async/timed.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 
 export interface PodCounts {
-  sandboxStarted(runtimeHandler: string, seconds: number, failed: boolean): void;
+  sandboxStarted(runtimeHandler: string, outcome: Outcome, seconds: number): void;
   containerStarts(pod: Pod, containerName: string): void;
   /** Its status shows the end for the first time. */
   containerEnded(pod: Pod, containerName: string, end: { exitCode: number; reason?: string }): void;
@@ -12,7 +14,7 @@ export interface PodCounts {
   /** `code`: the reason in its status. */
   containerFailed(pod: Pod, containerName: string, code: string): void;
   /** An image was to be mounted as a volume. */
-  imageVolumeAsked(failed: boolean): void;
+  imageVolumeRequested(outcome: Outcome): void;
   refused(reason: string): void;
   /** `signal`: `memory.available`, `emptydirfs.limit` … */
   evicted(signal: string): void;
@@ -50,8 +52,8 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
     statusBuckets,
   );
   const imageVolumes = {
-    asked: counter('image_volume_requested_total', 'Number of requested image volumes.'),
-    shown: counter('image_volume_mounted_succeed_total', 'Number of successful image volume mounts.'),
+    requested: counter('image_volume_requested_total', 'Number of requested image volumes.'),
+    succeeded: counter('image_volume_mounted_succeed_total', 'Number of successful image volume mounts.'),
     failed: counter('image_volume_mounted_errors_total', 'Number of failed image volume mounts.'),
   };
   const rejections = counter(
@@ -61,10 +63,10 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
   const evictions = counter('evictions', 'Cumulative number of pod evictions by eviction signal');
   const preemptions = counter('preemptions', 'Cumulative number of pod preemptions by preemption resource');
   return {
-    sandboxStarted(runtimeHandler, seconds, failed) {
+    sandboxStarted(runtimeHandler, outcome, seconds) {
       pods.add(1);
       sandboxSeconds.observe(seconds, { runtime_handler: runtimeHandler });
-      if (!failed) return;
+      if (outcome === 'succeeded') return;
       podErrors.add(1);
       sandboxErrors.add(1, { runtime_handler: runtimeHandler });
     },
@@ -74,9 +76,9 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
     statusWritten: (seconds) => statusSeconds.observe(seconds),
     containerFailed: (pod, name, code) =>
       containerErrors.add(1, { container_type: containerType(pod, name), code }),
-    imageVolumeAsked(failed) {
-      imageVolumes.asked.add(1);
-      (failed ? imageVolumes.failed : imageVolumes.shown).add(1);
+    imageVolumeRequested(outcome) {
+      imageVolumes.requested.add(1);
+      imageVolumes[outcome].add(1);
     },
     refused: (reason) => rejections.add(1, { reason }),
     evicted: (signal) => evictions.add(1, { eviction_signal: signal }),

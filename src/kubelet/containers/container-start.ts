@@ -1,6 +1,8 @@
 /** Brings one container of a pod to life: image, configuration, creation, start and postStart hook. */
+
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { timed } from '../../base/async/timed.ts';
 import type { KubeletContext } from '../context.ts';
 import type { ContainerConfig, Image, Mount, SandboxConfig } from '../cri/messages.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
@@ -299,22 +301,18 @@ async function mountsOf(
 }
 
 async function imageFiles(
-  { runtime, volumes, counts }: KubeletContext,
+  { runtime, volumes, counts, clock }: KubeletContext,
   pod: Pod,
   volumeName: string,
   { reference = '' }: core.ImageVolumeSource,
 ): Promise<string> {
-  let failed = true;
-  try {
+  const mount = async () => {
     const name = parseImageName(reference);
     const snapshot = 'problem' in name ? undefined : await runtime.imageSnapshot({ image: name.full });
     if (!snapshot) throw new ContainerConfigError(`image "${reference}" of volume "${volumeName}" is gone`);
-    const folder = await volumes.mountImage(pod, volumeName, snapshot);
-    failed = false;
-    return folder;
-  } finally {
-    counts.imageVolumeAsked(failed);
-  }
+    return volumes.mountImage(pod, volumeName, snapshot);
+  };
+  return timed(clock, mount, (outcome) => counts.imageVolumeRequested(outcome));
 }
 
 function blockDevices({ container, volumes }: ContainerStart) {

@@ -7,12 +7,12 @@ import { simulatedRuntime } from './simulated-runtime.ts';
 
 test('every operation is counted with its outcome', async () => {
   const clock = new VirtualClock();
-  const told: string[] = [];
+  const reports: string[] = [];
   const runtime = measuredRuntime(simulatedRuntime({ clock, random: seededRandom(1) }), clock, {
-    done: (operation, seconds, failed) => told.push(`${operation} ${seconds} ${failed}`),
+    done: (operation, outcome, seconds) => reports.push(`${operation} ${outcome} ${seconds}`),
   });
   await runtime.version();
   await assert.rejects(runtime.containerStatus('nobody'));
-  assert.deepEqual(told, ['version 0 false', 'container_status 0 true']);
+  assert.deepEqual(reports, ['version succeeded 0', 'container_status failed 0']);
   runtime.close();
 });

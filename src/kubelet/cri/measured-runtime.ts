@@ -1,10 +1,11 @@
 /** A runtime whose operations are counted and timed, under the names that upstream's metrics give them. */
+import { type Outcome, timed } from '../../base/async/timed.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { ContainerRuntime } from './runtime.ts';
 
 export interface RuntimeOperations {
   /** Reports how long an operation took, and whether it failed. */
-  done(operation: string, seconds: number, failed: boolean): void;
+  done(operation: string, outcome: Outcome, seconds: number): void;
 }
 
 /** Operations not named here are no requests to the runtime, or do not end by themselves. */
@@ -48,17 +49,8 @@ export function measuredRuntime(
   const measured: Record<string, AnyMethod> = {};
   for (const [method, operation] of Object.entries(operations)) {
     const call = (runtime[method as keyof typeof operations] as AnyMethod).bind(runtime);
-    measured[method] = async (...args) => {
-      const startMs = clock.monotonic();
-      let failed = true;
-      try {
-        const answer = await call(...args);
-        failed = false;
-        return answer;
-      } finally {
-        measure.done(operation, (clock.monotonic() - startMs) / 1000, failed);
-      }
-    };
+    const done = (outcome: Outcome, seconds: number) => measure.done(operation, outcome, seconds);
+    measured[method] = (...args) => timed(clock, () => call(...args), done);
   }
   return {
     ...(measured as Pick<ContainerRuntime, keyof typeof operations>),

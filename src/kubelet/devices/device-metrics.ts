@@ -1,4 +1,5 @@
 /** What device plugins do, and what is asked about devices, under upstream's names. */
+import type { Outcome } from '../../base/async/timed.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import { defaultBuckets } from '../pod-metrics.ts';
 
@@ -7,7 +8,7 @@ export interface DeviceMetrics {
   /** A plugin has handed out devices, or refused to. */
   allocated(resource: string, seconds: number): void;
   /** At the pod resources endpoint. */
-  asked(method: PodResourcesMethod, failed: boolean): void;
+  requested(method: PodResourcesMethod, outcome: Outcome): void;
 }
 
 export type PodResourcesMethod = 'list' | 'get' | 'get_allocatable';
@@ -48,10 +49,10 @@ export function deviceMetrics(registry: MetricsRegistry): DeviceMetrics {
   return {
     registered: (resource) => registrations.add(1, { resource_name: resource }),
     allocated: (resource, seconds) => allocations.observe(seconds, { resource_name: resource }),
-    asked(method, failed) {
+    requested(method, outcome) {
       all.add(1, apiVersion);
       requests[method]!.add(1, apiVersion);
-      if (failed) errors[method]!.add(1, apiVersion);
+      if (outcome === 'failed') errors[method]!.add(1, apiVersion);
     },
   };
 }

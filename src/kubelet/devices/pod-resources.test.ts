@@ -72,7 +72,7 @@ const record: ClaimRecord = {
 const claims: PodResourcesOptions['claims'] = {
   claimsOf: (_, { name }) => (name === 'main' ? [{ entry: 'gpu', record }] : []),
 };
-const told = (id: string, node?: number) => ({
+const devicesOf = (id: string, node?: number) => ({
   resourceName,
   deviceIds: [id],
   ...(node !== undefined && { topology: { nodes: [{ ID: node }] } }),
@@ -87,9 +87,9 @@ test('programs of the node learn which containers have which devices, and where 
   });
   const pod = { ...made, metadata: { ...made.metadata, name: 'p', namespace: 'ns', uid: 'u' } };
   const find = (namespace: string, name: string) => (`${namespace}/${name}` === 'ns/p' ? pod : undefined);
-  const asked: string[] = [];
+  const requests: string[] = [];
   const metrics = {
-    asked: (method: string, failed: boolean) => void asked.push(failed ? `${method} failed` : method),
+    requested: (method: string, outcome: string) => void requests.push(`${method} ${outcome}`),
   };
   await servePodResources({ folder, devices, claims, pods: () => [pod], find, metrics }, stop.signal);
   const client = new Client(`unix://${join(folder, 'kubelet.sock')}`, credentials.createInsecure());
@@ -110,17 +110,17 @@ test('programs of the node learn which containers have which devices, and where 
   ];
   const main = {
     name: 'main',
-    devices: [told('near', 0), told('near', 1), told('anywhere')],
+    devices: [devicesOf('near', 0), devicesOf('near', 1), devicesOf('anywhere')],
     dynamicResources: [{ claimName: 'mine', claimNamespace: 'ns', claimResources }],
   };
   const expected = { name: 'p', namespace: 'ns', containers: [{ name: 'side' }, main] };
   assert.deepEqual(await ask(client, 'List', ['Empty', 'ListResponse']), { podResources: [expected] });
   assert.deepEqual(await ask(client, 'GetAllocatableResources', ['Empty', 'AllocatableResponse']), {
-    devices: [...main.devices, told('free', 1)],
+    devices: [...main.devices, devicesOf('free', 1)],
   });
   const get = (podName: string) =>
     ask(client, 'Get', ['GetRequest', 'GetResponse'], { podName, podNamespace: 'ns' });
   assert.deepEqual(await get('p'), { podResources: expected });
   await assert.rejects(get('q'), /^Error: 2 UNKNOWN: pod q in namespace ns not found$/);
-  assert.deepEqual(asked, ['list', 'get_allocatable', 'get', 'get failed']);
+  assert.deepEqual(requests, ['list succeeded', 'get_allocatable succeeded', 'get succeeded', 'get failed']);
 });

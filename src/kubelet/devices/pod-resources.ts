@@ -2,10 +2,12 @@
  * The pod resources API (v1): which devices each container of the node has. Monitoring agents query it on a socket of
  * the kubelet.
  */
+
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status as grpcStatus, Server, type ServiceError } from '@grpc/grpc-js';
 import type { Pod } from '../../api/resources.gen.ts';
+import type { Outcome } from '../../base/async/timed.ts';
 import { isSidecar } from '../containers/restart-policy.ts';
 import type { ClaimRecord } from '../dynamic-resources/claim-records.ts';
 import { devicesFor } from '../dynamic-resources/claim-rules.ts';
@@ -28,7 +30,7 @@ export interface PodResourcesOptions {
   /** Pods that use the node's resources. */
   pods(): Iterable<Pod>;
   find(namespace: string, name: string): Pod | undefined;
-  metrics: Pick<DeviceMetrics, 'asked'>;
+  metrics: Pick<DeviceMetrics, 'requested'>;
 }
 
 interface NamedPod {
@@ -39,8 +41,7 @@ interface NamedPod {
 /** Resolves when the socket is there; serves until the signal ends it. */
 export async function servePodResources(options: PodResourcesOptions, signal: AbortSignal): Promise<void> {
   const { folder, devices, metrics } = options;
-  const told = (pod: Pod) => resourcesOf(pod, options);
-  const asked = (name: PodResourcesMethod) => (failed: boolean) => metrics.asked(name, failed);
+  const counting = (name: PodResourcesMethod) => (outcome: Outcome) => metrics.requested(name, outcome);
   await mkdir(folder, { recursive: true, mode: 0o750 });
   const socket = join(folder, 'kubelet.sock');
   const server = new Server();
@@ -51,14 +52,16 @@ export async function servePodResources(options: PodResourcesOptions, signal: Ab
       Get: method('Get', 'GetPodResourcesRequest', 'GetPodResourcesResponse'),
     },
     {
-      List: answering(asked('list'), () => ({ podResources: [...options.pods()].map(told) })),
-      GetAllocatableResources: answering(asked('get_allocatable'), () => ({
+      List: answering(counting('list'), () => ({
+        podResources: [...options.pods()].map((pod) => resourcesOf(pod, options)),
+      })),
+      GetAllocatableResources: answering(counting('get_allocatable'), () => ({
         devices: devices.offered().flatMap(asMessages),
       })),
-      Get: answering(asked('get'), ({ podName, podNamespace }: NamedPod) => {
+      Get: answering(counting('get'), ({ podName, podNamespace }: NamedPod) => {
         const pod = options.find(podNamespace, podName);
         if (!pod) throw new Error(`pod ${podName} in namespace ${podNamespace} not found`);
-        return { podResources: told(pod) };
+        return { podResources: resourcesOf(pod, options) };
       }),
     },
   );
@@ -71,17 +74,17 @@ function method(name: string, request: string, answer: string) {
 }
 
 /** A failure has its own message, without a specific code. */
-function answering<Request>(asked: (failed: boolean) => void, answer: (request: Request) => object) {
+function answering<Request>(count: (outcome: Outcome) => void, answer: (request: Request) => object) {
   return (
     { request }: { request: Request },
     reply: (error: Partial<ServiceError> | null, value?: object) => void,
   ) => {
     try {
       const value = answer(request);
-      asked(false);
+      count('succeeded');
       reply(null, value);
     } catch (error) {
-      asked(true);
+      count('failed');
       reply({ code: grpcStatus.UNKNOWN, details: (error as Error).message });
     }
   };

@@ -1,9 +1,12 @@
 /** Metrics of claimed devices, under upstream's names. */
+import type { Outcome } from '../../base/async/timed.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { DriverCall } from './driver-plugin.ts';
 
+export type ClaimOperation = 'PrepareResources' | 'UnprepareResources';
+
 export interface ClaimMetrics {
-  took(operation: 'PrepareResources' | 'UnprepareResources', seconds: number, failed: boolean): void;
+  took(operation: ClaimOperation, outcome: Outcome, seconds: number): void;
   called(call: DriverCall): void;
   /** Called whenever metrics are collected: claims in use, by driver. */
   watch(inUse: () => ReadonlyMap<string, number>): void;
@@ -35,8 +38,8 @@ export function claimMetrics(registry: MetricsRegistry): ClaimMetrics {
     },
   );
   return {
-    took: (operation, seconds, failed) =>
-      operations.observe(seconds, { operation_name: operation, is_error: String(failed) }),
+    took: (operation, outcome, seconds) =>
+      operations.observe(seconds, { operation_name: operation, is_error: String(outcome === 'failed') }),
     called: ({ driver, method, code, seconds }) =>
       calls.observe(seconds, { driver_name: driver, method_name: method, grpc_status_code: code }),
     watch: (inUse) => sources.push(inUse),

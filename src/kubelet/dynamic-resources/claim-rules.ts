@@ -34,8 +34,12 @@ export function madeClaims(pod: Pod): NamedClaim[] {
   return extended ? [...made, { entry: undefined, claimName: extended, isMade: false }] : made;
 }
 
-/** Undefined: it may be prepared for the pod. */
-export function whyNotPrepared(pod: Pod, claim: ResourceClaim, isMade: boolean): string | undefined {
+/** Undefined: it may be prepared for the pod. `isMade`: it was created for this pod. */
+export function whyNotPrepared(
+  pod: Pod,
+  claim: ResourceClaim,
+  { isMade }: { isMade: boolean },
+): string | undefined {
   const { namespace, name, uid } = claim.metadata;
   const { metadata: owner } = pod;
   if (isMade && !isMadeFor(claim, pod))

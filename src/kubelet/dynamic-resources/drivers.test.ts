@@ -23,20 +23,20 @@ const fake = (change: Partial<FakeDriver> = {}): FakeDriver => ({
 
 function createDrivers() {
   const stop = new AbortController();
-  const told: string[] = [];
+  const changes: string[] = [];
   const calls: string[] = [];
   const healths: (number | undefined)[] = [];
   const drivers = new ClaimDrivers({
     clock: systemClock,
     logger: silentLogger,
     signal: stop.signal,
-    changed: (driver, isUsable) => told.push(`${driver} ${isUsable}`),
+    changed: (driver, state) => changes.push(`${driver} ${state}`),
     called: ({ method, code }) => calls.push(`${method} ${code}`),
     health: (_, devices) => healths.push(devices?.[0]?.health),
   });
   const register = (endpoint: string, supportedVersions = ['v1.DRAPlugin']) =>
     drivers.register({ type: 'DRAPlugin', name: 'd', endpoint, supportedVersions });
-  return { drivers, register, told, calls, healths, stop };
+  return { drivers, register, changes, calls, healths, stop };
 }
 
 test('a driver is asked in the first version of its list that is known', async () => {
@@ -86,24 +86,24 @@ test('what cannot be used is refused in words', async () => {
 });
 
 test('while a driver is replaced the newest of its plugins that is there is asked', async () => {
-  const { drivers, register, told, stop } = createDrivers();
+  const { drivers, register, changes, stop } = createDrivers();
   const [old, next] = [join(folder, 'old.sock'), join(folder, 'next.sock')];
   const served = await serveDriver(old, fake());
   await register(old);
-  await until(() => told.includes('d true'));
+  await until(() => changes.includes('d usable'));
   await register(next);
   assert.equal(drivers.get('d').endpoint, old, 'the next one is not there yet');
   const replacing = await serveDriver(next, fake());
   await until(() => drivers.get('d').endpoint === next);
   await drivers.unregister({ name: 'd', endpoint: old });
   served.stop();
-  assert.equal(told.at(-1), 'd true');
+  assert.equal(changes.at(-1), 'd usable');
   replacing.stop();
-  await until(() => told.at(-1) === 'd false');
+  await until(() => changes.at(-1) === 'd unusable');
   const again = await serveDriver(next, fake());
-  await until(() => told.at(-1) === 'd true');
+  await until(() => changes.at(-1) === 'd usable');
   await drivers.unregister({ name: 'd', endpoint: next });
-  assert.equal(told.at(-1), 'd false');
+  assert.equal(changes.at(-1), 'd unusable');
   assert.throws(() => drivers.get('d'), /not registered/);
   stop.abort();
   again.stop();

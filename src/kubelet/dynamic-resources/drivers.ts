@@ -15,8 +15,8 @@ export interface ClaimDriversOptions {
   logger: Logger;
   /** Stops everything. */
   signal: AbortSignal;
-  /** Called on each change: `isUsable` when one of the driver's plugins is reachable. */
-  changed(driver: string, isUsable: boolean): void;
+  /** Called on each change: a driver is usable when one of its plugins is reachable. */
+  changed(driver: string, state: 'usable' | 'unusable'): void;
   called(call: DriverCall): void;
   /** Undefined: no plugin reports its devices any longer. */
   health(driver: string, devices: readonly DeviceHealthMessage[] | undefined): void;
@@ -90,10 +90,8 @@ export class ClaimDrivers implements PluginKind {
   #tell(driver: string): void {
     if (this.#options.signal.aborted) return;
     const plugins = this.#drivers.get(driver) ?? [];
-    this.#options.changed(
-      driver,
-      plugins.some(({ plugin }) => plugin.isConnected),
-    );
+    const isUsable = plugins.some(({ plugin }) => plugin.isConnected);
+    this.#options.changed(driver, isUsable ? 'usable' : 'unusable');
   }
 
   async #followHealth(plugin: DriverPlugin, signal: AbortSignal): Promise<void> {

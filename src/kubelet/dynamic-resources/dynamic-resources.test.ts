@@ -65,7 +65,7 @@ async function createNode(claims: ResourceClaim[], file = join(folder, String(fi
     clock: systemClock,
     logger: silentLogger,
     records,
-    took: (operation, _, failed) => took.push(`${operation} ${failed}`),
+    took: (operation, outcome) => took.push(`${operation} ${outcome}`),
     drivers: {
       get(driver) {
         if (!present.has(driver)) throw new Error(`DRA driver ${driver} is not registered`);
@@ -100,7 +100,7 @@ test('a claim is made ready once for all pods that share it, and given back with
   await resources.unprepare('p2');
   assert.deepEqual(asked, ['d prepare mine', 'd unprepare mine']);
   assert.equal(resources.holds('p2'), false);
-  assert.deepEqual(took.slice(0, 2), ['PrepareResources false', 'PrepareResources false']);
+  assert.deepEqual(took.slice(0, 2), ['PrepareResources succeeded', 'PrepareResources succeeded']);
 });
 
 test('each driver is asked once for all claims of a pod', async () => {

@@ -2,12 +2,15 @@
  * The claimed devices of the node's pods: prepared by their drivers before a pod's sandbox is created, passed on to its
  * containers, and unprepared when the last pod that uses a claim has ended.
  */
+
 import { type Pod, ResourceClaim } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { timed } from '../../base/async/timed.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import type { Client } from '../../client/client.ts';
+import type { ClaimMetrics, ClaimOperation } from './claim-metrics.ts';
 import { type ClaimRecord, type ClaimRecords, claimKey } from './claim-records.ts';
 import {
   devicesFor,
@@ -32,7 +35,7 @@ export interface DynamicResourcesOptions {
     get(driver: string): Pick<DriverPlugin, 'prepare' | 'unprepare'>;
   };
   /** For metrics. */
-  took(operation: 'PrepareResources' | 'UnprepareResources', seconds: number, failed: boolean): void;
+  took: ClaimMetrics['took'];
 }
 
 /** A claim that a driver is to prepare or unprepare. */
@@ -165,7 +168,7 @@ export class DynamicResources {
         .catch((error: unknown) => {
           throw new Error(`fetch ResourceClaim ${claimName}: ${messageOf(error)}`, { cause: error });
         });
-      const problem = whyNotPrepared(pod, claim, isMade);
+      const problem = whyNotPrepared(pod, claim, { isMade });
       if (problem) throw new Error(problem);
       checked.push({ claim, plugins: new Map(driversOf(claim).map((name) => [name, drivers.get(name)])) });
     }
@@ -219,20 +222,9 @@ export class DynamicResources {
     await records.save();
   }
 
-  async #measured<T>(
-    operation: 'PrepareResources' | 'UnprepareResources',
-    work: () => Promise<T>,
-  ): Promise<T> {
+  #measured<T>(operation: ClaimOperation, work: () => Promise<T>): Promise<T> {
     const { clock, took } = this.#options;
-    const startMs = clock.monotonic();
-    let failed = true;
-    try {
-      const result = await work();
-      failed = false;
-      return result;
-    } finally {
-      took(operation, (clock.monotonic() - startMs) / 1000, failed);
-    }
+    return timed(clock, work, (outcome, seconds) => took(operation, outcome, seconds));
   }
 }
 

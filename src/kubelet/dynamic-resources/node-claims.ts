@@ -68,10 +68,10 @@ export class NodeClaims {
       signal,
       called: metrics.called,
       health: (driver, devices) => healths.note(driver, devices),
-      changed: (driver, isUsable) => {
-        if (isUsable) this.#wiping.driverCame(driver);
-        else this.#wiping.driverWent(driver);
-        if (isUsable) options.driverCame();
+      changed: (driver, state) => {
+        if (state === 'unusable') return this.#wiping.driverWent(driver);
+        this.#wiping.driverCame(driver);
+        options.driverCame();
       },
     });
     const resources = new DynamicResources({

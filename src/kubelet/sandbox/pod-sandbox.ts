@@ -1,8 +1,10 @@
 /** Creates the sandbox of a pod: its network, its name, resolver and hosts file. */
+
 import { type Pod, RuntimeClass } from '../../api/resources.gen.ts';
 import { isNotFound } from '../../api/status.ts';
 import { abortLater } from '../../base/async/abort-later.ts';
 import { backoffDelayMs } from '../../base/async/backoff.ts';
+import { timed } from '../../base/async/timed.ts';
 import type { KubeletContext } from '../context.ts';
 import type { SandboxConfig } from '../cri/messages.ts';
 import { podEvents } from '../pod/pod-events.ts';
@@ -75,19 +77,14 @@ export class PodSandbox {
 
   async #run(config: SandboxConfig, runtimeHandler: string, signal: AbortSignal): Promise<string> {
     const { runtime, clock, counts, sandboxStarts } = this.#context;
-    const startMs = clock.monotonic();
-    const ended = sandboxStarts.begin(startMs);
-    let failed = true;
+    const ended = sandboxStarts.begin(clock.monotonic());
     const late = abortLater(clock, signal, interruptedAfterMs);
-    try {
-      const id = await runtime.runPodSandbox(config, runtimeHandler, { signal: late.signal });
-      failed = false;
-      return id;
-    } finally {
+    const start = () => runtime.runPodSandbox(config, runtimeHandler, { signal: late.signal });
+    return timed(clock, start, (outcome, seconds) => {
       ended();
       late.close();
-      counts.sandboxStarted(runtimeHandler, (clock.monotonic() - startMs) / 1000, failed);
-    }
+      counts.sandboxStarted(runtimeHandler, outcome, seconds);
+    });
   }
 
   /** The path to mount; undefined: none. */
