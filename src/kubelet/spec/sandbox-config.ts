@@ -4,7 +4,7 @@ import type { PortMapping, SandboxConfig } from '../cri/messages.ts';
 import { annotations, labels } from '../pod/pod-observation.ts';
 import type { ResolverConfig } from './dns-config.ts';
 import { hostnameOf } from './hostname.ts';
-import { namespaceOptions, seccompProfile } from './security-context.ts';
+import { namespaceOptions } from './security-context.ts';
 import { dottedSysctl } from './sysctl.ts';
 
 export interface SandboxInputs {
@@ -13,7 +13,6 @@ export interface SandboxInputs {
   resolver: ResolverConfig;
   /** The folder of the logs of all pods. */
   podLogsDir: string;
-  seccompRoot: string;
   /** Absent: the runtime chooses. */
   cgroupParent?: string;
 }
@@ -57,10 +56,11 @@ export function sandboxConfigOf(pod: Pod, inputs: SandboxInputs): SandboxConfig 
         privileged,
         namespaceOptions: namespaceOptions(pod.spec),
         supplementalGroups: groups,
-        seccomp: seccompProfile(context.seccompProfile ?? { type: 'RuntimeDefault' }, {
-          privileged,
-          seccompRoot: inputs.seccompRoot,
+        ...(context.supplementalGroupsPolicy && {
+          supplementalGroupsPolicy: context.supplementalGroupsPolicy as 'Merge' | 'Strict',
         }),
+        // Not the pod's profile, which may not allow what the sandbox's own process does.
+        seccomp: { profileType: 'RuntimeDefault' },
         ...(context.seLinuxOptions && { selinuxOptions: context.seLinuxOptions }),
         ...(context.runAsUser !== undefined && { runAsUser: { value: context.runAsUser } }),
         ...(context.runAsUser !== undefined &&

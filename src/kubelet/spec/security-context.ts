@@ -92,7 +92,7 @@ export function containerSecurityContext(
   };
 }
 
-export function seccompProfile(
+function seccompProfile(
   profile: core.SeccompProfile | undefined,
   { privileged, seccompRoot }: { privileged: boolean; seccompRoot: string },
 ): SecurityProfile {
