@@ -114,7 +114,7 @@ disabled_plugins = [
   stream_server_port = "0"
   restrict_oom_score_adj = ${options.restrictOomScore}
   disable_apparmor = true
-  disable_hugetlb_controller = true
+  # Limits of huge pages are set where the kernel can, as upstream does.
   tolerate_missing_hugetlb_controller = true
   max_container_log_line_size = 16384
   # Those before 1.7 know neither and take no notice: the kubelet gives containers their CDI devices then.

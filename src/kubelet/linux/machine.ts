@@ -8,6 +8,7 @@ import { LinuxVolumes } from '../volumes/linux-volumes.ts';
 import { LinuxCgroups } from './cgroups.ts';
 import { diskActivities } from './disk-activity.ts';
 import { filesystemUse, mountedDevice } from './filesystem-use.ts';
+import { readHugePages } from './huge-pages.ts';
 import { interfaceUsages } from './network-usage.ts';
 import { LinuxPodFiles } from './pod-files.ts';
 import { LinuxSandboxTraces } from './sandbox-traces.ts';
@@ -44,27 +45,23 @@ export function linuxMachine(options: LinuxMachineOptions): Machine {
 }
 
 async function readFacts(rootDir: string): Promise<MachineFacts> {
-  const [meminfo, cpuinfo, kernelVersion, release, machineId, systemUuid, bootId, disk] = await Promise.all([
+  const disk = await filesystemUse(rootDir);
+  const [meminfo, hugepagesBytes, cpuinfo, ...texts] = await Promise.all([
     readMeminfo(),
+    readHugePages(),
     readText('/proc/cpuinfo'),
     readText('/proc/sys/kernel/osrelease'),
     readText('/etc/os-release'),
     readText('/etc/machine-id'),
     readText('/sys/class/dmi/id/product_uuid'),
     readText('/proc/sys/kernel/random/boot_id'),
-    filesystemUse(rootDir),
   ]);
-  const pageBytes = meminfo.get('Hugepagesize');
-  const pages = meminfo.get('HugePages_Total') ?? 0;
+  const [kernelVersion, release, machineId, systemUuid, bootId] = texts;
   return {
     cpuCores: cpus().length,
     memoryBytes: meminfo.get('MemTotal') ?? 0,
     ephemeralStorageBytes: disk?.capacityBytes ?? 0,
-    hugepagesBytes: {
-      '1Gi': 0,
-      // HugePages_Total is a count; readMeminfo has no unit to scale it by.
-      '2Mi': pageBytes === 2 * 1024 ** 2 ? pages * pageBytes : 0,
-    },
+    hugepagesBytes,
     architecture: arch() === 'x64' ? 'amd64' : arch(),
     kernelVersion,
     osImage: /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(release)?.[1] ?? 'Linux',

@@ -1,4 +1,4 @@
-/** The folder of an emptyDir volume, on disk or in memory. */
+/** The folder of an emptyDir volume, on disk, in memory or in huge pages. */
 import { chmod, mkdir } from 'node:fs/promises';
 import { wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
@@ -6,6 +6,7 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import { podLimitsOf } from '../cgroup-resources.ts';
 import { isMounted, mountTmpfs } from '../linux/mounts.ts';
 import type { NodeFacts } from '../spec/field-paths.ts';
+import { isHugePages, mountHugePages } from './huge-pages.ts';
 import { makeOnce } from './make-once.ts';
 import { giveToGroup } from './ownership.ts';
 
@@ -19,6 +20,10 @@ export interface EmptyDirRequest {
 /** An existing folder is left alone: its pod may have changed the permissions, for instance for a database's files. */
 export async function makeEmptyDir({ pod, source, folder, node }: EmptyDirRequest): Promise<void> {
   const { fsGroup } = pod.spec.securityContext ?? {};
+  if (isHugePages(source.medium ?? '')) {
+    await mountHugePages(pod, source.medium!, folder);
+    return;
+  }
   if (source.medium === 'Memory') {
     await mkdir(folder, { recursive: true, mode: 0o777 });
     if (await isMounted(folder)) return;
