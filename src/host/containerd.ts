@@ -43,7 +43,12 @@ export async function ensureContainerd(options: ContainerdOptions): Promise<Proc
     cgroupProcs: options.cgroupProcs,
     logFile: containerdLogFile(folder),
     recordFile: containerdRecordFile(folder),
-    env: { PATH: nodeSearchPath, ...options.env },
+    // Like other programs, containerd leaves AppArmor alone in a container, which this variable tells of.
+    env: {
+      PATH: nodeSearchPath,
+      ...(process.env.container && { container: process.env.container }),
+      ...options.env,
+    },
     cwd: '/',
   });
 }
@@ -113,7 +118,6 @@ disabled_plugins = [
   stream_server_address = "127.0.0.1"
   stream_server_port = "0"
   restrict_oom_score_adj = ${options.restrictOomScore}
-  disable_apparmor = true
   # Limits of huge pages are set where the kernel can, as upstream does.
   tolerate_missing_hugetlb_controller = true
   max_container_log_line_size = 16384

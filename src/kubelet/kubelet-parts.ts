@@ -191,6 +191,7 @@ export class KubeletParts {
         ...this.reporter.pressure,
         allowedUnsafeSysctls,
         hasStrictGroups: this.reporter.hasStrictGroups,
+        hasAppArmor: this.facts.hasAppArmor,
       }),
     });
   }

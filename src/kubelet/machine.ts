@@ -23,6 +23,8 @@ export interface MachineFacts {
   systemUuid: string;
   bootId: string;
   swapBytes: number;
+  /** Its kernel confines processes by AppArmor's profiles. */
+  hasAppArmor: boolean;
   /** Absent where the processors do not report it. */
   physicalCores?: number;
   sockets?: number;

@@ -35,6 +35,7 @@ export function simulatedMachine(options: SimulatedMachineOptions): Machine {
         systemUuid: '',
         bootId: '',
         swapBytes: 0,
+        hasAppArmor: false,
       };
     },
     async usage() {

@@ -69,8 +69,17 @@ async function readFacts(rootDir: string): Promise<MachineFacts> {
     systemUuid: systemUuid || machineId,
     bootId,
     swapBytes: meminfo.get('SwapTotal') ?? 0,
+    hasAppArmor: await hasAppArmor(),
     ...processorsOf(cpuinfo),
   };
+}
+
+/** As the runtime finds it out; profiles are loaded through the folder. */
+async function hasAppArmor(): Promise<boolean> {
+  const isMounted = await stat('/sys/kernel/security/apparmor').catch(ifMissing(undefined));
+  return (
+    isMounted !== undefined && (await readText('/sys/module/apparmor/parameters/enabled')).startsWith('Y')
+  );
 }
 
 /** Cores and sockets; nothing where the processors do not report them, as on ARM. */

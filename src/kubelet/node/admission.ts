@@ -2,9 +2,9 @@
 import { compilePodNodeSelector } from '../../api/node-selector.ts';
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Node, Pod } from '../../api/resources.gen.ts';
-import type * as core from '../../api/types/core-v1.gen.ts';
 import { isExtendedResource } from '../../api/validation/resources.ts';
 import { isCriticalPod, qosClassOf } from '../qos.ts';
+import { needsAppArmor } from '../spec/app-armor.ts';
 import { dottedSysctl } from '../spec/sysctl.ts';
 
 export interface AdmissionInputs {
@@ -18,6 +18,8 @@ export interface AdmissionInputs {
   allowedUnsafeSysctls: readonly string[];
   /** Whether the runtime supports a policy for supplemental groups. */
   hasStrictGroups: boolean;
+  /** Whether the machine's kernel has AppArmor in force. */
+  hasAppArmor: boolean;
 }
 
 export interface Refusal {
@@ -48,7 +50,7 @@ export function findRefusal(pod: Pod, inputs: AdmissionInputs): Refusal | undefi
     refuseUnderPressure(pod, inputs) ??
     refuseSysctls(pod, inputs.allowedUnsafeSysctls) ??
     refuseOs(pod) ??
-    refuseAppArmor(pod) ??
+    refuseAppArmor(pod, inputs) ??
     refuseStrictGroups(pod, inputs) ??
     refuseResources(pod, inputs) ??
     refuseSelector(pod, inputs.node) ??
@@ -102,21 +104,9 @@ function refuseOs(pod: Pod): Refusal | undefined {
   return { reason: 'PodOSNotSupported', message };
 }
 
-const appArmorAnnotations = 'container.apparmor.security.beta.kubernetes.io/';
-
-/** The runtime of our nodes does not apply AppArmor profiles: a pod that relies on one would run unconfined. */
-function refuseAppArmor({ spec, metadata }: Pod): Refusal | undefined {
-  const all = [
-    ...(spec.initContainers ?? []),
-    ...spec.containers,
-    ...((spec.ephemeralContainers ?? []) as core.Container[]),
-  ];
-  const profiles: (string | undefined)[] = [spec, ...all].map(
-    ({ securityContext }) => securityContext?.appArmorProfile?.type,
-  );
-  for (const [key, value] of Object.entries(metadata.annotations ?? {}))
-    if (key.startsWith(appArmorAnnotations)) profiles.push(value === 'unconfined' ? 'Unconfined' : value);
-  if (profiles.every((type) => type === undefined || type === 'Unconfined')) return undefined;
+/** Without the kernel's help a pod that relies on a profile would run unconfined. */
+function refuseAppArmor(pod: Pod, { hasAppArmor }: { hasAppArmor: boolean }): Refusal | undefined {
+  if (hasAppArmor || !needsAppArmor(pod)) return undefined;
   return {
     reason: 'AppArmor',
     message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host',

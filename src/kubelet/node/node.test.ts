@@ -19,6 +19,7 @@ const inputs: AdmissionInputs = {
   pidPressure: false,
   allowedUnsafeSysctls: ['kernel.msg*'],
   hasStrictGroups: true,
+  hasAppArmor: false,
 };
 
 const asking = (requests: Record<string, string>, spec: Partial<core.PodSpec> = {}): Pod =>
@@ -110,6 +111,12 @@ const rows: [
     'AppArmor',
     'Cannot enforce AppArmor: AppArmor is not enabled on the host',
   ],
+  [
+    'a profile of AppArmor, where the kernel has it',
+    confined('RuntimeDefault'),
+    { hasAppArmor: true },
+    undefined,
+  ],
   ['a container that AppArmor is not to confine', confined('Unconfined'), {}, undefined],
   ['another operating system', testPod({ os: { name: 'windows' } }), {}, 'PodOSNotSupported'],
 ];
@@ -178,6 +185,7 @@ test('what is reserved, or left for eviction, cannot be asked for', () => {
       systemUuid: '',
       bootId: '',
       swapBytes: 0,
+      hasAppArmor: false,
     },
     {
       kubeReserved: { cpu: '500m', memory: '1Gi' },

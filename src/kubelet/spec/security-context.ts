@@ -2,6 +2,7 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ContainerSecurityContext, NamespaceOptions, SecurityProfile } from '../cri/messages.ts';
+import { appArmorProfileOf } from './app-armor.ts';
 
 /** Paths of /proc and /sys that an ordinary container does not see or cannot write; upstream's lists. */
 const maskedPaths = [
@@ -39,7 +40,6 @@ function effectiveSecurityContext(pod: Pod, container: core.Container) {
     runAsNonRoot: own.runAsNonRoot ?? podContext.runAsNonRoot,
     seLinuxOptions: own.seLinuxOptions ?? podContext.seLinuxOptions,
     seccompProfile: own.seccompProfile ?? podContext.seccompProfile,
-    appArmorProfile: own.appArmorProfile ?? podContext.appArmorProfile,
   };
 }
 
@@ -62,7 +62,7 @@ export function containerSecurityContext(
   const effective = effectiveSecurityContext(pod, container);
   const groups = [...(podContext.supplementalGroups ?? []), ...options.supplementalGroups];
   if (podContext.fsGroup !== undefined) groups.push(podContext.fsGroup);
-  const apparmor = profileOf(effective.appArmorProfile);
+  const apparmor = profileOf(appArmorProfileOf(pod, container));
   const unmasked = own.procMount === 'Unmasked';
   return {
     privileged: own.privileged ?? false,
