@@ -3,14 +3,14 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
-import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
+import { removeCgroup, removeEmptyParents } from './cgroup.ts';
 import { nodeFlags } from './cluster-context.ts';
 import { containerdRecordFile, nodeSearchPath } from './containerd.ts';
 import { type DataFolder, type NodeFolder, nodeFolder } from './data-folder.ts';
 import type { Machine } from './machine.ts';
 import { ensureServiceRoute, removeServiceRoute } from './network/link.ts';
 import { hostResolvConf } from './network/resolv-conf.ts';
-import { ensureRuntime, type LocalNode } from './node.ts';
+import { ensureNodeCgroups, ensureRuntime, type LocalNode } from './node.ts';
 import {
   createNodeNamespace,
   destroyNodeNamespace,
@@ -30,7 +30,7 @@ export interface MachineNodeOptions {
   address: string;
 }
 
-export type MachineNode = Pick<LocalNode, 'folder' | 'namespace' | 'cgroupRoot' | 'systemCgroupProcs'>;
+export type MachineNode = Omit<LocalNode, 'record' | 'address'>;
 
 const stopGraceMs = 3000;
 const watchMs = 500;
@@ -59,13 +59,12 @@ export async function ensureMachineNode(options: MachineNodeOptions): Promise<Ma
       visible: [data.path, ...options.visible],
       hosts: [],
       resolvConf: hostResolvConf(),
-      cgroupProcs: ensureCgroup(machine.cgroups, `${cgroupRoot}/system`),
+      cgroupProcs: ensureNodeCgroups(machine, cgroupRoot).systemCgroupProcs,
       ownNetwork: false,
     });
   }
   await ensureServiceRoute(options.serviceCidr, options.address);
-  const systemCgroupProcs = ensureCgroup(machine.cgroups, `${cgroupRoot}/system`);
-  const node = { folder, namespace, cgroupRoot, systemCgroupProcs };
+  const node = { folder, namespace, cgroupRoot, ...ensureNodeCgroups(machine, cgroupRoot) };
   await ensureRuntime({ data, machine }, node);
   return node;
 }
@@ -81,7 +80,7 @@ export async function ensureMachineAgent(
       command: program.node,
       args: [...nodeFlags, program.script, program.configFile],
       enterPid: node.namespace.holder.pid,
-      cgroupProcs: node.systemCgroupProcs,
+      cgroupProcs: node.agentCgroupProcs,
       logFile: machineAgentLog(node.folder),
       recordFile,
       env: { PATH: nodeSearchPath },

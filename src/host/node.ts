@@ -50,8 +50,24 @@ export interface LocalNode {
   address: string;
   /** The group under which pods get theirs. */
   cgroupRoot: string;
-  /** `cgroup.procs` files of the node's own processes. */
+  /** `cgroup.procs` files of the node's own processes but its agent. */
   systemCgroupProcs: readonly string[];
+  /** `cgroup.procs` files of the agent. */
+  agentCgroupProcs: readonly string[];
+}
+
+/**
+ * The agent has a group of its own: in one with all that containerd starts, a hundred pods that end at once would leave
+ * it too little processor time even to renew the node's lease.
+ */
+export function ensureNodeCgroups(
+  machine: Machine,
+  cgroupRoot: string,
+): Pick<LocalNode, 'systemCgroupProcs' | 'agentCgroupProcs'> {
+  return {
+    systemCgroupProcs: ensureCgroup(machine.cgroups, `${cgroupRoot}/system`),
+    agentCgroupProcs: ensureCgroup(machine.cgroups, `${cgroupRoot}/agent`),
+  };
 }
 
 /** `onNamespace` runs as soon as the node can be entered, while containerd starts. */
@@ -120,7 +136,7 @@ async function ensureNamespace(context: NodeContext, record: NodeRecord): Promis
       visible: [data.path, ...context.visible],
       hosts,
       resolvConf: hostResolvConf(),
-      cgroupProcs: ensureCgroup(machine.cgroups, `${cgroupRoot}/system`),
+      cgroupProcs: ensureNodeCgroups(machine, cgroupRoot).systemCgroupProcs,
     });
   }
   const link = { bridge: bridgeName(cluster), subnet: cluster.subnet };
@@ -140,7 +156,7 @@ async function ensureNamespace(context: NodeContext, record: NodeRecord): Promis
     namespace,
     address: nodeAddress(cluster, record.index),
     cgroupRoot,
-    systemCgroupProcs: ensureCgroup(machine.cgroups, `${cgroupRoot}/system`),
+    ...ensureNodeCgroups(machine, cgroupRoot),
   };
 }
 

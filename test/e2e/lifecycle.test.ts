@@ -38,6 +38,15 @@ current-context: work
     assert.match(await first.kubectl('get', 'nodes'), /^wherry +Ready/m);
   });
 
+  test('the agent shares its processor time neither with what containerd starts nor with pods', () => {
+    const groupsOf = (process: string) =>
+      readFileSync(`/proc/${first.pidOf(process)}/cgroup`, 'utf8')
+        .trim()
+        .split('\n');
+    for (const line of groupsOf('wherry/agent')) assert.match(line, /\/wherry\/agent$/);
+    for (const line of groupsOf('wherry/containerd')) assert.match(line, /\/wherry\/system$/);
+  });
+
   test('the kubeconfig keeps what was in it, has the new context as current, and is for its owner only', async () => {
     const text = readFileSync(first.kubeconfig, 'utf8');
     assert.match(text, /# my own/);

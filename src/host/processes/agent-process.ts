@@ -55,7 +55,7 @@ export function agentInForce(
 export async function ensureAgent(
   context: ClusterContext,
   cluster: Cluster,
-  { record, namespace, systemCgroupProcs }: LocalNode,
+  { record, namespace, agentCgroupProcs }: LocalNode,
 ): Promise<ProcessIdentity> {
   const running = agentInForce(context, cluster, record);
   if (running) return running;
@@ -69,7 +69,7 @@ export async function ensureAgent(
     command: programs.node,
     args: [...nodeFlags, programs.agent, configFile],
     enterPid: namespace.holder.pid,
-    cgroupProcs: systemCgroupProcs,
+    cgroupProcs: agentCgroupProcs,
     logFile: agentLogFile(folder, record.name),
     recordFile,
     env: processEnvironment(data),
