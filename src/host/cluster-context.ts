@@ -34,7 +34,7 @@ export const agentLogFile = (folder: ClusterFolder, node: string) =>
  * Small young generations, since objects either die at once or live in caches: this saves a third of the server's
  * memory. And a way to collect garbage when the process is idle (base/system/idle-memory.ts).
  */
-export const nodeFlags = ['--max-semi-space-size=4', '--expose-gc'];
+export const nodeFlags = ['--max-semi-space-size=16', '--expose-gc'];
 
 /**
  * Compiled code is cached: the second start of a process takes half the time of the first. The C library's allocator is

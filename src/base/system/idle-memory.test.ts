@@ -9,16 +9,26 @@ const rows: [
   wasBusy: boolean,
   cpuShare: number,
   nowMiB: number,
+  usedMiB: number,
   string,
 ][] = [
-  ['busy', 0, true, 0.5, 40, 'nothing'],
-  ['idle after a burst', 30, true, 0.01, 44, 'thorough'],
-  ['idle for long', 30, false, 0.01, 44, 'ordinary'],
-  ['idle, and hardly grown', 30, true, 0.01, 36, 'nothing'],
-  ['idle after a burst, with so much that it would stand still for long', 60, true, 0.01, 200, 'ordinary'],
+  ['busy', 0, true, 0.5, 40, 30, 'nothing'],
+  ['idle after a burst', 30, true, 0.01, 74, 40, 'thorough'],
+  ['idle for long', 30, false, 0.01, 44, 40, 'ordinary'],
+  ['idle, and hardly grown', 30, true, 0.01, 36, 30, 'nothing'],
+  [
+    'idle after a burst, with so much that it would stand still for long',
+    60,
+    true,
+    0.01,
+    200,
+    180,
+    'ordinary',
+  ],
 ];
-for (const [name, afterLastMiB, wasBusy, cpuShare, nowMiB, expected] of rows)
+for (const [name, afterLastMiB, wasBusy, cpuShare, nowMiB, usedMiB, expected] of rows)
   test(`of a process that is ${name} the memory to give back is: ${expected}`, () => {
     const last = { heapBytes: afterLastMiB * mebibyte, wasBusy };
-    assert.equal(planRelease(last, { cpuShare, heapBytes: nowMiB * mebibyte }), expected);
+    const use = { cpuShare, heapBytes: nowMiB * mebibyte, usedBytes: usedMiB * mebibyte };
+    assert.equal(planRelease(last, use), expected);
   });

@@ -9,13 +9,15 @@ const intervalMs = 15_000;
 const idleCpuShare = 0.05;
 /** Not worth a collection: about what an idle process allocates in an interval. */
 const growthBytesMin = 8 * 1024 * 1024;
-/** A full collection of a heap of this size takes about 0.1 s, in which the process does nothing else. */
-const thoroughHeapBytesMax = 64 * 1024 * 1024;
+/** A full collection of this much in use takes about 0.1 s, in which the process does nothing else. */
+const thoroughUsedBytesMax = 64 * 1024 * 1024;
 
 export interface MemoryUse {
   /** Share of one core since the last look. */
   cpuShare: number;
+  /** All that the heap takes, and the part of it that is in use. */
   heapBytes: number;
+  usedBytes: number;
 }
 
 export interface ReleaseState {
@@ -31,7 +33,7 @@ export interface ReleaseState {
  */
 export function planRelease(last: ReleaseState, use: MemoryUse): 'nothing' | 'ordinary' | 'thorough' {
   if (use.cpuShare >= idleCpuShare || use.heapBytes <= last.heapBytes + growthBytesMin) return 'nothing';
-  return last.wasBusy && use.heapBytes <= thoroughHeapBytesMax ? 'thorough' : 'ordinary';
+  return last.wasBusy && use.usedBytes <= thoroughUsedBytesMax ? 'thorough' : 'ordinary';
 }
 
 export function releaseMemoryWhenIdle(clock: Clock, signal: AbortSignal): void {
@@ -40,17 +42,18 @@ export function releaseMemoryWhenIdle(clock: Clock, signal: AbortSignal): void {
   if (!collect) return;
   let cpu = process.cpuUsage();
   const state: ReleaseState = { heapBytes: 0, wasBusy: true };
-  const heapBytes = () => process.memoryUsage().heapTotal;
   const tick = () => {
     if (signal.aborted) return;
     const { user, system } = process.cpuUsage(cpu);
     cpu = process.cpuUsage();
-    const use = { cpuShare: (user + system) / 1000 / intervalMs, heapBytes: heapBytes() };
+    const { heapTotal, heapUsed } = process.memoryUsage();
+    const cpuShare = (user + system) / 1000 / intervalMs;
+    const use = { cpuShare, heapBytes: heapTotal, usedBytes: heapUsed };
     const kind = planRelease(state, use);
     if (use.cpuShare >= idleCpuShare) state.wasBusy = true;
     if (kind !== 'nothing') {
       collect({ type: 'major', execution: 'sync', flavor: kind === 'thorough' ? 'last-resort' : 'regular' });
-      state.heapBytes = heapBytes();
+      state.heapBytes = process.memoryUsage().heapTotal;
       if (kind === 'thorough') state.wasBusy = false;
     }
     clock.after(intervalMs, tick);
