@@ -86,18 +86,25 @@ export const validatingAdmissionPolicyKind = defineKind(ValidatingAdmissionPolic
   versions: oldVersions,
 });
 
-export const validatingAdmissionPolicyBindingKind = defineKind(ValidatingAdmissionPolicyBinding, {
+type AnyBinding = ValidatingAdmissionPolicyBinding | MutatingAdmissionPolicyBinding;
+
+const bindingFacts = {
   hasGeneration: true,
   requiresVersionOnUpdate: true,
   columns: [
     nameColumn,
-    column('PolicyName', ({ spec }) => spec?.policyName ?? ''),
-    column('ParamRef', ({ spec }) => paramRefText(spec?.paramRef)),
+    column('PolicyName', ({ spec }: AnyBinding) => spec?.policyName ?? ''),
+    column('ParamRef', ({ spec }: AnyBinding) => paramRefText(spec?.paramRef)),
     ageColumn,
   ],
-  defaults({ spec }) {
+  defaults({ spec }: AnyBinding) {
     defaultMatch(spec?.matchResources);
   },
+  versions: oldVersions,
+};
+
+export const validatingAdmissionPolicyBindingKind = defineKind(ValidatingAdmissionPolicyBinding, {
+  ...bindingFacts,
   *validate({ spec }) {
     if (!spec) return;
     yield* validateBinding(spec, 'spec');
@@ -115,7 +122,6 @@ export const validatingAdmissionPolicyBindingKind = defineKind(ValidatingAdmissi
         'must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)',
       );
   },
-  versions: oldVersions,
 });
 
 export const mutatingAdmissionPolicyKind = defineKind(MutatingAdmissionPolicy, {
@@ -146,23 +152,12 @@ export const mutatingAdmissionPolicyKind = defineKind(MutatingAdmissionPolicy, {
 });
 
 export const mutatingAdmissionPolicyBindingKind = defineKind(MutatingAdmissionPolicyBinding, {
-  hasGeneration: true,
-  requiresVersionOnUpdate: true,
-  columns: [
-    nameColumn,
-    column('PolicyName', ({ spec }) => spec?.policyName ?? ''),
-    column('ParamRef', ({ spec }) => paramRefText(spec?.paramRef)),
-    ageColumn,
-  ],
-  defaults({ spec }) {
-    defaultMatch(spec?.matchResources);
-  },
+  ...bindingFacts,
   *validate({ spec }) {
     if (!spec) return;
     yield* validateBinding(spec, 'spec');
     yield* validateMutatedOperations(spec.matchResources, 'spec.matchResources');
   },
-  versions: oldVersions,
 });
 
 function defaultMatch(match: MatchResources | undefined): void {
