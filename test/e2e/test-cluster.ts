@@ -3,7 +3,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { type BackoffOptions, backoffDelayMs } from '../../src/base/async/backoff.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -153,8 +155,11 @@ function commandLine(pid: string): string {
   }
 }
 
-/** A kubectl that is asked takes a tenth of a second of processor time, which others who are waited for could use. */
-const pollMs = 250;
+/**
+ * A kubectl takes a tenth of a second of processor time, which the cluster that is waited for could use: it is asked soon,
+ * and then more and more seldom.
+ */
+const polling: BackoffOptions = { firstMs: 100, maxMs: 1_000, factor: 1.5 };
 
 /**
  * Asks until `condition` gives something, and returns that.
@@ -166,16 +171,16 @@ export async function eventually<Result>(
   limitMs = 60_000,
 ): Promise<Result> {
   const deadline = Date.now() + limitMs;
-  let last: unknown;
-  while (Date.now() < deadline) {
+  for (let attempt = 0; ; attempt++) {
+    let failure: unknown;
     try {
       const result = await condition();
       if (result !== undefined && result !== false) return result;
-      last = undefined;
     } catch (error) {
-      last = error;
+      failure = error;
     }
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    const leftMs = deadline - Date.now();
+    if (leftMs <= 0) throw new Error(`${what}: not within ${limitMs / 1000} s`, { cause: failure });
+    await sleep(Math.min(backoffDelayMs(polling, attempt), leftMs));
   }
-  throw new Error(`${what}: not within ${limitMs / 1000} s`, { cause: last });
 }
