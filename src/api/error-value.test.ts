@@ -36,7 +36,7 @@ for (const [type, value, text] of printed)
   test(`${goJson(value ?? null)} as ${type} reads ${text}`, () =>
     assert.equal(goJson(innerForm(type, value)), text));
 
-test('what a pod shares with its node is part of the inner security context', () => {
+test('host namespaces of a pod are part of the inner security context', () => {
   const spec = innerForm('core.PodSpec', { hostNetwork: true, securityContext: { runAsUser: 1 } }) as {
     SecurityContext: Record<string, unknown>;
   };

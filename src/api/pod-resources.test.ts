@@ -45,7 +45,7 @@ test('a container that holds more than its spec asks for counts with what it hol
   assert.equal(cpuOf(subject), 500);
   assert.equal(cpuOf(subject, { useStatus: true }), 2000);
 });
-test('what a container asks for but can never have on its node does not count', () => {
+test('requests that a node can never grant do not count', () => {
   const status = {
     conditions: [{ type: 'PodResizePending', status: 'True', reason: 'Infeasible' }],
     containerStatuses: [{ name: 'a', resources: { requests: { cpu: '2' } } }],

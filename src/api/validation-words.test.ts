@@ -107,7 +107,7 @@ const cases: [string, string, object, string[], string?][] = [
     ['spec.nfs.path: Required value', 'spec.nfs.path: Invalid value: "": must be an absolute path'],
   ],
   [
-    'an unknown scope is told once',
+    'an unknown scope is reported once',
     'ResourceQuota',
     { spec: { scopeSelector: { matchExpressions: [{ scopeName: 'Bogus', operator: 'Sometimes' }] } } },
     [
@@ -225,7 +225,7 @@ const cases: [string, string, object, string[], string?][] = [
     ],
   ],
   [
-    'an address that is none is told twice',
+    'an invalid address is reported twice',
     'Endpoints',
     { subsets: [{ addresses: [{ ip: 'x' }] }] },
     [

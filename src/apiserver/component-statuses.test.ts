@@ -9,7 +9,7 @@ test('component statuses show the health of the control plane at the time of the
   await using server = await createTestServer();
   let problem: string | undefined;
   server.api.components.add({ name: 'scheduler', check: () => problem });
-  const told = async (query = '') => {
+  const listed = async (query = '') => {
     const { object } = await server.ask('GET', path + query);
     assert.equal(object.kind, 'ComponentStatusList');
     return object.items.map(({ metadata, conditions }: ComponentStatus) => {
@@ -18,11 +18,11 @@ test('component statuses show the health of the control plane at the time of the
     });
   };
   const etcd = ['etcd-0', 'Healthy', 'True', 'ok'];
-  assert.deepEqual(await told(), [etcd, ['scheduler', 'Healthy', 'True', 'ok']]);
+  assert.deepEqual(await listed(), [etcd, ['scheduler', 'Healthy', 'True', 'ok']]);
   problem = 'it does not run';
-  assert.deepEqual(await told(), [etcd, ['scheduler', 'Healthy', 'False', 'it does not run']]);
-  assert.deepEqual(await told('?fieldSelector=metadata.name%3Detcd-0'), [etcd]);
-  assert.deepEqual(await told('?labelSelector=a%3Db'), []);
+  assert.deepEqual(await listed(), [etcd, ['scheduler', 'Healthy', 'False', 'it does not run']]);
+  assert.deepEqual(await listed('?fieldSelector=metadata.name%3Detcd-0'), [etcd]);
+  assert.deepEqual(await listed('?labelSelector=a%3Db'), []);
 
   const one = await server.ask('GET', `${path}/scheduler`);
   assert.equal(one.object.kind, 'ComponentStatus');

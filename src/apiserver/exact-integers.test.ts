@@ -43,7 +43,7 @@ test('a field of 64 bits is read as it was written, in every format and version'
   assert.equal(JSON.parse(again).metadata.generation, 1, 'nothing has changed');
 });
 
-test('and so it is in protobuf, written and read', async () => {
+test('integers of 64 bits keep their digits in protobuf', async () => {
   const type = 'application/vnd.kubernetes.protobuf';
   const schema = 'io.k8s.api.apps.v1.Deployment';
   const { status } = await send(
@@ -72,7 +72,7 @@ test('and so it is in protobuf, written and read', async () => {
   assert.equal(read.spec.template.spec.terminationGracePeriodSeconds, BigInt(largest));
 });
 
-test('what 64 bits do not hold is refused', async () => {
+test('integers of more than 64 bits are refused', async () => {
   for (const number of ['9223372036854775808', '1e300', '1.5']) {
     const { status } = await send('POST', deployments, json, deployment('no').replace(large, number));
     assert.equal(status, 400, number);

@@ -35,7 +35,7 @@ test('a server is well once every group version of its own has an APIService', a
   assert.equal((await server.ask('GET', '/readyz')).status, 200);
 });
 
-test('one check is asked by its name, and others are left out by theirs', async () => {
+test('a check can be requested by name, and excluded by name', async () => {
   await using server = await createTestServer();
   await server.clock.advance(1);
   assert.equal(await textOf(server, '/readyz/shutdown'), 'ok');

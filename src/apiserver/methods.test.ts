@@ -3,15 +3,15 @@ import { test } from 'node:test';
 import { configMap, configMaps, createTestServer, type TestServer } from './server.fixture.ts';
 
 async function statuses(server: TestServer, requests: readonly string[]): Promise<Record<string, number>> {
-  const told: Record<string, number> = {};
+  const found: Record<string, number> = {};
   for (const request of requests) {
     const [method, path] = request.split(' ') as ['GET' | 'POST' | 'PUT' | 'DELETE', string];
-    told[request] = (await server.ask(method, path)).status;
+    found[request] = (await server.ask(method, path)).status;
   }
-  return told;
+  return found;
 }
 
-test('what upstream’s router serves is there for GET alone', async () => {
+test("paths of upstream's router are served for GET alone", async () => {
   await using server = await createTestServer();
   const requests = ['POST /version', 'DELETE /api', 'POST /api/v1', 'PUT /apis/apps/v1'];
   assert.deepEqual(

@@ -5,7 +5,7 @@ import { silentLogger } from '../base/logger.ts';
 import { reconcileOnChange } from './reconcile-on-change.ts';
 import { createTestServer } from './server.fixture.ts';
 
-test('what cannot be written at the start is retried, and does not delay the start', {
+test('a failed write at the start is retried, and does not delay the start', {
   timeout: 5_000,
 }, async () => {
   await using server = await createTestServer();

@@ -25,10 +25,10 @@ test('/statusz shows what runs, since when, and where to find more', async () =>
   assert.ok(text.endsWith(`\nEmulation version: 1.36\nPaths: ${paths.join(' ')}\n`), text);
   const object = await server.read('/statusz', 'application/json;v=v1beta1;g=config.k8s.io;as=Statusz');
   assert.equal(object.headers['content-type'], 'application/json;g=config.k8s.io;v=v1beta1;as=Statusz');
-  const { apiVersion, binaryVersion, paths: told } = JSON.parse(object.text);
+  const { apiVersion, binaryVersion, paths: listed } = JSON.parse(object.text);
   assert.equal(apiVersion, 'config.k8s.io/v1beta1');
   assert.match(binaryVersion, /^1\.36\.\d+$/);
-  assert.deepEqual(told, paths);
+  assert.deepEqual(listed, paths);
 });
 
 test('/flagz shows the settings under upstream’s names', async () => {

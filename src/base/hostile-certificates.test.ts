@@ -39,7 +39,7 @@ test('a signing request that was tampered with is refused: its own key has not s
   }
 });
 
-test('what is no request at all is refused, by those who read and by those who sign', async () => {
+test('malformed signing requests are refused when read and when signed', async () => {
   const authority = await createAuthority('a');
   const options = {
     usages: ['client' as const],

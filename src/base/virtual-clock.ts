@@ -1,4 +1,4 @@
-/** A clock that moves only when told to, firing timers in order: days of cluster time pass in milliseconds. */
+/** A clock that moves only when it is advanced, and fires timers in order: days of cluster time pass in milliseconds. */
 import { type Clock, sleepOn, type Timer } from './clock.ts';
 
 interface Pending {

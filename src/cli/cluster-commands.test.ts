@@ -12,7 +12,7 @@ import type { CliContext } from './context.ts';
 import { main } from './main.ts';
 import { status } from './status.ts';
 
-test('of all clusters, one that cannot be deleted keeps no other', async (t) => {
+test('a cluster that cannot be deleted does not keep the others', async (t) => {
   const path = mkdtempSync(join(tmpdir(), 'wherry-delete-'));
   t.after(() => rmSync(path, { recursive: true }));
   const data = dataFolder(path);
@@ -35,7 +35,7 @@ test('of all clusters, one that cannot be deleted keeps no other', async (t) => 
   );
 });
 
-test('of a cluster that never came up one can ask what runs, and learns that it has no keys', async (t) => {
+test('status works for a cluster that never came up, and kubeconfig says that it has no keys', async (t) => {
   const path = mkdtempSync(join(tmpdir(), 'wherry-never-up-'));
   t.after(() => rmSync(path, { recursive: true }));
   const data = dataFolder(path);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { latest } from './logs.ts';
 
-test('of the access logs of several nodes the one that was written last is shown', () => {
+test('the access log that was written last is shown when several nodes have one', () => {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-logs-'));
   try {
     const [old, fresh, absent] = ['old', 'fresh', 'absent'].map((name) => join(folder, name));

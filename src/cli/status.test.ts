@@ -20,7 +20,7 @@ test('a node is ready when the API server says so and all of its processes run',
   }
 });
 
-test('what has died is started again where there is a supervisor', () => {
+test('dead processes are described as about to restart where there is a supervisor', () => {
   const dead = { ...well, agent: false };
   assert.equal(
     describeNode(dead, { isSupervised: true }),

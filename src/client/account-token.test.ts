@@ -20,7 +20,7 @@ function withServer() {
   return { clock, server, token: accountToken(client, account, clock) };
 }
 
-test('one token serves all who ask, until a fifth of its life is left', async () => {
+test('one token serves all callers until a fifth of its lifetime is left', async () => {
   const { clock, server, token } = withServer();
   assert.deepEqual(await Promise.all([token.get(), token.get()]), ['t1', 't1']);
   await clock.advance(2_879_000);

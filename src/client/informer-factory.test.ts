@@ -136,7 +136,7 @@ test('includes waits until the cache has what was written', async () => {
   assert.equal(isThere, true);
 });
 
-test('one informer serves all who ask for the same', async () => {
+test('one informer serves all callers with the same query', async () => {
   const { factory, informer } = await setUp();
   assert.equal(factory.of(ConfigMap), informer);
   assert.notEqual(factory.of(ConfigMap, { namespace: 'default' }), informer);

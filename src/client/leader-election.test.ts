@@ -10,7 +10,7 @@ import { createClient } from './create-client.ts';
 import { findVacancy, runWhileLeading } from './leader-election.ts';
 import { TransportError } from './transport.ts';
 
-test('one leads at a time; another takes over when it gives the lease back, or falls silent', async () => {
+test('one instance leads at a time; another takes over when it releases the lease or falls silent', async () => {
   const clock = new VirtualClock();
   const random = seededRandom(1);
   const server = await createApiServer({

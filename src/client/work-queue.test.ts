@@ -22,7 +22,7 @@ test('a key that comes again while at work waits until the work is done', () => 
   assert.equal(queue.take(), 'a');
 });
 
-test('of several later times the earliest counts', async () => {
+test('the earliest of several delays counts', async () => {
   const clock = new VirtualClock();
   const queue = new WorkQueue({ name: 'q', clock });
   queue.addAfter('a', 500);

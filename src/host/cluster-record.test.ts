@@ -15,7 +15,7 @@ import { dataFolder } from './data-folder.ts';
 const data = dataFolder(mkdtempSync(join(tmpdir(), 'wherry-records-')));
 after(() => rmSync(data.path, { recursive: true }));
 
-test('who asks for a cluster that is not there learns which are', () => {
+test('a command about an unknown cluster names the existing ones', () => {
   assert.equal(noSuchCluster(data, 'wherry').advice, 'make it: wherry up');
   assert.equal(noSuchCluster(data, 'blue').advice, 'make it: wherry up --name blue');
   for (const name of ['green', 'red']) saveClusterRecord(data.cluster(name), newClusterRecord(name, 6443));

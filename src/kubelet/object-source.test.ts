@@ -51,7 +51,7 @@ test('objects that the server once sent are kept while it is away, and changes a
   stop.abort();
 });
 
-test('who waits for an object that its last user lets go asks for it alone', async () => {
+test('a reader that waits for an object whose last user goes asks the server itself', async () => {
   const stop = new AbortController();
   const server = new FakeTransport();
   const list = Promise.withResolvers<void>();

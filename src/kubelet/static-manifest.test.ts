@@ -18,7 +18,7 @@ test('a manifest is a pod with its defaults, a file holds any number of them', (
   assert.deepEqual(readManifests(''), []);
 });
 
-test('what is no good pod, or would need the API, is refused with what is wrong with it', () => {
+test('a static manifest that is invalid, or needs the API, is refused with the reason', () => {
   const volume = (source: object) => pod({ containers, volumes: [{ name: 'v', ...source }] });
   const container = (extra: object) => pod({ containers: [{ ...containers[0], ...extra }] });
   const env = { name: 'A', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } };

@@ -158,12 +158,12 @@ test('the end of a container counts once, with the status that is the first to t
       statusWritten: () => undefined,
     },
   });
-  const told = (name: string, exitCode: number) =>
+  const ended = (name: string, exitCode: number) =>
     ({ name, state: { terminated: { exitCode } } }) as core.ContainerStatus;
-  const pod = testPod({}, { initContainerStatuses: [told('before', 0)] });
+  const pod = testPod({}, { initContainerStatuses: [ended('before', 0)] });
   const status = {
-    initContainerStatuses: [told('before', 0), told('i', 1)],
-    containerStatuses: [told('c', 139)],
+    initContainerStatuses: [ended('before', 0), ended('i', 1)],
+    containerStatuses: [ended('c', 139)],
   };
   manager.set(pod, status);
   manager.set(pod, { ...status, message: 'more' });

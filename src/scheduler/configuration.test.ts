@@ -83,7 +83,7 @@ test('a plugin that is switched off everywhere says nothing', async () => {
   });
   assert.notEqual(await placeWith(off, 'default-scheduler', { cpu: '50', memory: '1Gi' }), undefined);
 });
-test('what is no configuration, or names what is not there, is refused', () => {
+test('an invalid configuration, or one with unknown plugins, is refused', () => {
   assert.throws(
     () => parseSchedulerConfiguration({ kind: 'Pod', apiVersion: 'v1' }),
     /no KubeSchedulerConfiguration/,

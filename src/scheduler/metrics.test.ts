@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { FakeCluster } from './cluster.fake.ts';
 import { makeNode, makePod } from './objects.fake.ts';
 
-test('what brought pods into the queues is counted, and each extension point is timed', async () => {
+test('the events that queue pods are counted, and each extension point is timed', async () => {
   const cluster = new FakeCluster();
   try {
     cluster.addNodes(makeNode('a'));

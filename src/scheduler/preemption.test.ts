@@ -170,7 +170,7 @@ test('a pod whose victims are not to be evicted is tried again after its back-of
   );
 });
 
-test('of many preemptions so few are under way at once that none waits for long', async () => {
+test('concurrent preemptions are limited, so that none waits for long', async () => {
   const cluster = new FakeCluster();
   const names = Array.from({ length: 250 }, (_, index) => `n${index}`);
   for (const name of names) {

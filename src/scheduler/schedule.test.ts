@@ -22,7 +22,7 @@ const rows: [nodes: number, percentage: number, expected: number][] = [
   [1_000, 100, 1_000],
 ];
 for (const [nodes, percentage, expected] of rows)
-  test(`of ${nodes} nodes at ${percentage} % the search ends with ${expected} that fit`, () => {
+  test(`the search in ${nodes} nodes at ${percentage} % ends with ${expected} feasible ones`, () => {
     assert.equal(nodesToFind(nodes, percentage), expected);
   });
 

@@ -268,15 +268,15 @@ test('for an unreadable metric, its place, the reason and the summary are report
   const { status } = await hpa();
   assert.equal(status?.currentMetrics?.[0]?.type, '');
   assert.equal(status?.currentMetrics?.[1]?.resource?.current.averageValue, '1Mi');
-  const told = (await client.list(Event, { namespace })).items
+  const recorded = (await client.list(Event, { namespace })).items
     .filter(({ involvedObject }) => involvedObject.kind === 'HorizontalPodAutoscaler')
     .map(({ reason, message }) => `${reason}: ${message}`);
   const selector =
     '&LabelSelector{MatchLabels:map[string]string{a: 1,b: 2,},MatchExpressions:[]LabelSelectorRequirement{},}';
   const inner = `unable to get external metric default/queue/${selector}: unable to fetch metrics from external metrics API: `;
   assert.ok(
-    told.some((text) => text.startsWith(`FailedGetExternalMetric: ${inner}`)),
-    told.join('\n'),
+    recorded.some((text) => text.startsWith(`FailedGetExternalMetric: ${inner}`)),
+    recorded.join('\n'),
   );
   await cluster[Symbol.asyncDispose]();
 });

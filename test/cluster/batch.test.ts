@@ -220,7 +220,7 @@ test('a CronJob makes a Job a minute, named after the minute, and keeps the last
   assert.ok(status?.lastSuccessfulTime);
 });
 
-test('what happens when a Job still runs is the policy of the CronJob', async () => {
+test('the concurrency policy of a CronJob decides when a Job still runs', async () => {
   for (const [concurrencyPolicy, running, reason] of [
     ['Allow', 2, undefined],
     ['Forbid', 1, 'JobAlreadyActive'],

@@ -28,7 +28,7 @@ function sampleOf({ metrics }: Cluster, series: string): number | undefined {
   return line === undefined ? undefined : Number(line.slice(series.length));
 }
 
-test('what dashboards ask for is there before anything happens', async () => {
+test('metrics that dashboards query exist before anything happens', async () => {
   await using cluster = await createCluster({ nodes: 0 });
   await cluster.clock.advance(1_000);
   for (const series of [

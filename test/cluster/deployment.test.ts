@@ -211,10 +211,10 @@ test('rollbackTo of the old versions goes back, says so, and is gone from the ob
     await rollBack(revision);
     await cluster.clock.advance(1_000);
   }
-  const told = (await client.list(Event, { namespace })).items
+  const events = (await client.list(Event, { namespace })).items
     .filter(({ reason }) => reason?.startsWith('DeploymentRollback'))
     .map(({ reason, message }) => `${reason}: ${message}`);
-  assert.deepEqual(told.sort(), [
+  assert.deepEqual(events.sort(), [
     'DeploymentRollback: Rolled back deployment "web" to revision 1',
     'DeploymentRollbackRevisionNotFound: Unable to find the revision to rollback to.',
     'DeploymentRollbackTemplateUnchanged: The rollback revision contains the same template as current deployment "web"',

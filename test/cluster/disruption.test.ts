@@ -121,14 +121,14 @@ test('a pod of two budgets gets an event that it has too many', async () => {
       metadata: { name, namespace },
       spec,
     } as Draft<PodDisruptionBudget>);
-  const told = async () =>
+  const events = async () =>
     (await client.list(Event, { namespace })).items.filter(
       ({ reason }) => reason === 'MultiplePodDisruptionBudgets',
     );
-  await cluster.until(async () => (await told()).length > 0);
+  await cluster.until(async () => (await events()).length > 0);
   const { name } = pod!.metadata;
   assert.deepEqual(
-    (await told()).map(({ message }) => message),
+    (await events()).map(({ message }) => message),
     [`Pod "default"/"${name}" matches multiple PodDisruptionBudgets.  Chose "a" arbitrarily.`],
   );
 });

@@ -38,8 +38,8 @@ test('addresses that cannot be created again in a namespace that is being delete
   const { metadata } = await client.get(Service, { name: 'web', namespace });
   assert.ok(metadata.deletionTimestamp, 'the Service is held');
   assert.ok(refused.length <= 2, `tried once each at most: ${refused}`);
-  const told = (await client.list(Event, { namespace })).items.map(({ reason }) => reason);
-  assert.deepEqual(told, []);
+  const reasons = (await client.list(Event, { namespace })).items.map(({ reason }) => reason);
+  assert.deepEqual(reasons, []);
 });
 
 test('addresses that the server refuses cause events', async () => {
@@ -56,14 +56,14 @@ test('addresses that the server refuses cause events', async () => {
     return Object.keys(status?.used ?? {}).length === 2;
   });
   await client.create(Service, serviceIn(namespace));
-  const told = async () =>
+  const reasons = async () =>
     (await client.list(Event, { namespace })).items.map(({ involvedObject, reason, message }) =>
       [involvedObject.kind, reason, message?.replace(/web-\w+/, 'web-ID')].join(': '),
     );
-  await cluster.until(async () => (await told()).length >= 2);
+  await cluster.until(async () => (await reasons()).length >= 2);
   const quota = (resource: string) =>
     `exceeded quota: none, requested: count/${resource}=1, used: count/${resource}=0, limited: count/${resource}=0`;
-  assert.deepEqual((await told()).sort(), [
+  assert.deepEqual((await reasons()).sort(), [
     `Endpoints: FailedToCreateEndpoint: Failed to create endpoint for service default/web: endpoints "web" is forbidden: ${quota('endpoints')}`,
     'Service: FailedToUpdateEndpointSlices: Error updating Endpoint Slices for Service default/web: failed to create EndpointSlice ' +
       `for Service default/web: endpointslices.discovery.k8s.io "web-ID" is forbidden: ${quota('endpointslices.discovery.k8s.io')}`,

@@ -58,7 +58,7 @@ test('a pod takes the place of one whose object is gone, while that one still en
   assert.equal(status?.phase, 'Running', status?.message);
 });
 
-test('of two pods that wait for a node with the same host port, it takes one and refuses the other', async () => {
+test('a node admits one of two pods with the same host port and refuses the other', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   const nodeName = 'late';

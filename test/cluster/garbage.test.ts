@@ -104,15 +104,15 @@ test('an owner in another namespace counts as gone, and is reported', async () =
     );
   await cluster.until(gone, 30_000);
   // An object without a namespace cannot say where its owner is: it stays.
-  const told = async () =>
+  const recorded = async () =>
     (await client.list(Event)).items
       .filter(({ reason }) => reason === 'OwnerRefInvalidNamespace')
       .map(({ message }) => message)
       .sort();
-  await cluster.until(async () => (await told()).length === 2, 30_000);
+  await cluster.until(async () => (await recorded()).length === 2, 30_000);
   const owned = (where: string) =>
     `ownerRef [v1/ConfigMap, namespace: ${where}, name: owner, uid: ${owner.metadata.uid}] does not exist in namespace "${where}"`;
-  assert.deepEqual(await told(), [owned(''), owned(namespace)]);
+  assert.deepEqual(await recorded(), [owned(''), owned(namespace)]);
   assert.equal((await client.get(ClusterRole, { name: 'wide' })).metadata.deletionTimestamp, undefined);
 });
 
@@ -215,7 +215,7 @@ test('an owner that no watch has shown is missed all the same when it is gone', 
   await cluster.until(async () => (await children()) === 0, 120_000);
 });
 
-test('what a group shows of the objects of another is neither followed nor emptied a second time', async () => {
+test('objects that a second group shows are neither followed nor deleted a second time', async () => {
   const asked: string[] = [];
   const wrapTransport = (transport: Transport): Transport => ({
     ...transport,

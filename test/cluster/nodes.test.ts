@@ -172,17 +172,17 @@ test('a node that comes and goes is reported in events', async () => {
   const { client } = cluster;
   const [, node] = cluster.nodes;
   const { uid } = (await client.get(Node, { name: node!.name })).metadata;
-  const told = async () =>
+  const messages = async () =>
     (await client.list(Event, { namespace })).items
       .filter(({ involvedObject }) => involvedObject.uid === uid)
       .filter(({ source }) => source?.component === 'node-controller')
       .map(({ reason, message }) => `${reason}: ${message}`);
   const came = `RegisteredNode: Node ${node!.name} event: Registered Node ${node!.name} in Controller`;
   const went = `RemovingNode: Node ${node!.name} event: Removing Node ${node!.name} from Controller`;
-  await cluster.until(async () => (await told()).length > 0);
-  assert.deepEqual(await told(), [came]);
+  await cluster.until(async () => (await messages()).length > 0);
+  assert.deepEqual(await messages(), [came]);
   node!.isSilent = true;
   await client.delete(Node, { name: node!.name });
-  await cluster.until(async () => (await told()).length > 1);
-  assert.deepEqual(await told(), [came, went]);
+  await cluster.until(async () => (await messages()).length > 1);
+  assert.deepEqual(await messages(), [came, went]);
 });

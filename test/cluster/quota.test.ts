@@ -66,7 +66,7 @@ test('creates and deletions that go on at the same time never pass the quota', a
   assert.equal(most, 10);
 });
 
-test('what a quota limits must be specified, and a pod that is refused takes nothing', async () => {
+test('resources under a quota must be specified, and a refused pod takes nothing', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   const hard = {
@@ -110,7 +110,7 @@ test('a create that fails for another reason gives back what it was charged', as
   assert.equal(status?.used?.pods, '1');
 });
 
-test('what grows is charged like what is created', async () => {
+test('growth is charged like creation', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   await client.create(ResourceQuota, quota({ 'requests.cpu': '800m', 'services.nodeports': '1' }));
@@ -177,7 +177,7 @@ test('a LimitRange fills in what is missing and refuses what is out of its bound
   );
 });
 
-test('what a quota only counts is given back soon after it is deleted, of built-in and of custom kinds', async () => {
+test('quotas that only count objects are released soon after a deletion, of built-in and custom kinds', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   const used = async () => (await client.get(ResourceQuota, { name: 'q', namespace })).status?.used;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Event, Node, Pod, PriorityClass } from '../../src/api/resources.gen.ts';
 import { createCluster } from './cluster.ts';
 
-test('what a pod leaves goes to those that wait for more, the most important first', async () => {
+test('resources that a pod frees go to pending resizes, the most important first', async () => {
   await using cluster = await createCluster({ nodes: 1 });
   const { client } = cluster;
   const node = await client.get(Node, { name: cluster.nodes[0]!.name });
@@ -98,7 +98,7 @@ test('a container that is bounded by the pod alone restarts by its policy when t
   await cluster.until(async () => (await restarts()) === '1 0');
 });
 
-test('who reads that a resize was seen, and nothing of it being under way, reads what came of it', async () => {
+test('a status that has observed a resize, with none in progress, shows its result', async () => {
   await using cluster = await createCluster({ nodes: 1 });
   const { client } = cluster;
   const at = { namespace: 'default', name: 'p' };
@@ -136,7 +136,7 @@ test('who reads that a resize was seen, and nothing of it being under way, reads
     seen.filter((state) => state === 'true 1 20Mi'),
     seen.join(', '),
   );
-  const told = async () =>
+  const reasons = async () =>
     (await client.list(Event, { namespace: 'default' })).items.map(({ reason }) => reason ?? '');
-  await cluster.until(async () => (await told()).includes('ResizeCompleted'));
+  await cluster.until(async () => (await reasons()).includes('ResizeCompleted'));
 });

@@ -70,12 +70,12 @@ test('a container whose postStart hook fails is stopped as others are, with its 
     metadata: at,
     spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'c', image: 'busybox:1', lifecycle }] },
   });
-  const told = async () =>
+  const recorded = async () =>
     (await client.list(Event, { namespace: 'default' })).items.map(
       ({ reason, message }) => `${reason} ${message}`,
     );
-  await cluster.until(async () => (await told()).includes('FailedPreStopHook PreStopHook failed'));
-  const events = await told();
+  await cluster.until(async () => (await recorded()).includes('FailedPreStopHook PreStopHook failed'));
+  const events = await recorded();
   assert.ok(events.includes('FailedPostStartHook PostStartHook failed'));
   assert.ok(events.includes('Killing FailedPostStartHook'));
 });

@@ -140,17 +140,17 @@ test('events tell of pods and claims, also of those that cannot be had or are pu
     StatefulSet,
     statefulSetOf('db', 2, 'db:1', { volumeClaimTemplates, podManagementPolicy: 'Parallel' }),
   );
-  const told = async () => {
+  const eventsOf = async () => {
     const { items } = await client.list(Event, { namespace });
     return items
       .filter(({ involvedObject }) => involvedObject.kind === 'StatefulSet')
       .map(({ reason, message }) => `${reason}: ${message}`);
   };
-  await cluster.until(async () => (await told()).length >= 4);
+  await cluster.until(async () => (await eventsOf()).length >= 4);
   const refused =
     'persistentvolumeclaims "data-db-1" is forbidden: exceeded quota: q, requested: persistentvolumeclaims=1, ' +
     'used: persistentvolumeclaims=1, limited: persistentvolumeclaims=1';
-  assert.deepEqual((await told()).sort(), [
+  assert.deepEqual((await eventsOf()).sort(), [
     `FailedCreate: create Claim data-db-1 for Pod db-1 in StatefulSet db failed error: ${refused}`,
     `FailedCreate: create Pod db-1 in StatefulSet db failed error: failed to create PVC data-db-1: ${refused}`,
     'SuccessfulCreate: create Claim data-db-0 Pod db-0 in StatefulSet db success',
@@ -159,7 +159,7 @@ test('events tell of pods and claims, also of those that cannot be had or are pu
   const unnamed = { metadata: { labels: { 'apps.kubernetes.io/pod-index': null } } };
   await client.patch(Pod, { name: 'db-0', namespace }, unnamed, { type: 'merge' });
   const update = 'SuccessfulUpdate: update Pod db-0 in StatefulSet db successful';
-  await cluster.until(async () => (await told()).includes(update));
+  await cluster.until(async () => (await eventsOf()).includes(update));
 });
 
 for (const podManagementPolicy of ['OrderedReady', 'Parallel'])

@@ -58,16 +58,16 @@ test('hints of slices follow the Service, and the zones that nodes are given', a
   await become(`${first} - -`, `${second} - -`);
   await cluster.until(async () => {
     const { items } = await client.list(Event, { namespace });
-    const told = items.filter(({ involvedObject }) => involvedObject.kind === 'Service');
+    const events = items.filter(({ involvedObject }) => involvedObject.kind === 'Service');
     return ['Enabled', 'Disabled'].every((word) =>
-      told.some(({ reason }) => reason === `TopologyAwareHints${word}`),
+      events.some(({ reason }) => reason === `TopologyAwareHints${word}`),
     );
   });
   await mode(null);
   await become(`${first} - -`, `${second} - -`);
 });
 
-test('what is made for a Service says when it was called for; addresses made by hand go with their Service', async () => {
+test('endpoints carry the time of the change that caused them; those made by hand go with their Service', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
   const ports = [{ port: 80, protocol: 'TCP' as const }];

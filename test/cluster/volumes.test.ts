@@ -394,8 +394,9 @@ test('a volume that others made grows by their hands, and is recycled by none', 
   const at = { name: 'data', namespace };
   const larger = { spec: { resources: { requests: { storage: '3Gi' } } } };
   await client.patch(PersistentVolumeClaim, at, larger, { type: 'merge' });
-  const told = 'Normal ExternalExpanding volume_expand waiting for an external controller to expand this PVC';
-  await cluster.until(async () => (await eventsOf(client, 'data')).includes(told));
+  const expected =
+    'Normal ExternalExpanding volume_expand waiting for an external controller to expand this PVC';
+  await cluster.until(async () => (await eventsOf(client, 'data')).includes(expected));
   await client.delete(PersistentVolumeClaim, at);
   await cluster.until(async () => (await volumePhase(client, 'v')) === 'Failed');
   const { status } = await client.get(PersistentVolume, { name: 'v' });
@@ -424,9 +425,9 @@ test('a claim of an ephemeral volume that another made is not used, and the even
       volumes: [{ name: 'scratch', ephemeral: { volumeClaimTemplate: { spec } } }],
     },
   } as Draft<Pod>);
-  const told =
+  const expected =
     'Warning FailedBinding ephemeral_volume ephemeral volume scratch: PVC default/web-scratch was not created for pod default/web (pod is not owner)';
-  await cluster.until(async () => (await eventsOf(client, 'web')).includes(told));
+  await cluster.until(async () => (await eventsOf(client, 'web')).includes(expected));
 });
 
 for (const propagationPolicy of ['Background', 'Foreground'] as const)

@@ -121,7 +121,7 @@ suite('what a sudden death of processes leaves intact', () => {
     await eventually('the deployment is available', allAvailable);
   });
 
-  test('what was stopped stays so, and what was killed leaves nothing once it is deleted', async () => {
+  test('a stopped cluster stays stopped, and a killed one leaves nothing once it is deleted', async () => {
     await cluster.wherry('down');
     assert.deepEqual(leftovers(cluster.id, cluster.folder), []);
     await cluster.up();

@@ -148,8 +148,8 @@ suite('a CSI driver', () => {
       (await read('csinode', 'wherry', '-o', 'jsonpath={.spec.drivers[*].name}')).includes(driver),
     );
     const path = '{.nodeID} {.allocatable.count} {.topologyKeys[0]}';
-    const told = await read('csinode', 'wherry', '-o', `jsonpath={range .spec.drivers[*]}${path}{end}`);
-    assert.equal(told, 'id-of-wherry 7 topology.csi.test/rack');
+    const shown = await read('csinode', 'wherry', '-o', `jsonpath={range .spec.drivers[*]}${path}{end}`);
+    assert.equal(shown, 'id-of-wherry 7 topology.csi.test/rack');
     const label = 'jsonpath={.metadata.labels.topology\\.csi\\.test/rack}';
     await eventually(
       'the node has its label',
@@ -260,7 +260,7 @@ suite('a CSI driver', () => {
     assert.deepEqual(expand?.capacityRange, { requiredBytes: 2 * 1024 ** 3, limitBytes: 0 });
   });
 
-  test('what the last pod leaves is unpublished, unstaged, detached, and nothing stays mounted', {
+  test('the volume of the last pod is unpublished, unstaged and detached, and nothing stays mounted', {
     timeout,
   }, async () => {
     await cluster.kubectl('delete', 'pod', 'one');

@@ -219,7 +219,7 @@ suite('a driver of claimed devices', () => {
     assert.equal(await shell('s2', 'ls /dev/dra'), device);
   });
 
-  test('what a device is like is in the status of the containers that have it', { timeout }, async () => {
+  test('the health of a device is in the status of the containers that have it', { timeout }, async () => {
     const status = async () =>
       JSON.parse(
         await read('pod', 's2', '-o', 'jsonpath={.status.containerStatuses[0].allocatedResourcesStatus}'),
@@ -227,16 +227,16 @@ suite('a driver of claimed devices', () => {
         name: string;
         resources: { health: string; message?: string; resourceID: string }[];
       }[];
-    const [first] = await eventually('it is told', async () => {
-      const told = await status();
-      return told[0]?.resources[0]?.health === 'Healthy' && told;
+    const [first] = await eventually('its health is reported', async () => {
+      const reported = await status();
+      return reported[0]?.resources[0]?.health === 'Healthy' && reported;
     });
     assert.equal(first!.name, 'claim:gpu');
     assert.match(first!.resources[0]!.resourceID, new RegExp(`^${driver}/claim=.*-first$`));
     writeFileSync(driverFile('health'), 'Unhealthy too hot');
-    const [second] = await eventually('it is told', async () => {
-      const told = await status();
-      return told[0]?.resources[0]?.health === 'Unhealthy' && told;
+    const [second] = await eventually('its health is reported', async () => {
+      const reported = await status();
+      return reported[0]?.resources[0]?.health === 'Unhealthy' && reported;
     });
     assert.equal(second!.resources[0]!.message, 'too hot');
     rmSync(driverFile('health'));
@@ -306,7 +306,7 @@ suite('a driver of claimed devices', () => {
     assert.equal(specs().length, 1);
   });
 
-  test('what a pod left that was removed by force is given back once its driver is there', {
+  test('devices of a pod removed by force are given back once their driver is there', {
     timeout,
   }, async () => {
     await cluster.kubectl('delete', 'pod', 'driver-four');

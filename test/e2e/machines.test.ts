@@ -91,7 +91,7 @@ spec:
     );
   });
 
-  test('what dies of a machine is started again, and its containers go on', {
+  test('dead processes of a machine are started again, and its containers keep running', {
     timeout: testTimeoutMs,
   }, async () => {
     const container = () =>

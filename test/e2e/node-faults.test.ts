@@ -284,7 +284,7 @@ suite('a node with thirty pods', () => {
     } finally {
       process.kill(server, 'SIGCONT');
     }
-    await eventually('that is told', async () => /^p5 \S+ 1$/m.test(await containers()));
+    await eventually('that is shown', async () => /^p5 \S+ 1$/m.test(await containers()));
     await allReady();
   });
 
@@ -302,7 +302,7 @@ suite('a node with thirty pods', () => {
 
   test('a process that is killed within a pod is restarted, that one alone', async () => {
     const before = (await containers()).split('\n');
-    await eventually('the process is told', () => cluster.kubectl('exec', 'p0', '--', 'kill', '-TERM', '1'));
+    await eventually('the signal is sent', () => cluster.kubectl('exec', 'p0', '--', 'kill', '-TERM', '1'));
     await eventually('p0 restarted', async () => {
       const count = await cluster.kubectl(
         'get',

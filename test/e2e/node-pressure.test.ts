@@ -92,8 +92,8 @@ suite('a node on a small disk', () => {
     eventually(
       `${name} is evicted`,
       async () => {
-        const told = await cluster.kubectl('get', 'pod', name, '-o', `jsonpath=${verdict}`);
-        const [phase, reason, message] = told.split('\n');
+        const shown = await cluster.kubectl('get', 'pod', name, '-o', `jsonpath=${verdict}`);
+        const [phase, reason, message] = shown.split('\n');
         return phase === 'Failed' && reason === 'Evicted' && message;
       },
       evictionMs,
@@ -114,7 +114,7 @@ suite('a node on a small disk', () => {
   });
 
   suite('what single pods do', { concurrency: true }, () => {
-    test('who writes more than its limit is evicted, with the reason', async () => {
+    test('a pod that writes more than its limit is evicted, with the reason', async () => {
       assert.equal(await evicted('volume'), 'Usage of EmptyDir volume "e" exceeds the limit "2Mi". ');
       assert.equal(
         await evicted('layer'),

@@ -10,7 +10,8 @@ export interface BundleOptions {
 /** About as much as the schemas of real ones hold. */
 const sectionsCount = 12;
 const fieldsPerSection = 12;
-const text = 'What this field is for is told at some length, as the documentation of real operators does it.';
+const text =
+  'What this field is for is described at some length, as the documentation of real operators does it.';
 
 /** A list of them all, as kubectl takes it. */
 export function operatorBundle({ group, namespace, kinds }: BundleOptions): string {

@@ -120,7 +120,7 @@ test('an operator follows its objects with the rights of its account, and keeps 
     return !configs.includes('-config');
   });
   await eventually(
-    'every delete was told',
+    'every delete was reported',
     async () => seen.filter((line) => line.startsWith('delete')).length === 20,
   );
   for (let index = 0; index < 20; index++) {

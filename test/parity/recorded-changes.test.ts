@@ -82,7 +82,7 @@ async function make(server: ParityServer, bases: Base[]): Promise<Map<string, Ma
   return made;
 }
 
-test('what may not change is reported in the very words of 1.36', { timeout: 120_000 }, async () => {
+test('forbidden changes are reported in the very words of 1.36', { timeout: 120_000 }, async () => {
   const server = await startParityServer();
   try {
     const { bases, changes } = load();

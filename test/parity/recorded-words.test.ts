@@ -37,7 +37,7 @@ const movedKinds = /\b(Ingress|NetworkPolicy)\.networking\.k8s\.io (?=\\"[^"]*\\
 
 const json = { 'content-type': 'application/json' };
 
-test('what is wrong with an object is reported in the very words of 1.36', { timeout: 120_000 }, async () => {
+test('invalid objects are reported in the very words of 1.36', { timeout: 120_000 }, async () => {
   const server = await startParityServer();
   try {
     const { client } = server;

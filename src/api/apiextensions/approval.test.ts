@@ -5,7 +5,7 @@ import { approvalOf } from './approval.ts';
 
 test('only groups of the community need an approval, which is a URL or the word that there is none', () => {
   const link = 'https://github.com/kubernetes/kubernetes/pull/1';
-  const rows: [group: string, annotation: string | undefined, told: string | undefined][] = [
+  const rows: [group: string, annotation: string | undefined, expected: string | undefined][] = [
     ['example.com', undefined, undefined],
     ['notk8s.io', undefined, undefined],
     ['k8s.io', undefined, 'MissingAnnotation'],
@@ -14,14 +14,17 @@ test('only groups of the community need an approval, which is a URL or the word 
     ['a.k8s.io', 'later', 'InvalidAnnotation'],
     ['a.k8s.io', 'mailto:me', 'InvalidAnnotation'],
   ];
-  for (const [group, text, told] of rows) {
+  for (const [group, text, expected] of rows) {
     const annotations = text === undefined ? {} : { 'api-approved.kubernetes.io': text };
     const found = approvalOf({
       metadata: { annotations },
       spec: { group },
     } as never as CustomResourceDefinition);
     const said = found && `${found.reason}: ${found.message}`;
-    assert.ok(told === undefined ? said === undefined : said?.startsWith(told), `${group} ${text}: ${said}`);
+    assert.ok(
+      expected === undefined ? said === undefined : said?.startsWith(expected),
+      `${group} ${text}: ${said}`,
+    );
     assert.equal(found?.isGiven ?? false, text === link);
   }
 });

@@ -28,7 +28,7 @@ test('rules that everyday definitions have are within the budget', () => {
   for (const schema of schemas) assert.deepEqual(errorsOf(schema), [], JSON.stringify(schema));
 });
 
-test('what grows with unbounded lists and texts is refused, and said so as upstream does', () => {
+test("rules whose cost grows with unbounded lists and texts are refused in upstream's words", () => {
   const hint =
     '(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)';
   const nested = object({ l: list(string()) }, rule('self.l.all(x, self.l.all(y, x == y || x.contains(y)))'));

@@ -32,7 +32,7 @@ function autoscaler(): HorizontalPodAutoscaler {
   });
 }
 
-test('what v1 has no field for goes through annotations and back', () => {
+test('fields that v1 lacks are kept in annotations', () => {
   const old = toV1(autoscaler()) as unknown as {
     metadata: { annotations: Record<string, string> };
     spec: Record<string, unknown>;

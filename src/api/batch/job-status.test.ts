@@ -35,7 +35,7 @@ test('a Job that completes has started, has no pods left, and says when', () => 
   );
 });
 
-test('what a status has said for good stays said', () => {
+test('final conditions of a status cannot be taken back', () => {
   const before = {
     startTime: at(1),
     failed: 2,

@@ -6,9 +6,9 @@ import { nodeKind } from './node.ts';
 
 test('the kernel’s version has the architecture behind it', () => {
   const { cell } = nodeKind.columns!.find(({ name }) => name === 'Kernel-Version')!;
-  const told = (nodeInfo: object) =>
+  const kernelCell = (nodeInfo: object) =>
     cell(sparse<Node>({ metadata: { name: 'n' }, status: { nodeInfo } }), { nowMs: 0 });
-  assert.equal(told({ kernelVersion: '6.1.0', architecture: 'amd64' }), '6.1.0 (amd64)');
-  assert.equal(told({ kernelVersion: '6.1.0' }), '6.1.0');
-  assert.equal(told({}), '<unknown>');
+  assert.equal(kernelCell({ kernelVersion: '6.1.0', architecture: 'amd64' }), '6.1.0 (amd64)');
+  assert.equal(kernelCell({ kernelVersion: '6.1.0' }), '6.1.0');
+  assert.equal(kernelCell({}), '<unknown>');
 });

@@ -39,7 +39,7 @@ test('an update that leaves out what the server chose keeps it', () => {
   );
 });
 
-test('what the new type does not have goes', () => {
+test('fields that the new type of a Service lacks are dropped', () => {
   const old = created({ type: 'NodePort', ports: [{ port: 80, nodePort: 30001 }], ...allocated });
   const plain = updated({ ...structuredClone(old.spec), type: 'ClusterIP' }, old);
   assert.equal(plain.spec!.ports![0]!.nodePort, undefined);

@@ -26,7 +26,7 @@ const ended = (exitCode: number) => ({
 });
 const running = { containerStatuses: [{ name: 'c', state: { running: {} } }] };
 
-test('what has ended well does not run again, but what failed may', () => {
+test('a container that succeeded does not run again, but one that failed may', () => {
   const change = (exitCode: number) =>
     said(podKind, { spec, status: ended(exitCode) }, { spec, status: running });
   assert.deepEqual(change(0), [
@@ -45,7 +45,7 @@ test("a container's own rules say whether it may run again", () => {
   assert.equal(said(podKind, { spec: own, status: ended(2) }, { spec: own, status: running }).length, 1);
 });
 
-const told: [string, object, string[]][] = [
+const cases: [string, object, string[]][] = [
   [
     'conditions have qualified names',
     { conditions: [{ type: 'Ready' }, { type: 'my condition' }] },
@@ -85,7 +85,7 @@ const told: [string, object, string[]][] = [
     ],
   ],
 ];
-for (const [name, now, expected] of told)
+for (const [name, now, expected] of cases)
   test(`of a pod: ${name}`, () => {
     const texts = said(podKind, { spec, status: {} }, { spec, status: now });
     assert.equal(texts.length, expected.length, texts.join('\n'));
@@ -138,7 +138,7 @@ const sources: [string, object, object][] = [
   ['another namespace is behind a gate', { dataSourceRef: { ...pvc, namespace: 'n' } }, {}],
 ];
 for (const [name, given, kept] of sources)
-  test(`what a claim is filled from: ${name}`, () => {
+  test(`data source of a claim: ${name}`, () => {
     const claim = { metadata: { name: 'c' }, spec: structuredClone(given) };
     persistentVolumeClaimKind.prepareCreate!(claim as never);
     assert.deepEqual(claim.spec, kept);

@@ -177,7 +177,7 @@ function parametersOf(value: Json | undefined): string[] {
     .map((parameter) => `${parameter.name}/${parameter.in}`);
 }
 
-test('what all operations of a path take stands at the path, the rest at each of them', () => {
+test('parameters of all operations of a path are listed at the path, others at each operation', () => {
   const object = v2.paths!['/apis/apps/v1/namespaces/{namespace}/deployments/{name}']!;
   assert.deepEqual(parametersOf(object), ['name/path', 'namespace/path', 'pretty/query']);
   assert.deepEqual(parametersOf(object.get), []);

@@ -139,7 +139,7 @@ test('messages that nest without end are refused', () => {
   assert.throws(() => decodeMessage(schema, message), ProtobufError);
 });
 
-test('what does not start as protobuf is refused in upstream words', () => {
+test('a body without the protobuf prefix is refused in upstream words', () => {
   assert.throws(() => readEnvelope(new Uint8Array([1, 2, 3])), {
     message: 'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]',
   });

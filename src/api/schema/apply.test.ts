@@ -90,7 +90,7 @@ test('a created object belongs to its creator, maps included', () => {
   assert.deepEqual(live.owners(), { 'parity/Update': { 'f:data': { '.': {}, 'f:a': {} } } });
 });
 
-test('what a manager no longer applies goes away', () => {
+test('fields that a manager no longer applies are removed', () => {
   const live = configMap();
   live.apply('one', { data: { a: '1', b: '2' } });
   assert.deepEqual(live.apply('one', { data: { a: '1' } }).data, { a: '1' });
@@ -229,7 +229,7 @@ test('an update that sets what is set changes no owner of it', () => {
   assert.deepEqual(live.owners()['scaler/Update'], { 'f:spec': { 'f:minReadySeconds': {} } });
 });
 
-test('one empty entry clears all ownership, and what follows is not tracked', () => {
+test('one empty entry clears all ownership, and later changes are not tracked', () => {
   const live = configMap();
   live.apply('one', { data: { a: '1' } });
   live.merge('two', { metadata: { managedFields: [{}] } });

@@ -36,7 +36,7 @@ function tracked(live: JsonObject | undefined, write: Write): JsonObject {
 
 const managedFieldsOf = (object: JsonObject) => (object.metadata as JsonObject).managedFields as JsonObject[];
 
-test('what is remembered of an update equals what would be computed again', () => {
+test('the remembered fields of an update equal the computed ones', () => {
   const random = seededRandom(5);
   const oneOf = <T>(...choices: T[]): T => choices[Math.floor(random.next() * choices.length)]!;
   const writeOf = (): Write => ({

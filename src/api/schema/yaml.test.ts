@@ -4,7 +4,7 @@ import { warningsOf } from './body.ts';
 import { parseYaml, parseYamlStrictly } from './yaml.ts';
 import { formatYaml } from './yaml-writer.ts';
 
-test('what is written is read as the same, whatever the words of strings mean elsewhere', () => {
+test('written YAML is read back unchanged, whatever its strings would mean unquoted', () => {
   const words = [
     'yes',
     'off',

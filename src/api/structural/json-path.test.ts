@@ -36,7 +36,7 @@ test('a path leads to the values that it names', () => {
     assert.deepEqual(findAll(parseJsonPath(path), object), expected, path);
 });
 
-test('what is no path is refused', () => {
+test('an invalid path is refused', () => {
   for (const path of ['', 'spec', '.spec[', '.spec[?(@.a)]', '.a..b', '.spec[x]']) {
     assert.throws(() => parseJsonPath(path), JsonPathError, path);
   }

@@ -63,7 +63,7 @@ test('addresses are parsed, and ranges know what is in them', () => {
   assert.equal(nonSpecialAddress('10.0.0.1', 'f').length, 0);
 });
 
-test('what is absent equals an empty list, but not an empty object', () => {
+test('an absent value equals an empty list, but not an empty object', () => {
   assert.ok(semanticEqual({ a: [] }, {}));
   assert.ok(semanticEqual({ a: null }, {}));
   assert.ok(!semanticEqual({ a: {} }, {}));

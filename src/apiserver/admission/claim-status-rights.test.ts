@@ -65,7 +65,7 @@ const devices = [{ driver: 'd.example', pool: 'p', device: 'd0', data: { a: 1 } 
 const reservedFor = [{ resource: 'pods', name: 'p', uid: 'u' }];
 const invalid = 'ResourceClaim.resource.k8s.io "c" is invalid: ';
 
-test('who may write the status of a claim may not thereby hand it out', async () => {
+test('the right to write the status of a claim does not include allocating it', async () => {
   const { server, write } = await claimWith([]);
   await using _ = server;
   assert.equal(

@@ -247,7 +247,7 @@ test('managed fields are left out where the policy says so, of lists too', async
   assert.equal(last().responseObject.metadata.managedFields.length, 1);
 });
 
-test('what policies have to say is noted: failures that they only audit, and annotations of their own', async () => {
+test('audit annotations of policies are recorded: audited failures, and their own', async () => {
   const lines: string[] = [];
   const policy = parseAuditPolicy({
     ...head,
@@ -295,9 +295,9 @@ test('the audit policy applies to the user who impersonates, not to the imperson
   const ann = await listening.as('ann', ['system:masters']);
   const answer = await ann('GET', configMaps, { 'impersonate-user': 'bob' });
   assert.equal(answer.status, 403);
-  const told = lines.map((line) => JSON.parse(line));
+  const recorded = lines.map((line) => JSON.parse(line));
   assert.deepEqual(
-    told.map(({ stage, user, impersonatedUser }) => [stage, user.username, impersonatedUser?.username]),
+    recorded.map(({ stage, user, impersonatedUser }) => [stage, user.username, impersonatedUser?.username]),
     [
       ['RequestReceived', 'ann', undefined],
       ['ResponseComplete', 'ann', 'bob'],
@@ -328,25 +328,25 @@ test('an audit event has the object with its defaults, and the resource version 
   assert.deepEqual([objectRef.uid, objectRef.resourceVersion], [uid, resourceVersion]);
 });
 
-test('what lasts has an event when it begins and another when it ends', async () => {
+test('a long-running request has an event when it begins and another when it ends', async () => {
   const events: { stage: string; verb: string; responseStatus?: { code: number } }[] = [];
   const policy = parseAuditPolicy({ ...head, rules: [{ level: 'Metadata', users: ['ann'] }] });
   await using listening = await createListeningServer({
     audit: { policy, write: (line) => void events.push(JSON.parse(line)) },
   });
   const send = await listening.as('ann', ['system:masters']);
-  const told = () =>
+  const recorded = () =>
     events
       .splice(0)
       .map(({ stage, responseStatus }) => [stage, ...(responseStatus ? [responseStatus.code] : [])]);
   await send('GET', '/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=1');
-  assert.deepEqual(told(), [['RequestReceived'], ['ResponseStarted', 200], ['ResponseComplete', 200]]);
+  assert.deepEqual(recorded(), [['RequestReceived'], ['ResponseStarted', 200], ['ResponseComplete', 200]]);
   await send('GET', '/api/v1/namespaces/default/configmaps?watch=1', { accept: 'text/html' });
-  assert.equal(told().at(-1)?.[0], 'ResponseComplete', 'also when it cannot begin');
+  assert.equal(recorded().at(-1)?.[0], 'ResponseComplete', 'also when it cannot begin');
   await send('GET', '/api/v1/namespaces/default/pods/none/log');
-  assert.deepEqual(told(), [['RequestReceived'], ['ResponseStarted', 404], ['ResponseComplete', 404]]);
+  assert.deepEqual(recorded(), [['RequestReceived'], ['ResponseStarted', 404], ['ResponseComplete', 404]]);
   await send('GET', '/api/v1/namespaces/default/pods/none');
-  assert.deepEqual(told(), [['RequestReceived'], ['ResponseComplete', 404]]);
+  assert.deepEqual(recorded(), [['RequestReceived'], ['ResponseComplete', 404]]);
 });
 
 test('a log that cannot be written fails no request: what is lost is counted, and reported once', async () => {

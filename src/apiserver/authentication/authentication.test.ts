@@ -279,7 +279,7 @@ test('a narrow impersonation needs the right to be the user and to do as that us
   }
 });
 
-test('who may not impersonate hears what the first way would have needed', async () => {
+test('a user who may not impersonate gets the refusal of the first mode', async () => {
   const caller: UserInfo = { name: 'eve', groups: [] };
   const { authorize } = askedAuthorizer(() => false);
   await assert.rejects(

@@ -81,7 +81,7 @@ test('a good token names the user by the issuer, or as the options say', async (
   assert.equal((await userWith({ usernamePrefix: 'o:' })(tokenOf({})))?.name, 'o:jane');
 });
 
-test('what is too old, too early, for others, of others or badly signed is refused', async () => {
+test('tokens that are expired, not yet valid, for others, of others or badly signed are refused', async () => {
   const user = userWith({ requiredClaims: { org: 'us' } });
   const good = { org: 'us' };
   assert.ok(await user(tokenOf(good)));

@@ -92,9 +92,10 @@ const wrong: [yaml: string, message: RegExp | string][] = [
 ];
 
 for (const [yaml, message] of wrong)
-  test(`not as it should be: ${yaml.slice(0, 100)}`, () => assert.throws(() => read(yaml), { message }));
+  test(`an invalid configuration is refused: ${yaml.slice(0, 100)}`, () =>
+    assert.throws(() => read(yaml), { message }));
 
-test('what a configuration leaves out is as upstream has it', () => {
+test("the defaults of a configuration are upstream's", () => {
   const [webhook, node, rbac] = read(
     `${hook({ cacheUnauthorizedRequests: false }).slice(0, -1)}, {type: Node, name: node}, {type: RBAC, name: rbac}]`,
   );

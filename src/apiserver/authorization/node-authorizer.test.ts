@@ -135,12 +135,12 @@ test('a node lists pods and slices by its own name, and sees no other node', () 
     ['list', 'rbac.authorization.k8s.io/roles', ''],
   ];
   for (const [verb, what, reason] of rows) {
-    const { allowed, reason: told = '' } = decide('n1', verb, what);
-    assert.equal(allowed || told, reason, `${verb} ${what}`);
+    const { allowed, reason: given = '' } = decide('n1', verb, what);
+    assert.equal(allowed || given, reason, `${verb} ${what}`);
   }
 });
 
-test('who is no node, or none that has a name, is not answered here', () => {
+test('users that are no nodes, or have no node name, get no opinion', () => {
   const question = {
     verb: 'get',
     isResource: true,

@@ -129,7 +129,7 @@ const failures: [string, () => Promise<string>, tries: number][] = [
   ['no JSON is final', () => Promise.resolve('<html>'), 1],
 ];
 for (const [name, reply, tries] of failures)
-  test(`of a webhook that fails: ${name}`, async () => {
+  test(`a failing webhook: ${name}`, async () => {
     const { asked, authorize, clock, metrics } = hook(reply, { onFailure: 'NoOpinion' });
     const pending = authorize(jane);
     await clock.advance(20_000);

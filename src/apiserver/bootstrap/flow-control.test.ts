@@ -23,7 +23,7 @@ const withShares = (shares: number, isOurs?: string | null) => ({
   spec: { limited: { nominalConcurrencyShares: shares } },
 });
 
-test('what every cluster has of priority and fairness is back within a minute', async () => {
+test('mandatory flow-control objects are restored within a minute', async () => {
   await using server = await createTestServer();
   for (const path of [
     `${levels}/exempt`,

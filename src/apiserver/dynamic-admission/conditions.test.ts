@@ -21,7 +21,7 @@ test('a condition that is no expression is refused where it is written', async (
   assert.match(object.message, /webhooks\[0\]\.matchConditions\[0\]\.expression: .*compilation failed/);
 });
 
-test('one that was stored all the same fails when it is asked, not before', () => {
+test('an invalid condition that is already stored fails when it is evaluated, not before', () => {
   const conditions = compileConditions([{ name: 'not', expression: 'object.a == 1' }, broken]);
   assert.equal(conditionsHold(conditions, { object: { a: 2 } }), false);
   assert.throws(() => conditionsHold(conditions, { object: { a: 1 } }), CelError);

@@ -110,7 +110,7 @@ test('a JSON patch may depend on the object, its parameters and variables, and o
   assert.deepEqual(object.data, { left: '0' });
 });
 
-test('who asks to be called again sees what later ones did', async () => {
+test('a policy with reinvocation sees the changes of later policies', async () => {
   await define('a', [apply('Object{data: {"seen": has(object.data.late) ? "yes" : "no"}}')], {
     reinvocationPolicy: 'IfNeeded',
   });
@@ -141,8 +141,8 @@ test('all failures are reported, with their expressions', async () => {
   await define('b', [apply('Object{}')], { paramKind: { apiVersion: 'none.io/v1', kind: 'None' } });
   const { status, object } = await create();
   assert.equal(status, 403);
-  const told = object.details.causes.map(({ message }: { message: string }) => message);
-  assert.deepEqual(told, [
+  const messages = object.details.causes.map(({ message }: { message: string }) => message);
+  assert.deepEqual(messages, [
     `policy "b" denied request: failed to configure policy: failed to find resource referenced by paramKind: 'none.io/v1, Kind=None'`,
     `policy 'a' with binding 'a' denied request: expression '${expression}' resulted in error: no such key: none`,
   ]);

@@ -155,15 +155,15 @@ function keyOf({ bound: { binding }, params }: Invocation): string {
 
 /** In upstream's odd mixture: always 403, with the first failure's message and reason. @throws StatusError */
 function refuseFor(failures: readonly Failure[], { request, name }: AdmissionAttributes): void {
-  const told = failures.filter(({ policy }) => policy.spec.failurePolicy !== 'Ignore');
-  const [first] = told;
+  const enforced = failures.filter(({ policy }) => policy.spec.failurePolicy !== 'Ignore');
+  const [first] = enforced;
   if (!first) return;
   const { group, plural } = request.resource;
   const details = {
     ...(name && { name }),
     ...(group && { group }),
     kind: plural,
-    causes: told.map(({ message }) => ({ message })),
+    causes: enforced.map(({ message }) => ({ message })),
   };
   throw new StatusError(403, first.reason, first.message, { details });
 }

@@ -97,7 +97,7 @@ test('a client that goes away gives up its place in the queue', async () => {
   assert.ok(level.isIdle);
 });
 
-test('what waits goes on waiting when the queues are changed', async () => {
+test('queued requests keep waiting when the queues are reconfigured', async () => {
   const { level, enter, leave } = createLevel();
   void enter('a');
   const waits = [enter('a')!, enter('b')!];

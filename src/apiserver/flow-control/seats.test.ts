@@ -73,7 +73,7 @@ class Taker implements SeatTaker {
   }
 }
 
-test('what a level lends, another takes; what it does not lend stays its own', () => {
+test('a level borrows the seats that another lends, and no others', () => {
   const pool = new SeatPool(20);
   const lender = new Taker(pool, { nominal: 10, lower: 4, upper: 20 });
   const borrower = new Taker(pool, { nominal: 10, lower: 10, upper: 20 });

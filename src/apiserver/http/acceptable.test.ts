@@ -72,7 +72,7 @@ for (const [method, path, accept, message] of cases)
     );
   });
 
-test('what a client takes is found in a list, whatever its quality', async () => {
+test('an acceptable type is found in a list, whatever its quality', async () => {
   for (const accept of ['image/png, application/json;q=0.1', '*/*', 'text/html;q=0.5, */*;q=0.1'])
     for (const path of ['/version', '/api', '/api/v1/namespaces'])
       assert.equal((await send('GET', path, { accept })).status, 200, `${path} for ${accept}`);

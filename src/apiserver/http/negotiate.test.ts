@@ -5,7 +5,7 @@ import { type NegotiationLimits, negotiate, parseAccept } from './negotiate.ts';
 
 const order = (accept: string) => parseAccept(accept).map(({ type }) => type);
 
-test('what a client wants most comes first, what it names before wildcards', () => {
+test('media types are chosen by preference, and named ones before wildcards', () => {
   assert.deepEqual(order('application/json;q=0.5, application/yaml'), [
     'application/yaml',
     'application/json',

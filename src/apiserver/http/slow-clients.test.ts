@@ -94,7 +94,7 @@ test('a head of many kilobytes is read, one of more than a megabyte refused', as
   assert.match(String(answer), /^(HTTP\/1\.1 431|ECONNRESET|$)/);
 });
 
-test('who sends too many requests at once gets 429 by the configured level, and others do not', async () => {
+test('a client with too many concurrent requests gets 429 by the configured level, and others do not', async () => {
   const levels = '/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations';
   const narrow = JSON.stringify({
     spec: {

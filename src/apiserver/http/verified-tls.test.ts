@@ -49,7 +49,7 @@ test('an authority of the same name that did not sign the certificate is not bel
   assert.equal(await outcome(namesake, (await createAuthority('hooks')).cert), 'DEPTH_ZERO_SELF_SIGNED_CERT');
 });
 
-test('of an authority of the same name the time, the purpose and the names count as ever', async () => {
+test('validity, purpose and names are checked with an authority of the same name, too', async () => {
   const authority = await createAuthority('hooks');
   const issue = (changes: object) =>
     issueCertificate(authority, { commonName: 'hooks', ...leaf, ...changes }) as Promise<CertificatePair>;

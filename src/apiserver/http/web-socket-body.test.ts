@@ -45,7 +45,7 @@ test('a stream of bytes goes out in binary messages after an empty one, and clos
   assert.equal((await read('/stream', ['binary.k8s.io'])).protocol, 'binary.k8s.io');
 });
 
-test('or as base64 in text messages', async () => {
+test('bodies are sent as base64 in text messages to clients that ask for it', async () => {
   const { messages, protocol } = await read('/stream', ['unknown.example', 'base64.binary.k8s.io']);
   assert.equal(protocol, 'base64.binary.k8s.io');
   assert.ok(messages.every(({ isBinary }) => !isBinary));

@@ -14,7 +14,7 @@ const reading = (atMs: number, cpuNanoseconds: number, startMs = 0): Reading => 
 test('the rate is what was used between two readings', () => {
   assert.deepEqual(cpuRate(reading(1_000, 5e9), reading(11_000, 6e9)), { nanocores: 1e8, windowMs: 10_000 });
 });
-test('what has started, or restarted, since the last reading counts from its start', () => {
+test('a container that started since the last reading counts from its start', () => {
   assert.deepEqual(cpuRate(undefined, reading(14_000, 2e9, 10_000)), { nanocores: 5e8, windowMs: 4_000 });
   assert.deepEqual(cpuRate(reading(1_000, 9e9, 0), reading(14_000, 2e9, 10_000))?.nanocores, 5e8);
 });

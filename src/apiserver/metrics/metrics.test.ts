@@ -136,7 +136,7 @@ test('policies are counted by what they did', async () => {
   }
 });
 
-test('who asks, and the store, are counted under the names that upstream gives them', async () => {
+test("authentications and store operations are counted under upstream's names", async () => {
   const stranger = await listening.as('stranger@example.com');
   assert.equal((await stranger('GET', configMaps)).status, 403);
   assert.equal(await sampleOf('authenticated_user_requests', { username: 'email_id' }), 1);

@@ -49,7 +49,7 @@ test('a status that HTTP does not know is no answer', { timeout: 5_000 }, async 
   }
 });
 
-test('what cannot be asked leaves no connection open', { timeout: 5_000 }, async () => {
+test('an invalid request leaves no connection open', { timeout: 5_000 }, async () => {
   const { outcome, socket } = await answered('', '/a b');
   assert.match(String(outcome), /unescaped characters/);
   assert.ok(socket.destroyed);

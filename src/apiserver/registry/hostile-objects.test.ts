@@ -18,10 +18,10 @@ after(() => server[Symbol.asyncDispose]());
 /** The answer, which has to come within {@link cpuMsMax} of the processor. */
 async function soon(answer: Promise<Answer>): Promise<Answer> {
   const start = process.cpuUsage();
-  const told = await answer;
+  const result = await answer;
   const { user } = process.cpuUsage(start);
   assert.ok(user / 1000 < cpuMsMax, `${user / 1000} ms`);
-  return told;
+  return result;
 }
 
 const times = <T>(count: number, make: (index: number) => T): T[] =>

@@ -22,7 +22,7 @@ test('a key that objects inherit is a key like others', async () => {
   assert.equal((await server.ask('PUT', `${configMaps}/fixed`, fixed({ a: '1' }))).status, 422);
 });
 
-test('what objects inherit is no field to select by', async () => {
+test('inherited properties are no fields to select by', async () => {
   const { status } = await server.ask('GET', `${configMaps}?fieldSelector=constructor%21%3Dx`);
   assert.equal(status, 400);
 });

@@ -48,7 +48,7 @@ test('an autoscaler with an empty list of policies is refused, and one without t
   assert.deepEqual(object.spec.behavior.scaleDown.policies, [percent]);
 });
 
-test('what has no namespace loses the one that a client gave it', async () => {
+test('cluster-scoped objects lose a namespace that a client gave them', async () => {
   const made = await server.ask('POST', '/api/v1/nodes', { metadata: { name: 'n', namespace: 'x' } });
   assert.deepEqual([made.status, made.object.metadata.namespace], [201, undefined]);
 });
@@ -69,7 +69,7 @@ test('the root names the paths that lead somewhere', async () => {
     assert.ok(object.paths.includes(path), path);
 });
 
-test('unknown groups and wrong methods', async () => {
+test("unknown groups and wrong methods are refused in upstream's words", async () => {
   assert.equal((await server.ask('GET', '/apis/bogus')).object, '404 page not found\n');
   assert.equal((await server.ask('GET', '/apis/bogus/v1')).object, '404 page not found\n');
   assert.equal((await server.ask('GET', '/apis/apps/v9')).object.reason, 'NotFound');
@@ -82,7 +82,7 @@ test('a collection is emptied in one namespace, never in all', async () => {
   assert.equal((await server.ask('GET', `${configMaps}/spared`)).status, 200);
 });
 
-test('what a dry run makes has no version', async () => {
+test('an object created by a dry run has no resourceVersion', async () => {
   const { object } = await server.ask('POST', `${configMaps}?dryRun=All`, configMap('dry'));
   assert.equal(object.metadata.resourceVersion, undefined);
   assert.ok(object.metadata.uid);

@@ -23,7 +23,7 @@ async function owned(server: TestServer, path: string, config: object): Promise<
   return object.metadata.managedFields.find(({ manager }: { manager: string }) => manager === 'me')?.fieldsV1;
 }
 
-test('who applies the resources of a running pod owns nothing but them', async () => {
+test('applying the resize subresource owns nothing but resources', async () => {
   await using server = await podServer();
   const resources = { requests: { cpu: '200m' } };
   const config = {
@@ -44,7 +44,7 @@ test('who applies the resources of a running pod owns nothing but them', async (
   assert.equal(object.metadata.labels, undefined);
 });
 
-test('who applies ephemeral containers owns nothing but them', async () => {
+test('applying ephemeral containers owns nothing else', async () => {
   await using server = await podServer();
   const config = {
     apiVersion: 'v1',
@@ -59,7 +59,7 @@ test('who applies ephemeral containers owns nothing but them', async () => {
   });
 });
 
-test('who applies an approval owns neither the request nor its certificate', async () => {
+test('applying an approval owns neither the request nor its certificate', async () => {
   await using server = await createTestServer();
   const path = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
   const { body } = samples['certificates.k8s.io/certificatesigningrequests']!;

@@ -110,7 +110,7 @@ test('node ports come and go with the type of the service', async () => {
   assert.equal((await server.ask('POST', services, service('b', clash))).status, 201);
 });
 
-test('what is stored is known again after a restart', async () => {
+test('allocations are known again after a restart', async () => {
   const first = await createTestServer();
   const { object } = await first.ask('POST', services, service('a', { type: 'NodePort' }));
   await first.api.close();

@@ -36,7 +36,7 @@ test('a watch whose conversions hang is ended before its events fill the memory'
   assert.deepEqual(seen, { delivered: 0, ended: 1, failed: 1 });
 });
 
-test('one that is only slow gets everything, also a state that is larger than what may wait', async () => {
+test('a slow watch gets everything, even an initial state larger than the limit', async () => {
   const { seen, out, failed } = collecting();
   const sink = new PreparingSink(out, async () => undefined, undefined, failed);
   for (let round = 0; round < 3; round++) {

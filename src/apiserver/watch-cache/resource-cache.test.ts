@@ -4,7 +4,7 @@ import { ResourceCache } from './resource-cache.ts';
 
 const value = (text: string) => Buffer.from(JSON.stringify({ metadata: { name: text } }));
 
-test('what is gathered over several turns is what was there at the call', async () => {
+test('a list gathered over several turns shows the state at the call', async () => {
   const cache = new ResourceCache('/registry/things/', 0);
   const count = 60_000;
   for (let index = 0; index < count; index++) cache.load(`a/${index}`, 1, value('old'));

@@ -122,7 +122,7 @@ test('a view that lost history looks for the difference again when the store doe
   assert.equal((await reading).status, 404);
 });
 
-test('what went away while history was lost is not there for a kind that is added later', async () => {
+test('objects that vanished while history was lost are absent from kinds added later', async () => {
   const { store, breakWatch } = breakableStore();
   for (const name of ['gone', 'kept'])
     await store.create(`/registry/example.com/shops/default/${name}`, Buffer.from('{"metadata":{}}'));

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../random.ts';
 import { Heap } from './heap.ts';
 
-test('what goes in in any order comes out sorted', () => {
+test('elements added in any order come out sorted', () => {
   const random = seededRandom(7);
   for (let size = 0; size < 50; size++) {
     const numbers = Array.from({ length: size }, () => Math.floor(random.next() * 20));

@@ -27,7 +27,7 @@ const rows: [
   ],
 ];
 for (const [name, afterLastMiB, wasBusy, cpuShare, nowMiB, usedMiB, expected] of rows)
-  test(`of a process that is ${name} the memory to give back is: ${expected}`, () => {
+  test(`the memory to give back of a process that is ${name}: ${expected}`, () => {
     const last = { heapBytes: afterLastMiB * mebibyte, wasBusy };
     const use = { cpuShare, heapBytes: nowMiB * mebibyte, usedBytes: usedMiB * mebibyte };
     assert.equal(planRelease(last, use), expected);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ifMissing } from './if-missing.ts';
 
-test('what is not there reads as the fallback; what cannot be read is an error', async () => {
+test('a missing file reads as the fallback; an unreadable one is an error', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'if-missing-'));
   try {
     const file = join(folder, 'file');

@@ -34,7 +34,7 @@ test('a key named __proto__ is a key like any other', () => {
   assert.deepEqual(Object.entries(value), [['__proto__', 9_007_199_254_740_993n]]);
 });
 
-test('who calculates gets numbers', () => {
+test('arithmetic gets plain numbers', () => {
   assert.deepEqual(roundedIntegers({ a: [2n ** 60n, 'x', null], b: { c: 1n } }), {
     a: [2 ** 60, 'x', null],
     b: { c: 1 },

@@ -50,7 +50,7 @@ test('each eligible node gets a pod, and others lose theirs', () => {
   assert.deepEqual([plan.create, plan.remove.map((one) => one.metadata.name)], [['a'], ['ag-b-new']]);
 });
 
-test('of two pods on a node the older stays', () => {
+test('the older of two pods on a node stays', () => {
   const younger = on('a', 'new', { created: '2026-01-01T00:30:00Z' });
   const older = on('a', 'old');
   assert.deepEqual(planDaemons(view(daemonSet(), ['a'], [younger, older])).remove, [younger]);

@@ -41,7 +41,7 @@ for (const cost of ['+5', '1e3', '007', '3000000000', 'much'])
     assert.equal(inDeletionOrder(pods, pods, nowMs)[0]!.metadata.name, 'odd');
   });
 
-test('of pods that are alike otherwise the one goes first whose sidecar has restarted more often', () => {
+test('of otherwise equal pods, the one whose sidecar has restarted more often is deleted first', () => {
   const withSidecar = (name: string, restartCount: number) => {
     const one = pod(name, running());
     one.spec!.initContainers = [{ name: 's', restartPolicy: 'Always' }, { name: 'i' }];

@@ -37,7 +37,7 @@ test('that no pod has the container is not that there are no metrics', async () 
   await assert.rejects(milliOf(answering()), /no metrics returned from resource metrics API/);
 });
 
-test('what a server of metrics leaves empty may be null', async () => {
+test('empty fields in the answer of a metrics server may be null', async () => {
   const client = (answer: object) => ({ raw: async () => answer }) as unknown as Client;
   await assert.rejects(milliOf(client({ items: null })), /no metrics returned from resource metrics API/);
   const pod = {
@@ -49,7 +49,7 @@ test('what a server of metrics leaves empty may be null', async () => {
   assert.deepEqual(await milliOf(client({ items: [pod] })), []);
 });
 
-test('what cannot be read of an answer is a problem of the metric', async () => {
+test('an unreadable part of an answer is a problem of that metric only', async () => {
   await assert.rejects(milliOf(answering({ web: 'much' })), MetricProblem);
   const item = { metadata: { name: 'p0' }, containers: [{ name: 'web', usage: { cpu: '1' } }] };
   await assert.rejects(milliOf(sparse<Client>({ raw: async () => ({ items: [item] }) })), MetricProblem);

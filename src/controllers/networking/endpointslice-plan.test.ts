@@ -35,7 +35,7 @@ test('a Service without endpoints has one empty slice', () => {
   assert.deepEqual(plan([], 0, false).create, []);
 });
 
-test('what is right is left alone', () => {
+test('slices that are up to date are left alone', () => {
   assert.deepEqual(plan([slice('a', 3)], 3), { create: [], update: [], remove: [] });
 });
 

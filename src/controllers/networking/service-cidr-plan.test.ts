@@ -59,8 +59,8 @@ for (const [what, isHeld, others, addresses] of held)
       plan.conditions?.map(({ status, reason }) => [status, reason]),
       [['False', 'Terminating']],
     );
-    const told = range('a', ['10.0.0.0/24'], goes, { conditions: plan.conditions });
-    assert.deepEqual(planServiceCidr(told, [told, ...others], addresses, lateMs), {});
+    const reported = range('a', ['10.0.0.0/24'], goes, { conditions: plan.conditions });
+    assert.deepEqual(planServiceCidr(reported, [reported, ...others], addresses, lateMs), {});
   });
 
 test('a range of two families is held by an address of either', () => {

@@ -57,7 +57,7 @@ test('pods that no kubelet will end are removed', () => {
   ]);
 });
 
-test('of ended pods beyond the limit those go first that were evicted, then the oldest', () => {
+test('beyond the limit of ended pods, evicted ones are removed first, then the oldest', () => {
   const pods = [
     pod('newest', { node: 'well', status: { phase: 'Succeeded' }, minute: 3 }),
     pod('old', { node: 'well', status: { phase: 'Failed' }, minute: 1 }),

@@ -61,7 +61,7 @@ suite('the mirror of images that were loaded from files', () => {
     );
   });
 
-  test('what was not loaded, or belongs to another image, is not there', async () => {
+  test('content that was not loaded, or belongs to another image, is not served', async () => {
     for (const path of [
       'library/nginx/manifests/1.0?ns=docker.io',
       'library/nginx/manifests/latest?ns=quay.io',

@@ -74,7 +74,7 @@ console.log(inside, packets('out', 'sent'), packets('wherry_wh_test7', 'leaked')
 node.stdin.end();
 `;
 
-test('what is for services and pods does not leave the host, and is counted', {
+test('traffic to services and pods does not leave the host, and is counted', {
   skip: !canMakeNetworks,
 }, async () => {
   const args = ['--net', process.execPath, '--input-type=module', '--eval', leak];

@@ -23,7 +23,7 @@ suite('processes that outlive the command that starts them', { skip: process.pla
   };
   const shell = (script: string) => startProcess({ ...files, command: '/bin/sh', args: ['-c', script] });
 
-  test('one that ends before it says who it is has ended at once, and its log is named', async () => {
+  test('a process that ends before it reports its identity fails with its log', async () => {
     const logFile = join(folder, 'logs', 'ended.log');
     const cgroupProcs = [join(folder, 'no', 'cgroup.procs')];
     const options = {
@@ -43,7 +43,7 @@ suite('processes that outlive the command that starts them', { skip: process.pla
     assert.match(readFileSync(logFile, 'utf8'), /cgroup.procs/);
   });
 
-  test('one is started, found by its record, and stopped', async () => {
+  test('a process is started, found by its record, and stopped', async () => {
     const started = await shell('echo hello; exec sleep 60');
     assert.deepEqual(runningProcess(files.recordFile), started);
     await logged('hello');
@@ -55,7 +55,7 @@ suite('processes that outlive the command that starts them', { skip: process.pla
     await stopRecorded(files.recordFile, 2000);
   });
 
-  test('one that cannot be recorded is not started; one that has been is ended', async () => {
+  test('a process that cannot be recorded is not started, or is ended', async () => {
     const started = join(folder, 'started');
     const recordFile = join(folder, 'it.log', 'no-folder.json');
     writeFileSync(join(folder, 'it.log'), '');
@@ -67,7 +67,7 @@ suite('processes that outlive the command that starts them', { skip: process.pla
     while (processIdentity(other.pid)) await new Promise((resolve) => setImmediate(resolve));
   });
 
-  test('one that will not listen is killed', async () => {
+  test('a process that ignores SIGTERM is killed', async () => {
     const started = await shell("trap '' TERM; echo deaf; while :; do sleep 0.05; done");
     await logged('deaf');
     await stopProcess(started, 50);

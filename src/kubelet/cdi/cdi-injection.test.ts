@@ -102,7 +102,7 @@ test('a device node that the spec gives no number has that of the node’s own',
   );
 });
 
-test('of two specs the one in the later folder counts; with two in one folder a device is ambiguous', async () => {
+test('a spec in a later folder takes precedence; two in the same folder make a device ambiguous', async () => {
   write('low/over.json', 'v.com/over', [edited('x', { env: ['FROM=low'] })]);
   write('high/over.json', 'v.com/over', [edited('x', { env: ['FROM=high'] })]);
   assert.deepEqual(environmentOf(await cdi.inject(config(['v.com/over=x']), nodeFolder)), ['FROM=high']);
@@ -150,8 +150,8 @@ const runtimes: [name: string, version: string, config: string | undefined, know
   ['containerd', 'v2.2.0', '{}', true],
   ['cri-o', '1.34.0', undefined, true],
 ];
-for (const [runtimeName, runtimeVersion, told, knows] of runtimes)
-  test(`${runtimeName} ${runtimeVersion} (${told}) ${knows ? 'knows' : 'does not know'} CDI`, () => {
-    const info: Record<string, string> = told === undefined ? {} : { config: told };
+for (const [runtimeName, runtimeVersion, runtimeConfig, knows] of runtimes)
+  test(`${runtimeName} ${runtimeVersion} (${runtimeConfig}) ${knows ? 'knows' : 'does not know'} CDI`, () => {
+    const info: Record<string, string> = runtimeConfig === undefined ? {} : { config: runtimeConfig };
     assert.equal(knowsCdi({ runtimeName, runtimeVersion }, { info }), knows);
   });

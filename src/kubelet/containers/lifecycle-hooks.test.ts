@@ -46,7 +46,7 @@ suite('HTTP hooks', () => {
     assert.equal(asked.at(-1)?.['x-twice'], '1, 2');
   });
 
-  test('who does not answer is named in upstream’s words', async () => {
+  test('an address that does not answer is named in upstream’s words', async () => {
     const { uid } = testPod().metadata;
     await assert.rejects(run({ port: 1, path: '/ready' }), {
       message: `HTTP lifecycle hook (/ready) for Container "c" in Pod "p_ns(${uid})" failed - error: Get "http://127.0.0.1:1/ready": dial tcp 127.0.0.1:1: connect: connection refused`,

@@ -10,7 +10,7 @@ const cases: [string, { restartCount: number } | undefined, PodStatus, number][]
   ['the first start is number 0', undefined, {}, 0],
   ['the runtime knows best', { restartCount: 4 }, statusOf(9, 'containerd://x'), 5],
   ['what the runtime has forgotten counts on', undefined, statusOf(2, 'containerd://x'), 3],
-  ['one that was told of and never ran has its start before it', undefined, statusOf(0), 0],
+  ['a container that was reported and never ran starts with number 0', undefined, statusOf(0), 0],
 ];
 
 for (const [name, last, known, expected] of cases)

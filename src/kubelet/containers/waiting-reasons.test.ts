@@ -15,7 +15,7 @@ test('a configuration that is not possible shows once it has failed twice', () =
   assert.equal(shownReason(reasons), 'CreateContainerConfigError');
 });
 
-test('one that has become possible in between never shows', () => {
+test('a container whose reason to wait is gone by then never shows it', () => {
   const reasons = new WaitingReasons();
   reasons.failed('c', problem('CreateContainerConfigError', 10_000));
   reasons.started('c');

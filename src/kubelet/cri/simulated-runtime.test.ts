@@ -24,7 +24,7 @@ describeRuntimeContract('simulated', async () => {
   };
 });
 
-test('what a simulated container does follows from its command', () => {
+test('the behaviour of a simulated container follows from its command', () => {
   const sh = (script: string) => behaviourOf({ command: ['sh', '-c', script] });
   assert.deepEqual(sh('sleep 2; exit 1'), { exit: { afterMs: 2000, code: 1 } });
   assert.deepEqual(sh('sleep 5'), { exit: { afterMs: 5000, code: 0 } });

@@ -133,7 +133,7 @@ test('a pod that goes before its volume came leaves nothing in use', async () =>
   assert.deepEqual([volumes.volumesInUse(), world.calls], [[], []]);
 });
 
-test('what a driver may have done before it failed, or the kubelet ended, is undone', async () => {
+test("a driver's work is undone when the driver failed or the kubelet ended halfway", async () => {
   const world = new World();
   world.objects = unattachable;
   world.failing = 'publish';
@@ -159,7 +159,7 @@ test('what a driver may have done before it failed, or the kubelet ended, is und
   assert.deepEqual(world.calls, ['unstage'], 'no pod has it');
 });
 
-test('of a volume that may be staged its driver is asked to unstage it when the pod goes', async () => {
+test('a volume that may be staged is unstaged when its pod goes', async () => {
   const world = new World();
   world.objects = unattachable;
   world.failing = 'stage';

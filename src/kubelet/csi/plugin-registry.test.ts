@@ -17,25 +17,25 @@ import { serveRegistrar } from './registrar.fixture.ts';
 const folder = mkdtempSync(join(tmpdir(), 'wherry-plugins-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** What is behind a socket of the registry; `told`: what became of its registration. */
+/** What is behind a socket of the registry; `outcomes`: what became of its registration. */
 function plugin(
   name: string,
-  told: string[],
+  outcomes: string[],
   { type = 'CSIPlugin', endpoint = '', socketName = name } = {},
 ): Promise<{ stop(): void }> {
   const socket = join(folder, `${socketName}.sock`);
   return serveRegistrar(
     socket,
     { type, name, endpoint, supportedVersions: ['1.0.0'] },
-    ({ pluginRegistered, error }) => void told.push(`${name} ${pluginRegistered} ${error}`.trim()),
+    ({ pluginRegistered, error }) => void outcomes.push(`${name} ${pluginRegistered} ${error}`.trim()),
   );
 }
 
 test('a plugin is registered by its socket, gets the result, and is removed with its socket', async () => {
-  const told: string[] = [];
+  const outcomes: string[] = [];
   const known: string[] = [];
   const stop = new AbortController();
-  const first = await plugin('first', told);
+  const first = await plugin('first', outcomes);
   const registry = new PluginRegistry({
     folder,
     clock: systemClock,
@@ -54,16 +54,16 @@ test('a plugin is registered by its socket, gets the result, and is removed with
     },
   });
   await registry.start(stop.signal);
-  await until(() => told.length === 1);
-  const second = await plugin('second', told);
-  await until(() => told.length === 2);
-  const unwanted = await plugin('unwanted', told);
-  await until(() => told.length === 3);
-  assert.deepEqual(told, ['first true', 'second true', 'unwanted false nobody wants it']);
-  const odd = await plugin('odd', told, { type: 'OddPlugin' });
-  await until(() => told.some((each) => each.startsWith('odd')));
+  await until(() => outcomes.length === 1);
+  const second = await plugin('second', outcomes);
+  await until(() => outcomes.length === 2);
+  const unwanted = await plugin('unwanted', outcomes);
+  await until(() => outcomes.length === 3);
+  assert.deepEqual(outcomes, ['first true', 'second true', 'unwanted false nobody wants it']);
+  const odd = await plugin('odd', outcomes, { type: 'OddPlugin' });
+  await until(() => outcomes.some((each) => each.startsWith('odd')));
   assert.equal(
-    told.find((each) => each.startsWith('odd')),
+    outcomes.find((each) => each.startsWith('odd')),
     `odd false RegisterPlugin error -- no handler registered for plugin type: OddPlugin at socket ${join(folder, 'odd.sock')}`,
   );
   first.stop();
@@ -76,7 +76,7 @@ test('a plugin is registered by its socket, gets the result, and is removed with
 });
 
 test('without watchers of files plugins are found too, and one that comes under another socket stays', async () => {
-  const told: string[] = [];
+  const outcomes: string[] = [];
   const known: string[] = [];
   const stop = new AbortController();
   const clock = new VirtualClock();
@@ -101,14 +101,14 @@ test('without watchers of files plugins are found too, and one that comes under 
     },
   });
   await registry.start(stop.signal);
-  const at = (socketName: string) => plugin('d', told, { socketName, endpoint: '/csi.sock' });
+  const at = (socketName: string) => plugin('d', outcomes, { socketName, endpoint: '/csi.sock' });
   const old = await at('old');
-  await look(() => told.length === 1);
+  await look(() => outcomes.length === 1);
   const next = await at('next');
-  await look(() => told.length === 2);
+  await look(() => outcomes.length === 2);
   old.stop();
-  const other = await plugin('other', told);
-  await look(() => told.length === 3);
+  const other = await plugin('other', outcomes);
+  await look(() => outcomes.length === 3);
   assert.deepEqual(known, ['+d', '+d', '+other']);
   next.stop();
   await look(() => known.length === 4);

@@ -120,8 +120,8 @@ export class PluginRegistry {
     const { logger } = this.#options;
     try {
       return await withRegistrar(path, async ({ info, notify }) => {
-        const told = await info();
-        const plugin = { ...told, endpoint: told.endpoint || path };
+        const answer = await info();
+        const plugin = { ...answer, endpoint: answer.endpoint || path };
         try {
           await this.#kindOf(plugin, path).register(plugin);
         } catch (error) {

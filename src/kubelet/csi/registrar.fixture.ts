@@ -11,11 +11,11 @@ interface RegistrationStatus {
   error: string;
 }
 
-/** `told`: whenever the kubelet says what became of it. */
+/** `registered`: called whenever the kubelet reports the outcome. */
 export async function serveRegistrar(
   socket: string,
   plugin: PluginInfo,
-  told: (status: RegistrationStatus) => void,
+  registered: (status: RegistrationStatus) => void,
 ): Promise<{ stop(): void }> {
   const method = (name: string, request: string, answer: string) =>
     methodDefinition(codec, { path: `/pluginregistration.Registration/${name}`, request, answer });
@@ -32,7 +32,7 @@ export async function serveRegistrar(
     {
       GetInfo: (_: object, reply: Reply) => reply(null, plugin),
       NotifyRegistrationStatus: ({ request }: { request: RegistrationStatus }, reply: Reply) => {
-        told(request);
+        registered(request);
         reply(null, {});
       },
     } as never,

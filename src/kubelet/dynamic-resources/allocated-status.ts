@@ -43,8 +43,8 @@ function claimStatuses(
       const health = healthOf(driver, device.poolName, device.deviceName);
       if (!byId.has(resourceID)) byId.set(resourceID, { resourceID, ...health });
     }
-    const told = [...byId.values()];
-    return [{ name: request ? `claim:${name}/${request}` : `claim:${name}`, resources: told }];
+    const health = [...byId.values()];
+    return [{ name: request ? `claim:${name}/${request}` : `claim:${name}`, resources: health }];
   });
 }
 

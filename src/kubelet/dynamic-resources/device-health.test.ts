@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { DeviceHealths } from './device-health.ts';
 
-const told = (health: number, change = {}) => [
+const messages = (health: number, change = {}) => [
   {
     device: { poolName: 'pool', deviceName: 'gpu-0' },
     health,
@@ -19,10 +19,10 @@ test('a device has the health that its driver reported, until the report expires
   const healths = new DeviceHealths(clock, (driver) => changes.push(driver));
   const now = () => healths.of('d', 'pool', 'gpu-0');
   assert.deepEqual(now(), { health: 'Unknown' });
-  healths.note('d', told(1));
+  healths.note('d', messages(1));
   assert.deepEqual(now(), { health: 'Healthy' });
   await clock.advance(20_000);
-  healths.note('d', told(1));
+  healths.note('d', messages(1));
   await clock.advance(20_000);
   assert.deepEqual([now().health, changes], ['Healthy', ['d']], 'the same once more is no news');
   await clock.advance(10_001);
@@ -34,10 +34,10 @@ test('a driver says how long its report is valid, and why; a driver that goes re
   const clock = new VirtualClock();
   const changes: string[] = [];
   const healths = new DeviceHealths(clock, (driver) => changes.push(driver));
-  healths.note('d', told(2, { healthCheckTimeoutSeconds: 100, message: 'too hot' }));
+  healths.note('d', messages(2, { healthCheckTimeoutSeconds: 100, message: 'too hot' }));
   await clock.advance(99_000);
   assert.deepEqual(healths.of('d', 'pool', 'gpu-0'), { health: 'Unhealthy', message: 'too hot' });
-  healths.note('d', told(2, { message: 'x'.repeat(2000) }));
+  healths.note('d', messages(2, { message: 'x'.repeat(2000) }));
   const { message = '' } = healths.of('d', 'pool', 'gpu-0');
   assert.deepEqual([message.length, message.slice(-4)], [1024, 'x...']);
   healths.note('d', []);

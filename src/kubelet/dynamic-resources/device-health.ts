@@ -10,7 +10,7 @@ export interface DeviceHealth {
   message?: string;
 }
 
-interface Told extends DeviceHealth {
+interface Report extends DeviceHealth {
   /** Until when the report is valid, by the monotonic clock. */
   untilMs: number;
 }
@@ -26,7 +26,7 @@ export class DeviceHealths {
   readonly #changed: (driver: string) => void;
   readonly #timer: WakeTimer;
   /** By driver, then by `pool/device`. */
-  readonly #told = new Map<string, Map<string, Told>>();
+  readonly #reports = new Map<string, Map<string, Report>>();
 
   constructor(clock: Clock, changed: (driver: string) => void) {
     this.#clock = clock;
@@ -35,28 +35,28 @@ export class DeviceHealths {
   }
 
   of(driver: string, pool: string, device: string): DeviceHealth {
-    const told = this.#told.get(driver)?.get(`${pool}/${device}`);
-    if (!told || told.untilMs <= this.#clock.monotonic()) return unknown;
-    const { health, message } = told;
+    const report = this.#reports.get(driver)?.get(`${pool}/${device}`);
+    if (!report || report.untilMs <= this.#clock.monotonic()) return unknown;
+    const { health, message } = report;
     return { health, ...(message && { message }) };
   }
 
   /** Undefined: the driver has stopped reporting. Devices missing from a report keep their health until it expires. */
   note(driver: string, devices: readonly DeviceHealthMessage[] | undefined): void {
     if (!devices) {
-      if (this.#told.delete(driver)) this.#changed(driver);
+      if (this.#reports.delete(driver)) this.#changed(driver);
       return;
     }
-    const known = this.#told.get(driver) ?? new Map<string, Told>();
-    this.#told.set(driver, known);
+    const known = this.#reports.get(driver) ?? new Map<string, Report>();
+    this.#reports.set(driver, known);
     let changed = false;
     for (const message of devices) {
       const { poolName = '', deviceName = '' } = message.device ?? {};
       const before = this.of(driver, poolName, deviceName);
-      const told = toldBy(message, this.#clock.monotonic());
-      known.set(`${poolName}/${deviceName}`, told);
-      if (before.health !== told.health || before.message !== told.message) changed = true;
-      this.#timer.within(told.untilMs - this.#clock.monotonic());
+      const report = reportOf(message, this.#clock.monotonic());
+      known.set(`${poolName}/${deviceName}`, report);
+      if (before.health !== report.health || before.message !== report.message) changed = true;
+      this.#timer.within(report.untilMs - this.#clock.monotonic());
     }
     if (changed) this.#changed(driver);
   }
@@ -67,7 +67,7 @@ export class DeviceHealths {
 
   #expire(): void {
     const nowMs = this.#clock.monotonic();
-    for (const [driver, devices] of this.#told) {
+    for (const [driver, devices] of this.#reports) {
       const expired = [...devices].filter(([, { untilMs }]) => untilMs <= nowMs);
       for (const [key] of expired) devices.delete(key);
       for (const { untilMs } of devices.values()) this.#timer.within(untilMs - nowMs);
@@ -76,7 +76,10 @@ export class DeviceHealths {
   }
 }
 
-function toldBy({ health, message, healthCheckTimeoutSeconds }: DeviceHealthMessage, nowMs: number): Told {
+function reportOf(
+  { health, message, healthCheckTimeoutSeconds }: DeviceHealthMessage,
+  nowMs: number,
+): Report {
   const seconds = healthCheckTimeoutSeconds > 0 ? healthCheckTimeoutSeconds : defaultTimeoutSeconds;
   return {
     health: ({ 1: 'Healthy', 2: 'Unhealthy' } as const)[health] ?? 'Unknown',

@@ -68,7 +68,7 @@ test('the share of a device is passed on, and absent where a driver gives none',
   served.stop();
 });
 
-test('what cannot be used is refused in words', async () => {
+test('unusable plugins are refused with the reason', async () => {
   const { drivers, register, stop } = createDrivers();
   const head = 'invalid supported gRPC versions of DRA driver plugin d at endpoint /x: ';
   const none =

@@ -186,7 +186,7 @@ for (const [why, claims, pod, message] of refusals)
     assert.deepEqual([asked, resources.holds('p1')], [[], false]);
   });
 
-test('what a driver could not make ready is asked for again, and given back all the same', async () => {
+test('devices that a driver failed to prepare are requested again, and unprepared all the same', async () => {
   const { resources, asked, failures, present } = await createNode([claimOf('mine')]);
   const pod = podOf('p1');
   failures.set('d', 'no such thing');

@@ -40,7 +40,7 @@ test('at the start all that the node offers goes, however often it takes', async
   assert.deepEqual(wiped, ['spec.nodeName=n']);
 });
 
-test('what a driver offers goes when it stays away for half a minute, and not when it comes back', async () => {
+test("a driver's slices are deleted when it stays away for half a minute, and kept when it comes back", async () => {
   const { clock, wiping, wiped } = createWiping();
   wiping.driverWent('d');
   await clock.advance(20_000);

@@ -22,15 +22,15 @@ import type { Threshold } from './eviction-plan.ts';
 const rootDir = mkdtempSync(join(tmpdir(), 'wherry-eviction-'));
 after(() => rmSync(rootDir, { recursive: true }));
 
-/** A node with these pods; `told` lists in order what happened. */
+/** A node with these pods; `happened` lists in order what happened. */
 function setup(options: { pods: Pod[]; usage: MachineUsage; thresholds: Threshold[]; imageBytes?: number }) {
   const clock = new VirtualClock();
-  const told: string[] = [];
+  const happened: string[] = [];
   const evictions: (Eviction & { pod: string })[] = [];
   const pressure = { memoryPressure: false, diskPressure: false, pidPressure: false };
   let imageBytes = options.imageBytes ?? 0;
   const recorder: EventRecorder = {
-    event: ({ name }, _type, reason) => void told.push(`${reason} ${name}`),
+    event: ({ name }, _type, reason) => void happened.push(`${reason} ${name}`),
     flushed: async () => undefined,
     for: () => recorder,
     annotated: () => recorder,
@@ -42,7 +42,7 @@ function setup(options: { pods: Pod[]; usage: MachineUsage; thresholds: Threshol
     memoryCapacityBytes: 1000,
     recorder,
     node: () => ({ nodeName: 'n' }),
-    counts: { evicted: (signal: string) => void told.push(`counted ${signal}`) },
+    counts: { evicted: (signal: string) => void happened.push(`counted ${signal}`) },
     runtime: { listContainerStats: async () => [] },
     machine: {
       usage: async () => options.usage,
@@ -70,19 +70,19 @@ function setup(options: { pods: Pod[]; usage: MachineUsage; thresholds: Threshol
       find: (uid: string) => workers.find((worker) => worker.uid === uid),
     }),
     reporter: sparse<NodeReporter>({ pressure }),
-    registration: sparse<NodeRegistration>({ refresh: () => void told.push('condition') }),
+    registration: sparse<NodeRegistration>({ refresh: () => void happened.push('condition') }),
     imageGc: sparse<ImageGc>({
       free: async () => {
         const freed = imageBytes;
         imageBytes = 0;
-        if (freed > 0) told.push('images');
+        if (freed > 0) happened.push('images');
         return freed;
       },
     }),
     thresholds: options.thresholds,
     pressureStaysMs: 1000,
   });
-  return { manager, told, evictions };
+  return { manager, happened, evictions };
 }
 
 function podNamed(name: string, spec: Partial<Pod['spec']> = {}): Pod {
@@ -93,16 +93,16 @@ function podNamed(name: string, spec: Partial<Pod['spec']> = {}): Pod {
 const full = { capacityBytes: 1000, availableBytes: 50, usedBytes: 950, inodes: 100, inodesFree: 50 };
 
 test('short of disk the node says so, frees images, and evicts a pod only when that was not enough', async () => {
-  const { manager, told, evictions } = setup({
+  const { manager, happened, evictions } = setup({
     pods: [podNamed('p', { terminationGracePeriodSeconds: 60 })],
     usage: { nodeFs: full },
     thresholds: [{ signal: 'nodefs.available', minimum: 100 }],
     imageBytes: 10,
   });
   assert.equal(await manager.look(), true);
-  assert.deepEqual(told, ['condition', 'EvictionThresholdMet n', 'images']);
+  assert.deepEqual(happened, ['condition', 'EvictionThresholdMet n', 'images']);
   assert.equal(await manager.look(), true);
-  assert.deepEqual(told.slice(3), ['EvictionThresholdMet n', 'Evicted p', 'counted nodefs.available']);
+  assert.deepEqual(happened.slice(3), ['EvictionThresholdMet n', 'Evicted p', 'counted nodefs.available']);
   const [{ message, ...eviction }] = evictions as [Eviction & { pod: string }];
   assert.deepEqual(eviction, {
     pod: 'p',
@@ -119,13 +119,13 @@ test('a pod above its own limit is evicted without a disruption, unless it is cr
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'file'), 'more than a byte');
   }
-  const { manager, told, evictions } = setup({
+  const { manager, happened, evictions } = setup({
     pods: [podNamed('critical', { volumes, priority: 2_000_000_000 }), podNamed('own', { volumes })],
     usage: { memoryAvailableBytes: 1 },
     thresholds: [{ signal: 'memory.available', minimum: 100 }],
   });
   assert.equal(await manager.look(), true);
-  assert.deepEqual(told, ['condition', 'Evicted own', 'counted emptydirfs.limit']);
+  assert.deepEqual(happened, ['condition', 'Evicted own', 'counted emptydirfs.limit']);
   const message = 'Usage of EmptyDir volume "v" exceeds the limit "1". ';
   assert.deepEqual(evictions, [{ pod: 'own', reason: 'Evicted', message, graceSeconds: 1 }]);
 });

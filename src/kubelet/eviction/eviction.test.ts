@@ -53,7 +53,7 @@ function use(name: string, memoryMi: number, requestMi: number, priority = 0): P
   };
 }
 
-test('those above their requests go first, then by priority, then by how far above', () => {
+test('pods above their requests are evicted first, then by priority, then by how far above they are', () => {
   const ranked = rankForEviction('memory.available', [
     use('within', 90, 100),
     use('above', 150, 100),
@@ -89,7 +89,7 @@ test('without a request everything is above it: how far decides between best-eff
   ]);
 });
 
-test('evicted pods are told why in the words that users know', () => {
+test("evicted pods have the reason in upstream's words", () => {
   const threshold = { signal: 'memory.available', minimum: 100 * mebibyte } as const;
   assert.equal(
     evictionMessage(threshold, { available: 50 * mebibyte, capacity: 1 }, use('p', 300, 100)),
@@ -120,7 +120,7 @@ test('limits on local storage: of an emptyDir, of a container, of all together',
   assert.equal(hasStorageLimits(testPod({ volumes: [{ name: 'v', emptyDir: {} }] })), false);
 });
 
-test('what a container without a limit writes counts against the pod that has one', () => {
+test('the writes of a container without a limit count against the limit of its pod', () => {
   const limited = (amount: string) => ({ resources: { limits: { 'ephemeral-storage': amount } } });
   const pod = testPod({
     containers: [{ name: 'a', ...limited('10Mi') }, { name: 'b', ...limited('1Gi') }, { name: 'free' }],
@@ -247,7 +247,7 @@ test('a threshold that is a part of the capacity is shown to the byte', () => {
   );
 });
 
-test('what a pod asked for as a whole is held against it as well', () => {
+test('pod-level requests count in the order of eviction, too', () => {
   const one = use('p', 300, 100);
   const pod = { ...one.pod, spec: { ...one.pod.spec, resources: { requests: { memory: '200Mi' } } } };
   assert.match(

@@ -27,7 +27,7 @@ function create(verification: Partial<Verification> = {}, file?: string): Pulled
 const may = (pulled: PulledImages, credentials: PullCredential[] = [], at = name, id?: string) =>
   pulled.mayUse(image(id), at, async () => credentials);
 
-test('what came with credentials is for those who have them, what came without for everybody', async () => {
+test('an image pulled with credentials is for pods that have them, one pulled without for all', async () => {
   const pulled = create();
   await pulled.begin(name);
   await pulled.succeeded(name, image().id, credential('a', 'right'));
@@ -66,7 +66,7 @@ test('policies say for which images that is asked at all', async () => {
   assert.equal(await may(never), true);
 });
 
-test('it outlives the kubelet, also one that was killed between the pull and its record', async (context) => {
+test('the record of pulled images survives a kubelet killed between a pull and its record', async (context) => {
   const folder = mkdtempSync(join(tmpdir(), 'pulled-'));
   context.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'image_manager', 'pulled.json');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openFilesOf } from './process-files.ts';
 
-test('what processes have open is counted, sockets apart; those that have ended have nothing open', (t) => {
+test('open files and sockets of processes are counted, and ended processes have none', (t) => {
   const proc = mkdtempSync(join(tmpdir(), 'wherry-proc-'));
   t.after(() => rmSync(proc, { recursive: true }));
   for (const [pid, links] of [

@@ -44,7 +44,7 @@ async function withMachine(
   }
 }
 
-const told = async (traces: LinuxSandboxTraces, home: string) =>
+const tracesOf = async (traces: LinuxSandboxTraces, home: string) =>
   (await traces.unknown(new Set([known])))
     .map(({ kind, at }) => `${kind} ${at.replace(`${home}/`, '')}`)
     .toSorted();
@@ -83,15 +83,15 @@ test('everything that is left of sandboxes unknown to the runtime is found', asy
       'namespace namespaces/cni-3',
       'process 11',
     ];
-    assert.deepEqual(await told(traces, home), left);
+    assert.deepEqual(await tracesOf(traces, home), left);
     for (const trace of await traces.unknown(new Set([known])))
       if (trace.kind !== 'process') await traces.remove(trace);
-    assert.deepEqual(await told(traces, home), ['process 11']);
+    assert.deepEqual(await tracesOf(traces, home), ['process 11']);
     assert.ok(existsSync(join(home, 'leases/10.244.0.2')));
   });
 });
 
-test('what other programs run, or users by hand, is not touched', async () => {
+test('processes and files of other programs and of users are not touched', async () => {
   const files = {
     'proc/10/cmdline': shim(byHand),
     'proc/11/cmdline': shim(lost, 'moby'),
@@ -104,5 +104,5 @@ test('what other programs run, or users by hand, is not touched', async () => {
     'namespaces/netns-1': '',
     'namespaces/mine': '',
   };
-  await withMachine(files, async (traces, home) => assert.deepEqual(await told(traces, home), []));
+  await withMachine(files, async (traces, home) => assert.deepEqual(await tracesOf(traces, home), []));
 });

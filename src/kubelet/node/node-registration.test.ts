@@ -97,7 +97,7 @@ test('a status is written again when something has changed, else only every five
   await running;
 });
 
-test('what changes while the node is being looked at is reported at once, not ten seconds later', async () => {
+test('a change during an observation of the node is reported at once, not ten seconds later', async () => {
   const volumesInUse: string[] = [];
   const { clock, counts, registration, running, end } = run((number, node) => {
     const seen = [...volumesInUse];

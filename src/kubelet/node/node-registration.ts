@@ -52,7 +52,7 @@ export class NodeRegistration {
   #writtenMs = Number.NEGATIVE_INFINITY;
   /** As last reported: a node that was cordoned before this agent started is reported again. */
   #isUnschedulable = false;
-  #isRebootTold = false;
+  #isRebootReported = false;
   #wake: (() => void) | undefined;
   /** A change during an observation may have come too late for it. */
   #isRefreshDue = false;
@@ -216,8 +216,8 @@ export class NodeRegistration {
 
   /** Once: the write that reports the new boot may have to be repeated. */
   #noteReboot(before: string | undefined, bootId: string | undefined): void {
-    if (!before || !bootId || before === bootId || this.#isRebootTold) return;
-    this.#isRebootTold = true;
+    if (!before || !bootId || before === bootId || this.#isRebootReported) return;
+    this.#isRebootReported = true;
     this.#record(
       'Warning',
       'Rebooted',

@@ -170,7 +170,7 @@ test('pods together may have what is not reserved: what is left for eviction as 
   assert.equal(podsMemoryMaxBytes({ memoryBytes: 1024 ** 3 }, reserved), 0);
 });
 
-test('what is reserved, or left for eviction, cannot be asked for', () => {
+test('resources reserved for the system, or kept back for eviction, are not allocatable', () => {
   const gibibyte = 1024 ** 3;
   const { capacity, allocatable } = nodeResources(
     {

@@ -13,13 +13,13 @@ import {
 import { PodMounts } from './pod-mounts.ts';
 
 test('volumes that were there serve on when they cannot be made current; those that never were do not', async () => {
-  const told: string[] = [];
+  const reasons: string[] = [];
   let problem: VolumesNotReady | undefined = missing();
   const volumes = new Map<string, MountedVolume>([['v', { hostPath: '/v' }]]);
   const mounts = new PodMounts(
     sparse<KubeletContext>({
       clock: new VirtualClock(),
-      recorder: { event: (...[, , reason]: string[]) => void told.push(reason!) },
+      recorder: { event: (...[, , reason]: string[]) => void reasons.push(reason!) },
       volumes: {
         setUp: async () => {
           if (problem) throw problem;
@@ -37,11 +37,11 @@ test('volumes that were there serve on when they cannot be made current; those t
   assert.deepEqual(await mounts.setUp(pod), { retryInMs: 500, serves: true });
   assert.deepEqual(await mounts.setUp(pod), { retryInMs: 1000, serves: true });
   assert.equal(mounts.mounted, volumes);
-  assert.deepEqual(told, ['FailedMount', 'FailedMount', 'FailedMount']);
+  assert.deepEqual(reasons, ['FailedMount', 'FailedMount', 'FailedMount']);
 });
 
 test('each volume that fails gets an event, at once if no mount was tried', async () => {
-  const told: string[] = [];
+  const reasons: string[] = [];
   const clock = new VirtualClock();
   const problems = [
     new VolumeError('a', 'secret "s" not found'),
@@ -51,12 +51,12 @@ test('each volume that fails gets an event, at once if no mount was tried', asyn
   const mounts = new PodMounts(
     sparse<KubeletContext>({
       clock,
-      recorder: { event: (...words: string[]) => void told.push(words[3]!) },
+      recorder: { event: (...words: string[]) => void reasons.push(words[3]!) },
       volumes: { setUp: () => Promise.reject(new VolumesNotReady(problems)) },
     }),
   );
   await mounts.setUp(testPod());
-  assert.deepEqual(told.splice(0), [
+  assert.deepEqual(reasons.splice(0), [
     'MountVolume.SetUp failed for volume "a" : secret "s" not found',
     'Unable to attach or mount volumes: unmounted volumes=[a b d], unattached volumes=[], failed to process volumes=[d]: volume d has volumeMode Block, but is specified in volumeMounts',
   ]);
@@ -64,7 +64,7 @@ test('each volume that fails gets an event, at once if no mount was tried', asyn
   await clock.advance(123_000);
   await mounts.setUp(testPod());
   assert.equal(
-    told[1],
+    reasons[1],
     'Unable to attach or mount volumes: unmounted volumes=[a b], unattached volumes=[], failed to process volumes=[]: context deadline exceeded',
   );
 });

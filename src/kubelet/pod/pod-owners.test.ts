@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PodOwners } from './pod-owners.ts';
 
-test('what came and went between two listings is forgotten, what came during one is not', () => {
+test('ids that came and went between two listings are forgotten, those that came during one are not', () => {
   const owners = new PodOwners();
   for (const id of ['there', 'gone']) owners.set(id, 'pod');
   const settle = owners.beforeListing();

@@ -11,7 +11,7 @@ import { testPod } from '../pod.fixture.ts';
 import { labels } from './pod-observation.ts';
 import { PodSet } from './pod-set.ts';
 
-test('of pods that are not wanted, one whose sandbox cannot be stopped keeps what it has, and no other does', async () => {
+test('an unwanted pod whose sandbox cannot be stopped keeps its volumes, and no other pod does', async () => {
   const cleared = Promise.withResolvers<void>();
   const removed: string[] = [];
   const remove = (what: string) => async (id: string) => void removed.push(`${what} ${id}`);

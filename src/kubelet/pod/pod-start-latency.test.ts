@@ -21,7 +21,7 @@ function started(clock: VirtualClock, afterMs: { init?: [number, number] } = {})
   return { ...pod, metadata: { ...pod.metadata, creationTimestamp: time(0) } };
 }
 
-test('of the time to start, pulling images and init containers are not the node’s own', async () => {
+test('the pod start latency excludes image pulls and init containers', async () => {
   const clock = new VirtualClock();
   const latency = new PodStartLatency(clock);
   const pod = started(clock, { init: [5000, 8000] });

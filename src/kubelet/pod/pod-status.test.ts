@@ -269,7 +269,7 @@ test('a refused pod has neither containers nor conditions of its own', () => {
   assert.deepEqual(refused.conditions, []);
 });
 
-test('of a refused pod little more is reported than the reason', () => {
+test('the status of a refused pod has little more than the reason', () => {
   const verdict = { reason: 'OutOfcpu', message: 'Pod was rejected: …' };
   const scheduled = testPod({}, { conditions: [{ type: 'PodScheduled', status: 'True' }] as never });
   const { startTime, ...refused } = status(scheduled, nothing, { verdict, ended: true });

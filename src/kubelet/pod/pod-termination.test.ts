@@ -66,7 +66,7 @@ test('hooks run at once, sidecars get their signal in the reverse of their order
   ]);
 });
 
-test('who waits longer than the grace period gets two seconds more, whatever still runs', async () => {
+test('a container that waits longer than the grace period gets two seconds more, whatever still runs', async () => {
   const { clock, log, context } = setup({ main: 60_000, s1: 60_000, s2: 60_000 });
   const pod = testPod({ initContainers: [sidecar('s1'), sidecar('s2')], containers: [{ name: 'main' }] });
   const observed = observedPod(...['main', 's1', 's2'].map((name) => testContainer(name)));
@@ -112,8 +112,8 @@ test('a hook command that outlasts the grace period is reported when its contain
   await done;
   ended.reject(new Error('exit status 137'));
   await clock.advance(0);
-  const told = log.map((line) => line.replace(/^\S+ /, ''));
-  assert.deepEqual(told, ['Killing', 'TERM main 2', 'ended main', 'FailedPreStopHook']);
+  const steps = log.map((line) => line.replace(/^\S+ /, ''));
+  assert.deepEqual(steps, ['Killing', 'TERM main 2', 'ended main', 'FailedPreStopHook']);
 });
 
 test('an agent that ends meanwhile sends no signal out of turn', async () => {

@@ -7,7 +7,7 @@ import type { KubeletContext } from '../context.ts';
 import { testPod } from '../pod.fixture.ts';
 import { PodWorker } from './pod-worker.ts';
 
-test('of a mirror pod that another one replaced, the status is forgotten', () => {
+test('the status of a replaced mirror pod is forgotten', () => {
   const forgotten: string[] = [];
   const worker = new PodWorker({
     context: sparse<KubeletContext>({

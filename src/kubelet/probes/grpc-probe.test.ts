@@ -5,7 +5,7 @@ import protobuf from 'protobufjs';
 import { networkDialer } from './network-dialer.ts';
 
 const { root } = protobuf.parse(
-  'syntax = "proto3"; message Asked { string service = 1; } message Told { int32 status = 1; }',
+  'syntax = "proto3"; message Asked { string service = 1; } message Answer { int32 status = 1; }',
 );
 
 /** A server that answers health checks by the service's name; without checks it knows none. */
@@ -17,7 +17,7 @@ async function serve({
   const server = new Server();
   const agents: string[] = [];
   const asked = root.lookupType('Asked');
-  const told = root.lookupType('Told');
+  const answerType = root.lookupType('Answer');
   type Reply = (error: Partial<ServiceError> | null, value?: object) => void;
   const check = (
     { request, metadata }: { request: { service: string }; metadata: { get(name: string): unknown[] } },
@@ -36,8 +36,8 @@ async function serve({
           responseStream: false,
           requestSerialize: (value: object) => Buffer.from(asked.encode(value).finish()),
           requestDeserialize: (bytes: Buffer) => asked.toObject(asked.decode(bytes), { defaults: true }),
-          responseSerialize: (value: object) => Buffer.from(told.encode(value).finish()),
-          responseDeserialize: (bytes: Buffer) => told.toObject(told.decode(bytes)),
+          responseSerialize: (value: object) => Buffer.from(answerType.encode(value).finish()),
+          responseDeserialize: (bytes: Buffer) => answerType.toObject(answerType.decode(bytes)),
         },
       },
       { Check: check } as never,

@@ -7,7 +7,7 @@ import { probeMetrics } from './probe-metrics.ts';
 test('probes are counted and timed by container, and forgotten with their pod', () => {
   const registry = new MetricsRegistry();
   const metrics = probeMetrics(registry);
-  const told = () =>
+  const exposed = () =>
     registry
       .expose()
       .split('\n')
@@ -17,7 +17,7 @@ test('probes are counted and timed by container, and forgotten with their pod', 
   const target = { pod, container: pod.spec.containers[0]!, containerId: 'i', podIp: '' };
   metrics.done('Readiness', target, 'successful', 0.02);
   metrics.done('Readiness', target, 'failed', 3);
-  const lines = told();
+  const lines = exposed();
   const count = (result: string) =>
     lines.find((line) => line.startsWith('prober_probe_total{') && line.includes(`result="${result}"`));
   assert.match(count('successful')!, / 1$/);
@@ -27,7 +27,7 @@ test('probes are counted and timed by container, and forgotten with their pod', 
   );
   assert.ok(lines.some((line) => /duration_seconds_count.* 2$/.test(line)));
   metrics.forget('another');
-  assert.equal(told().length, lines.length);
+  assert.equal(exposed().length, lines.length);
   metrics.forget(uid);
-  assert.deepEqual(told(), []);
+  assert.deepEqual(exposed(), []);
 });

@@ -108,7 +108,7 @@ test('a container that has failed to be alive, or to start, is not asked again',
   }
 });
 
-test('what was ready before the agent restarted stays so until a probe says otherwise', async () => {
+test('a container that was ready before the agent restarted stays ready until a probe fails', async () => {
   const { clock, state, manager, container } = setup({
     readinessProbe: { ...tcp, failureThreshold: 1, initialDelaySeconds: 1 },
   });
@@ -140,13 +140,13 @@ test('over the network: statuses, redirects, refusals and timeouts in the words 
         host: '127.0.0.1',
         port,
         path,
-        headers: [{ name: 'X-Test', value: 'told' }],
+        headers: [{ name: 'X-Test', value: 'echoed' }],
         timeoutMs,
       },
       '',
     );
-  assert.deepEqual(await get('/ok'), { status: 200, body: 'told' });
-  assert.deepEqual(await get('/moved'), { status: 200, body: 'told' });
+  assert.deepEqual(await get('/ok'), { status: 200, body: 'echoed' });
+  assert.deepEqual(await get('/moved'), { status: 200, body: 'echoed' });
   assert.deepEqual(await get('/away'), { status: 302, body: 'elsewhere' });
   assert.equal(((await get('/bad')) as { status: number }).status, 503);
   assert.deepEqual(await get('/slow', 50), {
@@ -154,7 +154,7 @@ test('over the network: statuses, redirects, refusals and timeouts in the words 
   });
 });
 
-test('what a spec may say and HTTP may not is escaped, or fails the probe as upstream words it', async (context) => {
+test("characters that HTTP does not allow are escaped, or fail the probe in upstream's words", async (context) => {
   const server = createServer((request, response) => {
     if (request.url === '/astray') response.writeHead(302, { location: 'http://[' }).end();
     else response.end(`${request.url} ${Buffer.from(request.headers['x-test'] as string, 'latin1')}`);

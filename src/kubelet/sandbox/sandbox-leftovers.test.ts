@@ -39,7 +39,7 @@ function fixture() {
   return { clock, starts, there, listed, removed, look };
 }
 
-test('what the runtime knows nothing of at two looks goes', async () => {
+test('remains that the runtime does not know at two checks in a row are removed', async () => {
   const { there, listed, removed, look } = fixture();
   there.add('left').add('pod');
   listed.add('pod');

@@ -77,7 +77,7 @@ test('a log is given by lines, from the end, by time, by stream and by size', as
   assert.equal(await read(join(folder, 'none.log')), '');
 });
 
-test('what is written while a log is read is not part of the answer', async () => {
+test('lines written while a log is read are not part of the answer', async () => {
   const path = writeLog('growing.log', line(1, 'one'), line(2, 'two'));
   const parts: string[] = [];
   const write = async (data: Buffer) => {
@@ -157,7 +157,7 @@ test('a full log is put aside, older ones are packed, and the oldest go', async 
   assert.equal(readFileSync(`${path}.20260101-000003`, 'utf8'), 'content of round 3');
 });
 
-test('of two files one is the one that is written to', async () => {
+test('the limit of log files includes the one that is being written', async () => {
   const { fill, files } = rotation('two', 2);
   await fill(3);
   assert.deepEqual(files(), ['0.log', '0.log.20260101-000002']);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { subresourcesOf, verbOf } from './server-auth.ts';
 
-test('what has a name of its own may be had by that name; what had none before, as proxy too', () => {
+test('stats, metrics and logs have rights of their own; newer subresources are allowed by nodes/proxy, too', () => {
   const rows: [string, string[]][] = [
     ['/stats/summary', ['stats']],
     ['/metrics', ['metrics']],

@@ -34,7 +34,7 @@ const disk = (capacityBytes: number) => ({
   inodesUsed: 60,
 });
 
-test('what a pod has on disk is the sum of what its containers wrote, their logs and its emptyDirs', () => {
+test("a pod's disk usage is the sum of its containers' writes, their logs and its emptyDirs", () => {
   const { containers, 'ephemeral-storage': all } = withDisk(
     pod,
     { logs: new Map([['a', { bytes: 100, inodes: 2 }]]), emptyDirs: { bytes: 1000, inodes: 5 } },

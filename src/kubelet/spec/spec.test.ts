@@ -179,7 +179,7 @@ test('every key of a ConfigMap or Secret is a variable, whatever its prefix star
   );
 });
 
-test('what is missing is an error unless it is optional', async () => {
+test('a missing reference is an error unless it is optional', async () => {
   const from = (optional: boolean) => ({
     env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'later', key: 'k', optional } } }],
   });
@@ -204,7 +204,7 @@ test('the resolver follows the DNS policy', () => {
   assert.deepEqual(none.config, { servers: ['1.1.1.1'], searches: [], options: ['ndots:2'] });
 });
 
-test('what the C library would not accept in a resolver is left out, and reported', () => {
+test('resolver settings that the C library would not accept are left out, and reported', () => {
   const host = { servers: ['8.8.8.8'], searches: [], options: [] };
   const inputs = { clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', host };
   const resolver = (nameservers: string[], searches: string[], dnsPolicy: 'None' | 'ClusterFirst' = 'None') =>
@@ -312,7 +312,7 @@ test('a container without a limit sees that of the pod as a whole', () => {
   assert.equal(boundedResources(testPod(), bounded), own);
 });
 
-test('who must not be root is refused with the reason', () => {
+test('a container that must not run as root is refused with the reason', () => {
   const pod = testPod({ securityContext: { runAsNonRoot: true } });
   const container = pod.spec.containers[0]!;
   const where = '(pod: "p_ns(u)", container: c)';

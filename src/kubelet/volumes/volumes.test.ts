@@ -125,7 +125,7 @@ test('a set that cannot be written leaves nothing, and the one before stands', a
   assert.equal(readFileSync(join(root, 'a'), 'utf8'), '1');
 });
 
-test('the files of configMap, secret, downwardAPI and projected volumes', async () => {
+test('configMap, secret, downwardAPI and projected volumes have the files that they name', async () => {
   assert.deepEqual(await filesOf({ configMap: { name: 'cm' } }), {
     a: '1 644',
     b: '2 644',

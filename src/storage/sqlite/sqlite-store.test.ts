@@ -15,7 +15,7 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 
 testStoreContract('sqlite', () => createSqliteStore({ path: freshPath() }));
 
-test('what was acknowledged is there after the store is opened again, history and revisions included', async () => {
+test('acknowledged writes are there after the store is reopened, with history and revisions', async () => {
   const path = freshPath();
   const first = await createSqliteStore({ path });
   const created = await first.create('/registry/a/x', bytes('1'));

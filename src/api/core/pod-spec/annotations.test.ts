@@ -10,7 +10,7 @@ const pod = (annotations: Record<string, string>, spec: object = {}) =>
 const errorsOf = (...args: [PodTemplateSpec, PodTemplateSpec?]) =>
   [...validatePodAnnotations(args[0], 'metadata.annotations', args[1])].map(({ text }) => text);
 
-test('what deleting a pod costs is a whole number of 32 bits', () => {
+test('the deletion cost of a pod is a whole number of 32 bits', () => {
   for (const text of ['0', '-1', '2147483647', '-2147483648', '-0'])
     assert.deepEqual(errorsOf(pod({ [cost]: text })), [], text);
   for (const text of ['', 'abc', '+1', '01', '1.5', '2147483648', '1e3'])

@@ -228,7 +228,7 @@ for (const [what, more, container, text] of bad)
     assert.ok(texts.length === 1 && texts[0]!.startsWith(text), texts.join('\n'));
   });
 
-test('what is out of date, hidden or said twice is worth a warning', () => {
+test('deprecated, ineffective and duplicate settings give warnings', () => {
   const subject = spec(
     {
       nodeSelector: { 'beta.kubernetes.io/os': 'linux' },
@@ -386,7 +386,7 @@ test('a volume with which something is wrong cannot be mounted', () => {
   ]);
 });
 
-test('what is said of the parts of a pod names the part', () => {
+test('warnings about parts of a pod name the part', () => {
   const rows: [object, object, string[]][] = [
     [
       { hostAliases: [{ ip: 'x', hostnames: ['a'] }] },

@@ -61,7 +61,7 @@ test('the first address stays once it is set', () => {
   ]);
 });
 
-test('what has no effect, or is on its way out, is warned of', () => {
+test('ineffective and deprecated settings give warnings', () => {
   const rows: [object, string[]][] = [
     [{ type: 'ClusterIP' }, []],
     [

@@ -89,7 +89,7 @@ test('a node evicts its own pods, and asks for tokens that are bound to them', a
   assert.equal(await asNode('POST', `${pods}/p1/eviction`, eviction('p1')), '201');
 });
 
-test('of nodes, slices and leases a node writes its own', async () => {
+test('a node writes only its own Node, slices and leases', async () => {
   const { server, asNode } = await serverWithNodes();
   await using _ = server;
   const label = (name: string) => ({ metadata: { labels: { [name]: 'x' } } });

@@ -40,7 +40,7 @@ test('a driver that publishes its capacity must have enough for the class where 
     assert.equal(isEnough(capacities), expected, JSON.stringify(capacities));
 });
 
-test('of a driver that does not tell nothing is asked', () => {
+test('the capacity of a driver that does not publish it is not checked', () => {
   assert.equal(isEnough([], false), true);
   const other = { ...storageClass, provisioner: 'other' };
   const listers = sparse<VolumeListers>({ drivers: { get: () => undefined } });
