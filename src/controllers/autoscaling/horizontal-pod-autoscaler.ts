@@ -3,11 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { apiVersionOf, keyOf, parseApiVersion } from '../../api/meta.ts';
 import { HorizontalPodAutoscaler, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { parseLabelSelector } from '../../api/selectors.ts';
+import { type ParsedLabelSelector, parseLabelSelector } from '../../api/selectors.ts';
 import { StatusError } from '../../api/status.ts';
 import type { Scale } from '../../api/types/autoscaling-v1.gen.ts';
 import type { HorizontalPodAutoscalerCondition, MetricStatus } from '../../api/types/autoscaling-v2.gen.ts';
-import type { APIResourceList } from '../../api/types/meta-v1.gen.ts';
+import type { APIGroup, APIResourceList } from '../../api/types/meta-v1.gen.ts';
 import { type AnyController, defineController } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
@@ -132,8 +132,10 @@ class Sync {
     } else {
       const answer = await this.#askMetrics(scale, current);
       metrics = answer.statuses;
+      // The metrics' own reason: when a limit alone moves the target, upstream names none.
+      if (answer.replicas > current) reason = `${answer.name} above target`;
+      if (answer.replicas < current) reason = 'All metrics below target';
       desired = this.#limit(current, answer.replicas);
-      reason = desired > current ? `${answer.name} above target` : 'All metrics below target';
     }
     if (desired !== current) await this.#rescale({ path, scale }, { current, desired, reason, metrics });
     this.#status = {
@@ -148,7 +150,13 @@ class Sync {
 
   async writeStatus(): Promise<void> {
     const status = { ...this.#status, conditions: this.#conditions };
-    await this.#cluster.updateStatus(HorizontalPodAutoscaler, this.#hpa, status, this.#signal);
+    try {
+      await this.#cluster.updateStatus(HorizontalPodAutoscaler, this.#hpa, status, this.#signal);
+    } catch (error) {
+      if (this.#signal.aborted || !(error instanceof StatusError)) throw error;
+      this.#event('Warning', 'FailedUpdateStatus', error.message);
+      throw error;
+    }
   }
 
   async #readScale(): Promise<{ path: string; scale: Scale }> {
@@ -170,27 +178,36 @@ class Sync {
   async #scalePath(): Promise<string> {
     const { apiVersion = 'v1', kind, name } = this.#spec.scaleTargetRef;
     const { namespace } = this.#hpa.metadata;
-    const plural = await this.#pluralOf(apiVersion, kind, { isScalable: true });
-    return `${rootOf(apiVersion)}/namespaces/${namespace}/${plural}/${name}/scale`;
+    const { root, plural } = await this.#resourceOf(apiVersion, kind);
+    return `${root}/namespaces/${namespace}/${plural}/${name}/scale`;
   }
 
-  async #pluralOf(apiVersion: string, kind: string, { isScalable = false } = {}): Promise<string> {
-    const list = await this.#resourcesOf(apiVersion, kind);
-    const names = new Set(list.resources.map(({ name }) => name));
-    const found = list.resources.find(
-      ({ kind: served, name }) =>
-        served === kind && !name.includes('/') && (!isScalable || names.has(`${name}/scale`)),
-    );
-    if (!found) throw new SpecProblem(`no matches for kind "${kind}" in version "${apiVersion}"`);
-    return found.name;
+  /** The version that is named is only the first to be tried: a kind is found in whichever its group serves. */
+  async #resourceOf(apiVersion: string, kind: string): Promise<{ root: string; plural: string }> {
+    const { group, version: named } = parseApiVersion(apiVersion);
+    const lookIn = async (version: string) => {
+      const root = rootOf({ group, version });
+      const list = await this.#discover<APIResourceList>(root);
+      const plural = list && pluralOf(list, kind);
+      return plural === undefined ? undefined : { root, plural };
+    };
+    const found = await lookIn(named);
+    if (found) return found;
+    const served = group === '' ? undefined : await this.#discover<APIGroup>(`/apis/${group}`);
+    for (const { version } of served?.versions ?? []) {
+      const other = version === named ? undefined : await lookIn(version);
+      if (other) return other;
+    }
+    throw new SpecProblem(`no matches for kind "${kind}" in group "${group}"`);
   }
 
-  async #resourcesOf(apiVersion: string, kind: string): Promise<APIResourceList> {
+  /** Undefined: it is not served. */
+  async #discover<Answer>(path: string): Promise<Answer | undefined> {
     try {
-      return await this.#cluster.client.raw('GET', rootOf(apiVersion), undefined, this.#signal);
+      return await this.#cluster.client.raw<Answer>('GET', path, undefined, this.#signal);
     } catch (error) {
-      if (!(error instanceof StatusError) || error.code !== 404) throw error;
-      throw new SpecProblem(`no matches for kind "${kind}" in group "${parseApiVersion(apiVersion).group}"`);
+      if (error instanceof StatusError && error.code === 404) return undefined;
+      throw error;
     }
   }
 
@@ -210,7 +227,8 @@ class Sync {
           computeMetric(spec, context),
         );
         statuses.push(status);
-        if (!best || replicas > best.replicas) best = { replicas, name };
+        // Of metrics that ask for none, upstream names the last.
+        if (!best || best.replicas === 0 || replicas > best.replicas) best = { replicas, name };
       } catch (error) {
         if (!(error instanceof MetricProblem)) throw error;
         const reason = failureReasons[spec.type] ?? 'InvalidMetricSourceType';
@@ -263,7 +281,7 @@ class Sync {
       );
       throw new SpecProblem('selector is required');
     }
-    const parsed = parseLabelSelector(selector);
+    const parsed = this.#parseSelector(selector);
     const pods = [...this.#cluster.informer(Pod).inNamespace(namespace)].filter(({ metadata }) =>
       parsed.matches(metadata.labels ?? {}),
     );
@@ -283,6 +301,18 @@ class Sync {
     };
   }
 
+  /** A custom resource's status may hold any text as its selector. */
+  #parseSelector(selector: string): ParsedLabelSelector {
+    try {
+      return parseLabelSelector(selector);
+    } catch (error) {
+      const message = `couldn't convert selector into a corresponding internal selector object: ${(error as Error).message}`;
+      this.#event('Warning', 'InvalidSelector', message);
+      this.#setCondition('ScalingActive', 'False', 'InvalidSelector', message);
+      throw new SpecProblem(message);
+    }
+  }
+
   /** An unknown kind is a problem of that metric only: the others still count. */
   async #metricResourceOf({
     kind,
@@ -293,14 +323,12 @@ class Sync {
   }): Promise<string> {
     const { group } = parseApiVersion(apiVersion);
     try {
-      const plural = await this.#pluralOf(apiVersion, kind);
+      const { plural } = await this.#resourceOf(apiVersion, kind);
       return group ? `${plural}.${group}` : plural;
     } catch (error) {
       if (this.#signal.aborted || !(error instanceof Error)) throw error;
-      const why =
-        error instanceof SpecProblem ? `no matches for kind "${kind}" in group "${group}"` : error.message;
       const named = group ? `${kind}.${group}` : kind;
-      throw problemOf('custom', new Error(`unable to map kind ${named} to resource: ${why}`));
+      throw problemOf('custom', new Error(`unable to map kind ${named} to resource: ${error.message}`));
     }
   }
 
@@ -430,7 +458,13 @@ class Sync {
 /** The API server adds a default metric to every autoscaler; one without any has bypassed the defaults. */
 const noMetrics = { reason: 'InvalidMetricSourceType', error: new MetricProblem('no metrics') };
 
-function rootOf(apiVersion: string): string {
-  const { group, version } = parseApiVersion(apiVersion);
+function rootOf({ group, version }: { group: string; version: string }): string {
   return group === '' ? `/api/${version}` : `/apis/${apiVersionOf({ group, version })}`;
+}
+
+/** Of several resources of one kind, the one that can be scaled. */
+function pluralOf({ resources }: APIResourceList, kind: string): string | undefined {
+  const names = new Set(resources.map(({ name }) => name));
+  const ofKind = resources.filter(({ kind: served, name }) => served === kind && !name.includes('/'));
+  return (ofKind.find(({ name }) => names.has(`${name}/scale`)) ?? ofKind[0])?.name;
 }

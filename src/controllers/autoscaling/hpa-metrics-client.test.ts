@@ -57,3 +57,24 @@ test('an unreadable part of an answer is a problem of that metric only', async (
   const client = sparse<Client>({ raw: async () => ({ items: [{ value: '' }] }) });
   await assert.rejects(readObjectMetric(client, rate, signal), /from custom metrics API: /);
 });
+
+test("an object's metric is one value, and of namespaces only the autoscaler's own is read", async () => {
+  const asked: string[] = [];
+  const answering = (...values: string[]) =>
+    sparse<Client>({
+      raw: async (_method: string, path: string) => {
+        asked.push(path);
+        return path === '/apis/custom.metrics.k8s.io'
+          ? { versions: [{ version: 'v1beta2' }] }
+          : { items: values.map((value) => ({ value })) };
+      },
+    } as Partial<Client>);
+  const object = { namespace: 'own', resource: 'namespaces', name: 'foreign', metric: 'rate' };
+  const read = (client: Client) => readObjectMetric(client, { ...object, metricSelector: undefined }, signal);
+  assert.equal(await read(answering('5')), 5000);
+  assert.equal(asked[1], '/apis/custom.metrics.k8s.io/v1beta2/namespaces/own/metrics/rate');
+  const severalAsked = (count: number) =>
+    new RegExp(`the custom metrics API server returned ${count} results when we asked for exactly one$`);
+  await assert.rejects(read(answering()), severalAsked(0));
+  await assert.rejects(read(answering('5', '6')), severalAsked(2));
+});

@@ -83,7 +83,10 @@ export async function readPodsMetric(
   );
 }
 
-/** `resource`: plural, with the group behind a dot. In thousandths. */
+/**
+ * `resource`: plural, with the group behind a dot. Of kind Namespace only the autoscaler's own can be meant: nobody
+ * sees other namespaces' metrics by way of an autoscaler. In thousandths.
+ */
 export async function readObjectMetric(
   client: Client,
   query: {
@@ -97,14 +100,18 @@ export async function readObjectMetric(
 ): Promise<number> {
   const { namespace, resource, name, metric, metricSelector } = query;
   const parameters = queryOf({ metricLabelSelector: labelSelectorText(metricSelector) });
-  const object =
-    resource === 'namespaces'
-      ? `/namespaces/${name}/metrics`
-      : `/namespaces/${namespace}/${resource}/${name}`;
-  const { items } = await custom(client, `${object}/${encodeURIComponent(metric)}${parameters}`, signal);
-  const [first] = items ?? [];
-  if (!first) throw new MetricProblem('no metrics returned from custom metrics API');
-  return readable('custom', () => milliValueOf(first.value));
+  const object = resource === 'namespaces' ? 'metrics' : `${resource}/${encodeURIComponent(name)}`;
+  const path = `/namespaces/${namespace}/${object}/${encodeURIComponent(metric)}${parameters}`;
+  const items = (await custom(client, path, signal)).items ?? [];
+  const [only] = items;
+  if (!only || items.length > 1)
+    throw problemOf(
+      'custom',
+      new Error(
+        `the custom metrics API server returned ${items.length} results when we asked for exactly one`,
+      ),
+    );
+  return readable('custom', () => milliValueOf(only.value));
 }
 
 /** The sum of all its values, in thousandths. */
