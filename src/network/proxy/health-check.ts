@@ -5,6 +5,7 @@
 import type { Server } from 'node:http';
 import { keyOf } from '../../api/meta.ts';
 import type { Service } from '../../api/resources.gen.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { http } from '../../base/system/node-http.ts';
 
@@ -14,17 +15,21 @@ export interface HealthChecks {
   remove(serviceKey: string): void;
 }
 
-interface Check {
-  port: number;
-  server: Server;
-  localEndpoints: number;
+export interface HealthCheckOptions {
+  clock: Clock;
+  logger: Logger;
+  /** Whether the node's service rules are up to date: without them its endpoints cannot be reached. */
+  isProxyHealthy(): boolean;
 }
 
+/** About as often as upstream, which tries again whenever it syncs. */
+const retryMs = 15_000;
+
 /** Upstream's answer: 200 with a local endpoint, 503 without. Everything closes when `signal` aborts. */
-export function createHealthChecks(logger: Logger, signal: AbortSignal): HealthChecks {
-  const checks = new Map<string, Check>();
+export function createHealthChecks(options: HealthCheckOptions, signal: AbortSignal): HealthChecks {
+  const checks = new Map<string, HealthCheck>();
   const remove = (key: string) => {
-    checks.get(key)?.server.close();
+    checks.get(key)?.close();
     checks.delete(key);
   };
   signal.addEventListener('abort', () => [...checks.keys()].forEach(remove), { once: true });
@@ -39,26 +44,71 @@ export function createHealthChecks(logger: Logger, signal: AbortSignal): HealthC
       }
       remove(key);
       if (port === undefined || signal.aborted) return;
-      const check: Check = { port, server: http.createServer(), localEndpoints };
-      check.server.on('request', (_request, response) => {
-        const { namespace, name } = service.metadata;
-        response.writeHead(check.localEndpoints > 0 ? 200 : 503, {
-          'Content-Type': 'application/json',
-          'X-Content-Type-Options': 'nosniff',
-          'X-Load-Balancing-Endpoint-Weight': String(check.localEndpoints),
-        });
-        response.end(
-          `${JSON.stringify({ service: { namespace, name }, localEndpoints: check.localEndpoints, serviceProxyHealthy: true })}\n`,
-        );
-      });
-      check.server.on('error', (error) =>
-        logger.warn('a health check port cannot be served', { service: key, port, error }),
-      );
-      check.server.listen(port, '0.0.0.0').unref();
-      checks.set(key, check);
+      checks.set(key, new HealthCheck(service, { port, localEndpoints, ...options }));
     },
     remove,
   };
+}
+
+/** The port of one service. While another program has it, it is tried again and again. */
+class HealthCheck {
+  readonly port: number;
+  localEndpoints: number;
+  readonly #service: Service;
+  readonly #options: HealthCheckOptions;
+  #server: Server | undefined;
+  #retry: Timer | undefined;
+
+  constructor(
+    service: Service,
+    { port, localEndpoints, ...options }: HealthCheckOptions & { port: number; localEndpoints: number },
+  ) {
+    this.port = port;
+    this.localEndpoints = localEndpoints;
+    this.#service = service;
+    this.#options = options;
+    this.#listen();
+  }
+
+  close(): void {
+    this.#retry?.cancel();
+    this.#server?.close();
+  }
+
+  #listen(): void {
+    const { clock, logger } = this.#options;
+    const server = http.createServer((_request, response) => {
+      const { status, headers, body } = this.#answer();
+      response.writeHead(status, headers);
+      response.end(body);
+    });
+    server.on('error', (error) => {
+      logger.warn('a health check port cannot be served', {
+        service: keyOf(this.#service),
+        port: this.port,
+        error,
+      });
+      this.#retry = clock.after(retryMs, () => this.#listen());
+    });
+    server.listen(this.port, '0.0.0.0').unref();
+    this.#server = server;
+  }
+
+  #answer(): { status: number; headers: Record<string, string>; body: string } {
+    const { localEndpoints } = this;
+    const { namespace, name } = this.#service.metadata;
+    const serviceProxyHealthy = this.#options.isProxyHealthy();
+    const facts = { service: { namespace, name }, localEndpoints, serviceProxyHealthy };
+    return {
+      status: localEndpoints > 0 && serviceProxyHealthy ? 200 : 503,
+      headers: {
+        'Content-Type': 'application/json',
+        'X-Content-Type-Options': 'nosniff',
+        'X-Load-Balancing-Endpoint-Weight': String(localEndpoints),
+      },
+      body: `${JSON.stringify(facts)}\n`,
+    };
+  }
 }
 
 export function healthCheckPort({ spec }: Service): number | undefined {

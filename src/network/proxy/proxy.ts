@@ -68,7 +68,9 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     return service ? computeServiceRules(service, slices.of(owner), node) : [];
   };
   const syncer = new Syncer(options, rulesOf, signal);
-  followChanges(followed, { node, syncer, healthChecks: createHealthChecks(options.logger, signal) });
+  const isProxyHealthy = () => syncer.health().isHealthy;
+  const healthChecks = createHealthChecks({ ...options, isProxyHealthy }, signal);
+  followChanges(followed, { node, syncer, healthChecks });
   await syncer.start();
   const run = createCommandRunner(options.enter);
   const routes = startServiceRoutes({ ...options, run }, signal);
