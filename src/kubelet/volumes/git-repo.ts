@@ -44,7 +44,7 @@ export async function cloneGitRepo(
   for (const text of [repository, revision, directory]) {
     if (text?.startsWith('-')) throw new Error(`${JSON.stringify(text)} is no name that git is given`);
   }
-  await git(folder, ['clone', '--', repository, ...(directory ? [join(folder, directory)] : [])]);
+  await git(folder, ['clone', '--', repository, ...(directory ? [directory] : [])]);
   if (!revision) return;
   const clone = directory ? join(folder, directory) : join(folder, (await readdir(folder))[0] ?? '');
   await git(clone, ['checkout', revision]);
@@ -58,7 +58,7 @@ async function git(folder: string, args: readonly string[]): Promise<void> {
     if (!(error instanceof CommandError)) throw error;
     const message = error.isMissingProgram
       ? 'the node has no git; install it (apt-get install git), and the pod starts'
-      : `failed to exec 'git ${args.join(' ')}': ${error.stderr.trim()}`;
+      : `failed to exec 'git ${args.join(' ')}': ${error.stderr}: exit status ${error.code}`;
     throw new Error(message, { cause: error });
   }
 }
