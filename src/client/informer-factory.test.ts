@@ -141,3 +141,19 @@ test('one informer serves all callers with the same query', async () => {
   assert.equal(factory.of(ConfigMap), informer);
   assert.notEqual(factory.of(ConfigMap, { namespace: 'default' }), informer);
 });
+
+test('informers that are followed for a while end with their signal, and leave the others', async () => {
+  const { clock, transport, factory, log } = await setUp();
+  const stop = new AbortController();
+  const other: string[] = [];
+  const passing = factory.until(stop.signal).of(ConfigMap);
+  passing.handle({ added: ({ metadata }) => other.push(metadata.name) });
+  await clock.advance(0);
+  transport.put('a');
+  await clock.advance(0);
+  assert.deepEqual(other, ['a']);
+  stop.abort();
+  transport.put('b');
+  await clock.advance(1_000);
+  assert.deepEqual([other, log], [['a'], ['+a', '+b']]);
+});

@@ -40,6 +40,8 @@ export function createInformerFactory(client: Client, options: InformerFactoryOp
     async synced() {
       await Promise.all([...informers.values()].map((informer) => informer.synced()));
     },
+    until: (signal) =>
+      createInformerFactory(client, { ...options, signal: AbortSignal.any([options.signal, signal]) }),
   };
 }
 

@@ -41,4 +41,6 @@ export interface InformerFactory {
   ): Informer<T>;
   /** Resolves when every informer asked for so far has synced. */
   synced(): Promise<void>;
+  /** Informers of its own, which end with the signal: for what is followed only for a while. */
+  until(signal: AbortSignal): InformerFactory;
 }

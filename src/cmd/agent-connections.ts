@@ -110,5 +110,6 @@ function sharing(node: InformerFactory, network: InformerFactory): InformerFacto
     async synced() {
       await Promise.all([node.synced(), network.synced()]);
     },
+    until: (signal) => sharing(node.until(signal), network.until(signal)),
   };
 }

@@ -7,10 +7,13 @@ export interface FakeInformers extends InformerFactory {
   /** Adds or replaces; fills in name, namespace and resourceVersion. */
   put<T extends KubeObject>(type: ResourceType<T>, object: Draft<T>): T;
   remove<T extends KubeObject>(type: ResourceType<T>, key: string): void;
+  /** Field selectors of what is followed for a while, at the moment. */
+  readonly followed: ReadonlySet<string>;
 }
 
 export function createFakeInformers(): FakeInformers {
   const informers = new Map<string, FakeInformer<KubeObject>>();
+  const followed = new Set<string>();
   let revision = 0;
   /** Filters are up to the test: one informer holds all objects of a resource. */
   const of = <T extends KubeObject>(type: ResourceType<T>): FakeInformer<T> => {
@@ -22,9 +25,19 @@ export function createFakeInformers(): FakeInformers {
     // Objects under a type's plural are of that type.
     return informer as unknown as FakeInformer<T>;
   };
-  return {
+  const self: FakeInformers = {
     of,
     synced: () => Promise.resolve(),
+    followed,
+    until: (signal) => ({
+      ...self,
+      of(type, filter) {
+        const selector = filter?.fieldSelector ?? '';
+        followed.add(selector);
+        signal.addEventListener('abort', () => followed.delete(selector), { once: true });
+        return of(type);
+      },
+    }),
     put(type, draft) {
       const metadata = { namespace: type.namespaced ? 'default' : undefined, ...draft.metadata };
       const object = {
@@ -36,6 +49,7 @@ export function createFakeInformers(): FakeInformers {
     },
     remove: (type, key) => of(type).remove(key),
   };
+  return self;
 }
 
 type InstanceOf<R> = R extends ResourceType<infer T> ? T : never;

@@ -92,6 +92,7 @@ export class FakeCluster {
   readonly informers: InformerFactory = {
     of: <T extends KubeObject>(type: ResourceType<T>) => this.informer(type) as unknown as Informer<T>,
     synced: () => Promise.resolve(),
+    until: () => this.informers,
   };
 
   put<T extends KubeObject>(type: ResourceType<T>, object: T): void {

@@ -137,6 +137,23 @@ describe('requests through an ingress', suiteOptions, () => {
     assert.equal((await as('sha', 'secret')).status, 401);
   });
 
+  it('lets nobody in by the passwords of another namespace', async () => {
+    const auth = Buffer.from('sha:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n').toString('base64');
+    fixture.informers.put(Secret, { metadata: { name: 'strangers', namespace: 'other' }, data: { auth } });
+    await fixture.ingress('foreign', paths('foreign.test', ['/', 'Prefix', 'web']), {
+      'auth-type': 'basic',
+      'auth-secret': 'other/strangers',
+    });
+    const authorization = `Basic ${Buffer.from('sha:secret').toString('base64')}`;
+    assert.equal((await fixture.get('foreign.test', '/', { headers: { authorization } })).status, 401);
+    assert.ok(
+      fixture.events.includes(
+        'Warning InvalidSecret secret "other/strangers" with the users is of another namespace',
+      ),
+    );
+    assert.ok(!fixture.informers.followed.has('metadata.name=strangers'), 'it is not even read');
+  });
+
   it('gives a canary its share, by header and by weight', async () => {
     await fixture.ingress('main', paths('canary.test', ['/', 'Prefix', 'web']));
     await fixture.ingress('canary', paths('canary.test', ['/', 'Prefix', 'new']), {

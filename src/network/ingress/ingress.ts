@@ -2,18 +2,18 @@
  * The ingress controller of a node. It serves while an IngressClass names it and the node is the cluster's ingress
  * node: the oldest ready one. HAProxy carries the traffic, and keeps running when this process ends.
  */
-import { keyOf, splitKey } from '../../api/meta.ts';
-import { Ingress, IngressClass, Node, Secret, Service } from '../../api/resources.gen.ts';
+import { keyOf } from '../../api/meta.ts';
+import { Ingress, IngressClass, Node, Service } from '../../api/resources.gen.ts';
 import { isNotFound } from '../../api/status.ts';
-import { dnsLabelProblems, subdomainProblems } from '../../api/validation/names.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { CommandError } from '../../base/system/command.ts';
 import type { Client } from '../../client/client.ts';
 import { type EventRecorder, targetOf } from '../../client/events/event-recorder.ts';
-import type { Informer, InformerFactory } from '../../client/informer.ts';
+import type { InformerFactory } from '../../client/informer.ts';
 import { serviceSlices } from '../service-slices.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
+import { FollowedSecrets } from './followed-secrets.ts';
 import { Haproxy } from './haproxy.ts';
 import { type HaproxyFiles, type HaproxyPlace, writeHaproxyFiles } from './haproxy-config.ts';
 import { accessLogName } from './ingress-objects.ts';
@@ -80,7 +80,7 @@ class IngressController {
   readonly #touch: () => void;
   readonly #signal: AbortSignal;
   readonly #haproxy: Haproxy;
-  readonly #secrets = new Map<string, Informer<Secret>>();
+  readonly #secrets: FollowedSecrets;
   readonly #reported = new Set<string>();
   #following: Promise<void> | undefined;
   #place: HaproxyPlace | undefined;
@@ -92,6 +92,7 @@ class IngressController {
     this.#options = options;
     this.#touch = touch;
     this.#signal = signal;
+    this.#secrets = new FollowedSecrets(options.informers, touch);
     const { folder = '/run/wherry-ingress', logFile = `/var/log/${accessLogName}`, clock, enter } = options;
     const onEnd = () => {
       if (this.#isServing) this.#touch();
@@ -193,27 +194,13 @@ class IngressController {
       slicesOf: slices.of,
       secret: (key) => {
         wanted.add(key);
-        return this.#secrets.get(key)?.get(key);
+        return this.#secrets.get(key);
       },
     };
     // A first pass finds out which secrets are needed: only those are requested.
     computeRouting(input);
-    await Promise.all([...wanted].map((key) => this.#followSecret(key)));
+    await this.#secrets.follow(wanted);
     return input;
-  }
-
-  async #followSecret(key: string): Promise<void> {
-    if (this.#secrets.has(key)) return;
-    const { namespace = '', name } = splitKey(key);
-    // An annotation may contain anything; a request that the server refuses would be waited for forever.
-    if (dnsLabelProblems(namespace).length + subdomainProblems(name).length > 0) return;
-    const informer = this.#options.informers.of(Secret, {
-      namespace,
-      fieldSelector: `metadata.name=${name}`,
-    });
-    await informer.synced();
-    this.#secrets.set(key, informer);
-    informer.handle({ added: this.#touch, updated: this.#touch, deleted: this.#touch });
   }
 
   /**

@@ -309,9 +309,14 @@ class RoutingBuilder {
 
   #users(ingress: Ingress, { basicAuth }: IngressSettings): Backend['users'] {
     if (!basicAuth) return undefined;
-    const key = basicAuth.secret.includes('/')
-      ? basicAuth.secret
-      : `${ingress.metadata.namespace}/${basicAuth.secret}`;
+    const { namespace = '' } = ingress.metadata;
+    const key = basicAuth.secret.includes('/') ? basicAuth.secret : `${namespace}/${basicAuth.secret}`;
+    // As ingress-nginx: who may write Ingresses in one namespace is not let into the secrets of another.
+    if (!key.startsWith(`${namespace}/`)) {
+      const message = `secret "${key}" with the users is of another namespace`;
+      this.#problem(keyOf(ingress), 'InvalidSecret', message);
+      return [];
+    }
     const data = this.#input.secret(key)?.data;
     if (!data || (!basicAuth.isMap && !data.auth)) {
       this.#problem(
