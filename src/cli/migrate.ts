@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
 import { Failure } from '../host/failure.ts';
 import type { EtcdTlsFiles } from '../host/processes/process-config.ts';
-import { migrateStore } from '../storage/migrate.ts';
+import { migrateStore, PartlyMigratedError, TargetNotEmptyError } from '../storage/migrate.ts';
 import type { Store } from '../storage/store.ts';
 import { type Command, UsageError } from './context.ts';
 import { etcdTlsFiles, etcdTlsOptions } from './options/etcd-options.ts';
@@ -33,7 +33,9 @@ export const migrate: Command = {
     try {
       const to = await openStore(values.to, tls);
       try {
-        const { copied } = await migrateStore(from, to);
+        const { copied } = await migrateStore(from, to).catch((error: unknown) => {
+          throw explained(error, values.to!);
+        });
         context.print(`${copied} objects carried from ${values.from} to ${values.to}`);
       } finally {
         await to.close();
@@ -44,6 +46,19 @@ export const migrate: Command = {
     return 0;
   },
 };
+
+/** What the user can do about a target that is not empty, before the migration or after it. */
+function explained(error: unknown, target: string): unknown {
+  const isInUse = error instanceof TargetNotEmptyError;
+  if (!isInUse && !(error instanceof PartlyMigratedError)) return error;
+  const emptying = target.startsWith('sqlite:')
+    ? `rm -f ${target.slice('sqlite:'.length)}*`
+    : 'etcdctl del --prefix /registry/';
+  const advice = isInUse
+    ? `choose another store; or, if this one is what an earlier migration left, empty it: ${emptying}`
+    : `empty it, and run the command again: ${emptying}`;
+  return new Failure(error.message, { cause: error.cause, advice });
+}
 
 /** SQLite would make the file. @throws Failure */
 function checkSource(store: string): void {
