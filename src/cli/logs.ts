@@ -1,5 +1,5 @@
 /** `wherry logs`: the logs of Wherry's own processes. */
-import { closeSync, existsSync, openSync, readSync, statSync, watch } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { agentLogFile, serverLogFile } from '../host/cluster-context.ts';
 import type { ClusterRecord } from '../host/cluster-record.ts';
@@ -8,6 +8,7 @@ import { Failure } from '../host/failure.ts';
 import { supervisorLogFile } from '../host/supervision/supervisor.ts';
 import { accessLogName } from '../network/ingress/ingress-objects.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
+import { followLog } from './follow-log.ts';
 import { lastLines } from './last-lines.ts';
 import { existingCluster, nameOption, parseCount, parseOptions } from './options/parse-options.ts';
 
@@ -72,26 +73,8 @@ export function latest(files: readonly string[]): string | undefined {
   return files.filter((file) => existsSync(file)).sort((a, b) => written(b) - written(a))[0];
 }
 
-/** Writes what is added, until the command is interrupted. */
 function follow(file: string): Promise<void> {
-  let offset = statSync(file).size;
-  const handle = openSync(file, 'r');
-  const chunk = Buffer.alloc(64 * 1024);
-  const watcher = watch(file, () => {
-    for (
-      let count = readSync(handle, chunk, 0, chunk.length, offset);
-      count > 0;
-      count = readSync(handle, chunk, 0, chunk.length, offset)
-    ) {
-      process.stdout.write(chunk.subarray(0, count));
-      offset += count;
-    }
-  });
-  return new Promise((resolve) => {
-    process.once('SIGINT', () => {
-      watcher.close();
-      closeSync(handle);
-      resolve();
-    });
-  });
+  const interrupted = new AbortController();
+  process.once('SIGINT', () => interrupted.abort());
+  return followLog(file, (bytes) => process.stdout.write(bytes), interrupted.signal);
 }
