@@ -378,6 +378,26 @@ test('a bound claim grows with what it asks for', async () => {
   assert.equal(status?.allocatedResourceStatuses, undefined);
 });
 
+test('a reclaim that failed is tried again in time, though the clock was set back meanwhile', async () => {
+  await using cluster = await createCluster();
+  const { client, clock } = cluster;
+  const nfs = { server: '192.0.2.1', path: '/' };
+  const more = { hostPath: undefined, nfs, persistentVolumeReclaimPolicy: 'Recycle' };
+  await client.create(PersistentVolume, volume('v', '1Gi', { ...more, storageClassName: '' }));
+  await client.create(PersistentVolumeClaim, claim('data', '1Gi', ''));
+  await bound(cluster, 'data');
+  await client.delete(PersistentVolumeClaim, { name: 'data', namespace });
+  await cluster.until(async () => (await volumePhase(client, 'v')) === 'Failed');
+  const failures = async () =>
+    (await client.list(Event, { namespace: 'default' })).items
+      .filter(({ reason }) => reason === 'VolumeFailedRecycle')
+      .reduce((sum, { count = 1 }) => sum + count, 0);
+  assert.equal(await failures(), 1);
+  clock.jump(-3_600_000);
+  await clock.advance(20_000);
+  assert.equal(await failures(), 2);
+});
+
 test('a volume that others made grows by their hands, and is recycled by none', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;

@@ -87,7 +87,10 @@ function waitsForProvisioner({ provisioner }: StorageClass): string {
 const reclaimRetryMs = 15_000;
 
 function volumeBinder(promised: Map<string, string>): AnyController {
-  /** By name: volumes whose reclaim failed, and until when it is not retried unless the volume changes. */
+  /**
+   * By name: volumes whose reclaim failed, and until when it is not retried unless the volume changes; on the clock that
+   * never jumps.
+   */
   const failures = new Map<string, { spec: string; untilMs: number }>();
   return defineController({
     name: 'volumes',
@@ -129,13 +132,13 @@ function volumeBinder(promised: Map<string, string>): AnyController {
     const { name } = volume.metadata;
     const spec = JSON.stringify(volume.spec);
     const failed = failures.get(name);
-    const waitMs = failed?.spec === spec ? failed.untilMs - cluster.clock.now() : 0;
+    const waitMs = failed?.spec === spec ? failed.untilMs - cluster.clock.monotonic() : 0;
     if (waitMs > 0) return { requeueAfterMs: waitMs };
     failures.delete(name);
     const isFailed = volume.status?.phase === 'Failed';
     const released = isFailed ? volume : await setVolumePhase(volume, 'Released', cluster, signal);
     if (await reclaimVolume(released, cluster, signal)) return undefined;
-    failures.set(name, { spec, untilMs: cluster.clock.now() + reclaimRetryMs });
+    failures.set(name, { spec, untilMs: cluster.clock.monotonic() + reclaimRetryMs });
     return { requeueAfterMs: reclaimRetryMs };
   }
 }
