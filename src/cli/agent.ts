@@ -11,7 +11,9 @@ import {
 } from '../host/cluster-record.ts';
 import { cniConfigFolder, containerdSocket } from '../host/containerd.ts';
 import type { NodeFolder } from '../host/data-folder.ts';
+import { Failure } from '../host/failure.ts';
 import { ensureNodeIdentity, type JoinToken, parseJoinToken } from '../host/join.ts';
+import { withOwnLock } from '../host/lock.ts';
 import { inspectMachine } from '../host/machine.ts';
 import {
   ensureMachineAgent,
@@ -23,10 +25,11 @@ import {
 } from '../host/machine-node.ts';
 import { addressTowards } from '../host/network/link.ts';
 import { clusterDnsAddress } from '../host/network/service-range.ts';
+import type { ProcessIdentity } from '../host/processes/process.ts';
 import { type AgentConfig, writeConfig } from '../host/processes/process-config.ts';
 import type { KubeletConfiguration } from '../kubelet/configuration.ts';
 import { removeNodeNetwork } from '../network/cleanup.ts';
-import { type Command, UsageError } from './context.ts';
+import { type CliContext, type Command, UsageError } from './context.ts';
 import { liveSteps } from './live-steps.ts';
 import { readKubeletConfig } from './options/kubelet-config.ts';
 import { checkMachineAddress } from './options/machine-address.ts';
@@ -46,46 +49,59 @@ export const agent: Command = {
     '--kubelet-config FILE  a KubeletConfiguration',
   ],
   async run(context, args) {
-    const { servers, token, nodeName, address: given, kubelet } = agentOptions(args);
-    const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
-    await prepareMachine(steps);
-    const address = given ?? (await addressTowards(new URL(servers[0]!).hostname));
-    checkMachineAddress(address);
-    const folder = machineNodeFolder(context.data, nodeName);
-    await steps.run(`Joining ${servers[0]} as ${nodeName}`, () =>
-      ensureNodeIdentity({ folder: folder.pki, servers, token, nodeName }),
-    );
-    const options = {
-      data: context.data,
-      machine: inspectMachine(),
-      visible: [context.programs.root],
-      nodeName,
-      serviceCidr: defaultServiceCidr,
-      address,
-    };
-    const asked = askedToStop();
-    try {
-      const configFile = join(folder.run, 'agent-config.json');
-      const { node: program, agent: script } = context.programs;
-      const start = async () => {
-        const node = await ensureMachineNode(options);
-        const config = agentConfig(folder, { nodeName, address, servers, kubelet });
-        writeConfig(configFile, { ...config, cgroupRoot: node.cgroupRoot });
-        await ensureMachineAgent(node, { node: program, script, configFile });
-      };
-      await steps.run('Namespaces, containerd and agent', start);
-      context.print(`node ${nodeName} at ${address} is at work; its log is ${machineAgentLog(folder)}`);
-      const logger = createLogger({ clock: systemClock, write: (line) => process.stderr.write(line) });
-      await keepMachineNode(folder, start, { clock: systemClock, logger, signal: asked });
-      return 0;
-    } finally {
-      await steps.run('Ending the node', async () => {
-        await stopMachineNode(options);
-        await removeNodeNetwork({ nodeAddress: address, dnsAddress: clusterDns });
-      });
-    }
+    const options = agentOptions(args);
+    const lock = join(context.data.path, 'agent.lock');
+    return withOwnLock(lock, anotherAgent, () => runAgent(context, options));
   },
 };
+
+/** A machine is one node; two commands would end each other's processes. */
+function anotherAgent({ pid }: ProcessIdentity): Failure {
+  return new Failure(`this machine is a node already: by wherry agent, process ${pid}`, {
+    advice: `end that one first, if this is to take its place: kill ${pid}`,
+  });
+}
+
+async function runAgent(context: CliContext, options: AgentOptions): Promise<number> {
+  const { servers, token, nodeName, address: given, kubelet } = options;
+  const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
+  await prepareMachine(steps);
+  const address = given ?? (await addressTowards(new URL(servers[0]!).hostname));
+  checkMachineAddress(address);
+  const folder = machineNodeFolder(context.data, nodeName);
+  await steps.run(`Joining ${servers[0]} as ${nodeName}`, () =>
+    ensureNodeIdentity({ folder: folder.pki, servers, token, nodeName }),
+  );
+  const machine = {
+    data: context.data,
+    machine: inspectMachine(),
+    visible: [context.programs.root],
+    nodeName,
+    serviceCidr: defaultServiceCidr,
+    address,
+  };
+  const asked = askedToStop();
+  try {
+    const configFile = join(folder.run, 'agent-config.json');
+    const { node: program, agent: script } = context.programs;
+    const start = async () => {
+      const node = await ensureMachineNode(machine);
+      const config = agentConfig(folder, { nodeName, address, servers, kubelet });
+      writeConfig(configFile, { ...config, cgroupRoot: node.cgroupRoot });
+      await ensureMachineAgent(node, { node: program, script, configFile });
+    };
+    await steps.run('Namespaces, containerd and agent', start);
+    context.print(`node ${nodeName} at ${address} is at work; its log is ${machineAgentLog(folder)}`);
+    const logger = createLogger({ clock: systemClock, write: (line) => process.stderr.write(line) });
+    await keepMachineNode(folder, start, { clock: systemClock, logger, signal: asked });
+    return 0;
+  } finally {
+    await steps.run('Ending the node', async () => {
+      await stopMachineNode(machine);
+      await removeNodeNetwork({ nodeAddress: address, dnsAddress: clusterDns });
+    });
+  }
+}
 
 interface AgentOptions {
   servers: readonly string[];

@@ -12,7 +12,8 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, mock, test } from 'node:test';
-import { emptyLockedFolder, withFolderLock, withLock } from './lock.ts';
+import { Failure } from './failure.ts';
+import { emptyLockedFolder, withFolderLock, withLock, withOwnLock } from './lock.ts';
 import { processIdentity } from './processes/process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-lock-'));
@@ -29,6 +30,17 @@ test('two at once take turns, and nothing is left', async () => {
     });
   await Promise.all([work('first'), work('second')]);
   assert.deepEqual(steps, ['first begins', 'first ends', 'second begins', 'second ends']);
+  assert.equal(existsSync(file), false);
+});
+
+test('what nobody is to wait for is refused at once while another has the lock', async () => {
+  const file = join(folder, 'own');
+  const refusal = ({ pid }: { pid: number }) => new Failure(`process ${pid} has it`);
+  const second = () => withOwnLock(file, refusal, async () => 'second');
+  await withOwnLock(file, refusal, () =>
+    assert.rejects(second(), { message: `process ${process.pid} has it` }),
+  );
+  assert.equal(await second(), 'second');
   assert.equal(existsSync(file), false);
 });
 

@@ -14,7 +14,21 @@ const lockWaitMs = 120_000;
 const lockPollMs = 50;
 
 export async function withLock<Result>(file: string, work: () => Promise<Result>): Promise<Result> {
-  await acquire(file);
+  await acquire(file, lockWaitMs, busy);
+  try {
+    return await work();
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
+/** For work that goes on: nobody waits for its end. @throws what `refusal` makes of the process that has the lock */
+export async function withOwnLock<Result>(
+  file: string,
+  refusal: (holder: ProcessIdentity) => Failure,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  await acquire(file, 0, refusal);
   try {
     return await work();
   } finally {
@@ -48,17 +62,24 @@ export function emptyLockedFolder(folder: Pick<ClusterFolder, 'path' | 'lock' | 
     rmSync(path, { recursive: true, force: true });
 }
 
-async function acquire(file: string): Promise<void> {
-  const deadline = performance.now() + lockWaitMs;
+async function acquire(
+  file: string,
+  waitMs: number,
+  refusal: (holder: ProcessIdentity) => Failure,
+): Promise<void> {
+  const deadline = performance.now() + waitMs;
   while (true) {
     const taken = takeLock(file);
     if (taken === true) return;
-    if (taken !== false && performance.now() > deadline)
-      throw new Failure(`another command (process ${taken.pid}) is at work on it`, {
-        advice: `wait for it, or end it: kill ${taken.pid}`,
-      });
+    if (taken !== false && performance.now() >= deadline) throw refusal(taken);
     await systemClock.sleep(lockPollMs);
   }
+}
+
+function busy({ pid }: ProcessIdentity): Failure {
+  return new Failure(`another command (process ${pid}) is at work on it`, {
+    advice: `wait for it, or end it: kill ${pid}`,
+  });
 }
 
 /** One attempt. @returns the process that has it, or false when that is not known: it is just being taken over */
