@@ -31,13 +31,11 @@ export interface MetricsApiOptions {
 
 export class MetricsApi {
   readonly #objects: ObjectReader;
-  readonly #clock: Clock;
   readonly #nodeScraper: NodeScraper;
   readonly #podScraper: PodScraper;
 
   constructor({ objects, nodes, clock, logger, signal }: MetricsApiOptions) {
     this.#objects = objects;
-    this.#clock = clock;
     const common = { objects, clock, logger: logger.for('metrics-api'), signal };
     this.#nodeScraper = new NodeScraper({
       ...common,
@@ -132,9 +130,10 @@ export class MetricsApi {
     const { namespace, name, subresource: metric, version } = info;
     if (!['v1beta1', 'v1beta2'].includes(version) || !namespace || !name || !metric) throw unknownPath();
     const selector = parseLabelSelector(request.query.get('labelSelector') ?? '');
+    const series = parseLabelSelector(request.query.get('metricLabelSelector') ?? '');
     const items: object[] = [];
     const add = async (kind: 'Pod' | 'Service', objectName: string, pods: readonly Pod[]) => {
-      const values = await Promise.all(pods.map((pod) => this.#podScraper.valueOf(pod, metric)));
+      const values = await Promise.all(pods.map((pod) => this.#podScraper.valueOf(pod, metric, series)));
       const known = values.filter((value) => value !== undefined);
       if (known.length === 0) return;
       const total = known.reduce((sum, { value }) => sum + value, 0);
@@ -142,7 +141,7 @@ export class MetricsApi {
       items.push({
         describedObject: { kind, namespace, name: objectName, apiVersion: apiVersionOf(Pod) },
         ...(version === 'v1beta1' ? { metricName: metric } : { metric: { name: metric } }),
-        timestamp: formatTime(this.#clock.now()),
+        timestamp: formatTime(Math.min(...known.map(({ atMs }) => atMs))),
         ...(windowMs !== undefined && { windowSeconds: Math.round(windowMs / 1000) }),
         value: formatQuantity(quantityFromMilli(Math.round(total * 1000))),
       });

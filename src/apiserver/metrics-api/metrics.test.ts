@@ -62,10 +62,54 @@ lat_sum 4
 lat_count 3
 broken NaN
 `);
-  assert.deepEqual(Object.fromEntries(metrics), {
-    http_requests_total: { value: 12, isCounter: true },
-    queue: { value: 7.5, isCounter: false },
-    lat_sum: { value: 4, isCounter: true },
-    lat_count: { value: 3, isCounter: true },
+  assert.deepEqual(summary(metrics), {
+    http_requests_total: { values: [10, 2], isCounter: true },
+    queue: { values: [7.5], isCounter: false },
+    lat_sum: { values: [4], isCounter: true },
+    lat_count: { values: [3], isCounter: true },
   });
+});
+
+const summary = (metrics: ReturnType<typeof parsePrometheusText>) =>
+  Object.fromEntries(
+    [...metrics].map(([name, { isCounter, series }]) => [
+      name,
+      { values: [...series.values()].map(({ value }) => value), isCounter },
+    ]),
+  );
+
+test('values of labels may hold braces, quotes and blanks, and quantiles of a summary are left out', () => {
+  const metrics = parsePrometheusText(`# TYPE visits_total counter
+visits_total{path="/users/{id}", code="200"} 3
+visits_total {path="a \\"b\\" \\\\ c"} 4
+# TYPE took summary
+took{quantile="0.5"} 0.2
+took_sum 6
+took_count 9
+`);
+  assert.deepEqual(
+    [...metrics.get('visits_total')!.series.values()],
+    [
+      { labels: { path: '/users/{id}', code: '200' }, value: 3 },
+      { labels: { path: 'a "b" \\ c' }, value: 4 },
+    ],
+  );
+  assert.deepEqual([...metrics.keys()], ['visits_total', 'took_sum', 'took_count']);
+});
+
+test('a counter is known by its type, by the type of its family, or by its name', () => {
+  const metrics = parsePrometheusText(`# TYPE family counter
+family_total 1
+plain_total 2
+# TYPE odd_total gauge
+odd_total 3
+`);
+  assert.deepEqual(
+    [...metrics].map(([name, { isCounter }]) => [name, isCounter]),
+    [
+      ['family_total', true],
+      ['plain_total', true],
+      ['odd_total', false],
+    ],
+  );
 });

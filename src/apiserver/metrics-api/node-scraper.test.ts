@@ -92,6 +92,43 @@ test('a pod that has begun since its node was read is read at once, and no other
   stop.abort();
 });
 
+test('a node that answers no longer has no readings any more', async () => {
+  const clock = new VirtualClock();
+  const objects = new FakeObjects();
+  objects.put(Node, {
+    metadata: { name: 'one' },
+    spec: {},
+    status: { daemonEndpoints: { kubeletEndpoint: { Port: 10250 } } },
+  });
+  let isGone = false;
+  const stop = new AbortController();
+  const scraper = new NodeScraper({
+    objects,
+    readSummary: async () => {
+      if (isGone) throw new Error('no answer');
+      return { node: { cpu: { time: timeOf(clock.now()), usageCoreNanoSeconds: clock.now() } }, pods: [] };
+    },
+    clock,
+    logger: silentLogger,
+    signal: stop.signal,
+  });
+  const names = async () => {
+    const reading = scraper.read();
+    await clock.advance(1_000);
+    return [...(await reading).keys()];
+  };
+  assert.deepEqual(await names(), ['one']);
+  isGone = true;
+  await clock.advance(30_000);
+  assert.deepEqual(await names(), ['one'], 'one answer may get lost');
+  await clock.advance(60_000);
+  assert.deepEqual(await names(), []);
+  isGone = false;
+  await clock.advance(15_000);
+  assert.deepEqual(await names(), ['one']);
+  stop.abort();
+});
+
 function timeOf(ms: number): string {
   return new Date(ms).toISOString();
 }

@@ -3,7 +3,7 @@ import { Node, Pod } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { ScrapeLoop } from './scrape-loop.ts';
+import { freshForMs, ScrapeLoop } from './scrape-loop.ts';
 
 /** What a counter and a gauge said at one moment. */
 export interface Reading {
@@ -56,6 +56,8 @@ const silentStartMs = 5_000;
 export class NodeScraper {
   readonly #options: NodeScraperOptions;
   readonly #nodes = new Map<string, NodeHistory>();
+  /** When each node was read last, on the clock that never jumps. */
+  readonly #readMs = new Map<string, number>();
   readonly #loop: ScrapeLoop;
   /** Nodes with an extra query under way, or a moment ago. */
   readonly #catchUps = new Map<string, { sinceMs: number; done: Promise<void> }>();
@@ -71,14 +73,16 @@ export class NodeScraper {
   }
 
   /**
-   * What is known of every node, by name; waits a little when nothing is known yet, or nothing of a pod that has just
-   * started: in the namespace, or in any.
+   * What is known of every node that answers, by name; waits a little when nothing is known yet, or nothing of a pod
+   * that has just started: in the namespace, or in any.
    */
   async read(namespace = ''): Promise<ReadonlyMap<string, NodeHistory>> {
     await this.#loop.ready();
     const late = nodesWithNews(this.#options.objects.list(Pod, namespace || undefined), this.#nodes);
     await Promise.all([...late].map((name) => this.#catchUp(name)));
-    return this.#nodes;
+    const nowMs = this.#options.clock.monotonic();
+    const isFresh = (name: string) => nowMs - (this.#readMs.get(name) ?? 0) <= freshForMs;
+    return new Map([...this.#nodes].filter(([name]) => isFresh(name)));
   }
 
   #catchUp(name: string): Promise<void> {
@@ -107,7 +111,7 @@ export class NodeScraper {
       );
     }
     await Promise.all(reads);
-    for (const known of [this.#nodes, this.#catchUps])
+    for (const known of [this.#nodes, this.#readMs, this.#catchUps])
       for (const name of known.keys()) if (!names.has(name)) known.delete(name);
   }
 
@@ -124,6 +128,7 @@ export class NodeScraper {
 
   #remember(name: string, now: NodeReading): void {
     this.#nodes.set(name, { before: this.#nodes.get(name)?.now, now });
+    this.#readMs.set(name, this.#options.clock.monotonic());
   }
 }
 

@@ -1,10 +1,11 @@
 /** Reads the metrics of pods that are annotated `prometheus.io/scrape`, but only while there is demand. */
 import { Pod } from '../../api/resources.gen.ts';
+import type { ParsedLabelSelector } from '../../api/selectors.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import { type ExposedMetric, parsePrometheusText } from './prometheus-text.ts';
-import { ScrapeLoop } from './scrape-loop.ts';
+import { freshForMs, ScrapeLoop } from './scrape-loop.ts';
 
 /** Returns the text of a pod's answer. */
 export type ReadPodMetrics = (pod: Pod, port: number, path: string, signal: AbortSignal) => Promise<string>;
@@ -19,6 +20,8 @@ export interface PodScraperOptions {
 
 interface Exposition {
   atMs: number;
+  /** On the clock that never jumps. */
+  readMs: number;
   metrics: Map<string, ExposedMetric>;
 }
 
@@ -53,13 +56,13 @@ export class PodScraper {
     });
   }
 
-  /** A pod's value: for a counter its rate per second, otherwise the value itself. */
-  async valueOf(pod: Pod, metric: string): Promise<MetricValue | undefined> {
+  /** A pod's value, of the series that match: for a counter its rate per second, otherwise the value itself. */
+  async valueOf(pod: Pod, metric: string, series: ParsedLabelSelector): Promise<MetricValue | undefined> {
     await this.#loop.ready();
     const history = this.#pods.get(pod.metadata.uid);
-    if (!history) return undefined;
+    if (!history || this.#options.clock.monotonic() - history.now.readMs > freshForMs) return undefined;
     for (const name of [metric, `${metric}${counterSuffix}`]) {
-      const value = valueIn(history, name);
+      const value = valueIn(history, name, series);
       if (value) return value;
     }
     return undefined;
@@ -87,7 +90,8 @@ export class PodScraper {
       reads.push(
         readMetrics(pod, target.port, target.path, timeout)
           .then((text) => {
-            const now = { atMs: clock.now(), metrics: parsePrometheusText(text) };
+            const metrics = parsePrometheusText(text);
+            const now = { atMs: clock.now(), readMs: clock.monotonic(), metrics };
             this.#pods.set(uid, { before: this.#pods.get(uid)?.now, now });
           })
           // Also of an answer that makes no sense: it comes from outside.
@@ -107,17 +111,28 @@ function scrapeTarget({ metadata, spec, status }: Pod): { port: number; path: st
   const firstPort = spec?.containers.flatMap(({ ports }) => ports ?? [])[0]?.containerPort;
   const port = Number(annotations['prometheus.io/port'] ?? firstPort ?? 80);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) return undefined;
-  return { port, path: annotations['prometheus.io/path'] ?? '/metrics' };
+  const path = annotations['prometheus.io/path'] ?? '/metrics';
+  return { port, path: path.startsWith('/') ? path : `/${path}` };
 }
 
-function valueIn({ before, now }: PodHistory, name: string): MetricValue | undefined {
+function valueIn(
+  { before, now }: PodHistory,
+  name: string,
+  selector: ParsedLabelSelector,
+): MetricValue | undefined {
   const metric = now.metrics.get(name);
-  if (!metric) return undefined;
-  if (!metric.isCounter) return { value: metric.value, atMs: now.atMs, windowMs: undefined };
-  const earlier = before?.metrics.get(name);
-  const windowMs = before ? now.atMs - before.atMs : 0;
+  const series = [...(metric?.series ?? [])].filter(([, { labels }]) => selector.matches(labels));
+  if (!metric || series.length === 0) return undefined;
+  const sumOf = (amountOf: (key: string, value: number) => number) =>
+    series.reduce((sum, [key, { value }]) => sum + amountOf(key, value), 0);
+  if (!metric.isCounter) return { value: sumOf((_key, value) => value), atMs: now.atMs, windowMs: undefined };
+  const earlier = before?.metrics.get(name)?.series;
+  const windowMs = before ? now.readMs - before.readMs : 0;
   if (!earlier || windowMs <= 0) return undefined;
-  // A counter that decreased has been reset.
-  const grown = metric.value >= earlier.value ? metric.value - earlier.value : metric.value;
+  const grown = sumOf((key, value) => {
+    const from = earlier.get(key)?.value ?? 0;
+    // A counter that decreased has been reset.
+    return value >= from ? value - from : value;
+  });
   return { value: grown / (windowMs / 1000), atMs: now.atMs, windowMs };
 }

@@ -1,37 +1,55 @@
-/** Prometheus' text format, as far as autoscaling needs it: one number per metric. */
+/** Prometheus' text format, as far as autoscaling needs it: series of numbers, and which of them only grow. */
 
 export interface ExposedMetric {
-  /** The sum over all its series. */
-  value: number;
   isCounter: boolean;
+  /** By their labels, as the text has them. */
+  series: Map<string, ExposedSeries>;
 }
 
-const sampleLine = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{[^}]*\})?\s+(\S+)/;
+export interface ExposedSeries {
+  labels: Record<string, string>;
+  value: number;
+}
+
+/** Values of labels may contain braces, as `path="/users/{id}"`. */
+const sampleLine = /^\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{((?:[^"}]|"(?:\\.|[^"\\])*")*)\})?\s*(\S+)/;
+const labelPair = /([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:\\.|[^"\\])*)"/g;
+const counterSuffix = '_total';
 
 /** Buckets and quantiles of histograms and summaries are left out: sums over them mean nothing. */
 export function parsePrometheusText(text: string): Map<string, ExposedMetric> {
   const types = new Map<string, string>();
   const metrics = new Map<string, ExposedMetric>();
   for (const line of text.split('\n')) {
-    if (line.startsWith('# TYPE ')) {
-      const [, , name = '', type = ''] = line.split(/\s+/);
-      types.set(name, type);
-      continue;
-    }
+    const [, typed, type] = /^#\s+TYPE\s+(\S+)\s+(\S+)/.exec(line) ?? [];
+    if (typed && type) types.set(typed, type);
     const match = line.startsWith('#') ? null : sampleLine.exec(line);
     if (!match) continue;
-    const [, name = '', number = ''] = match;
+    const [, name = '', labels = '', number = ''] = match;
     const value = Number(number);
-    if (!Number.isFinite(value) || name.endsWith('_bucket')) continue;
-    const known = metrics.get(name);
-    if (known) known.value += value;
-    else
-      metrics.set(name, {
-        value,
-        isCounter: types.get(name) === 'counter' || isPartOfHistogram(name, types),
-      });
+    if (!Number.isFinite(value) || name.endsWith('_bucket') || types.get(name) === 'summary') continue;
+    const metric = metrics.get(name) ?? { isCounter: isCounter(name, types), series: new Map() };
+    metrics.set(name, metric);
+    metric.series.set(labels, { labels: parseLabels(labels), value });
   }
   return metrics;
+}
+
+function parseLabels(text: string): Record<string, string> {
+  return Object.fromEntries(
+    [...text.matchAll(labelPair)].map(([, name, value]) => [name, unescaped(value!)]),
+  );
+}
+
+function unescaped(value: string): string {
+  return value.replace(/\\(.)/g, (_, letter: string) => (letter === 'n' ? '\n' : letter));
+}
+
+/** OpenMetrics gives the type to the name without its suffix, and some programs give none. */
+function isCounter(name: string, types: ReadonlyMap<string, string>): boolean {
+  const own = types.get(name);
+  if (own !== undefined && own !== 'untyped' && own !== 'unknown') return own === 'counter';
+  return name.endsWith(counterSuffix) || isPartOfHistogram(name, types);
 }
 
 /** `x_sum` and `x_count` only grow, though the type is that of `x`. */

@@ -2,6 +2,8 @@
 import type { Clock, Timer } from '../../base/clock.ts';
 
 const everyMs = 15_000;
+/** What was read longer ago describes nothing any more: who is asked no longer answers. */
+export const freshForMs = 60_000;
 /** Without demand for this long, reading ends, and the results are dropped. */
 const idleAfterMs = 120_000;
 /** Between the two readings that a rate needs, when the first question comes. */
