@@ -12,14 +12,17 @@ import { horizontalPodAutoscalerController } from './autoscaling/horizontal-pod-
 import { cronJobController } from './batch/cronjob.ts';
 import { jobController } from './batch/job.ts';
 import { ttlAfterFinishedController } from './batch/ttl-after-finished.ts';
-import { bootstrapSigner, bootstrapTokenCleaner } from './bootstrap-tokens.ts';
 import { csrApprovingController } from './certificates/csr-approving.ts';
 import { runCsrCleaner } from './certificates/csr-cleaner.ts';
 import { csrServingApprovingController } from './certificates/csr-serving-approving.ts';
 import { csrSigningController } from './certificates/csr-signing.ts';
-import { clusterRoleAggregationController } from './clusterrole-aggregation.ts';
-import { runGarbageCollector } from './garbage-collector.ts';
-import { namespaceController } from './namespace.ts';
+import { bootstrapSigner, bootstrapTokenCleaner } from './core/bootstrap-tokens.ts';
+import { namespaceController } from './core/namespace.ts';
+import { resourceQuotaController } from './core/resource-quota.ts';
+import { rootCaController } from './core/root-ca.ts';
+import { serviceAccountController } from './core/serviceaccount.ts';
+import { type IssueSecretToken, tokenSecretController } from './core/token-secret.ts';
+import { runGarbageCollector } from './garbage/garbage-collector.ts';
 import { endpointsController } from './networking/endpoints.ts';
 import { endpointSliceController } from './networking/endpointslice.ts';
 import { endpointSliceMirroringController } from './networking/endpointslice-mirroring.ts';
@@ -32,10 +35,8 @@ import { runPodGc } from './nodes/pod-gc.ts';
 import { taintEvictionController } from './nodes/taint-eviction.ts';
 import { disruptionController } from './policy/disruption.ts';
 import { staleDisruptionController } from './policy/stale-disruption.ts';
-import { podResourceClaimController, resourceClaimController } from './resource-claim.ts';
-import { resourceQuotaController } from './resource-quota.ts';
-import { rootCaController } from './root-ca.ts';
-import { serviceAccountController } from './serviceaccount.ts';
+import { clusterRoleAggregationController } from './rbac/clusterrole-aggregation.ts';
+import { podResourceClaimController, resourceClaimController } from './resource/resource-claim.ts';
 import { attachDetachController } from './storage/attach-detach.ts';
 import { ensureDefaultStorageClass } from './storage/default-storage-class.ts';
 import { ephemeralVolumeController } from './storage/ephemeral-volume.ts';
@@ -46,7 +47,6 @@ import { pvcProtectionController } from './storage/pvc-protection.ts';
 import { vacProtectionController } from './storage/vac-protection.ts';
 import { runVolumeCounts } from './storage/volume-counts.ts';
 import { volumeExpandController } from './storage/volume-expand.ts';
-import { type IssueSecretToken, tokenSecretController } from './token-secret.ts';
 
 export interface ControllersOptions extends ControllerEnvironment {
   /** PEM of the cluster's certificate authority, published in every namespace. */

@@ -2,8 +2,8 @@
  * Who owns whom in the whole cluster, with as little memory per object as possible. Pure bookkeeping, without access to
  * the server.
  */
-import type { KubeObject, OwnerReference, ResourceType } from '../api/meta.ts';
-import { foregroundFinalizer, orphanFinalizer } from '../api/well-known.ts';
+import type { KubeObject, OwnerReference, ResourceType } from '../../api/meta.ts';
+import { foregroundFinalizer, orphanFinalizer } from '../../api/well-known.ts';
 
 export interface GraphNode {
   readonly uid: string;

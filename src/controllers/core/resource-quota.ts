@@ -2,8 +2,8 @@
  * ResourceQuotas: counts what each namespace uses of its limited resources. Admission charges at once; this controller
  * corrects.
  */
-import { apiVersionOf, type KubeObject, keyOf, type ResourceType } from '../api/meta.ts';
-import { compareQuantities, parseQuantity } from '../api/quantity.ts';
+import { apiVersionOf, type KubeObject, keyOf, type ResourceType } from '../../api/meta.ts';
+import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
 import {
   changesScope,
   concernsResource,
@@ -12,7 +12,7 @@ import {
   sameAmounts,
   totalUsage,
   usageOf,
-} from '../api/quota.ts';
+} from '../../api/quota.ts';
 import {
   ConfigMap,
   PersistentVolumeClaim,
@@ -21,13 +21,13 @@ import {
   ResourceQuota,
   Secret,
   Service,
-} from '../api/resources.gen.ts';
-import { isNotFound } from '../api/status.ts';
-import { type AnyController, defineController, type Watch, watch } from '../client/controller.ts';
-import type { ControllerEnvironment, ReconcileCluster } from '../client/controller-cluster.ts';
-import { type DiscoveredResource, discoverResources } from '../client/discovery.ts';
-import { FollowedResources } from './followed-resources.ts';
-import { isPodTerminal } from './pod-state.ts';
+} from '../../api/resources.gen.ts';
+import { isNotFound } from '../../api/status.ts';
+import { type AnyController, defineController, type Watch, watch } from '../../client/controller.ts';
+import type { ControllerEnvironment, ReconcileCluster } from '../../client/controller-cluster.ts';
+import { type DiscoveredResource, discoverResources } from '../../client/discovery.ts';
+import { FollowedResources } from '../followed-resources.ts';
+import { isPodTerminal } from '../pod-state.ts';
 
 /** Core resources that quotas know by name; all others are counted as `count/…` only. */
 const followed: readonly ResourceType[] = [

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Namespace } from '../api/resources.gen.ts';
-import { sparse } from '../base/sparse.fixture.ts';
-import { VirtualClock } from '../base/virtual-clock.ts';
-import type { Client } from '../client/client.ts';
-import type { ReconcileCluster } from '../client/controller-cluster.ts';
+import type { Namespace } from '../../api/resources.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { Client } from '../../client/client.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { namespaceController } from './namespace.ts';
 
 const namespace = (uid: string, more: object = {}) =>

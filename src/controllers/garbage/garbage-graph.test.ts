@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { KubeObject } from '../api/meta.ts';
-import { ConfigMap } from '../api/resources.gen.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import { ConfigMap } from '../../api/resources.gen.ts';
 import { GarbageGraph, type GraphConsequences } from './garbage-graph.ts';
 
 function object(

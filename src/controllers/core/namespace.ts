@@ -1,14 +1,14 @@
 /** Namespaces: empties those that are being deleted, reports in conditions what delays them, then finalizes them. */
-import { type KubeObject, keyOf } from '../api/meta.ts';
-import { Namespace } from '../api/resources.gen.ts';
-import { formatTime } from '../api/schema/time.ts';
-import { StatusError, undefinedIfNotFound } from '../api/status.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
-import type { Client } from '../client/client.ts';
-import { defineController } from '../client/controller.ts';
-import type { ReconcileCluster } from '../client/controller-cluster.ts';
-import { type DiscoveredResource, discoverResources } from '../client/discovery.ts';
-import { withCondition } from './conditions.ts';
+import { type KubeObject, keyOf } from '../../api/meta.ts';
+import { Namespace } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
+import { StatusError, undefinedIfNotFound } from '../../api/status.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { Client } from '../../client/client.ts';
+import { defineController } from '../../client/controller.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { type DiscoveredResource, discoverResources } from '../../client/discovery.ts';
+import { withCondition } from '../conditions.ts';
 
 /** What is still in a namespace, by resource. */
 export interface Remains {

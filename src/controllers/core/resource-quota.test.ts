@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ResourceType } from '../api/meta.ts';
-import { ConfigMap, type ResourceQuota } from '../api/resources.gen.ts';
-import { StatusError } from '../api/status.ts';
-import { sparse } from '../base/sparse.fixture.ts';
-import { VirtualClock } from '../base/virtual-clock.ts';
-import type { ReconcileCluster } from '../client/controller-cluster.ts';
+import type { ResourceType } from '../../api/meta.ts';
+import { ConfigMap, type ResourceQuota } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { resourceQuotaController } from './resource-quota.ts';
 
 const away = new StatusError(503, 'ServiceUnavailable', 'the server is away');

@@ -1,9 +1,9 @@
 /** Every namespace has a ConfigMap with the cluster's certificate authority, by which pods verify the server. */
-import { ConfigMap, Namespace } from '../api/resources.gen.ts';
-import { StatusError } from '../api/status.ts';
-import { exponentialBuckets, metricsPerRegistry } from '../base/metrics.ts';
-import { type AnyController, defineController, watch } from '../client/controller.ts';
-import type { ReconcileCluster } from '../client/controller-cluster.ts';
+import { ConfigMap, Namespace } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
+import { type AnyController, defineController, watch } from '../../client/controller.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { inNamespaceThatStays } from './namespace-content.ts';
 import { isActive } from './serviceaccount.ts';
 

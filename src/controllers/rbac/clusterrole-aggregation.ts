@@ -1,9 +1,9 @@
 /** ClusterRoles with an aggregation rule hold the rules of all the roles that it selects. */
-import { compileLabelSelector } from '../api/label-selector.ts';
-import { ClusterRole } from '../api/resources.gen.ts';
-import type * as rbac from '../api/types/rbac-v1.gen.ts';
-import { defineController, watch } from '../client/controller.ts';
-import { canonicalJson } from './pod-template.ts';
+import { compileLabelSelector } from '../../api/label-selector.ts';
+import { ClusterRole } from '../../api/resources.gen.ts';
+import type * as rbac from '../../api/types/rbac-v1.gen.ts';
+import { defineController, watch } from '../../client/controller.ts';
+import { canonicalJson } from '../pod-template.ts';
 
 export const clusterRoleAggregationController = defineController({
   name: 'ClusterRoleAggregator',

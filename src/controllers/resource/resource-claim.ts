@@ -2,14 +2,14 @@
  * ResourceClaims: created for pods from templates, and given up when the last pod that uses one is gone. The scheduler
  * chooses the devices themselves.
  */
-import { controllerOf } from '../api/meta.ts';
-import { claimFinalizer, isMadeFor, podClaimAnnotation, podClaims } from '../api/resource/pod-claims.ts';
-import { Pod, ResourceClaim, ResourceClaimTemplate } from '../api/resources.gen.ts';
-import { StatusError, undefinedIfNotFound } from '../api/status.ts';
-import { messageOf } from '../base/text/error-message.ts';
-import { defineController, watch } from '../client/controller.ts';
-import type { ReconcileCluster } from '../client/controller-cluster.ts';
-import { targetOf } from '../client/events/event-recorder.ts';
+import { controllerOf } from '../../api/meta.ts';
+import { claimFinalizer, isMadeFor, podClaimAnnotation, podClaims } from '../../api/resource/pod-claims.ts';
+import { Pod, ResourceClaim, ResourceClaimTemplate } from '../../api/resources.gen.ts';
+import { StatusError, undefinedIfNotFound } from '../../api/status.ts';
+import { messageOf } from '../../base/text/error-message.ts';
+import { defineController, watch } from '../../client/controller.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 
 /** Creates claims for pods that name templates, and writes the claims' names into the pods' status. */
 export const podResourceClaimController = defineController({

@@ -2,15 +2,15 @@
  * Deletes objects that have lost all their owners, in any resource that the server has; keeps objects that are deleted
  * in the foreground until their dependents are gone; releases dependents that are to be orphaned.
  */
-import { type KubeObject, type OwnerReference, parseApiVersion, type ResourceType } from '../api/meta.ts';
-import { StatusError, undefinedIfNotFound } from '../api/status.ts';
-import { foregroundFinalizer, orphanFinalizer } from '../api/well-known.ts';
-import { metricsPerRegistry } from '../base/metrics.ts';
-import type { ControllerEnvironment } from '../client/controller-cluster.ts';
-import { targetOf } from '../client/events/event-recorder.ts';
-import type { ReflectorSink } from '../client/reflector.ts';
-import { runWorkers, WorkQueue } from '../client/work-queue.ts';
-import { FollowedResources } from './followed-resources.ts';
+import { type KubeObject, type OwnerReference, parseApiVersion, type ResourceType } from '../../api/meta.ts';
+import { StatusError, undefinedIfNotFound } from '../../api/status.ts';
+import { foregroundFinalizer, orphanFinalizer } from '../../api/well-known.ts';
+import { metricsPerRegistry } from '../../base/metrics.ts';
+import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
+import type { ReflectorSink } from '../../client/reflector.ts';
+import { runWorkers, WorkQueue } from '../../client/work-queue.ts';
+import { FollowedResources } from '../followed-resources.ts';
 import { GarbageGraph, type GraphConsequences, type GraphNode } from './garbage-graph.ts';
 
 /** Resources whose objects own nothing, and whose number would only cost memory. */

@@ -3,8 +3,8 @@
  * nothing but its token can verify that the kubeconfig there is its cluster's.
  */
 import { createHmac } from 'node:crypto';
-import { ConfigMap, Secret } from '../api/resources.gen.ts';
-import { defineController, watch } from '../client/controller.ts';
+import { ConfigMap, Secret } from '../../api/resources.gen.ts';
+import { defineController, watch } from '../../client/controller.ts';
 
 const tokenType = 'bootstrap.kubernetes.io/token';
 const tokenNamespace = 'kube-system';
