@@ -17,9 +17,9 @@ import { startKubelet } from '../kubelet/kubelet.ts';
 import { linuxMachine } from '../kubelet/linux/machine.ts';
 import { startKubeletServer } from '../kubelet/server/server.ts';
 import { startDns } from '../network/dns/dns.ts';
-import { NodeCertificates } from './agent-certificates.ts';
-import { connectAgent } from './agent-connections.ts';
-import { PendingPolicies, startNodeIngress, startNodeNetwork } from './agent-network.ts';
+import { NodeCertificates } from './agent/certificates.ts';
+import { connectAgent } from './agent/connections.ts';
+import { PendingPolicies, startNodeIngress, startNodeNetwork } from './agent/network.ts';
 import { runUntilSignalled } from './lifetime.ts';
 import { configFileArgument } from './load-only.ts';
 

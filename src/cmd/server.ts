@@ -23,15 +23,15 @@ import { parseSchedulerConfiguration } from '../scheduler/kube-scheduler-configu
 import { encryptedStore, reencryptAll } from '../storage/encrypted.ts';
 import { createSqliteStore } from '../storage/sqlite/sqlite-store.ts';
 import type { Store } from '../storage/store.ts';
-import { limitsAndAudit, openIdConnectProviders } from './api-server-settings.ts';
-import { followAuthenticationFile } from './authentication-file.ts';
-import { followAuthorizationFile } from './authorization-file.ts';
-import { ensureClusterObjects, ensureJoinToken } from './cluster-objects.ts';
-import { type ControlPlane, createControlPlane } from './control-plane.ts';
 import { runUntilSignalled } from './lifetime.ts';
 import { configFileArgument } from './load-only.ts';
-import { removeOldNodeRights } from './old-node-rights.ts';
-import { renewServerCertificates } from './server-certificates.ts';
+import { limitsAndAudit, openIdConnectProviders } from './server/api-server-settings.ts';
+import { followAuthenticationFile } from './server/authentication-file.ts';
+import { followAuthorizationFile } from './server/authorization-file.ts';
+import { renewServerCertificates } from './server/certificates.ts';
+import { ensureClusterObjects, ensureJoinToken } from './server/cluster-objects.ts';
+import { type ControlPlane, createControlPlane } from './server/control-plane.ts';
+import { removeOldNodeRights } from './server/old-node-rights.ts';
 
 const config = readConfig<ServerConfig>(
   await configFileArgument(() =>
@@ -40,7 +40,7 @@ const config = readConfig<ServerConfig>(
       import('../storage/sqlite/worker.ts'),
       import('../storage/etcd/etcd-store.ts'),
       import('../base/pki.ts'),
-      import('./simulated-nodes.ts'),
+      import('./server/simulated-nodes.ts'),
     ]),
   ),
 );
@@ -194,7 +194,7 @@ async function ensureObjects(api: ApiServer): Promise<void> {
 
 /** A kubelet is much code, which a server without simulated nodes never runs. */
 async function runSimulated(api: ApiServer, signal: AbortSignal): Promise<void> {
-  const { runSimulatedNodes } = await import('./simulated-nodes.ts');
+  const { runSimulatedNodes } = await import('./server/simulated-nodes.ts');
   await runSimulatedNodes(api, config, logger, signal);
 }
 

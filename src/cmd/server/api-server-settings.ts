@@ -1,10 +1,10 @@
 /** Turns the API server settings of a server process into the options of the API server; files are read here. */
 import { closeSync, fstatSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { parseYamlStrictly } from '../api/schema/yaml.ts';
-import { parseAuditPolicy } from '../apiserver/audit/policy.ts';
-import type { OpenIdConnectOptions } from '../apiserver/authentication/openid-connect.ts';
-import type { ApiServerOptions } from '../apiserver/server-options.ts';
-import type { ApiServerSettings } from '../host/processes/process-config.ts';
+import { parseYamlStrictly } from '../../api/schema/yaml.ts';
+import { parseAuditPolicy } from '../../apiserver/audit/policy.ts';
+import type { OpenIdConnectOptions } from '../../apiserver/authentication/openid-connect.ts';
+import type { ApiServerOptions } from '../../apiserver/server-options.ts';
+import type { ApiServerSettings } from '../../host/processes/process-config.ts';
 
 /** An audit log of this size is rotated, and the previous one is removed. */
 const auditLogBytesMax = 100 * 1024 * 1024;

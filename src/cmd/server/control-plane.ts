@@ -1,18 +1,18 @@
 /** API server, controllers and scheduler in one process, talking to each other without sockets. */
 
-import { authenticatedGroup, mastersGroup } from '../api/well-known.ts';
-import type { UserInfo } from '../apiserver/request.ts';
-import { type ApiServer, createApiServer } from '../apiserver/server.ts';
-import type { ApiServerOptions } from '../apiserver/server-options.ts';
-import type { CertificatePair } from '../base/pki.ts';
-import { createClient } from '../client/create-client.ts';
-import { createEventRecorder } from '../client/events/event-recorder.ts';
-import { createInformerFactory } from '../client/informer-factory.ts';
-import { findVacancy, runWhileLeading } from '../client/leader-election.ts';
-import { measuredTransport } from '../client/measured-transport.ts';
-import { startControllers } from '../controllers/start.ts';
-import type { SchedulerConfiguration } from '../scheduler/configuration.ts';
-import { startScheduler } from '../scheduler/scheduler.ts';
+import { authenticatedGroup, mastersGroup } from '../../api/well-known.ts';
+import type { UserInfo } from '../../apiserver/request.ts';
+import { type ApiServer, createApiServer } from '../../apiserver/server.ts';
+import type { ApiServerOptions } from '../../apiserver/server-options.ts';
+import type { CertificatePair } from '../../base/pki.ts';
+import { createClient } from '../../client/create-client.ts';
+import { createEventRecorder } from '../../client/events/event-recorder.ts';
+import { createInformerFactory } from '../../client/informer-factory.ts';
+import { findVacancy, runWhileLeading } from '../../client/leader-election.ts';
+import { measuredTransport } from '../../client/measured-transport.ts';
+import { startControllers } from '../../controllers/start.ts';
+import type { SchedulerConfiguration } from '../../scheduler/configuration.ts';
+import { startScheduler } from '../../scheduler/scheduler.ts';
 
 export interface ControlPlaneOptions extends ApiServerOptions {
   /** Profiles of the scheduler; upstream's defaults when absent. */

@@ -1,19 +1,22 @@
 /** The file of --authorization-config, and the webhooks that it names. */
 import { statSync } from 'node:fs';
 import { Agent as HttpsAgent } from 'node:https';
-import { parseYamlStrictly } from '../api/schema/yaml.ts';
+import { parseYamlStrictly } from '../../api/schema/yaml.ts';
 import {
   type AuthorizerEntry,
   readAuthorizationConfiguration,
-} from '../apiserver/authorization/configuration.ts';
-import { AuthorizationChain, type ChainEntry } from '../apiserver/authorization/configured-authorization.ts';
-import { webhookAuthorizer } from '../apiserver/authorization/webhook-authorizer.ts';
-import { postJson } from '../apiserver/http/post-json.ts';
-import type { AuthorizationMetrics } from '../apiserver/metrics/authorization-metrics.ts';
-import type { Random } from '../base/random.ts';
-import { http } from '../base/system/node-http.ts';
-import { credentialsOf } from '../client/http-transport.ts';
-import { loadKubeconfig } from '../client/kubeconfig.ts';
+} from '../../apiserver/authorization/configuration.ts';
+import {
+  AuthorizationChain,
+  type ChainEntry,
+} from '../../apiserver/authorization/configured-authorization.ts';
+import { webhookAuthorizer } from '../../apiserver/authorization/webhook-authorizer.ts';
+import { postJson } from '../../apiserver/http/post-json.ts';
+import type { AuthorizationMetrics } from '../../apiserver/metrics/authorization-metrics.ts';
+import type { Random } from '../../base/random.ts';
+import { http } from '../../base/system/node-http.ts';
+import { credentialsOf } from '../../client/http-transport.ts';
+import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { type FollowedFileOptions, followFile } from './followed-file.ts';
 
 export interface AuthorizationFileOptions extends FollowedFileOptions {

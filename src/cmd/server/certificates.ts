@@ -1,11 +1,11 @@
 /** Renews the certificates of a server while it runs: those it shows to clients, and those it uses as a client. */
 import { join } from 'node:path';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import type { CertificatePair } from '../base/pki.ts';
-import type { Random } from '../base/random.ts';
-import { rotateCertificate } from '../host/keys/certificate-rotation.ts';
-import { pkiFiles, reissueLeaf } from '../host/keys/cluster-pki.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { CertificatePair } from '../../base/pki.ts';
+import type { Random } from '../../base/random.ts';
+import { rotateCertificate } from '../../host/keys/certificate-rotation.ts';
+import { pkiFiles, reissueLeaf } from '../../host/keys/cluster-pki.ts';
 
 export interface ServerCertificatesOptions {
   /** Holds the certificates and the keys of the authorities that sign them. */

@@ -4,21 +4,21 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Node, Pod, Service } from '../api/resources.gen.ts';
-import { nodeNetworkAccount } from '../api/well-known.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import type { MetricsRegistry } from '../base/metrics.ts';
-import type { Random } from '../base/random.ts';
-import { accountToken } from '../client/account-token.ts';
-import type { Client } from '../client/client.ts';
-import { createClient } from '../client/create-client.ts';
-import { type HttpTransport, type HttpTransportOptions, httpTransport } from '../client/http-transport.ts';
-import type { InformerFactory } from '../client/informer.ts';
-import { createInformerFactory, dropManagedFields } from '../client/informer-factory.ts';
-import { measuredTransport } from '../client/measured-transport.ts';
-import type { AgentConfig } from '../host/processes/process-config.ts';
-import type { NodeCertificates } from './agent-certificates.ts';
+import { Node, Pod, Service } from '../../api/resources.gen.ts';
+import { nodeNetworkAccount } from '../../api/well-known.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { MetricsRegistry } from '../../base/metrics.ts';
+import type { Random } from '../../base/random.ts';
+import { accountToken } from '../../client/account-token.ts';
+import type { Client } from '../../client/client.ts';
+import { createClient } from '../../client/create-client.ts';
+import { type HttpTransport, type HttpTransportOptions, httpTransport } from '../../client/http-transport.ts';
+import type { InformerFactory } from '../../client/informer.ts';
+import { createInformerFactory, dropManagedFields } from '../../client/informer-factory.ts';
+import { measuredTransport } from '../../client/measured-transport.ts';
+import type { AgentConfig } from '../../host/processes/process-config.ts';
+import type { NodeCertificates } from './certificates.ts';
 import { failoverTransport } from './failover-transport.ts';
 import { followServers, readKnownServers } from './server-list.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTestServer } from '../apiserver/server.fixture.ts';
-import { createClient } from '../client/create-client.ts';
+import { createTestServer } from '../../apiserver/server.fixture.ts';
+import { createClient } from '../../client/create-client.ts';
 import { removeOldNodeRights } from './old-node-rights.ts';
 
 const rbac = '/apis/rbac.authorization.k8s.io/v1';

@@ -1,17 +1,17 @@
 /** Nodes that exist in this process only: real kubelets over a simulated runtime and machine. */
-import { createKubernetesMetrics } from '../api/kubernetes-metrics.ts';
-import { authenticatedGroup, mastersGroup } from '../api/well-known.ts';
-import type { ApiServer } from '../apiserver/server.ts';
-import { systemClock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import { systemRandom } from '../base/random.ts';
-import { createClient } from '../client/create-client.ts';
-import { createEventRecorder } from '../client/events/event-recorder.ts';
-import { createInformerFactory } from '../client/informer-factory.ts';
-import type { ServerConfig } from '../host/processes/process-config.ts';
-import { simulatedRuntime } from '../kubelet/cri/simulated-runtime.ts';
-import { startKubelet } from '../kubelet/kubelet.ts';
-import { simulatedMachine } from '../kubelet/simulated-machine.ts';
+import { createKubernetesMetrics } from '../../api/kubernetes-metrics.ts';
+import { authenticatedGroup, mastersGroup } from '../../api/well-known.ts';
+import type { ApiServer } from '../../apiserver/server.ts';
+import { systemClock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import { systemRandom } from '../../base/random.ts';
+import { createClient } from '../../client/create-client.ts';
+import { createEventRecorder } from '../../client/events/event-recorder.ts';
+import { createInformerFactory } from '../../client/informer-factory.ts';
+import type { ServerConfig } from '../../host/processes/process-config.ts';
+import { simulatedRuntime } from '../../kubelet/cri/simulated-runtime.ts';
+import { startKubelet } from '../../kubelet/kubelet.ts';
+import { simulatedMachine } from '../../kubelet/simulated-machine.ts';
 
 /** What a simulated node says it has. */
 const nodeSize = { cpuCores: 8, memoryBytes: 32 * 1024 ** 3 };

@@ -1,7 +1,7 @@
 /** The file of --authentication-config. */
-import { parseYamlStrictly } from '../api/schema/yaml.ts';
-import { readAuthenticationConfiguration } from '../apiserver/authentication/configuration.ts';
-import { ConfiguredAuthentication } from '../apiserver/authentication/configured-authentication.ts';
+import { parseYamlStrictly } from '../../api/schema/yaml.ts';
+import { readAuthenticationConfiguration } from '../../apiserver/authentication/configuration.ts';
+import { ConfiguredAuthentication } from '../../apiserver/authentication/configured-authentication.ts';
 import { type FollowedFileOptions, followFile } from './followed-file.ts';
 
 export interface AuthenticationFileOptions extends FollowedFileOptions {

@@ -3,9 +3,9 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { silentLogger } from '../base/logger.ts';
-import { MetricsRegistry } from '../base/metrics.ts';
-import { VirtualClock } from '../base/virtual-clock.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { MetricsRegistry } from '../../base/metrics.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
 import { followAuthenticationFile } from './authentication-file.ts';
 
 const head = 'apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n';

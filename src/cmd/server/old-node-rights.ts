@@ -1,7 +1,7 @@
 /** Rights that every node had before the network of a node got an account of its own. */
-import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../api/resources.gen.ts';
-import { undefinedIfNotFound } from '../api/status.ts';
-import type { Client } from '../client/client.ts';
+import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
+import type { Client } from '../../client/client.ts';
 
 const clusterWide = 'wherry:node-agent';
 const namespaced = ['wherry:node-agent', 'wherry:node-settings'];

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { EndpointSlice } from '../api/resources.gen.ts';
-import { silentLogger } from '../base/logger.ts';
-import { createFakeInformers } from '../network/informers.fake.ts';
+import { EndpointSlice } from '../../api/resources.gen.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { createFakeInformers } from '../../network/informers.fake.ts';
 import { followServers, readKnownServers } from './server-list.ts';
 
 const configured = ['https://10.1.0.1:6443'];

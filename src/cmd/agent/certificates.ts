@@ -1,15 +1,15 @@
 /** The certificates that a node presents: to servers, as its client, and to clients of its kubelet. */
 import { join } from 'node:path';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import type { MetricsRegistry } from '../base/metrics.ts';
-import type { CertificatePair } from '../base/pki.ts';
-import type { Random } from '../base/random.ts';
-import type { Client } from '../client/client.ts';
-import { isGood, requestCertificate } from '../host/join.ts';
-import { certificateMetrics } from '../host/keys/certificate-metrics.ts';
-import { renewUntilDone, rotateCertificate } from '../host/keys/certificate-rotation.ts';
-import { readPair } from '../host/keys/cluster-pki.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { MetricsRegistry } from '../../base/metrics.ts';
+import type { CertificatePair } from '../../base/pki.ts';
+import type { Random } from '../../base/random.ts';
+import type { Client } from '../../client/client.ts';
+import { isGood, requestCertificate } from '../../host/join.ts';
+import { certificateMetrics } from '../../host/keys/certificate-metrics.ts';
+import { renewUntilDone, rotateCertificate } from '../../host/keys/certificate-rotation.ts';
+import { readPair } from '../../host/keys/cluster-pki.ts';
 
 export interface NodeCertificatesOptions {
   clock: Clock;

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { type FSWatcher, readFileSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import { type Clock, pause } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import type { MetricsRegistry } from '../base/metrics.ts';
+import { type Clock, pause } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { MetricsRegistry } from '../../base/metrics.ts';
 
 export interface FollowedFileOptions {
   file: string;

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { silentLogger } from '../base/logger.ts';
-import { seededRandom } from '../base/random.ts';
-import { VirtualClock } from '../base/virtual-clock.ts';
-import { ensureClusterPki, readPair } from '../host/keys/cluster-pki.ts';
-import { renewServerCertificates } from './server-certificates.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { seededRandom } from '../../base/random.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { ensureClusterPki, readPair } from '../../host/keys/cluster-pki.ts';
+import { renewServerCertificates } from './certificates.ts';
 
 const dayMs = 86_400_000;
 

@@ -1,16 +1,16 @@
 /** The network of a node: addresses of pods, services, policies, load-balancer addresses and, when enabled, ingress. */
-import { Node } from '../api/resources.gen.ts';
-import type { Random } from '../base/random.ts';
-import type { Client } from '../client/client.ts';
-import { createEventRecorder } from '../client/events/event-recorder.ts';
-import type { AgentConfig } from '../host/processes/process-config.ts';
-import type { Kubelet } from '../kubelet/kubelet.ts';
-import { startCni } from '../network/cni/cni.ts';
-import { startIngress } from '../network/ingress/ingress.ts';
-import { startAnnouncer } from '../network/load-balancer/announcer.ts';
-import { type Policies, startPolicy } from '../network/policy/policy.ts';
-import { type ProxyOptions, startProxy } from '../network/proxy/proxy.ts';
-import { startProxyServer } from '../network/proxy/proxy-server.ts';
+import { Node } from '../../api/resources.gen.ts';
+import type { Random } from '../../base/random.ts';
+import type { Client } from '../../client/client.ts';
+import { createEventRecorder } from '../../client/events/event-recorder.ts';
+import type { AgentConfig } from '../../host/processes/process-config.ts';
+import type { Kubelet } from '../../kubelet/kubelet.ts';
+import { startCni } from '../../network/cni/cni.ts';
+import { startIngress } from '../../network/ingress/ingress.ts';
+import { startAnnouncer } from '../../network/load-balancer/announcer.ts';
+import { type Policies, startPolicy } from '../../network/policy/policy.ts';
+import { type ProxyOptions, startProxy } from '../../network/proxy/proxy.ts';
+import { startProxyServer } from '../../network/proxy/proxy-server.ts';
 
 export interface NodeNetworkOptions extends Pick<ProxyOptions, 'informers' | 'clock' | 'logger' | 'metrics'> {
   random: Random;

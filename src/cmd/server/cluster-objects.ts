@@ -1,11 +1,11 @@
 /** Objects that every cluster of Wherry has besides those of upstream: how machines join, and cluster DNS. */
-import type { Draft } from '../api/meta.ts';
-import { ClusterRoleBinding, Secret } from '../api/resources.gen.ts';
-import { ignoreAlreadyExists } from '../api/status.ts';
-import { nodesGroup } from '../api/well-known.ts';
-import type { Client } from '../client/client.ts';
-import { ensureDnsObjects } from '../network/dns/dns-objects.ts';
-import { keepIngressRights } from '../network/ingress/ingress-objects.ts';
+import type { Draft } from '../../api/meta.ts';
+import { ClusterRoleBinding, Secret } from '../../api/resources.gen.ts';
+import { ignoreAlreadyExists } from '../../api/status.ts';
+import { nodesGroup } from '../../api/well-known.ts';
+import type { Client } from '../../client/client.ts';
+import { ensureDnsObjects } from '../../network/dns/dns-objects.ts';
+import { keepIngressRights } from '../../network/ingress/ingress-objects.ts';
 
 const rbac = 'rbac.authorization.k8s.io';
 
