@@ -1,5 +1,5 @@
 /** How many requests of each kind an API server answers: creates, gets, patches, lists, and events to watchers. */
-import type { HttpTransportOptions } from '../src/client/http-transport.ts';
+import type { HttpTransportOptions } from '../src/client/transport/http-transport.ts';
 import { LoadClient } from './load-client.ts';
 
 export interface ApiFigures {

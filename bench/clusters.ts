@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { HttpTransportOptions } from '../src/client/http-transport.ts';
 import { loadKubeconfig } from '../src/client/kubeconfig.ts';
+import type { HttpTransportOptions } from '../src/client/transport/http-transport.ts';
 
 export interface BenchedCluster {
   name: string;

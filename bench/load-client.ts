@@ -3,7 +3,7 @@
  * bytes, answers read only as far as their status and length.
  */
 import { connect, type TLSSocket } from 'node:tls';
-import type { HttpTransportOptions } from '../src/client/http-transport.ts';
+import type { HttpTransportOptions } from '../src/client/transport/http-transport.ts';
 
 export interface LoadAnswer {
   status: number;

@@ -14,7 +14,7 @@ import { Namespace, ServiceAccount } from '../src/api/resources.gen.ts';
 import { systemClock } from '../src/base/clock.ts';
 import type { Client } from '../src/client/client.ts';
 import { createClient } from '../src/client/create-client.ts';
-import { httpTransport } from '../src/client/http-transport.ts';
+import { httpTransport } from '../src/client/transport/http-transport.ts';
 import { measureApi } from './api-load.ts';
 import { type BenchedCluster, otherCluster, ownCluster } from './clusters.ts';
 import { medians } from './medians.ts';

@@ -18,7 +18,7 @@ import { systemRandom } from '../src/base/random.ts';
 import { sparse } from '../src/base/sparse.fixture.ts';
 import type { Client } from '../src/client/client.ts';
 import { createClient } from '../src/client/create-client.ts';
-import { createInformerFactory } from '../src/client/informer-factory.ts';
+import { createInformerFactory } from '../src/client/informers/informer-factory.ts';
 import { createControlPlane } from '../src/cmd/server/control-plane.ts';
 import { runSimulatedNodes } from '../src/cmd/server/simulated-nodes.ts';
 import { createMemoryStore } from '../src/storage/memory.ts';

@@ -4,7 +4,7 @@ import { createKubernetesMetrics } from '../api/kubernetes-metrics.ts';
 import { silentLogger } from '../base/logger.ts';
 import { seededRandom } from '../base/random.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
-import type { Transport, TransportRequest } from '../client/transport.ts';
+import type { Transport, TransportRequest } from '../client/transport/transport.ts';
 import { createMemoryStore } from '../storage/memory.ts';
 import type { Store } from '../storage/store.ts';
 import { type ApiServer, createApiServer } from './server.ts';

@@ -1,7 +1,7 @@
 /** A client with the rights of the cluster's administrator. */
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/create-client.ts';
-import { httpTransport } from '../client/http-transport.ts';
+import { httpTransport } from '../client/transport/http-transport.ts';
 import { loadClusterRecord, noSuchCluster } from '../host/cluster-record.ts';
 import { adminEntry } from './cluster-kubeconfig.ts';
 import type { CliContext } from './context.ts';

@@ -4,7 +4,7 @@
  * a server that cannot be reached is a {@link TransportError}. {@link createClient} makes one.
  */
 import type { Draft, KubeList, KubeObject, ResourceType } from '../api/meta.ts';
-import type { Reachability } from './reachability.ts';
+import type { Reachability } from './transport/reachability.ts';
 
 export interface ObjectName {
   name: string;

@@ -13,14 +13,14 @@ import type {
   WatchQuery,
   WriteOptions,
 } from './client.ts';
-import { Reachability } from './reachability.ts';
-import { queryString, resourcePath } from './request-path.ts';
+import { Reachability } from './transport/reachability.ts';
+import { queryString, resourcePath } from './transport/request-path.ts';
 import {
   type Transport,
   TransportError,
   type TransportRequest,
   type TransportResponse,
-} from './transport.ts';
+} from './transport/transport.ts';
 
 const patchContentTypes: Record<PatchType, string> = {
   json: 'application/json-patch+json',

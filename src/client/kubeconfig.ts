@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseYamlStrictly } from '../api/schema/yaml.ts';
 import { misfits, type Shape, withoutNulls } from '../base/text/configuration-shape.ts';
-import type { HttpTransportOptions } from './http-transport.ts';
+import type { HttpTransportOptions } from './transport/http-transport.ts';
 
 /** An entry of a list: its name, and what it is under a key of its own. */
 type Named<Key extends string, Value> = { name: string } & Record<Key, Value>;

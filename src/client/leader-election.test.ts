@@ -8,7 +8,7 @@ import { VirtualClock } from '../base/virtual-clock.ts';
 import { createMemoryStore } from '../storage/memory.ts';
 import { createClient } from './create-client.ts';
 import { findVacancy, runWhileLeading } from './leader-election.ts';
-import { TransportError } from './transport.ts';
+import { TransportError } from './transport/transport.ts';
 
 test('one instance leads at a time; another takes over when it releases the lease or falls silent', async () => {
   const clock = new VirtualClock();

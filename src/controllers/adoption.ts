@@ -3,7 +3,7 @@
  */
 import { apiVersionOf, type KubeObject, type OwnerReference, type ResourceType } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
-import type { ReconcileCluster } from '../client/controller-cluster.ts';
+import type { ReconcileCluster } from '../client/controller/controller-cluster.ts';
 
 export interface Owner {
   type: ResourceType;

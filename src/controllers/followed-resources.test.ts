@@ -7,7 +7,7 @@ import { seededRandom } from '../base/random.ts';
 import { sparse } from '../base/sparse.fixture.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import type { Client } from '../client/client.ts';
-import type { ControllerEnvironment } from '../client/controller-cluster.ts';
+import type { ControllerEnvironment } from '../client/controller/controller-cluster.ts';
 import { FollowedResources } from './followed-resources.ts';
 
 test('a resource that is served in another version is followed there, as the same resource', async () => {

@@ -1,10 +1,10 @@
 /** Watches all collections that discovery lists: as resources come and go, so do the watches. */
 import { apiVersionOf, type KubeObject, type ResourceType } from '../api/meta.ts';
 import { APIService, CustomResourceDefinition } from '../api/resources.gen.ts';
-import type { ControllerEnvironment } from '../client/controller-cluster.ts';
+import type { ControllerEnvironment } from '../client/controller/controller-cluster.ts';
+import { runWorkers, WorkQueue } from '../client/controller/work-queue.ts';
 import { type DiscoveredResource, discoverResources } from '../client/discovery.ts';
-import { type ReflectorSink, runReflector } from '../client/reflector.ts';
-import { runWorkers, WorkQueue } from '../client/work-queue.ts';
+import { type ReflectorSink, runReflector } from '../client/informers/reflector.ts';
 
 /** Definitions tend to change in batches; one discovery serves a whole batch. */
 const discoveryDelayMs = 250;

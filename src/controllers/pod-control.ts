@@ -3,9 +3,9 @@ import type { Draft, KubeObject } from '../api/meta.ts';
 import { Pod } from '../api/resources.gen.ts';
 import { isNamespaceTerminating, StatusError } from '../api/status.ts';
 import { messageOf } from '../base/text/error-message.ts';
-import type { ReconcileCluster } from '../client/controller-cluster.ts';
+import type { ReconcileCluster } from '../client/controller/controller-cluster.ts';
+import { OwnerGone } from '../client/controller/owner-check.ts';
 import { type EventType, targetOf } from '../client/events/event-recorder.ts';
-import { OwnerGone } from '../client/owner-check.ts';
 import type { Owner } from './adoption.ts';
 
 /** Creates and deletes the pods of one owner, with the events that report it there. */

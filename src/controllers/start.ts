@@ -1,8 +1,8 @@
 /** All controllers, and how they are started. */
 
 import type { CertificatePair } from '../base/pki.ts';
-import { type AnyController, runController } from '../client/controller.ts';
-import type { ControllerEnvironment } from '../client/controller-cluster.ts';
+import { type AnyController, runController } from '../client/controller/controller.ts';
+import type { ControllerEnvironment } from '../client/controller/controller-cluster.ts';
 import { daemonSetController } from './apps/daemonset.ts';
 import { deploymentController } from './apps/deployment.ts';
 import { replicaSetController } from './apps/replicaset.ts';

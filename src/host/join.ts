@@ -11,7 +11,7 @@ import { systemClock } from '../base/clock.ts';
 import { replaceFile } from '../base/system/replace-file.ts';
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/create-client.ts';
-import { httpTransport } from '../client/http-transport.ts';
+import { httpTransport } from '../client/transport/http-transport.ts';
 import { Failure } from './failure.ts';
 import { usableCertificate, writePair } from './keys/cluster-pki.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Node, Pod, Service } from '../api/resources.gen.ts';
 import type { Logger } from '../base/logger.ts';
-import type { Informer } from '../client/informer.ts';
+import type { Informer } from '../client/informers/informer.ts';
 import { CdiInjection, knowsCdi } from './cdi/cdi-injection.ts';
 import { type KubeletSettings, kubeletSettings } from './configuration.ts';
 import { WaitBackoff } from './containers/crash-backoff.ts';

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { ConfigMap } from '../api/resources.gen.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import { createClient } from '../client/create-client.ts';
-import { FakeTransport } from '../client/transport.fake.ts';
-import { type Transport, TransportError } from '../client/transport.ts';
+import { FakeTransport } from '../client/transport/transport.fake.ts';
+import { type Transport, TransportError } from '../client/transport/transport.ts';
 import { ObjectSource } from './object-source.ts';
 
 const namespace = 'default';

@@ -6,7 +6,7 @@ import type { Pod } from '../api/resources.gen.ts';
 import { silentLogger } from '../base/logger.ts';
 import { sparse } from '../base/sparse.fixture.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
-import type { Informer } from '../client/informer.ts';
+import type { Informer } from '../client/informers/informer.ts';
 import type { KubeletContext } from './context.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
 import type { PodSet } from './pod/pod-set.ts';

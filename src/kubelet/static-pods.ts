@@ -8,7 +8,7 @@ import { StatusError } from '../api/status.ts';
 import { mirrorPodAnnotation } from '../api/well-known.ts';
 import { pause } from '../base/clock.ts';
 import { ifMissing } from '../base/system/if-missing.ts';
-import type { Informer } from '../client/informer.ts';
+import type { Informer } from '../client/informers/informer.ts';
 import type { KubeletContext } from './context.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
 import type { PodSet } from './pod/pod-set.ts';

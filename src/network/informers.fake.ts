@@ -1,7 +1,7 @@
 /** Informers without a server, for tests: an object that is put is there at once. */
 import type { Draft, KubeObject, ResourceType } from '../api/meta.ts';
-import type { Informer, InformerFactory, InformerHandlers } from '../client/informer.ts';
-import { ObjectCache } from '../client/object-cache.ts';
+import type { Informer, InformerFactory, InformerHandlers } from '../client/informers/informer.ts';
+import { ObjectCache } from '../client/informers/object-cache.ts';
 
 export interface FakeInformers extends InformerFactory {
   /** Adds or replaces; fills in name, namespace and resourceVersion. */

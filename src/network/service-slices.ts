@@ -1,7 +1,7 @@
 /** Which service an EndpointSlice belongs to, and the index that finds a service's slices; for proxy and DNS. */
 import { EndpointSlice } from '../api/resources.gen.ts';
 import { serviceNameLabel } from '../api/well-known.ts';
-import type { Informer, InformerFactory } from '../client/informer.ts';
+import type { Informer, InformerFactory } from '../client/informers/informer.ts';
 
 const indexName = 'network-service';
 const indexValues = (slice: EndpointSlice) => [serviceKeyOf(slice)];

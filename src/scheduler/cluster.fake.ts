@@ -11,7 +11,7 @@ import { sparse } from '../base/sparse.fixture.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/events/event-recorder.ts';
-import type { Informer, InformerFactory, InformerHandlers } from '../client/informer.ts';
+import type { Informer, InformerFactory, InformerHandlers } from '../client/informers/informer.ts';
 import type { SchedulerConfiguration } from './configuration.ts';
 import { startScheduler } from './scheduler.ts';
 

@@ -6,7 +6,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { Client } from '../client/client.ts';
-import type { InformerFactory } from '../client/informer.ts';
+import type { InformerFactory } from '../client/informers/informer.ts';
 import type { Plugin } from './framework/plugin.ts';
 import { createProfile, type Profile, type WeightedPlugin } from './framework/profile.ts';
 import { defaultBinder } from './plugins/default-binder.ts';

@@ -15,7 +15,7 @@ import {
   ResourceSlice,
   StorageClass,
 } from '../api/resources.gen.ts';
-import type { InformerFactory } from '../client/informer.ts';
+import type { InformerFactory } from '../client/informers/informer.ts';
 import type { SchedulerCache } from './cache.ts';
 import type { ClusterChange, ClusterResource } from './framework/plugin.ts';
 import { sameLabels } from './framework/same-labels.ts';

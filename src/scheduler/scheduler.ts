@@ -8,7 +8,7 @@ import type { Random } from '../base/random.ts';
 import { messageOf } from '../base/text/error-message.ts';
 import type { Client } from '../client/client.ts';
 import { type EventRecorder, targetOf } from '../client/events/event-recorder.ts';
-import type { InformerFactory } from '../client/informer.ts';
+import type { InformerFactory } from '../client/informers/informer.ts';
 import { runBindingCycle } from './binding-cycle.ts';
 import { SchedulerCache } from './cache.ts';
 import { buildProfiles, defaultConfiguration, type SchedulerConfiguration } from './configuration.ts';

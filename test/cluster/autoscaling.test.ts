@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Draft } from '../../src/api/meta.ts';
 import { Deployment, Event, HorizontalPodAutoscaler, Pod } from '../../src/api/resources.gen.ts';
 import { sparse } from '../../src/base/sparse.fixture.ts';
-import type { Transport } from '../../src/client/transport.ts';
+import type { Transport } from '../../src/client/transport/transport.ts';
 import { type Cluster, createCluster } from './cluster.ts';
 
 const namespace = 'default';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Draft } from '../../src/api/meta.ts';
 import { EndpointSlice, Event, Namespace, ResourceQuota, Service } from '../../src/api/resources.gen.ts';
-import type { Transport } from '../../src/client/transport.ts';
+import type { Transport } from '../../src/client/transport/transport.ts';
 import { type Cluster, createCluster } from './cluster.ts';
 
 const serviceIn = (namespace: string, finalizers: string[] = []) =>

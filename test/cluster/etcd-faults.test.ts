@@ -6,7 +6,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { MetricsRegistry } from '../../src/base/metrics.ts';
 import { seededRandom } from '../../src/base/random.ts';
-import type { Transport } from '../../src/client/transport.ts';
+import type { Transport } from '../../src/client/transport/transport.ts';
 import { etcdInstalled, startEtcdCluster } from '../../src/storage/etcd/etcd-cluster.fixture.ts';
 import { createEtcdStore } from '../../src/storage/etcd/etcd-store.ts';
 

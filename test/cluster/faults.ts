@@ -7,7 +7,7 @@ import {
   TransportError,
   type TransportEvent,
   type TransportResponse,
-} from '../../src/client/transport.ts';
+} from '../../src/client/transport/transport.ts';
 
 export interface FaultOptions {
   clock: VirtualClock;

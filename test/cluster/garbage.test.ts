@@ -14,7 +14,7 @@ import {
 } from '../../src/api/resources.gen.ts';
 import { expired } from '../../src/api/status.ts';
 import type { Client } from '../../src/client/client.ts';
-import { type Transport, TransportError } from '../../src/client/transport.ts';
+import { type Transport, TransportError } from '../../src/client/transport/transport.ts';
 import { createCluster } from './cluster.ts';
 import { gadgetDefinition, widget, widgetDefinition } from './widgets.ts';
 import { deploymentOf } from './workloads.ts';

@@ -11,7 +11,7 @@ import {
   Service,
   StatefulSet,
 } from '../../src/api/resources.gen.ts';
-import type { Transport } from '../../src/client/transport.ts';
+import type { Transport } from '../../src/client/transport/transport.ts';
 import { createCluster } from './cluster.ts';
 import { daemonSetOf, deploymentOf, jobOf, statefulSetOf } from './workloads.ts';
 

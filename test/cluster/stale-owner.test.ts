@@ -14,7 +14,7 @@ import {
   ReplicationController,
   StatefulSet,
 } from '../../src/api/resources.gen.ts';
-import type { Transport, TransportEvent } from '../../src/client/transport.ts';
+import type { Transport, TransportEvent } from '../../src/client/transport/transport.ts';
 import { type Cluster, createCluster } from './cluster.ts';
 import {
   cronJobOf,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigMap } from '../../src/api/resources.gen.ts';
 import { silentLogger } from '../../src/base/logger.ts';
-import { createInformerFactory } from '../../src/client/informer-factory.ts';
+import { createInformerFactory } from '../../src/client/informers/informer-factory.ts';
 import { createCluster } from './cluster.ts';
 
 test('an object that is made while an informer starts is not missed, whatever the moment', async () => {

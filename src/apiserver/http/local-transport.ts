@@ -8,7 +8,7 @@ import type {
   TransportEvent,
   TransportRequest,
   TransportResponse,
-} from '../../client/transport.ts';
+} from '../../client/transport/transport.ts';
 import type { RequestHandler } from '../handler.ts';
 import { viewOf } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
-import type { Transport } from '../../client/transport.ts';
+import type { Transport } from '../../client/transport/transport.ts';
 import { configMap, configMaps, createTestServer, mergePatch } from '../server.fixture.ts';
 
 interface Seen {

@@ -7,7 +7,7 @@ import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { createClient } from '../create-client.ts';
-import { TransportError, type TransportRequest, type TransportResponse } from '../transport.ts';
+import { TransportError, type TransportRequest, type TransportResponse } from '../transport/transport.ts';
 import { createEventRecorder } from './event-recorder.ts';
 
 const about = { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name: 'a', uid: 'a' };

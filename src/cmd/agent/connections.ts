@@ -13,10 +13,14 @@ import type { Random } from '../../base/random.ts';
 import { accountToken } from '../../client/account-token.ts';
 import type { Client } from '../../client/client.ts';
 import { createClient } from '../../client/create-client.ts';
-import { type HttpTransport, type HttpTransportOptions, httpTransport } from '../../client/http-transport.ts';
-import type { InformerFactory } from '../../client/informer.ts';
-import { createInformerFactory, dropManagedFields } from '../../client/informer-factory.ts';
-import { measuredTransport } from '../../client/measured-transport.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
+import { createInformerFactory, dropManagedFields } from '../../client/informers/informer-factory.ts';
+import {
+  type HttpTransport,
+  type HttpTransportOptions,
+  httpTransport,
+} from '../../client/transport/http-transport.ts';
+import { measuredTransport } from '../../client/transport/measured-transport.ts';
 import type { AgentConfig } from '../../host/processes/process-config.ts';
 import type { NodeCertificates } from './certificates.ts';
 import { failoverTransport } from './failover-transport.ts';

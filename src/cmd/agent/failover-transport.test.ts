@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HttpTransport } from '../../client/http-transport.ts';
-import { TransportError } from '../../client/transport.ts';
+import type { HttpTransport } from '../../client/transport/http-transport.ts';
+import { TransportError } from '../../client/transport/transport.ts';
 import { failoverTransport } from './failover-transport.ts';
 
 /** Servers by name, and who was asked in which order. */

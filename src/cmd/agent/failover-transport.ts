@@ -1,6 +1,6 @@
 /** Several API servers of one cluster behind one transport: the one that answered last is used until it fails. */
-import type { HttpTransport } from '../../client/http-transport.ts';
-import { type Transport, TransportError } from '../../client/transport.ts';
+import type { HttpTransport } from '../../client/transport/http-transport.ts';
+import { type Transport, TransportError } from '../../client/transport/transport.ts';
 
 export interface FailoverTransport extends Transport {
   /** Uses these servers from now on; watches on servers no longer among them continue until they end. */

@@ -6,7 +6,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EndpointSlice } from '../../api/resources.gen.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 
 const fileName = 'known-servers.json';
 const serviceKey = 'default/kubernetes';

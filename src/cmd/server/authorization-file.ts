@@ -15,8 +15,8 @@ import { postJson } from '../../apiserver/http/post-json.ts';
 import type { AuthorizationMetrics } from '../../apiserver/metrics/authorization-metrics.ts';
 import type { Random } from '../../base/random.ts';
 import { http } from '../../base/system/node-http.ts';
-import { credentialsOf } from '../../client/http-transport.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
+import { credentialsOf } from '../../client/transport/http-transport.ts';
 import { type FollowedFileOptions, followFile } from './followed-file.ts';
 
 export interface AuthorizationFileOptions extends FollowedFileOptions {

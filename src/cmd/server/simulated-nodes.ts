@@ -7,7 +7,7 @@ import type { Logger } from '../../base/logger.ts';
 import { systemRandom } from '../../base/random.ts';
 import { createClient } from '../../client/create-client.ts';
 import { createEventRecorder } from '../../client/events/event-recorder.ts';
-import { createInformerFactory } from '../../client/informer-factory.ts';
+import { createInformerFactory } from '../../client/informers/informer-factory.ts';
 import type { ServerConfig } from '../../host/processes/process-config.ts';
 import { simulatedRuntime } from '../../kubelet/cri/simulated-runtime.ts';
 import { startKubelet } from '../../kubelet/kubelet.ts';

@@ -3,7 +3,7 @@ import { controllerOf, type Draft } from '../../api/meta.ts';
 import { ControllerRevision } from '../../api/resources.gen.ts';
 import { isAlreadyExists } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { controllerReference, type Owner } from '../adoption.ts';
 import { byCreation } from '../pod-control.ts';
 import { canonicalJson, templateHash } from '../pod-template.ts';

@@ -10,8 +10,8 @@ import {
   quietMsFor,
   type ReconcileOutcome,
   watch,
-} from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+} from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim, type Owner } from '../adoption.ts';
 import { allAtOnce, isInVain, PodControl, slowStart } from '../pod-control.ts';

@@ -6,12 +6,12 @@ import { formatTime } from '../../api/schema/time.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
-import { type AnyController, defineController, quietMsFor } from '../../client/controller.ts';
+import { type AnyController, defineController, quietMsFor } from '../../client/controller/controller.ts';
 import {
   controllerIndex,
   controllerIndexValues,
   type ReconcileCluster,
-} from '../../client/controller-cluster.ts';
+} from '../../client/controller/controller-cluster.ts';
 import { claim, type Owner } from '../adoption.ts';
 import { allAtOnce, isInVain, PodControl, slowStart } from '../pod-control.ts';
 import { nextAvailableInMs } from '../pod-state.ts';

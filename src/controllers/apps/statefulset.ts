@@ -5,8 +5,8 @@ import { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from '../
 import { isAlreadyExists, isConflict } from '../../api/status.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
 import { messageOf } from '../../base/text/error-message.ts';
-import { defineController } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { defineController } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
 import { isInVain, slowStart } from '../pod-control.ts';

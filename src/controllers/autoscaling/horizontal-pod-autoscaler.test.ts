@@ -6,7 +6,7 @@ import type { HorizontalPodAutoscalerCondition } from '../../api/types/autoscali
 import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { horizontalPodAutoscalerController } from './horizontal-pod-autoscaler.ts';
 
 const hpa = sparse<HorizontalPodAutoscaler>({

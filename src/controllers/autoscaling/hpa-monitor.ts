@@ -2,7 +2,7 @@
 import type { HorizontalPodAutoscaler } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import { exponentialBuckets, type MetricsRegistry, metricsPerRegistry } from '../../base/metrics.ts';
-import type { Informer } from '../../client/informer.ts';
+import type { Informer } from '../../client/informers/informer.ts';
 
 /** The user's spec cannot be served, whatever the metrics say. */
 export class SpecProblem extends Error {

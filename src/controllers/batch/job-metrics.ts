@@ -1,7 +1,7 @@
 /** What the Job controller counts, under upstream's names. */
 import { Job, Pod } from '../../api/resources.gen.ts';
 import { exponentialBuckets, type MetricsRegistry, metricsPerRegistry } from '../../base/metrics.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 import { isPodTerminal } from '../pod-state.ts';
 import { isIndexed, isTracked, keptByAnother } from './job-pod.ts';
 

@@ -5,7 +5,7 @@ import { Job, type Pod } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { job, pod } from '../objects.fixture.ts';
 import { jobController } from './job.ts';
 import { failuresOf, trackingFinalizer } from './job-pod.ts';

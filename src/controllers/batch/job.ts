@@ -6,8 +6,13 @@ import { Job, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as batch from '../../api/types/batch-v1.gen.ts';
-import { defineController, quietMsFor, type ReconcileOutcome, watch } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import {
+  defineController,
+  quietMsFor,
+  type ReconcileOutcome,
+  watch,
+} from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';

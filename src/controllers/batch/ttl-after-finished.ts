@@ -2,7 +2,7 @@
 import { Job } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
-import { defineController } from '../../client/controller.ts';
+import { defineController } from '../../client/controller/controller.ts';
 import { findCondition } from '../conditions.ts';
 
 const deletionDelayOf = metricsPerRegistry((registry) => {

@@ -1,7 +1,7 @@
 /** How a signing request is approved, and whether it has been decided on yet. */
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { hasCondition } from './csr-request.ts';
 
 export function isDecided(csr: CertificateSigningRequest): boolean {

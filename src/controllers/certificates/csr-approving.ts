@@ -1,7 +1,7 @@
 /** Approves kubelets' requests for client certificates where authorization allows it. */
 import { CertificateSigningRequest, SubjectAccessReview } from '../../api/resources.gen.ts';
-import { defineController } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { defineController } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { approve, isDecided } from './csr-approval.ts';
 import { kindOfNodeClient, readRequest, signers } from './csr-request.ts';
 

@@ -4,7 +4,7 @@ import type { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
-import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
+import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
 import { runCsrCleaner } from './csr-cleaner.ts';
 
 const hourMs = 3_600_000;

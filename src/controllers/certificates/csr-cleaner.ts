@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import { pause } from '../../base/clock.ts';
-import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
+import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
 import { findCondition } from '../conditions.ts';
 
 const checkIntervalMs = 3_600_000;

@@ -5,7 +5,7 @@
 import { CertificateSigningRequest, Node } from '../../api/resources.gen.ts';
 import { nodeUserPrefix } from '../../api/well-known.ts';
 import type { ParsedSigningRequest } from '../../base/pki.ts';
-import { defineController } from '../../client/controller.ts';
+import { defineController } from '../../client/controller/controller.ts';
 import { approve, isDecided } from './csr-approval.ts';
 import { findRefusal, readRequest, signers } from './csr-request.ts';
 

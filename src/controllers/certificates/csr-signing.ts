@@ -3,7 +3,7 @@
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import type { CertificatePair } from '../../base/pki.ts';
-import { type AnyController, defineController } from '../../client/controller.ts';
+import { type AnyController, defineController } from '../../client/controller/controller.ts';
 import { findRefusal, hasCondition, readRequest, requestPem, signers } from './csr-request.ts';
 
 const ownSigners: ReadonlySet<string> = new Set(Object.values(signers));

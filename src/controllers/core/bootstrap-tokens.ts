@@ -4,7 +4,7 @@
  */
 import { createHmac } from 'node:crypto';
 import { ConfigMap, Secret } from '../../api/resources.gen.ts';
-import { defineController, watch } from '../../client/controller.ts';
+import { defineController, watch } from '../../client/controller/controller.ts';
 
 const tokenType = 'bootstrap.kubernetes.io/token';
 const tokenNamespace = 'kube-system';

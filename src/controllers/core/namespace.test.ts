@@ -4,7 +4,7 @@ import type { Namespace } from '../../api/resources.gen.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { namespaceController } from './namespace.ts';
 
 const namespace = (uid: string, more: object = {}) =>

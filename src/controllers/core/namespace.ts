@@ -5,8 +5,8 @@ import { formatTime } from '../../api/schema/time.ts';
 import { StatusError, undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Client } from '../../client/client.ts';
-import { defineController } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { defineController } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { type DiscoveredResource, discoverResources } from '../../client/discovery.ts';
 import { withCondition } from '../conditions.ts';
 

@@ -5,7 +5,7 @@ import { ConfigMap, type ResourceQuota } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { resourceQuotaController } from './resource-quota.ts';
 
 const away = new StatusError(503, 'ServiceUnavailable', 'the server is away');

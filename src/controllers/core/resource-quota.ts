@@ -23,8 +23,13 @@ import {
   Service,
 } from '../../api/resources.gen.ts';
 import { isNotFound } from '../../api/status.ts';
-import { type AnyController, defineController, type Watch, watch } from '../../client/controller.ts';
-import type { ControllerEnvironment, ReconcileCluster } from '../../client/controller-cluster.ts';
+import {
+  type AnyController,
+  defineController,
+  type Watch,
+  watch,
+} from '../../client/controller/controller.ts';
+import type { ControllerEnvironment, ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { type DiscoveredResource, discoverResources } from '../../client/discovery.ts';
 import { FollowedResources } from '../followed-resources.ts';
 import { isPodTerminal } from '../pod-state.ts';

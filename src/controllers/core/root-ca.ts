@@ -2,8 +2,8 @@
 import { ConfigMap, Namespace } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
-import { type AnyController, defineController, watch } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { inNamespaceThatStays } from './namespace-content.ts';
 import { isActive } from './serviceaccount.ts';
 

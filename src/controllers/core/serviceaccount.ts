@@ -1,7 +1,7 @@
 /** Every namespace has a service account `default`. */
 import { keyOf } from '../../api/meta.ts';
 import { Namespace, ServiceAccount } from '../../api/resources.gen.ts';
-import { defineController, watch } from '../../client/controller.ts';
+import { defineController, watch } from '../../client/controller/controller.ts';
 import { inNamespaceThatStays } from './namespace-content.ts';
 
 const names = new Set(['default']);

@@ -1,7 +1,7 @@
 /** Secrets of type kubernetes.io/service-account-token: filled with a token, and deleted with their account. */
 import { Secret, ServiceAccount } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
-import { type AnyController, defineController, watch } from '../../client/controller.ts';
+import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 
 export type IssueSecretToken = (
   namespace: string,

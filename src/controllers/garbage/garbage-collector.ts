@@ -6,10 +6,10 @@ import { type KubeObject, type OwnerReference, parseApiVersion, type ResourceTyp
 import { StatusError, undefinedIfNotFound } from '../../api/status.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../../api/well-known.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
-import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
+import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
+import { runWorkers, WorkQueue } from '../../client/controller/work-queue.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
-import type { ReflectorSink } from '../../client/reflector.ts';
-import { runWorkers, WorkQueue } from '../../client/work-queue.ts';
+import type { ReflectorSink } from '../../client/informers/reflector.ts';
 import { FollowedResources } from '../followed-resources.ts';
 import { GarbageGraph, type GraphConsequences, type GraphNode } from './garbage-graph.ts';
 

@@ -2,7 +2,7 @@
 import { matchesLabels } from '../../api/label-selector.ts';
 import { keyOf } from '../../api/meta.ts';
 import type { Pod, Service } from '../../api/resources.gen.ts';
-import type { Informer } from '../../client/informer.ts';
+import type { Informer } from '../../client/informers/informer.ts';
 import { isPodTerminal } from '../pod-state.ts';
 
 /** Services whose selector the pod matches, now or before. */

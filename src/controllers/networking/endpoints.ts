@@ -7,8 +7,13 @@ import { Endpoints, Pod, Service } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { headlessServiceLabel } from '../../api/well-known.ts';
-import { type AnyController, defineController, quietMsFor, watch } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import {
+  type AnyController,
+  defineController,
+  quietMsFor,
+  watch,
+} from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { isPodReady } from '../pod-state.ts';
 import {

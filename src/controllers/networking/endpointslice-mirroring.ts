@@ -1,8 +1,8 @@
 /** Mirrors manually managed Endpoints into EndpointSlices, which is what proxies read. */
 import { EndpointSlice, Endpoints, Service } from '../../api/resources.gen.ts';
 import { lastAppliedAnnotation, serviceNameLabel } from '../../api/well-known.ts';
-import { defineController, watch } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { defineController, watch } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { controllerReference } from '../adoption.ts';
 import { hasSelector } from './endpoint-pods.ts';

@@ -5,7 +5,7 @@ import { EndpointSlice } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as discovery from '../../api/types/discovery-v1.gen.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { canonicalJson } from '../pod-template.ts';
 import { reportRefusal } from './endpoint-refusal.ts';
 

@@ -3,8 +3,13 @@ import { keyOf } from '../../api/meta.ts';
 import { EndpointSlice, Node, Pod, Service } from '../../api/resources.gen.ts';
 import type * as discovery from '../../api/types/discovery-v1.gen.ts';
 import { headlessServiceLabel, serviceNameLabel } from '../../api/well-known.ts';
-import { type AnyController, defineController, quietMsFor, watch } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import {
+  type AnyController,
+  defineController,
+  quietMsFor,
+  watch,
+} from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { controllerReference } from '../adoption.ts';
 import { isPodReady } from '../pod-state.ts';

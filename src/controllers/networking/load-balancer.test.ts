@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Service } from '../../api/resources.gen.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { letsGo, loadBalancerController, parsePool, planAddress } from './load-balancer.ts';
 
 const pool = [{ first: '172.30.7.128', last: '172.30.7.129' }];

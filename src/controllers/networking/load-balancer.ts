@@ -3,8 +3,8 @@
  */
 import { ConfigMap, Service } from '../../api/resources.gen.ts';
 import { ipv4FromNumber, ipv4ToNumber } from '../../base/text/ipv4.ts';
-import { type AnyController, defineController, watch } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 
 /** Both ends are part of the pool. */

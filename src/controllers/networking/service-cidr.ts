@@ -1,6 +1,6 @@
 /** Marks ServiceCIDRs ready, and protects them from deletion while services use their addresses. */
 import { IPAddress, ServiceCIDR } from '../../api/resources.gen.ts';
-import { defineController, watch } from '../../client/controller.ts';
+import { defineController, watch } from '../../client/controller/controller.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { overlapping, planServiceCidr, rangesOf } from './service-cidr-plan.ts';
 

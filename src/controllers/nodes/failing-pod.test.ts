@@ -7,7 +7,7 @@ import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
-import type { ControllerEnvironment, ReconcileCluster } from '../../client/controller-cluster.ts';
+import type { ControllerEnvironment, ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { pod } from '../objects.fixture.ts';
 import { nodeLifecycleController } from './node-lifecycle.ts';
 import { runPodGc } from './pod-gc.ts';

@@ -2,7 +2,7 @@
 import { Node } from '../../api/resources.gen.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
 import { ipv4FromNumber, ipv4ToNumber } from '../../base/text/ipv4.ts';
-import { type AnyController, defineController } from '../../client/controller.ts';
+import { type AnyController, defineController } from '../../client/controller/controller.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 
 export interface NodeIpamOptions {

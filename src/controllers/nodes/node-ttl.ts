@@ -1,6 +1,6 @@
 /** Annotates nodes, by the size of the cluster, with how long kubelets may cache Secrets and ConfigMaps. */
 import { Node } from '../../api/resources.gen.ts';
-import { defineController } from '../../client/controller.ts';
+import { defineController } from '../../client/controller/controller.ts';
 
 const annotation = 'node.alpha.kubernetes.io/ttl';
 const steps: readonly [nodesMax: number, seconds: number][] = [

@@ -9,7 +9,7 @@ import { formatTime } from '../../api/schema/time.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import { pause } from '../../base/clock.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
-import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
+import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
 import { byCreation } from '../pod-control.ts';
 import { isPodTerminal } from '../pod-state.ts';
 import { hasOutOfServiceTaint, nodeCondition } from './node-state.ts';

@@ -10,8 +10,8 @@ import {
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type { Scale } from '../../api/types/autoscaling-v1.gen.ts';
 import type { APIResourceList } from '../../api/types/meta-v1.gen.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { groupVersionPath } from '../../client/request-path.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
+import { groupVersionPath } from '../../client/transport/request-path.ts';
 
 /** A controller that cannot be queried: its budget allows nothing until its pods change. */
 export class UnknownScale extends Error {}

@@ -10,8 +10,8 @@ import {
   StatefulSet,
 } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { defineController, quietMsFor, watch } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { defineController, quietMsFor, watch } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { needsScale, planBudget, planFailSafe, unmanagedMessage } from './disruption-plan.ts';
 import { expectedScale, UnknownScale } from './disruption-scale.ts';

@@ -2,7 +2,7 @@
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import { ClusterRole } from '../../api/resources.gen.ts';
 import type * as rbac from '../../api/types/rbac-v1.gen.ts';
-import { defineController, watch } from '../../client/controller.ts';
+import { defineController, watch } from '../../client/controller/controller.ts';
 import { canonicalJson } from '../pod-template.ts';
 
 export const clusterRoleAggregationController = defineController({

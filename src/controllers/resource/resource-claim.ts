@@ -7,8 +7,8 @@ import { claimFinalizer, isMadeFor, podClaimAnnotation, podClaims } from '../../
 import { Pod, ResourceClaim, ResourceClaimTemplate } from '../../api/resources.gen.ts';
 import { StatusError, undefinedIfNotFound } from '../../api/status.ts';
 import { messageOf } from '../../base/text/error-message.ts';
-import { defineController, watch } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { defineController, watch } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 
 /** Creates claims for pods that name templates, and writes the claims' names into the pods' status. */

@@ -12,7 +12,7 @@ import {
 import { StatusError } from '../../api/status.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { attachDetachController } from './attach-detach.ts';
 
 const volume = sparse<PersistentVolume>({

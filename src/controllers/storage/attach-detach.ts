@@ -14,10 +14,10 @@ import {
   VolumeAttachment,
 } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
-import { type AnyController, defineController, watch } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 import { hasOutOfServiceTaint, nodeCondition } from '../nodes/node-state.ts';
 import { isPodTerminal } from '../pod-state.ts';
 import { letGoMs, mayDetach, planAttachments, uniqueVolumeName } from './attach-plan.ts';

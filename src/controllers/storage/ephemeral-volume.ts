@@ -5,7 +5,7 @@ import { PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
 import { isAlreadyExists } from '../../api/status.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
 import { messageOf } from '../../base/text/error-message.ts';
-import { defineController, watch } from '../../client/controller.ts';
+import { defineController, watch } from '../../client/controller/controller.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 
 const ephemeralMetricsOf = metricsPerRegistry((registry) => {

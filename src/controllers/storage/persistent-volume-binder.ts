@@ -2,10 +2,10 @@
 import { keyOf } from '../../api/meta.ts';
 import { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../api/resources.gen.ts';
 import { isDefaultClass, volumeAnnotations } from '../../api/volume-binding.ts';
-import { type AnyController, defineController, watch } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 import { type ClaimWorld, type PlannedEvent, planClaim } from './claim-plan.ts';
 import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
 import { planVolume, withoutClaim } from './volume-plan.ts';

@@ -1,6 +1,6 @@
 /** A volume that is bound to a claim is deleted only once the claim is gone. */
 import { PersistentVolume } from '../../api/resources.gen.ts';
-import { defineController } from '../../client/controller.ts';
+import { defineController } from '../../client/controller/controller.ts';
 
 const finalizer = 'kubernetes.io/pv-protection';
 

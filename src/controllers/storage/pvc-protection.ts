@@ -1,7 +1,7 @@
 /** A claim that a pod uses is deleted only once the pod is gone. */
 import { PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
-import { defineController, watch } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { defineController, watch } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { claimKeysHeldBy, claimKeysOf, podsByClaim } from './claims-of-pod.ts';
 
 const finalizer = 'kubernetes.io/pvc-protection';

@@ -1,8 +1,8 @@
 /** A VolumeAttributesClass is deleted only once no claim and no volume names it. */
 import { PersistentVolume, PersistentVolumeClaim, VolumeAttributesClass } from '../../api/resources.gen.ts';
 import { attributesClassesOf } from '../../api/volume-binding.ts';
-import { defineController, watch } from '../../client/controller.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { defineController, watch } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 
 const finalizer = 'kubernetes.io/vac-protection';
 const byAttributesClass = 'attributesClass';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { PersistentVolumeClaim } from '../../api/resources.gen.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
-import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
+import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
 import { runVolumeCounts } from './volume-counts.ts';
 
 function environmentOf(metrics: MetricsRegistry, ...objects: object[]): ControllerEnvironment {

@@ -1,8 +1,8 @@
 /** Counts of bound and unbound volumes and claims, under the names that storage dashboards query. */
 import { PersistentVolume, PersistentVolumeClaim } from '../../api/resources.gen.ts';
 import type { Labels, MetricsRegistry } from '../../base/metrics.ts';
-import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 
 /** Whose caches are counted: a controller manager that becomes leader again replaces its earlier self. */
 const counted = new WeakMap<MetricsRegistry, { informers: InformerFactory; signal: AbortSignal }>();

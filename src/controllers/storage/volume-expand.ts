@@ -2,7 +2,7 @@
 import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
 import { PersistentVolume, PersistentVolumeClaim } from '../../api/resources.gen.ts';
 import { isClaimBound, volumeAnnotations } from '../../api/volume-binding.ts';
-import { defineController, watch } from '../../client/controller.ts';
+import { defineController, watch } from '../../client/controller/controller.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { ownProvisioners } from './provisioner-names.ts';
 

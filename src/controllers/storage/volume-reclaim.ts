@@ -2,7 +2,7 @@
 import { Node, PersistentVolume } from '../../api/resources.gen.ts';
 import { volumeAnnotations } from '../../api/volume-binding.ts';
 import { messageOf } from '../../base/text/error-message.ts';
-import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { directoryOf, nodesOf, onNodeDirectory } from './node-directory.ts';
 import { ownProvisioners } from './provisioner-names.ts';

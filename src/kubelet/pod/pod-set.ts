@@ -7,7 +7,7 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import { mirrorPodAnnotation } from '../../api/well-known.ts';
 import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { pause } from '../../base/clock.ts';
-import type { Informer } from '../../client/informer.ts';
+import type { Informer } from '../../client/informers/informer.ts';
 import type { KubeletContext } from '../context.ts';
 import type { RuntimeEvent } from '../cri/runtime.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';

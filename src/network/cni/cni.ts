@@ -8,7 +8,7 @@ import { Node } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { type Link, readLink } from './link.ts';

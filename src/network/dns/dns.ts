@@ -8,7 +8,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
 import { serviceSlices } from '../service-slices.ts';
 import { takeDnsAddress } from './address.ts';

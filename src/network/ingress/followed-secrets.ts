@@ -2,7 +2,7 @@
 import { splitKey } from '../../api/meta.ts';
 import { Secret } from '../../api/resources.gen.ts';
 import { dnsLabelProblems, subdomainProblems } from '../../api/validation/names.ts';
-import type { Informer, InformerFactory } from '../../client/informer.ts';
+import type { Informer, InformerFactory } from '../../client/informers/informer.ts';
 
 interface Followed {
   informer: Informer<Secret>;

@@ -10,7 +10,7 @@ import type { Logger } from '../../base/logger.ts';
 import { CommandError } from '../../base/system/command.ts';
 import type { Client } from '../../client/client.ts';
 import { type EventRecorder, targetOf } from '../../client/events/event-recorder.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 import { serviceSlices } from '../service-slices.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { FollowedSecrets } from './followed-secrets.ts';

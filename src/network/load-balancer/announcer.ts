@@ -9,7 +9,7 @@ import { type EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { ipv4ToNumber } from '../../base/text/ipv4.ts';
-import type { Informer, InformerFactory } from '../../client/informer.ts';
+import type { Informer, InformerFactory } from '../../client/informers/informer.ts';
 import { readLink } from '../cni/link.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
 import { type ServiceSlices, serviceKeyOf, serviceSlices } from '../service-slices.ts';

@@ -5,7 +5,7 @@
 import { Namespace, NetworkPolicy, Pod } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { type PolicyPlan, planPolicies } from './plan.ts';

@@ -8,7 +8,7 @@ import { zoneLabel } from '../../api/well-known.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 import { createCommandRunner } from '../command.ts';
 import { type Cleaner, changesText, type ElementChange, ElementTable } from '../element-table.ts';
 import { createNft, type Nft } from '../nft.ts';

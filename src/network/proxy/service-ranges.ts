@@ -6,7 +6,7 @@ import { ServiceCIDR } from '../../api/resources.gen.ts';
 import { type AddressRange, parseRange, rangeContains } from '../../api/validation/addresses.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 import type { RunCommand } from '../command.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 

@@ -1,7 +1,7 @@
 /** When a pod fits nowhere: finds the node where evicting the fewest and least important pods makes room. */
 import { type Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
 import type { Random } from '../../base/random.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 import { describeDiagnosis } from '../framework/diagnosis.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import { NodeRejections } from '../framework/node-rejections.ts';

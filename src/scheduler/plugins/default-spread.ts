@@ -4,7 +4,7 @@ import { controllerOf, type LabelSelector } from '../../api/meta.ts';
 import { ReplicaSet, ReplicationController, Service, StatefulSet } from '../../api/resources.gen.ts';
 import type { TopologySpreadConstraint } from '../../api/types/core-v1.gen.ts';
 import { hostnameLabel, zoneLabel } from '../../api/well-known.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 import type { PodInfo } from '../framework/pod-info.ts';
 
 export type DefaultConstraints = (pod: PodInfo) => TopologySpreadConstraint[];

@@ -13,7 +13,7 @@ import { formatTime } from '../../api/schema/time.ts';
 import type { AllocationResult } from '../../api/types/resource-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Client } from '../../client/client.ts';
-import type { Informer, InformerFactory } from '../../client/informer.ts';
+import type { Informer, InformerFactory } from '../../client/informers/informer.ts';
 import {
   allocateDevices,
   classesAskedFor,

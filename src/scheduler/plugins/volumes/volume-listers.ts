@@ -7,7 +7,7 @@ import {
   PersistentVolumeClaim,
   StorageClass,
 } from '../../../api/resources.gen.ts';
-import type { Informer, InformerFactory } from '../../../client/informer.ts';
+import type { Informer, InformerFactory } from '../../../client/informers/informer.ts';
 
 export interface VolumeListers {
   claims: Informer<PersistentVolumeClaim>;

@@ -1,6 +1,6 @@
 /** What carries a client's requests to an API server: HTTP between processes, a direct call within one. */
-import type { KubeObject } from '../api/meta.ts';
-import type { Status } from '../api/status.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import type { Status } from '../../api/status.ts';
 
 export interface TransportRequest {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

@@ -1,5 +1,5 @@
 /** How resources are addressed: the paths and queries of requests. */
-import { apiVersionOf, type ResourceType } from '../api/meta.ts';
+import { apiVersionOf, type ResourceType } from '../../api/meta.ts';
 
 /** `/api/v1` or `/apis/<group>/<version>`. */
 export function groupVersionPath(type: { group: string; version: string }): string {

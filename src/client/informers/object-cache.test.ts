@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { KubeObject } from '../api/meta.ts';
-import { sparse } from '../base/sparse.fixture.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { ObjectCache } from './object-cache.ts';
 
 const objectOf = (name: string, labels: Record<string, string>) =>

@@ -1,5 +1,5 @@
 /** Whether a server responds at all: after an outage its first response ends everybody's wait. */
-import { type Clock, pause } from '../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 
 export class Reachability {
   #isAway = false;

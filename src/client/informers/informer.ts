@@ -1,5 +1,5 @@
 /** A local copy of a resource that follows the server: list, then watch, then relist when the watch is lost. */
-import type { KubeObject, ResourceType } from '../api/meta.ts';
+import type { KubeObject, ResourceType } from '../../api/meta.ts';
 
 export interface InformerHandlers<T extends KubeObject> {
   added?(object: T): void;

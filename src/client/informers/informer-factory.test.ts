@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConfigMap } from '../api/resources.gen.ts';
-import { silentLogger } from '../base/logger.ts';
-import { seededRandom } from '../base/random.ts';
-import { VirtualClock } from '../base/virtual-clock.ts';
-import { createClient } from './create-client.ts';
+import { ConfigMap } from '../../api/resources.gen.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { seededRandom } from '../../base/random.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { createClient } from '../create-client.ts';
+import { FakeTransport } from '../transport/transport.fake.ts';
+import { TransportError } from '../transport/transport.ts';
 import { createInformerFactory } from './informer-factory.ts';
-import { FakeTransport } from './transport.fake.ts';
-import { TransportError } from './transport.ts';
 
 async function setUp() {
   const clock = new VirtualClock();

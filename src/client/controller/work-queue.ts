@@ -1,7 +1,7 @@
 /** A queue of keys: each is in it at most once, and is never handed to two workers at the same time. */
-import { backoffDelayMs } from '../base/async/backoff.ts';
-import type { Clock, Timer } from '../base/clock.ts';
-import type { MetricsRegistry } from '../base/metrics.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
+import type { MetricsRegistry } from '../../base/metrics.ts';
 import { type QueueMetrics, queueMetricsOf } from './queue-metrics.ts';
 
 export interface WorkQueueOptions {

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { ConfigMap } from '../api/resources.gen.ts';
-import { StatusError } from '../api/status.ts';
-import { createApiServer } from '../apiserver/server.ts';
-import { systemClock } from '../base/clock.ts';
-import { silentLogger } from '../base/logger.ts';
-import { MetricsRegistry } from '../base/metrics.ts';
-import { createAuthority, issueCertificate } from '../base/pki.ts';
-import { systemRandom } from '../base/random.ts';
-import { createMemoryStore } from '../storage/memory.ts';
-import { createClient } from './create-client.ts';
+import { ConfigMap } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import { createApiServer } from '../../apiserver/server.ts';
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { MetricsRegistry } from '../../base/metrics.ts';
+import { createAuthority, issueCertificate } from '../../base/pki.ts';
+import { systemRandom } from '../../base/random.ts';
+import { createMemoryStore } from '../../storage/memory.ts';
+import { createClient } from '../create-client.ts';
 import { httpTransport, readEvents } from './http-transport.ts';
 import { TransportError } from './transport.ts';
 

@@ -3,7 +3,7 @@
  * de-duplication, back-off, protection from stale caches, concurrency and metrics.
  */
 
-import { compileLabelSelector } from '../api/label-selector.ts';
+import { compileLabelSelector } from '../../api/label-selector.ts';
 import {
   controllerOf,
   type KubeObject,
@@ -12,18 +12,18 @@ import {
   parseApiVersion,
   type ResourceType,
   splitKey,
-} from '../api/meta.ts';
-import { isNamespaceTerminating, StatusError } from '../api/status.ts';
-import type { MetricsRegistry } from '../base/metrics.ts';
+} from '../../api/meta.ts';
+import { isNamespaceTerminating, StatusError } from '../../api/status.ts';
+import type { MetricsRegistry } from '../../base/metrics.ts';
+import type { Informer, InformerFactory } from '../informers/informer.ts';
+import { TransportError } from '../transport/transport.ts';
 import {
   type ControllerEnvironment,
   controllerIndex,
   controllerIndexValues,
   ReconcileCluster,
 } from './controller-cluster.ts';
-import type { Informer, InformerFactory } from './informer.ts';
 import { OwnerGone } from './owner-check.ts';
-import { TransportError } from './transport.ts';
 import { runWorkers, WorkQueue } from './work-queue.ts';
 
 /** Other objects whose changes concern a reconciled one. Made by {@link watch}. */

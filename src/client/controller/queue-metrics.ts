@@ -4,7 +4,7 @@ import {
   type BoundHistogram,
   type MetricsRegistry,
   metricsPerRegistry,
-} from '../base/metrics.ts';
+} from '../../base/metrics.ts';
 
 export interface QueueState {
   depth: number;

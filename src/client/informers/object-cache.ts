@@ -1,5 +1,5 @@
 /** Objects by key, with indexes that follow every change. */
-import { type KubeObject, keyOf } from '../api/meta.ts';
+import { type KubeObject, keyOf } from '../../api/meta.ts';
 
 export type IndexFunction<T> = (object: T) => readonly string[];
 

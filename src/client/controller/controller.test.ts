@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConfigMap } from '../api/resources.gen.ts';
-import { silentLogger } from '../base/logger.ts';
-import { seededRandom } from '../base/random.ts';
-import { VirtualClock } from '../base/virtual-clock.ts';
+import { ConfigMap } from '../../api/resources.gen.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { seededRandom } from '../../base/random.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { createClient } from '../create-client.ts';
+import { createEventRecorder } from '../events/event-recorder.ts';
+import { createInformerFactory } from '../informers/informer-factory.ts';
+import { FakeTransport } from '../transport/transport.fake.ts';
+import { TransportError } from '../transport/transport.ts';
 import { type AnyController, defineController, runController } from './controller.ts';
-import { createClient } from './create-client.ts';
-import { createEventRecorder } from './events/event-recorder.ts';
-import { createInformerFactory } from './informer-factory.ts';
-import { FakeTransport } from './transport.fake.ts';
-import { TransportError } from './transport.ts';
 
 async function run(controller: AnyController) {
   const clock = new VirtualClock();

@@ -1,11 +1,11 @@
 /** Counts a client's requests under client-go's metric names. */
-import type { Clock } from '../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import {
   type BoundCounter,
   type BoundHistogram,
   type MetricsRegistry,
   metricsPerRegistry,
-} from '../base/metrics.ts';
+} from '../../base/metrics.ts';
 import type { Transport } from './transport.ts';
 
 const durationBuckets = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MetricsRegistry } from '../base/metrics.ts';
-import { VirtualClock } from '../base/virtual-clock.ts';
+import { MetricsRegistry } from '../../base/metrics.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
 import { runWorkers, WorkQueue } from './work-queue.ts';
 
 test('a key waits once, however often it is added', () => {

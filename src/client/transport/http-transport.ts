@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import http2 from 'node:http2';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { type Clock, systemClock } from '../base/clock.ts';
-import { http } from '../base/system/node-http.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
+import { http } from '../../base/system/node-http.ts';
 import {
   type Transport,
   TransportError,

@@ -1,12 +1,12 @@
 /** Keeps a sink up to date with one collection of a server: list, watch, and list again when the watch is lost. */
 
-import type { KubeObject, ResourceType } from '../api/meta.ts';
-import { StatusError } from '../api/status.ts';
-import { type BackoffOptions, backoffDelayMs } from '../base/async/backoff.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import type { Random } from '../base/random.ts';
-import type { Client } from './client.ts';
+import type { KubeObject, ResourceType } from '../../api/meta.ts';
+import { StatusError } from '../../api/status.ts';
+import { type BackoffOptions, backoffDelayMs } from '../../base/async/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Random } from '../../base/random.ts';
+import type { Client } from '../client.ts';
 
 /** Where the state of a collection goes. Calls come in the server's order. */
 export interface ReflectorSink<T extends KubeObject> {

@@ -1,17 +1,17 @@
 /** What a reconcile sees of the cluster, and how it changes it. Remembers its writes until the caches show them. */
 
 import { isDeepStrictEqual } from 'node:util';
-import { controllerOf, type Draft, type KubeObject, keyOf, type ResourceType } from '../api/meta.ts';
-import { isNotFound } from '../api/status.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import type { MetricsRegistry } from '../base/metrics.ts';
-import type { Random } from '../base/random.ts';
-import type { Client, DeleteOptions, PatchType } from './client.ts';
-import type { EventRecorder, EventTarget, EventType } from './events/event-recorder.ts';
-import type { Informer, InformerFactory } from './informer.ts';
+import { controllerOf, type Draft, type KubeObject, keyOf, type ResourceType } from '../../api/meta.ts';
+import { isNotFound } from '../../api/status.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { MetricsRegistry } from '../../base/metrics.ts';
+import type { Random } from '../../base/random.ts';
+import type { Client, DeleteOptions, PatchType } from '../client.ts';
+import type { EventRecorder, EventTarget, EventType } from '../events/event-recorder.ts';
+import type { Informer, InformerFactory } from '../informers/informer.ts';
+import { TransportError } from '../transport/transport.ts';
 import { OwnerCheck } from './owner-check.ts';
-import { TransportError } from './transport.ts';
 
 /** What controllers are run with. */
 export interface ControllerEnvironment {

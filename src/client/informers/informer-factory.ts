@@ -1,10 +1,10 @@
 /** Informers over list and watch, one per resource and filter, shared by all their users. */
 
-import { type KubeObject, keyOf, type ResourceType } from '../api/meta.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import type { Random } from '../base/random.ts';
-import type { Client } from './client.ts';
+import { type KubeObject, keyOf, type ResourceType } from '../../api/meta.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Random } from '../../base/random.ts';
+import type { Client } from '../client.ts';
 import type { Informer, InformerFactory, InformerHandlers } from './informer.ts';
 import { type IndexFunction, ObjectCache } from './object-cache.ts';
 import { type ReflectorSink, runReflector } from './reflector.ts';

@@ -5,9 +5,9 @@ import {
   type KubeObject,
   parseApiVersion,
   type ResourceType,
-} from '../api/meta.ts';
-import { isNotFound } from '../api/status.ts';
-import type { Client } from './client.ts';
+} from '../../api/meta.ts';
+import { isNotFound } from '../../api/status.ts';
+import type { Client } from '../client.ts';
 
 /**
  * Nothing was created for an owner that is gone, terminating, or replaced by another of its name: an event about it

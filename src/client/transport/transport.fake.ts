@@ -1,7 +1,7 @@
 /** An API server of a few lines for the client's own tests: one collection, its history, and faults on demand. */
 
-import type { KubeObject } from '../api/meta.ts';
-import { StatusError } from '../api/status.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import { StatusError } from '../../api/status.ts';
 import type { Transport, TransportEvent, TransportRequest, TransportResponse } from './transport.ts';
 
 export class FakeTransport implements Transport {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConfigMap, Node } from '../api/resources.gen.ts';
-import { silentLogger } from '../base/logger.ts';
-import { seededRandom } from '../base/random.ts';
-import { VirtualClock } from '../base/virtual-clock.ts';
-import { createClient } from './create-client.ts';
-import { createInformerFactory } from './informer-factory.ts';
+import { ConfigMap, Node } from '../../api/resources.gen.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { seededRandom } from '../../base/random.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { createClient } from '../create-client.ts';
+import { createInformerFactory } from '../informers/informer-factory.ts';
 import { Reachability } from './reachability.ts';
 import { FakeTransport } from './transport.fake.ts';
 import { type Transport, TransportError } from './transport.ts';

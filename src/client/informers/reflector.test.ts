@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConfigMap } from '../api/resources.gen.ts';
-import { systemClock } from '../base/clock.ts';
-import { silentLogger } from '../base/logger.ts';
-import { seededRandom } from '../base/random.ts';
-import { createClient } from './create-client.ts';
+import { ConfigMap } from '../../api/resources.gen.ts';
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { seededRandom } from '../../base/random.ts';
+import { createClient } from '../create-client.ts';
+import type { Transport } from '../transport/transport.ts';
 import { type ReflectorSink, runReflector } from './reflector.ts';
-import type { Transport } from './transport.ts';
 
 const pages = 5;
 
