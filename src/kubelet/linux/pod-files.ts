@@ -8,7 +8,7 @@ import { ifMissing } from '../../base/system/if-missing.ts';
 import type { ContainerStatus } from '../cri/messages.ts';
 import type { ContainerFiles, PodFiles } from '../machine.ts';
 import { annotations } from '../pod/pod-observation.ts';
-import { readLastLogLines } from '../server/log-reader.ts';
+import { readLastLogLines } from '../server/logs/log-reader.ts';
 import { parseResolverConfig, type ResolverConfig } from '../spec/dns-config.ts';
 import { podLogFolder } from '../spec/sandbox-config.ts';
 import { mountsBelow } from './mounts.ts';

@@ -13,18 +13,18 @@ import type { PodWorker } from '../pod/pod-worker.ts';
 import { probeMetricPrefix } from '../probes/probe-metrics.ts';
 import { configAnnotations } from '../static-pods.ts';
 import { handleDirectoryRequest } from '../volumes/node-directories.ts';
-import { cadvisorMetrics } from './cadvisor-metrics.ts';
-import { type StreamRequest, speaksSpdy, speaksV5, type Upgrade } from './client-streams.ts';
-import { type LogOptions, serveLog } from './container-logs.ts';
-import { FullSummary } from './full-summary.ts';
 import { HealthChecks } from './health-checks.ts';
 import { HttpProblem } from './http-problem.ts';
-import { resourceMetrics } from './resource-metrics.ts';
-import { StatsCollector } from './stats-summary.ts';
-import { relayUpgrade, speaksTunnel, tunnelPortForward } from './stream-proxy.ts';
-import { translateStreams } from './stream-translation.ts';
-import { serveSystemLog } from './system-logs.ts';
-import { VolumeStats } from './volume-stats.ts';
+import { type LogOptions, serveLog } from './logs/container-logs.ts';
+import { serveSystemLog } from './logs/system-logs.ts';
+import { cadvisorMetrics } from './statistics/cadvisor-metrics.ts';
+import { FullSummary } from './statistics/full-summary.ts';
+import { resourceMetrics } from './statistics/resource-metrics.ts';
+import { StatsCollector } from './statistics/stats-summary.ts';
+import { VolumeStats } from './statistics/volume-stats.ts';
+import { type StreamRequest, speaksSpdy, speaksV5, type Upgrade } from './streams/client-streams.ts';
+import { relayUpgrade, speaksTunnel, tunnelPortForward } from './streams/stream-proxy.ts';
+import { translateStreams } from './streams/stream-translation.ts';
 
 const bodyBytesMax = 64 * 1024;
 /** As in upstream's kubelet. */

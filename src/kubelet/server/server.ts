@@ -9,12 +9,12 @@ import type { KubeletContext } from '../context.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { DirectoryProblem } from '../volumes/node-directories.ts';
-import type { Upgrade } from './client-streams.ts';
-import { measureRequests } from './http-metrics.ts';
 import { HttpProblem } from './http-problem.ts';
 import { Routes } from './routes.ts';
 import { ServerAuth, subresourcesOf, verbOf } from './server-auth.ts';
-import { openTunnel } from './tunnel.ts';
+import { measureRequests } from './statistics/http-metrics.ts';
+import type { Upgrade } from './streams/client-streams.ts';
+import { openTunnel } from './streams/tunnel.ts';
 
 export interface KubeletServerOptions {
   /** 0.0.0.0 unless set. */

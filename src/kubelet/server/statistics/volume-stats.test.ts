@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { silentLogger } from '../../base/logger.ts';
-import { sparse } from '../../base/sparse.fixture.ts';
-import { VirtualClock } from '../../base/virtual-clock.ts';
-import type { Kubelet } from '../kubelet.ts';
-import { testPod } from '../pod.fixture.ts';
-import type { VolumeUse } from '../volumes/pod-volumes.ts';
+import { silentLogger } from '../../../base/logger.ts';
+import { sparse } from '../../../base/sparse.fixture.ts';
+import { VirtualClock } from '../../../base/virtual-clock.ts';
+import type { Kubelet } from '../../kubelet.ts';
+import { testPod } from '../../pod.fixture.ts';
+import type { VolumeUse } from '../../volumes/pod-volumes.ts';
 import { VolumeStats } from './volume-stats.ts';
 
 const use: VolumeUse = {

@@ -1,8 +1,8 @@
 /** Usage of claims' volumes: for `/stats/summary`, and as `kubelet_volume_stats_*`. */
-import { stabilityOf } from '../../api/kubernetes-metrics.ts';
-import type { Kubelet } from '../kubelet.ts';
-import type { PodWorker } from '../pod/pod-worker.ts';
-import type { VolumeUse } from '../volumes/pod-volumes.ts';
+import { stabilityOf } from '../../../api/kubernetes-metrics.ts';
+import type { Kubelet } from '../../kubelet.ts';
+import type { PodWorker } from '../../pod/pod-worker.ts';
+import type { VolumeUse } from '../../volumes/pod-volumes.ts';
 import { expose, type Family, type Sample } from './exposition.ts';
 
 export interface VolumeSample {

@@ -2,7 +2,7 @@
 import { watch } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { ifMissing } from '../../base/system/if-missing.ts';
+import { ifMissing } from '../../../base/system/if-missing.ts';
 import { findTailOffset, parseLogLine, readLines } from './log-reader.ts';
 
 export interface LogOptions {

@@ -2,9 +2,9 @@
  * Requests to the kubelet's server, under upstream's metric names. Only the first segment of a path is a label: there
  * are few.
  */
-import type { Clock } from '../../base/clock.ts';
-import { type MetricsRegistry, metricsPerRegistry } from '../../base/metrics.ts';
-import { defaultBuckets } from '../pod-metrics.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { type MetricsRegistry, metricsPerRegistry } from '../../../base/metrics.ts';
+import { defaultBuckets } from '../../pod-metrics.ts';
 
 const methods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'CONNECT', 'TRACE']);
 const connections = new Set(['exec', 'attach', 'portforward', 'debug']);

@@ -1,6 +1,6 @@
 /** The disk usage of pods, for `/stats/summary`: logs, emptyDirs, and the total. */
-import type { Kubelet } from '../kubelet.ts';
-import { type DiskUse, measurePodDisk, sumOf } from '../pod/pod-disk-use.ts';
+import type { Kubelet } from '../../kubelet.ts';
+import { type DiskUse, measurePodDisk, sumOf } from '../../pod/pod-disk-use.ts';
 import type { FsStats, PodSample, Summary } from './stats-summary.ts';
 
 /** As upstream: folders with many files are not counted for every request. */

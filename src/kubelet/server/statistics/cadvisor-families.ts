@@ -1,8 +1,8 @@
 /**
  * The families of `/metrics/cadvisor` about containers, pods and the node: names, help and where each value comes from.
  */
-import type { InterfaceUsage } from '../linux/network-usage.ts';
-import type { DiskActivity, FilesystemUse, GroupDetails, Pressures, Stall } from '../machine.ts';
+import type { InterfaceUsage } from '../../linux/network-usage.ts';
+import type { DiskActivity, FilesystemUse, GroupDetails, Pressures, Stall } from '../../machine.ts';
 import type { Summary } from './stats-summary.ts';
 
 /** One container, one pod, or the node, with the labels of its figures. */

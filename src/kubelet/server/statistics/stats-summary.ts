@@ -1,9 +1,9 @@
 /** Statistics of containers, pods and node, in the forms that upstream serves. */
-import type { Pod } from '../../api/resources.gen.ts';
-import type { ContainerStats } from '../cri/messages.ts';
-import type { Kubelet } from '../kubelet.ts';
-import type { FilesystemUse, Pressure, Pressures } from '../machine.ts';
-import { labels } from '../pod/pod-observation.ts';
+import type { Pod } from '../../../api/resources.gen.ts';
+import type { ContainerStats } from '../../cri/messages.ts';
+import type { Kubelet } from '../../kubelet.ts';
+import type { FilesystemUse, Pressure, Pressures } from '../../machine.ts';
+import { labels } from '../../pod/pod-observation.ts';
 import type { NetworkStats } from './traffic-stats.ts';
 import type { VolumeSample } from './volume-stats.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { GroupDetails, MachineFacts } from '../machine.ts';
+import type { GroupDetails, MachineFacts } from '../../machine.ts';
 import { cadvisorText } from './cadvisor-metrics.ts';
 import { expose } from './exposition.ts';
 import { volumeMetrics } from './volume-stats.ts';

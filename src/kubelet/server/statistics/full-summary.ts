@@ -1,10 +1,10 @@
 /** `/stats/summary`: adds what only its clients need, and what takes longer to determine. */
-import { wholeValueOf } from '../../api/quantity.ts';
-import { kubeletSettings } from '../configuration.ts';
-import type { Kubelet } from '../kubelet.ts';
-import type { CgroupUsage, GroupDetails } from '../machine.ts';
-import { podsMemoryMaxBytes } from '../node/node-resources.ts';
-import type { PodWorker } from '../pod/pod-worker.ts';
+import { wholeValueOf } from '../../../api/quantity.ts';
+import { kubeletSettings } from '../../configuration.ts';
+import type { Kubelet } from '../../kubelet.ts';
+import type { CgroupUsage, GroupDetails } from '../../machine.ts';
+import { podsMemoryMaxBytes } from '../../node/node-resources.ts';
+import type { PodWorker } from '../../pod/pod-worker.ts';
 import { DiskStats } from './disk-stats.ts';
 import {
   type ContainerSample,

@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { ifMissing } from '../../base/system/if-missing.ts';
+import { ifMissing } from '../../../base/system/if-missing.ts';
 
 /** How many bytes Go examines to distinguish text from binary data. */
 const sniffedBytes = 512;

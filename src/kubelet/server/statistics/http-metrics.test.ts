@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MetricsRegistry } from '../../base/metrics.ts';
-import { VirtualClock } from '../../base/virtual-clock.ts';
+import { MetricsRegistry } from '../../../base/metrics.ts';
+import { VirtualClock } from '../../../base/virtual-clock.ts';
 import { measureRequests } from './http-metrics.ts';
 
 test('requests are counted by the first word of their path, and while they last', async () => {

@@ -1,5 +1,5 @@
 /** Prometheus' text format, for figures that are determined on request. */
-import { escapeLabel, helpWithStability } from '../../base/metrics.ts';
+import { escapeLabel, helpWithStability } from '../../../base/metrics.ts';
 
 export interface Sample {
   labels: Record<string, string>;

@@ -1,8 +1,8 @@
 /** `/metrics/cadvisor`: figures of containers, pods and the node, under cAdvisor's names and labels. */
-import { milliValueOf, wholeValueOf } from '../../api/quantity.ts';
-import type { Kubelet } from '../kubelet.ts';
-import type { FilesystemUse, MachineFacts } from '../machine.ts';
-import type { PodWorker } from '../pod/pod-worker.ts';
+import { milliValueOf, wholeValueOf } from '../../../api/quantity.ts';
+import type { Kubelet } from '../../kubelet.ts';
+import type { FilesystemUse, MachineFacts } from '../../machine.ts';
+import type { PodWorker } from '../../pod/pod-worker.ts';
 import { containerFamilies, type Subject } from './cadvisor-families.ts';
 import { expose, type Family, type Sample } from './exposition.ts';
 import type { ContainerSample, PodSample, Summary } from './stats-summary.ts';

@@ -1,8 +1,8 @@
 /** Connections that the API server makes through the node, to addresses that only the node can reach. */
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { joinStreams } from '../../base/async/join-streams.ts';
-import { dialReason } from '../../base/text/dial-reason.ts';
+import { joinStreams } from '../../../base/async/join-streams.ts';
+import { dialReason } from '../../../base/text/dial-reason.ts';
 
 /** `CONNECT host:port`: bytes to an address that only the node can reach. */
 export function openTunnel(target: string, client: Duplex, head: Buffer): void {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { systemClock } from '../../base/clock.ts';
-import { sparse } from '../../base/sparse.fixture.ts';
-import type { Kubelet } from '../kubelet.ts';
-import type { GroupDetails } from '../machine.ts';
+import { systemClock } from '../../../base/clock.ts';
+import { sparse } from '../../../base/sparse.fixture.ts';
+import type { Kubelet } from '../../kubelet.ts';
+import type { GroupDetails } from '../../machine.ts';
 import { withDisk } from './disk-stats.ts';
 import { FullSummary, withDetails } from './full-summary.ts';
 import { type ContainerSample, type PodSample, type StatsCollector, withPressures } from './stats-summary.ts';

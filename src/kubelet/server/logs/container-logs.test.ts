@@ -12,10 +12,10 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
-import { until } from '../../base/async/until.fixture.ts';
-import { silentLogger } from '../../base/logger.ts';
-import { VirtualClock } from '../../base/virtual-clock.ts';
-import { rotateLog } from '../linux/log-rotation.ts';
+import { until } from '../../../base/async/until.fixture.ts';
+import { silentLogger } from '../../../base/logger.ts';
+import { VirtualClock } from '../../../base/virtual-clock.ts';
+import { rotateLog } from '../../linux/log-rotation.ts';
 import { isBefore, type LogOptions, serveLog } from './container-logs.ts';
 import { readLastLogLines } from './log-reader.ts';
 

@@ -5,8 +5,8 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { joinStreams } from '../../base/async/join-streams.ts';
-import { http } from '../../base/system/node-http.ts';
+import { joinStreams } from '../../../base/async/join-streams.ts';
+import { http } from '../../../base/system/node-http.ts';
 import {
   acceptWebSocket,
   sendPaced,
