@@ -40,7 +40,7 @@ export const addonsCommand: Command = {
     const { values, positionals } = parseOptions(args, nameOption, 2);
     const verb = parseVerb(positionals[0], verbs);
     const name = positionals[1];
-    const addon = Object.hasOwn(addons, name ?? '') ? addons[name ?? ''] : undefined;
+    const addon = name !== undefined && Object.hasOwn(addons, name) ? addons[name] : undefined;
     if (verb !== 'list' && !addon) throw new UsageError(unknownAddon(verb, name));
     const record = existingCluster(context, values);
     const client = connectAsAdmin(context, record.name);

@@ -34,7 +34,7 @@ export const subjectAccessReviewKind = defineKind(SubjectAccessReview, {
   versions: [betaWithGroup('SubjectAccessReview')],
   *validate({ metadata, spec }) {
     yield* validateAttributes(spec);
-    yield* somebody(spec);
+    yield* requireSubject(spec);
     yield* emptyMetadata(metadata, 'must be empty');
   },
 });
@@ -44,7 +44,7 @@ export const localSubjectAccessReviewKind = defineKind(LocalSubjectAccessReview,
   versions: [betaWithGroup('LocalSubjectAccessReview')],
   *validate({ metadata, spec }) {
     yield* validateAttributes(spec);
-    yield* somebody(spec);
+    yield* requireSubject(spec);
     yield* emptyMetadata(metadata, 'must be empty except for namespace', 'namespace');
     const own = metadata.namespace;
     const namespace = spec?.resourceAttributes?.namespace ?? '';
@@ -150,7 +150,7 @@ function* exactlyOneAttributes(spec: Asked | undefined): FieldErrors {
     );
 }
 
-function* somebody(spec: { user?: string; groups?: string[] } | undefined): FieldErrors {
+function* requireSubject(spec: { user?: string; groups?: string[] } | undefined): FieldErrors {
   if (!spec?.user && !spec?.groups?.length)
     yield invalidValue('spec.user', spec?.user ?? '', 'at least one of user or group must be specified');
   for (const [index, group] of (spec?.groups ?? []).entries())

@@ -2,7 +2,7 @@
  * Gives every Service of type LoadBalancer an address from the cluster's pool; the nodes answer for it (src/network).
  */
 import { ConfigMap, Service } from '../../api/resources.gen.ts';
-import { ipv4FromNumber, ipv4ToNumber } from '../../base/text/ipv4.ts';
+import { ipv4FromNumber, ipv4ToNumber, parseIPv4 } from '../../base/text/ipv4.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
@@ -61,7 +61,7 @@ export function parsePool(text: string): AddressRange[] {
     .map((part) => {
       const [first = '', last = first] = part.split('-');
       const [base = '', length] = first.split('/');
-      if (![base, last.split('/')[0]!].every(isIPv4))
+      if ([base, last.split('/')[0]!].some((address) => parseIPv4(address) === undefined))
         throw new Error(`${part} is no range of IPv4 addresses`);
       if (length === undefined) return { first, last };
       const size = 2 ** (32 - Number(length));
@@ -217,18 +217,11 @@ function keysOf(services: Iterable<Service>): string[] {
 }
 
 function isInPool(address: string, pool: readonly AddressRange[]): boolean {
-  const number = ipv4ToNumber(address);
-  return (
-    isIPv4(address) &&
-    pool.some(({ first, last }) => ipv4ToNumber(first) <= number && number <= ipv4ToNumber(last))
-  );
+  const number = parseIPv4(address);
+  if (number === undefined) return false;
+  return pool.some(({ first, last }) => ipv4ToNumber(first) <= number && number <= ipv4ToNumber(last));
 }
 
 function formatPool(pool: readonly AddressRange[]): string {
   return pool.length === 0 ? '(empty)' : pool.map(({ first, last }) => `${first}-${last}`).join(', ');
-}
-
-function isIPv4(address: string): boolean {
-  const bytes = address.split('.');
-  return bytes.length === 4 && bytes.every((byte) => /^\d{1,3}$/.test(byte) && Number(byte) <= 255);
 }

@@ -3,6 +3,7 @@
  * nftables sets that skeleton.ts declares. Pure; the table is all data, so a changed endpoint changes elements only.
  */
 
+import { isIPv4 } from 'node:net';
 import type { EndpointSlice, Service } from '../../api/resources.gen.ts';
 import { headlessServiceLabel } from '../../api/well-known.ts';
 import { ipv4FromNumber, ipv4ToNumber } from '../../base/text/ipv4.ts';
@@ -341,10 +342,6 @@ function isExternallyLocal(service: Service): boolean {
 /** Ordered by address as text: any fixed order will do, so that equal inputs give equal rules. */
 function sortBackends(backends: Backend[]): Backend[] {
   return backends.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.port - b.port));
-}
-
-function isIPv4(address: string): boolean {
-  return /^\d+\.\d+\.\d+\.\d+$/.test(address);
 }
 
 /** Without ranges that lie within others, since the kernel refuses overlaps. IPv4 only, host bits cleared. */
