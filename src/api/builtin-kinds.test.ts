@@ -37,7 +37,7 @@ function emptied(value: unknown, next: () => number): unknown {
   if (next() < 0.4) return null;
   if (Array.isArray(value)) return [];
   if (typeof value === 'object') return {};
-  // Times and quantities are not to be had empty: decoding refuses them.
+  // Decoding refuses empty times and quantities.
   if (typeof value === 'string') return value.startsWith('x') ? '' : value;
   return typeof value === 'number' ? 0 : false;
 }

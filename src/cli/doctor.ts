@@ -10,7 +10,7 @@ import { parseOptions } from './options/parse-options.ts';
 const marks: Record<Finding['verdict'], string> = { good: '✓', poor: '!', bad: '✗' };
 
 export const doctor: Command = {
-  summary: 'examine this machine and say how to mend what is wrong',
+  summary: 'examine this machine, and say how to fix what is wrong',
   usage: '',
   async run(context, args) {
     parseOptions(args, {});

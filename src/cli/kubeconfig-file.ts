@@ -107,7 +107,7 @@ async function changeFile(path: string, change: (document: Document) => void): P
     const document = before.trim() === '' ? emptyKubeconfig() : parseDocument(before);
     if (document.errors.length > 0 || (document.contents !== null && !isMap(document.contents)))
       throw new Failure(`${path} is no kubeconfig: ${document.errors[0]?.message ?? 'it is not a map'}`, {
-        advice: 'mend it or move it away, or let KUBECONFIG name another file',
+        advice: 'fix it or move it away, or let KUBECONFIG name another file',
       });
     change(document);
     const after = document.toString({ lineWidth: 0 });

@@ -21,7 +21,7 @@ import { checkNamedFiles } from './options/named-files.ts';
 import { clusterNameOf, nameOption, parseCount, parseOptions } from './options/parse-options.ts';
 
 export const up: Command = {
-  summary: 'start a cluster, or mend one that runs',
+  summary: 'start a cluster, or repair one that runs',
   usage:
     '[--name NAME] [--nodes N] [--simulate[=N]] [--offline] [--load-balancer-pool FIRST-LAST] [--scheduler-config FILE] [--kubelet-config FILE] [--registries DIR]',
   details: [

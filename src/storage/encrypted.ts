@@ -47,7 +47,7 @@ export function encryptedStore(store: Store, options: EncryptionOptions): Store 
   return new EncryptedStore(store, options);
 }
 
-/** The key is known, and this value does not belong to it: what concerns one object, and not how the server is set up. */
+/** The key is known, but the value does not fit it: a fault of one object, not of the server's configuration. */
 class DamagedValueError extends DecryptionError {}
 
 /**
@@ -80,7 +80,7 @@ function unlessDamaged<T>(read: () => T): T | undefined {
   }
 }
 
-/** Where many values are read at once, one that is damaged is given as it is stored: no object, and no end of the others. */
+/** Where many values are read at once, a damaged one is returned as stored: it is no valid object, and the others are still served. */
 class EncryptedStore implements Store {
   readonly #store: Store;
   readonly #cipher: ValueCipher;

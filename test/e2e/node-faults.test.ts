@@ -412,7 +412,7 @@ suite('a node with thirty pods', () => {
   });
 });
 
-/** Processes that ended and that nobody waits for, of a node by its first process. */
+/** Ended processes of a node that no parent has reaped, by the node's first process. */
 function unreaped(holder: number): string[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))

@@ -182,7 +182,7 @@ export class Aggregation {
   }
 }
 
-/** Of what another server says: a list of another form would be an error in everybody's discovery. @throws Error */
+/** Checks another server's answer: a malformed list would be an error in every client's discovery. @throws Error */
 function readResources(text: string): ListedResource[] {
   const { resources } = (JSON.parse(text) ?? {}) as { resources?: unknown };
   const listed = resources ?? [];

@@ -67,7 +67,7 @@ export class ServerLeases {
   }
 }
 
-/** An entry of a server of another make, which cannot be read, is as good as none until it is silent. */
+/** Entries of other implementations that cannot be read are skipped; they are removed once they are silent. */
 function addressesOf(entries: readonly StoredEntry[]): PublishedAddress[] {
   return entries.flatMap(({ value }) => parseLease(Buffer.from(value).toString()) ?? []);
 }

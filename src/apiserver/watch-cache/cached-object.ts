@@ -145,8 +145,8 @@ export class CachedObject {
   }
 
   /**
-   * Finds out, when somebody looks for the first time, whether the object has today's defaults, and gives it them: whoever
-   * reads never sees less than what a write would store. What this process wrote has them. Gives what it decoded for that.
+   * On the first access, adds the defaults of today that the stored object lacks, so that readers see what a write would
+   * store. Objects that this process wrote have them. Returns the object, if it had to be decoded for that.
    */
   #complete(): Decoded | undefined {
     if (this.#isComplete) return undefined;
@@ -155,7 +155,7 @@ export class CachedObject {
     const decoded = this.#decode();
     this.#completion!(decoded.object);
     const value = encodeForStore(decoded.object);
-    // Values that other writers laid out otherwise may say the same.
+    // The same object may have been stored with its fields in another order.
     if (!value.equals(stored) && !equalJson(decoded.object, this.#decode().object)) {
       this.#stored = value;
       this.#metadataAt = value.indexOf(metadataMark);
