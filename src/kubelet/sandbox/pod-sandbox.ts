@@ -32,7 +32,7 @@ export class PodSandbox {
   }
 
   async configOf(pod: Pod, attempt: number, cgroupParent: string | undefined): Promise<SandboxConfig> {
-    const { machine, clusterDns, clusterDomain } = this.#context;
+    const { machine, clusterDns, clusterDomain, seccompDefault } = this.#context;
     const host = await machine.files.hostResolver();
     const { config: resolver, problems } = resolverConfigOf(pod, { clusterDns, clusterDomain, host });
     this.#dnsProblems = problems;
@@ -41,6 +41,7 @@ export class PodSandbox {
       clusterDomain,
       resolver,
       podLogsDir: machine.files.podLogsDir,
+      seccompDefault,
       ...(cgroupParent && { cgroupParent }),
     });
   }

@@ -92,6 +92,15 @@ export function containerSecurityContext(
   };
 }
 
+/** Whether seccomp filters what any of the pod's containers does. */
+export function hasSeccompFilter(pod: Pod, seccompDefault: boolean): boolean {
+  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].some((container) => {
+    const { seccompProfile } = effectiveSecurityContext(pod, container);
+    if (container.securityContext?.privileged) return false;
+    return seccompProfile ? seccompProfile.type !== 'Unconfined' : seccompDefault;
+  });
+}
+
 function seccompProfile(
   profile: core.SeccompProfile | undefined,
   { privileged, seccompRoot }: { privileged: boolean; seccompRoot: string },
