@@ -4,9 +4,9 @@
  * collected for a day.
  */
 import { stat } from 'node:fs/promises';
-import { type Client, Metadata, type ServiceError } from '@grpc/grpc-js';
+import type { Client } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
-import { asRuntimeError } from './runtime-error.ts';
+import { type ContainerdMethod, callContainerd } from './containerd-call.ts';
 
 const field = (type: string, id: number, rule?: string) => ({ type, id, ...(rule && { rule }) });
 
@@ -29,9 +29,16 @@ const root = protobuf.Root.fromJSON({
   },
 });
 
+const methodOf = (name: string, request: string, response: string): ContainerdMethod => ({
+  path: `/containerd.services.leases.v1.Leases/${name}`,
+  request: root.lookupType(request),
+  response: root.lookupType(response),
+});
+const list = methodOf('List', 'ListRequest', 'ListResponse');
+const remove = methodOf('Delete', 'DeleteRequest', 'Empty');
+
 /** Leases that expire belong to an operation; others were made to last. */
 const expiryLabel = 'containerd.io/gc.expire';
-const timeoutMs = 30_000;
 
 interface Lease {
   id: string;
@@ -45,7 +52,7 @@ interface Lease {
  */
 export async function endAbandonedLeases(client: Client, socketPath: string): Promise<number> {
   const { mtimeMs: startedMs } = await stat(socketPath);
-  const { leases } = (await call(client, 'List', {})) as { leases: Lease[] };
+  const { leases } = await callContainerd<{ leases: Lease[] }>(client, list, {});
   const abandoned = leases.filter(
     ({ createdAt, labels }) =>
       labels[expiryLabel] !== undefined &&
@@ -53,38 +60,6 @@ export async function endAbandonedLeases(client: Client, socketPath: string): Pr
       createdAt.seconds * 1000 + createdAt.nanos / 1e6 < startedMs,
   );
   for (const [index, { id }] of abandoned.entries())
-    await call(client, 'Delete', { id, sync: index === abandoned.length - 1 });
+    await callContainerd(client, remove, { id, sync: index === abandoned.length - 1 });
   return abandoned.length;
-}
-
-/** Methods with the types of their messages. */
-const methods = {
-  List: { request: 'ListRequest', response: 'ListResponse' },
-  Delete: { request: 'DeleteRequest', response: 'Empty' },
-} as const;
-
-function call(client: Client, method: keyof typeof methods, message: object): Promise<object> {
-  const { request, response } = methods[method];
-  const metadata = new Metadata();
-  metadata.set('containerd-namespace', 'k8s.io');
-  const requestType = root.lookupType(request);
-  const responseType = root.lookupType(response);
-  return new Promise((resolve, reject) => {
-    client.makeUnaryRequest(
-      `/containerd.services.leases.v1.Leases/${method}`,
-      (value: object) => Buffer.from(requestType.encode(value).finish()),
-      (bytes: Buffer) =>
-        responseType.toObject(responseType.decode(bytes), {
-          longs: Number,
-          defaults: true,
-          arrays: true,
-          objects: true,
-        }),
-      message,
-      metadata,
-      { deadline: Date.now() + timeoutMs },
-      (error: ServiceError | null, answer?: object) =>
-        error ? reject(asRuntimeError(error)) : resolve(answer!),
-    );
-  });
 }

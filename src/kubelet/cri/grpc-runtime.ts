@@ -1,4 +1,6 @@
 /** The container runtime over gRPC on a unix socket: containerd, CRI-O or any other that speaks runtime.v1. */
+
+import { listDownloads } from './containerd-downloads.ts';
 import { subscribeContainerdEvents } from './containerd-events.ts';
 import { endAbandonedLeases } from './containerd-leases.ts';
 import { type Call, callsOf, connectRuntime } from './grpc-calls.ts';
@@ -30,7 +32,8 @@ export function grpcRuntime(socketPath: string, { timeoutMs = requestTimeoutMs }
     ...containerCalls(runtime),
     ...streamCalls(runtime),
     ...imageCalls(callsOf(client, 'ImageService', timeoutMs)),
-    dropAbandoned: () => endAbandonedLeases(client, socketPath).catch(noneIfUnimplemented),
+    downloads: () => listDownloads(client).catch((error) => ifUnimplemented(error, [])),
+    dropAbandoned: () => endAbandonedLeases(client, socketPath).catch((error) => ifUnimplemented(error, 0)),
     events: (signal, ready) => subscribeContainerdEvents(client, signal, ready),
     close: () => client.close(),
   };
@@ -230,8 +233,8 @@ function ignoreNotFound(error: unknown): void {
   if (!isNotFound(error)) throw error;
 }
 
-/** Other runtimes than containerd clean up in their own way. */
-function noneIfUnimplemented(error: unknown): number {
-  if (error instanceof RuntimeError && error.code === 'Unimplemented') return 0;
+/** Other runtimes than containerd clean up in their own way, and do not tell what they download. */
+function ifUnimplemented<T>(error: unknown, value: T): T {
+  if (error instanceof RuntimeError && error.code === 'Unimplemented') return value;
   throw error;
 }

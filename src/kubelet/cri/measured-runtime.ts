@@ -54,6 +54,7 @@ export function measuredRuntime(
   }
   return {
     ...(measured as Pick<ContainerRuntime, keyof typeof operations>),
+    downloads: () => runtime.downloads(),
     dropAbandoned: () => runtime.dropAbandoned(),
     events: (signal, ready) => runtime.events(signal, ready),
     close: () => runtime.close(),

@@ -2,6 +2,7 @@
  * What the kubelet asks of a container runtime: the calls of the Container Runtime Interface.
  * Implementations (CRI over gRPC, simulated) pass one contract test: runtime.contract.ts.
  */
+import type { Download } from './containerd-downloads.ts';
 import type {
   AuthConfig,
   Container,
@@ -117,6 +118,8 @@ export interface ContainerRuntime {
     sandbox: SandboxConfig | undefined,
     options?: CallOptions,
   ): Promise<string>;
+  /** What pulls are waiting for; empty where the runtime does not tell. */
+  downloads(): Promise<Download[]>;
   removeImage(image: ImageSpec): Promise<void>;
   imageFsInfo(): Promise<FilesystemUsage[]>;
 

@@ -319,6 +319,10 @@ class Simulation implements SimulatedRuntime {
     this.#images.remove(image.image);
   }
 
+  async downloads() {
+    return [];
+  }
+
   async dropAbandoned() {
     return 0;
   }

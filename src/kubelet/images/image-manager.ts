@@ -12,6 +12,7 @@ import type { ContainerEvents } from '../pod/pod-events.ts';
 import type { ImageMetrics } from './image-metrics.ts';
 import { type ImageName, parseImageName } from './image-name.ts';
 import { credentialsFor, type PullCredential } from './pull-credentials.ts';
+import { reportPullProgress } from './pull-progress.ts';
 import { pullSecretsOf } from './pull-secrets.ts';
 import type { PulledImages } from './pulled-images.ts';
 
@@ -171,6 +172,9 @@ export class ImageManager {
   async #pull({ pod, name, text, key, sandbox, events }: PullRequest): Promise<Image> {
     const startMs = this.#clock.monotonic();
     events.normal('Pulling', `Pulling image "${text}"`);
+    const ended = new AbortController();
+    const [runtime, clock, pulls] = [this.#runtime, this.#clock, () => this.#pulls.size];
+    void reportPullProgress({ runtime, clock, events, image: text, pulls }, ended.signal);
     try {
       const credentials = await this.#credentials(pod, name);
       const { image, pullMs } = await this.#pullOnce(name, credentials, sandbox);
@@ -191,6 +195,8 @@ export class ImageManager {
       this.#backoff.next(key, atMs);
       this.#failures.set(key, { atMs, waiting, isReported: false });
       throw new ImageProblem(waiting, backoffReportedAfterMs);
+    } finally {
+      ended.abort();
     }
   }
 

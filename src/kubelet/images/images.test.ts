@@ -224,6 +224,7 @@ test('with a limit, pulls wait for their turn, and the event has how long', asyn
   const manager = new ImageManager({
     runtime: sparse<ContainerRuntime>({
       imageStatus: async () => (pulled > 0 ? { id: 'i', size: 1 } : undefined),
+      downloads: async () => [],
       pullImage: () => {
         const pull = Promise.withResolvers<string>();
         pulls.push(pull);
