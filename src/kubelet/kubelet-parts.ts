@@ -1,7 +1,7 @@
 /** Builds the parts of a kubelet and connects them. Nothing runs yet. */
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { Node, Pod, Service } from '../api/resources.gen.ts';
+import { CSIDriver, Node, Pod, Service } from '../api/resources.gen.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Informer } from '../client/informers/informer.ts';
 import { CdiInjection, knowsCdi } from './cdi/cdi-injection.ts';
@@ -131,13 +131,14 @@ export class KubeletParts {
   }
 
   #createDrivers(): NodeDrivers {
-    const { client, clock, nodeName } = this.#options;
+    const { client, clock, informers, nodeName } = this.#options;
     return new NodeDrivers({
       client,
       clock,
       logger: this.#ground.logger,
       nodeName,
       node: () => this.registration.node,
+      driverObjects: () => informers.of(CSIDriver),
       changed: () => this.#pluginCame(),
     });
   }

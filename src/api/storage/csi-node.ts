@@ -4,6 +4,7 @@ import { defineKind } from '../define-kind.ts';
 import { innerForm } from '../error-value.ts';
 import { duplicate, invalidValue, required } from '../field-error.ts';
 import { CSINode } from '../resources.gen.ts';
+import type { CSINodeDriver } from '../types/storage-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { qualifiedNameProblems } from '../validation/names.ts';
@@ -46,9 +47,11 @@ export const csiNodeKind = defineKind(CSINode, {
     }
   },
   *validateUpdate(node, old) {
+    // How many volumes the node takes may change while the driver runs.
+    const fixed = ({ allocatable: _, ...driver }: CSINodeDriver) => driver;
     for (const before of old.spec?.drivers ?? []) {
       const now = (node.spec?.drivers ?? []).find(({ name }) => name === before.name);
-      if (now && !semanticEqual(now, before))
+      if (now && !semanticEqual(fixed(now), fixed(before)))
         yield invalidValue('spec.drivers', innerForm('storage.CSINodeDriver', now), 'field is immutable');
     }
   },

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Server } from '@grpc/grpc-js';
-import type { CSINode } from '../../api/resources.gen.ts';
+import type { CSIDriver, CSINode } from '../../api/resources.gen.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import type { Client } from '../../client/client.ts';
+import type { Informer } from '../../client/informers/informer.ts';
 import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
 import { codec } from './messages.ts';
 import { NodeDrivers } from './node-drivers.ts';
@@ -47,6 +48,7 @@ test('a plugin that goes when another has taken its place takes nothing with it'
     logger: silentLogger,
     nodeName: 'node',
     node: () => undefined,
+    driverObjects: () => sparse<Informer<CSIDriver>>({ handle: () => undefined, get: () => undefined }),
     changed: () => undefined,
   });
   const endpoints = ['old', 'next'].map((name) => join(folder, `${name}.sock`));

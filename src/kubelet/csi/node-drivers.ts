@@ -1,14 +1,16 @@
 /** The CSI drivers of this node: which are registered, and their entries in the node's CSINode object. */
-import { CSINode, Node } from '../../api/resources.gen.ts';
+import { type CSIDriver, CSINode, Node } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import type * as storage from '../../api/types/storage-v1.gen.ts';
 import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
+import type { Informer } from '../../client/informers/informer.ts';
 import { DriverClient } from './driver-client.ts';
 import type { NodeInfo, PluginInfo } from './messages.ts';
 import type { PluginKind } from './plugin-registry.ts';
+import { VolumeLimits } from './volume-limits.ts';
 
 export interface NodeDriversOptions {
   client: Client;
@@ -17,6 +19,8 @@ export interface NodeDriversOptions {
   nodeName: string;
   /** The Node object, which owns the CSINode; undefined until it is known. */
   node(): Node | undefined;
+  /** CSIDriver objects, followed from the first call on. */
+  driverObjects(): Informer<CSIDriver>;
   /** Called when pods may have been waiting for the driver. */
   changed(): void;
 }
@@ -28,11 +32,13 @@ const conflictTriesMax = 10;
 export class NodeDrivers implements PluginKind {
   readonly #options: NodeDriversOptions;
   readonly #drivers = new Map<string, DriverClient>();
+  readonly #limits: VolumeLimits;
   /** Changes of the node's objects are made one at a time. */
   #writing: Promise<unknown> = Promise.resolve();
 
   constructor(options: NodeDriversOptions) {
     this.#options = options;
+    this.#limits = new VolumeLimits({ ...options, refresh: (name) => this.#refreshLimit(name) });
   }
 
   /** @throws Error in upstream's words */
@@ -59,6 +65,7 @@ export class NodeDrivers implements PluginKind {
     }
     this.#drivers.get(name)?.close();
     this.#drivers.set(name, driver);
+    this.#limits.follow(name);
     this.#options.changed();
   }
 
@@ -68,6 +75,7 @@ export class NodeDrivers implements PluginKind {
     if (known && known.endpoint !== endpoint) return;
     known?.close();
     this.#drivers.delete(name);
+    this.#limits.forget(name);
     await this.#write(() => this.#withdraw(name));
   }
 
@@ -85,6 +93,7 @@ export class NodeDrivers implements PluginKind {
   }
 
   close(): void {
+    this.#limits.close();
     for (const driver of this.#drivers.values()) driver.close();
     this.#drivers.clear();
   }
@@ -110,6 +119,16 @@ export class NodeDrivers implements PluginKind {
     return client.create(CSINode, made).catch((error: unknown) => undefinedIf(error, 409));
   }
 
+  /** Asks the driver again how many volumes the node takes. */
+  async #refreshLimit(name: string): Promise<void> {
+    const { maxVolumesPerNode } = await this.get(name).info();
+    const renewed = ({ allocatable: _, ...own }: storage.CSINodeDriver) => ({
+      ...own,
+      ...allocatableOf(maxVolumesPerNode),
+    });
+    await this.#write(() => this.#change((others, own) => (own ? [...others, renewed(own)] : others), name));
+  }
+
   async #announce(name: string, info: NodeInfo): Promise<void> {
     const { client, nodeName } = this.#options;
     const segments = info.accessibleTopology?.segments ?? {};
@@ -117,10 +136,11 @@ export class NodeDrivers implements PluginKind {
       name,
       nodeID: info.nodeId,
       topologyKeys: Object.keys(segments).sort(),
-      ...(info.maxVolumesPerNode > 0 && { allocatable: { count: info.maxVolumesPerNode } }),
+      ...allocatableOf(info.maxVolumesPerNode),
     };
-    // An existing entry cannot be changed, only replaced.
-    await this.#change((others, own) => (own && isSame([own], [driver]) ? [...others, own] : others), name);
+    // Of an existing entry only that number can be changed: another one replaces it.
+    const isKept = (own: storage.CSINodeDriver) => isSame([withoutLimit(own)], [withoutLimit(driver)]);
+    await this.#change((others, own) => (own && isKept(own) ? [...others, own] : others), name);
     await this.#change((others) => [...others, driver], name);
     const node = await client.get(Node, { name: nodeName });
     for (const [key, value] of Object.entries(segments)) {
@@ -173,6 +193,15 @@ export class NodeDrivers implements PluginKind {
       }
     }
   }
+}
+
+/** Drivers that give no number take any. */
+function allocatableOf(maxVolumes: number): Pick<storage.CSINodeDriver, 'allocatable'> {
+  return maxVolumes > 0 ? { allocatable: { count: maxVolumes } } : {};
+}
+
+function withoutLimit({ allocatable: _, ...driver }: storage.CSINodeDriver): storage.CSINodeDriver {
+  return driver;
 }
 
 function isSame(left: readonly storage.CSINodeDriver[], right: readonly storage.CSINodeDriver[]): boolean {
