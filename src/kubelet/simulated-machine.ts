@@ -90,5 +90,6 @@ const simulatedVolumes: PodVolumes = {
   list: async () => [],
   usage: async () => [],
   clearUnused: async () => undefined,
+  isAttachLimitReached: async () => false,
   volumesInUse: () => [],
 };

@@ -24,7 +24,7 @@ export class AttachedVolumes {
   /** Volumes that are or may be on the node, by upstream's unique names. */
   readonly #held = new Set<string>();
   /** Volumes that pods wait for, with the uids of the pods. */
-  readonly #awaited = new Map<string, Set<string>>();
+  readonly #awaited = new Map<string, { record: VolumeRecord; pods: Set<string> }>();
 
   constructor(options: AttachedVolumesOptions) {
     this.#options = options;
@@ -38,10 +38,11 @@ export class AttachedVolumes {
   /** Returns the attacher's data for the driver. @throws VolumeError that merely waits, while it is not attached yet */
   async awaitFor(podUid: string, name: string, record: VolumeRecord): Promise<Record<string, string>> {
     if (record.attachable === 'no') return {};
-    const { client, isReportedInUse, isOffered, inUseChanged } = this.#options;
+    const { isReportedInUse, isOffered, inUseChanged } = this.#options;
     const uniqueName = uniqueVolumeName(record);
-    const pods = this.#awaited.get(uniqueName) ?? new Set();
-    this.#awaited.set(uniqueName, pods.add(podUid));
+    const awaited = this.#awaited.get(uniqueName) ?? { record, pods: new Set() };
+    awaited.pods.add(podUid);
+    this.#awaited.set(uniqueName, awaited);
     const wait = (why: string) => new VolumeError(name, why, { isWaiting: true });
     if (!isReportedInUse(uniqueName)) {
       inUseChanged();
@@ -49,16 +50,30 @@ export class AttachedVolumes {
     }
     const notYet = 'the volume is not attached yet';
     if (!isOffered(uniqueName)) throw wait(notYet);
-    const attachment = await client
-      .get(VolumeAttachment, { name: attachmentName(record) })
-      .catch(undefinedIfNotFound);
+    const attachment = await this.#attachmentOf(record);
     if (!attachment?.status?.attached || attachment.metadata.deletionTimestamp) throw wait(notYet);
     return attachment.status.attachmentMetadata ?? {};
   }
 
+  /** The attacher has said that the node has as many volumes as it takes. */
+  async isLimitReached(record: VolumeRecord): Promise<boolean> {
+    const attachment = await this.#attachmentOf(record);
+    return attachment?.status?.attachError?.errorCode === resourceExhausted;
+  }
+
+  /** Volumes that the pod has asked for and may still wait for. */
+  awaitedBy(podUid: string): VolumeRecord[] {
+    return [...this.#awaited.values()].filter(({ pods }) => pods.has(podUid)).map(({ record }) => record);
+  }
+
+  #attachmentOf(record: VolumeRecord): Promise<VolumeAttachment | undefined> {
+    const name = attachmentName(record);
+    return this.#options.client.get(VolumeAttachment, { name }).catch(undefinedIfNotFound);
+  }
+
   /** The pod no longer waits for any volume. */
   forgetPod(podUid: string): void {
-    for (const [name, pods] of this.#awaited)
+    for (const [name, { pods }] of this.#awaited)
       if (pods.delete(podUid) && pods.size === 0) {
         this.#awaited.delete(name);
         if (!this.#held.has(name)) this.#options.inUseChanged();
@@ -73,6 +88,9 @@ export class AttachedVolumes {
     if (this.#held.delete(uniqueVolumeName(record))) this.#options.inUseChanged();
   }
 }
+
+/** gRPC's number of the code that attachers give then. */
+const resourceExhausted = 8;
 
 function uniqueVolumeName({ driverName, volumeHandle }: VolumeRecord): string {
   return `kubernetes.io/csi/${driverName}^${volumeHandle}`;

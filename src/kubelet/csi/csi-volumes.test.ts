@@ -50,7 +50,10 @@ class World {
       logger: silentLogger,
       objects: { get: async () => undefined },
       tokens: {} as TokenSource,
-      drivers: { get: (name) => this.#driver(name) },
+      drivers: {
+        get: (name) => this.#driver(name),
+        refreshLimit: async (name) => void this.calls.push(`limit of ${name}`),
+      },
       nodeName: () => 'n',
       isReportedInUse: (name) => this.reported.includes(name),
       isOffered: (name) => this.offered.includes(name),
@@ -277,4 +280,27 @@ test('a volume whose driver is gone keeps no other from being given back', async
   left.calls.length = 0;
   await assert.rejects(left.volumes().clearUnused(), /driver name b not found/);
   assert.deepEqual(left.calls, ['unstage', 'unstage']);
+});
+
+test('a pod waits in vain when the attacher says that the node is full, if its driver counts anew', async () => {
+  const world = new World();
+  const spec = { attachRequired: true, nodeAllocatableUpdatePeriodSeconds: 60 };
+  const full = { status: { attached: false, attachError: { errorCode: 8, message: 'full' } } };
+  world.objects = { CSIDriver: { spec }, VolumeAttachment: full };
+  world.reported = [uniqueName];
+  const volumes = world.volumes();
+  const pod = podOf('one');
+  const isFull = () => volumes.isAttachLimitReached(pod);
+  assert.equal(await isFull(), false, 'it waits for nothing yet');
+  await assert.rejects(volumes.mountClaimed(pod, 'v', volume, { readOnly: false }), /not attached yet/);
+  assert.equal(await isFull(), true);
+  assert.deepEqual(world.calls, ['limit of d']);
+  world.objects = { CSIDriver: { spec: { attachRequired: true } }, VolumeAttachment: full };
+  assert.equal(await isFull(), false, 'the number is fixed: the scheduler keeps to it');
+  const other = { status: { attached: false, attachError: { errorCode: 13, message: 'odd' } } };
+  world.objects = { CSIDriver: { spec }, VolumeAttachment: other };
+  assert.equal(await isFull(), false);
+  await volumes.tearDown('one');
+  world.objects = { CSIDriver: { spec }, VolumeAttachment: full };
+  assert.equal(await isFull(), false, 'it waits no more');
 });

@@ -37,7 +37,7 @@ export interface CsiVolumesOptions extends AttachedVolumesOptions {
   logger: Logger;
   objects: Pick<ObjectSource, 'get'>;
   tokens: TokenSource;
-  drivers: Pick<NodeDrivers, 'get'>;
+  drivers: Pick<NodeDrivers, 'get' | 'refreshLimit'>;
   nodeName(): string;
 }
 
@@ -85,6 +85,28 @@ export class CsiVolumes {
   /** As the node's status names them: they must stay attached. */
   volumesInUse(): string[] {
     return this.#attached.inUse();
+  }
+
+  /** Only for drivers whose number of volumes may change; it is then asked for anew. */
+  async isAttachLimitReached({ metadata }: Pod): Promise<boolean> {
+    const { drivers, logger } = this.#options;
+    for (const record of this.#attached.awaitedBy(metadata.uid)) {
+      const { driverName } = record;
+      try {
+        const driver = await this.#driverObject(driverName);
+        if (!driver?.spec?.nodeAllocatableUpdatePeriodSeconds) continue;
+        if (!(await this.#attached.isLimitReached(record))) continue;
+      } catch (error) {
+        // An unavailable server is no reason to refuse a pod.
+        logger.info('the attachment of a volume cannot be read', { volume: record.specVolID, error });
+        continue;
+      }
+      await drivers.refreshLimit(driverName).catch((error: unknown) => {
+        logger.warn('a driver does not say how many volumes the node takes', { driver: driverName, error });
+      });
+      return true;
+    }
+    return false;
   }
 
   /** Returns the path of a claim's volume. @throws VolumeError */

@@ -38,7 +38,7 @@ export class NodeDrivers implements PluginKind {
 
   constructor(options: NodeDriversOptions) {
     this.#options = options;
-    this.#limits = new VolumeLimits({ ...options, refresh: (name) => this.#refreshLimit(name) });
+    this.#limits = new VolumeLimits({ ...options, refresh: (name) => this.refreshLimit(name) });
   }
 
   /** @throws Error in upstream's words */
@@ -119,8 +119,8 @@ export class NodeDrivers implements PluginKind {
     return client.create(CSINode, made).catch((error: unknown) => undefinedIf(error, 409));
   }
 
-  /** Asks the driver again how many volumes the node takes. */
-  async #refreshLimit(name: string): Promise<void> {
+  /** Asks the driver again how many volumes the node takes. @throws Error */
+  async refreshLimit(name: string): Promise<void> {
     const { maxVolumesPerNode } = await this.get(name).info();
     const renewed = ({ allocatable: _, ...own }: storage.CSINodeDriver) => ({
       ...own,

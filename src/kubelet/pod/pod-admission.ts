@@ -3,7 +3,7 @@ import { volumeObjectsOf } from '../volumes/volume-objects.ts';
 import { podEvents } from './pod-events.ts';
 import { adoptProbes } from './pod-probes.ts';
 import type { PodRecord } from './pod-record.ts';
-import { isTerminalPhase } from './pod-status.ts';
+import { isTerminalPhase, type PodVerdict } from './pod-status.ts';
 
 /** True: it may run. False: it is to end, or has already ended and only waits for its deletion. */
 export async function admitPod(record: PodRecord): Promise<boolean> {
@@ -25,8 +25,14 @@ export async function admitPod(record: PodRecord): Promise<boolean> {
 async function isRefused({ context, pod, end }: PodRecord): Promise<boolean> {
   const refusal = await context.admit(pod);
   if (!refusal) return false;
-  const { reason, message } = refusal;
+  refuse({ context, pod, end }, refusal);
+  return true;
+}
+
+export function refuse(
+  { context, pod, end }: Pick<PodRecord, 'context' | 'pod' | 'end'>,
+  { reason, message }: PodVerdict,
+): void {
   podEvents(context.recorder, pod).warning(reason, message);
   end.fail({ reason, message: `Pod was rejected: ${message}` });
-  return true;
 }

@@ -52,7 +52,10 @@ test('each volume that fails gets an event, at once if no mount was tried', asyn
     sparse<KubeletContext>({
       clock,
       recorder: { event: (...words: string[]) => void reasons.push(words[3]!) },
-      volumes: { setUp: () => Promise.reject(new VolumesNotReady(problems)) },
+      volumes: {
+        setUp: () => Promise.reject(new VolumesNotReady(problems)),
+        isAttachLimitReached: async () => false,
+      },
     }),
   );
   await mounts.setUp(testPod());
@@ -72,3 +75,33 @@ test('each volume that fails gets an event, at once if no mount was tried', asyn
 function missing(): VolumesNotReady {
   return new VolumesNotReady([new VolumeError('v', 'configmap "c" not found')]);
 }
+
+test('a pod whose volume the node will not take is refused when it has waited long enough', async () => {
+  const clock = new VirtualClock();
+  let isFull = true;
+  const problems = [
+    new VolumeError('a', 'not attached', { isWaiting: true }),
+    new VolumeError('b', 'secret "s" not found'),
+  ];
+  const mounts = new PodMounts(
+    sparse<KubeletContext>({
+      clock,
+      recorder: { event: () => undefined },
+      volumes: {
+        setUp: () => Promise.reject(new VolumesNotReady(problems)),
+        isAttachLimitReached: async () => isFull,
+      },
+    }),
+  );
+  const refusal = async () => (await mounts.setUp(testPod()))?.refusal;
+  assert.equal(await refusal(), undefined, 'volumes may still be given up by others');
+  await clock.advance(123_000);
+  assert.deepEqual(await refusal(), {
+    reason: 'VolumeAttachmentLimitExceeded',
+    message:
+      'Node has reached its volume attachment limit, rejecting pod. unmounted volumes=[a b], unattached volumes=[a], failed to process volumes=[]: context deadline exceeded',
+  });
+  isFull = false;
+  await clock.advance(123_000);
+  assert.equal(await refusal(), undefined);
+});

@@ -4,6 +4,15 @@ import { backoffDelayMs } from '../../base/async/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import { type MountedVolume, UnfitVolumeError, VolumesNotReady } from '../volumes/pod-volumes.ts';
 import { podEvents } from './pod-events.ts';
+import type { PodVerdict } from './pod-status.ts';
+
+export interface Outdated {
+  retryInMs: number;
+  /** They are mounted as they were, which is enough for a container to restart, as upstream. */
+  serves: boolean;
+  /** The node cannot ever have them. */
+  refusal?: PodVerdict;
+}
 
 const retry = { firstMs: 500, maxMs: 122_000 };
 /** How soon to check again when waiting for others. */
@@ -26,11 +35,8 @@ export class PodMounts {
     return this.#mounted ?? new Map();
   }
 
-  /**
-   * Undefined: all are mounted and current. Otherwise when to try again; `serves`: they are mounted as they were, which
-   * is enough for a container to restart, as upstream.
-   */
-  async setUp(pod: Pod): Promise<{ retryInMs: number; serves: boolean } | undefined> {
+  /** Undefined: all are mounted and current. */
+  async setUp(pod: Pod): Promise<Outdated | undefined> {
     try {
       this.#mounted = await this.#context.volumes.setUp(pod);
       this.#attempt = 0;
@@ -38,14 +44,17 @@ export class PodMounts {
       return undefined;
     } catch (error) {
       if (!(error instanceof VolumesNotReady)) throw error;
-      this.#report(pod, error);
       const serves = this.#mounted !== undefined;
+      const hadPatience = this.#report(pod, error);
+      if (hadPatience && !serves && (await this.#context.volumes.isAttachLimitReached(pod)))
+        return { retryInMs: 0, serves, refusal: overLimit(error) };
       if (error.problems.every(({ isWaiting }) => isWaiting)) return { retryInMs: waitingRetryMs, serves };
       return { retryInMs: backoffDelayMs(retry, this.#attempt++), serves };
     }
   }
 
-  #report(pod: Pod, { problems }: VolumesNotReady): void {
+  /** Returns whether they have been waited for long enough. */
+  #report(pod: Pod, { problems }: VolumesNotReady): boolean {
     const events = podEvents(this.#context.recorder, pod);
     const unmounted = problems.map(({ volume }) => volume).join(' ');
     const reportAll = (failed: string, why: string) =>
@@ -61,8 +70,18 @@ export class PodMounts {
       reportAll(unfit.map(({ volume }) => volume).join(' '), unfit.map(({ why }) => why).join('; '));
     const nowMs = this.#context.clock.monotonic();
     this.#sinceMs ??= nowMs;
-    if (nowMs - this.#sinceMs < patienceMs) return;
+    if (nowMs - this.#sinceMs < patienceMs) return false;
     this.#sinceMs = nowMs;
     if (unfit.length === 0) reportAll('', 'context deadline exceeded');
+    return true;
   }
+}
+
+function overLimit({ problems }: VolumesNotReady): PodVerdict {
+  const namesOf = (some: VolumesNotReady['problems']) => some.map(({ volume }) => volume).join(' ');
+  const unattached = problems.filter(({ isWaiting }) => isWaiting);
+  return {
+    reason: 'VolumeAttachmentLimitExceeded',
+    message: `Node has reached its volume attachment limit, rejecting pod. unmounted volumes=[${namesOf(problems)}], unattached volumes=[${namesOf(unattached)}], failed to process volumes=[]: context deadline exceeded`,
+  };
 }

@@ -8,6 +8,7 @@ import type { SandboxConfig } from '../cri/messages.ts';
 import { PodPreparation } from '../dynamic-resources/pod-preparation.ts';
 import { PodSandbox } from '../sandbox/pod-sandbox.ts';
 import { computePodActions, type PodActions } from './pod-actions.ts';
+import { refuse } from './pod-admission.ts';
 import { specifiedGraceSeconds } from './pod-end.ts';
 import { podEvents } from './pod-events.ts';
 import { removeLeftovers } from './pod-leftovers.ts';
@@ -77,6 +78,12 @@ export class PodSync {
     const record = this.#record;
     const outdated = await this.#mounts.setUp(record.pod);
     if (!outdated) return true;
+    if (outdated.refusal) {
+      record.context.counts.refused(outdated.refusal.reason);
+      refuse(record, outdated.refusal);
+      record.lookAgain();
+      return false;
+    }
     record.timer.within(outdated.retryInMs);
     return outdated.serves || record.view.hasRunning;
   }

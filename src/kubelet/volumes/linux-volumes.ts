@@ -181,6 +181,10 @@ export class LinuxVolumes implements PodVolumes {
     return this.#csi.clearUnused();
   }
 
+  isAttachLimitReached(pod: Pod): Promise<boolean> {
+    return this.#csi.isAttachLimitReached(pod);
+  }
+
   volumesInUse(): string[] {
     return this.#csi.volumesInUse();
   }

@@ -27,7 +27,7 @@ export interface VolumeInputs {
 
 /** What CSI volumes need of the node. */
 export interface CsiNode {
-  readonly drivers: Pick<NodeDrivers, 'get'>;
+  readonly drivers: Pick<NodeDrivers, 'get' | 'refreshLimit'>;
   /** Whether the node's status says that the volume of this unique name is in use. */
   isReportedInUse(volumeName: string): boolean;
   /** Whether the node's status says that it is attached. */
@@ -148,6 +148,8 @@ export interface PodVolumes {
   usage(pod: Pod): Promise<VolumeUse[]>;
   /** Cleans up volumes on the node that belong to no pod. */
   clearUnused(): Promise<void>;
+  /** Whether a volume that the pod waits for cannot be attached because the node has as many as it takes. */
+  isAttachLimitReached(pod: Pod): Promise<boolean>;
   /** Unique names of attached volumes that must remain attached, as in a node's status. */
   volumesInUse(): string[];
 }
