@@ -3,6 +3,7 @@ import { apiVersionOf, type KubeObject } from '../../api/meta.ts';
 import { decode } from '../../api/schema/decode.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
 import { deepFreeze } from '../../base/collections/deep-freeze.ts';
+import { startTimeSlices } from '../../base/async/time-slices.ts';
 import { CachedObject, encodeForStore } from '../watch-cache/cached-object.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { convertedNow } from './version-converter.ts';
@@ -60,9 +61,13 @@ export async function prepareViews(
 ): Promise<void> {
   const { converter, codec, apiVersion } = resource;
   if (!converter) return;
-  const others = objects.filter(
-    (cached) => cached.object.apiVersion !== apiVersion && !cached.hasForm(codec),
-  );
+  const others: CachedObject[] = [];
+  const slices = startTimeSlices();
+  for (const cached of objects) {
+    const pause = slices.yieldIfDue();
+    if (pause) await pause;
+    if (cached.object.apiVersion !== apiVersion && !cached.hasForm(codec)) others.push(cached);
+  }
   if (others.length === 0) return;
   const converted = await converter.convert(
     others.map((cached) => cached.object),

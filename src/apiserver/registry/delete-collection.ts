@@ -21,9 +21,10 @@ export async function deleteCollection(
   const options = await readDeleteOptions(context);
   const { items, ...rest } = await listObjects(registry, readListRequest(context, resource));
   const base = { ...writeRequest(context, resource), ...options };
-  const queue = [...items];
+  // One iterator for all: each takes the next object.
+  const queue = items.values();
   const deleteNext = async (): Promise<void> => {
-    for (let object = queue.shift(); object; object = queue.shift()) await deleteOne(registry, base, object);
+    for (const object of queue) await deleteOne(registry, base, object);
   };
   await allEnded(Array.from({ length: parallelDeletes }, deleteNext));
   return { type: 'list', resource, items, ...rest };

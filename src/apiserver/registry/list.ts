@@ -7,6 +7,7 @@ import { CompactedError, FutureRevisionError } from '../../storage/store.ts';
 import type { RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
+import { lookedAtAtOnceMax, selectedObjects } from '../watch-cache/selected-objects.ts';
 import { isSelected, type Selection } from '../watch-cache/selection.ts';
 import { decodeContinue, encodeContinue, inconsistentRevision } from './continue-token.ts';
 import { prepareViews } from './conversion.ts';
@@ -38,11 +39,6 @@ export interface ListOutcome {
 
 /** How long a list or a watch waits for a revision that the client has seen and this server has not. */
 const freshTimeoutMs = 3_000;
-/**
- * The number of objects that a selection handles in one turn; for more, it works on a copy, so that others are served
- * in between.
- */
-const lookedAtAtOnceMax = 1_000;
 /** Entries that one step through the store's history reads. */
 const historyPageEntries = 1_000;
 
@@ -72,11 +68,7 @@ export async function listObjects(registry: Registry, asked: ListRequest): Promi
   if (!request.selection.late) return listSelected(registry, request);
   const { resource, selection } = request;
   if (!registry.view.isCurrent) await registry.view.caughtUp();
-  const candidates = [...cacheOf(resource).range(selection.keyPrefix, undefined)];
-  await prepareViews(
-    resource,
-    candidates.filter((object) => isSelected(selection, object)),
-  );
+  await prepareViews(resource, await selectedObjects(cacheOf(resource), selection));
   const list = { ...request, selection: completed(selection) };
   return await converting(() => listSelected(registry, list));
 }

@@ -6,7 +6,8 @@ import { CompactedError, type Store, type StoreEvent } from '../../storage/store
 import type { CachedObject } from './cached-object.ts';
 import { PreparingSink } from './preparing-sink.ts';
 import type { CacheEvent, ResourceCache } from './resource-cache.ts';
-import { isSelected, type Selection, type WatchedEvent, watchedEventOf } from './selection.ts';
+import { selectedObjects } from './selected-objects.ts';
+import { type Selection, type WatchedEvent, watchedEventOf } from './selection.ts';
 import type { StoreView } from './store-view.ts';
 import { WatchGroup, type WatchSink } from './watch-group.ts';
 
@@ -151,10 +152,7 @@ export class WatchSession {
   /** Returns false when the watch ended before everything was sent. */
   async #sendState(sink: WatchSink): Promise<boolean> {
     const { cache, selection } = this.#options;
-    // A copy: the cache changes while the sink drains.
-    const objects: CachedObject[] = [];
-    for (const object of cache.range(selection.keyPrefix))
-      if (isSelected(selection, object)) objects.push(object);
+    const objects = await selectedObjects(cache, selection);
     for (let from = 0; from < objects.length; from += catchUpEventsPerStep) {
       const step = objects.slice(from, from + catchUpEventsPerStep);
       sink.deliver(sink.encode(step.map((object) => ({ type: 'ADDED', object }))));
