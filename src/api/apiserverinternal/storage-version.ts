@@ -2,6 +2,8 @@
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { StorageVersion } from '../resources.gen.ts';
+import { nameRule } from '../validation/fields.ts';
+import { dns1035LabelProblems, subdomainProblems } from '../validation/names.ts';
 
 export const storageVersionKind = defineKind(StorageVersion, {
   requiresVersionOnUpdate: true,
@@ -17,7 +19,17 @@ export const storageVersionKind = defineKind(StorageVersion, {
     }),
     ageColumn,
   ],
+  validateName: nameRule(storageVersionNameProblems),
   prepareCreate(version) {
     version.status = {};
   },
 });
+
+function storageVersionNameProblems(name: string): string[] {
+  const dot = name.lastIndexOf('.');
+  if (dot < 0) return ['name must be in the form of <group>.<resource>'];
+  return [
+    ...subdomainProblems(name.slice(0, dot)).map((problem) => `the group segment ${problem}`),
+    ...dns1035LabelProblems(name.slice(dot + 1)).map((problem) => `the resource segment ${problem}`),
+  ];
+}

@@ -94,7 +94,13 @@ export const daemonSetKind = defineKind(DaemonSet, {
       [templateGenerationAnnotation]: String(changed ? generation + 1 : generation),
     };
   },
-  warnings: (set, old) => templateWarnings(set.spec?.template, old?.spec?.template, 'spec.template'),
+  prepareStatusUpdate(set, old) {
+    if (old.spec) set.spec = old.spec;
+    const generation = old.metadata.annotations?.[templateGenerationAnnotation] ?? '0';
+    set.metadata.annotations = { ...set.metadata.annotations, [templateGenerationAnnotation]: generation };
+  },
+  warnings: (set, old) =>
+    templateWarnings(set, old, { template: ({ spec }) => spec?.template, field: 'spec.template' }),
   *validate(set, { subresource }) {
     if (subresource === 'status') yield* validateReplicaStatus(set.status, statusCounts);
     else yield* validateSpec(set.spec ?? {});

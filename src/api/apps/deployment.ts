@@ -1,7 +1,7 @@
 /** Deployments, in all the versions in which they were ever served. */
 import { ageColumn, column, formatSelector, nameColumn, podColumns, wideColumn } from '../columns.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
-import { templateWarnings } from '../core/pod-spec/warnings.ts';
+import { workloadWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
 import { innerForm } from '../error-value.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
@@ -76,7 +76,7 @@ export const deploymentKind = defineKind(Deployment, {
     else delete deployment.metadata.labels;
   },
   warnings: (deployment, old) =>
-    templateWarnings(deployment.spec?.template, old?.spec?.template, 'spec.template'),
+    workloadWarnings(deployment, old, { template: ({ spec }) => spec?.template, field: 'spec.template' }),
   *validate(deployment, { subresource }) {
     if (subresource === 'status') yield* validateReplicaStatus(deployment.status, statusCounts);
     else yield* validateSpec(deployment.spec ?? {});

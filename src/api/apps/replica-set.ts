@@ -1,7 +1,7 @@
 /** ReplicaSets. */
 import { ageColumn, countColumn, formatSelector, nameColumn, podColumns, wideColumn } from '../columns.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
-import { templateWarnings } from '../core/pod-spec/warnings.ts';
+import { workloadWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
 import { replicasAsScale } from '../kind.ts';
 import { ReplicaSet } from '../resources.gen.ts';
@@ -36,7 +36,8 @@ export const replicaSetKind = defineKind(ReplicaSet, {
   prepareCreate(set) {
     set.status = { replicas: 0 };
   },
-  warnings: (set, old) => templateWarnings(set.spec?.template, old?.spec?.template, 'spec.template'),
+  warnings: (set, old) =>
+    workloadWarnings(set, old, { template: ({ spec }) => spec?.template, field: 'spec.template' }),
   *validate(set, { subresource }) {
     if (subresource === 'status') {
       yield* validateReplicaStatus(set.status, statusCounts);

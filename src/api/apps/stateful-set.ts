@@ -1,6 +1,6 @@
 /** StatefulSets. */
 import { ageColumn, column, nameColumn, podColumns } from '../columns.ts';
-import { validateClaimSpec } from '../core/claim-spec.ts';
+import { claimSpecWarnings, validateClaimSpec } from '../core/claim-spec.ts';
 import { defaultClaim } from '../core/persistent-volume-claim.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { templateWarnings } from '../core/pod-spec/warnings.ts';
@@ -73,7 +73,16 @@ export const statefulSetKind = defineKind(StatefulSet, {
   prepareCreate(set) {
     set.status = { replicas: 0, availableReplicas: 0 };
   },
-  warnings: (set, old) => templateWarnings(set.spec?.template, old?.spec?.template, 'spec.template'),
+  *warnings(set, old) {
+    yield* templateWarnings(set, old, { template: ({ spec }) => spec?.template, field: 'spec.template' });
+    for (const [index, claim] of (set.spec?.volumeClaimTemplates ?? []).entries()) {
+      // Upstream's path of an update has another name for the part.
+      const field = `spec.volumeClaimTemplates[${index}]${old ? '.Spec' : ''}`;
+      yield* claimSpecWarnings(claim.spec, field);
+    }
+    if ((set.spec?.revisionHistoryLimit ?? 0) < 0)
+      yield 'spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended';
+  },
   *validate(set, { subresource, isUpdate }) {
     if (subresource === 'status') yield* validateReplicaStatus(set.status, statusCounts);
     // Whether unchanged fields are validated again depends on the old set.

@@ -12,7 +12,7 @@ import {
   wideColumn,
 } from '../columns.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
-import { templateWarnings } from '../core/pod-spec/warnings.ts';
+import { podNameWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
 import { CronJob } from '../resources.gen.ts';
@@ -21,6 +21,7 @@ import { nameRule, nonNegative, oneOf } from '../validation/fields.ts';
 import { lengthProblem, subdomainProblems } from '../validation/names.ts';
 import { CronError, parseCron } from './cron-schedule.ts';
 import { validateJobSpec } from './job.ts';
+import { jobSpecWarnings } from './job-warnings.ts';
 
 /** What the names of Jobs append must still fit. */
 const nameLengthMax = 52;
@@ -57,12 +58,13 @@ export const cronJobKind = defineKind(CronJob, {
   prepareCreate(cronJob) {
     cronJob.status = {};
   },
-  warnings: (cronJob, old) =>
-    templateWarnings(
-      cronJob.spec?.jobTemplate?.spec?.template,
-      old?.spec?.jobTemplate?.spec?.template,
-      'spec.jobTemplate.spec.template',
-    ),
+  *warnings(cronJob, old) {
+    if (!old) yield* podNameWarnings(cronJob.metadata);
+    const isChanged = old?.metadata.generation !== cronJob.metadata.generation;
+    if (isChanged) yield* jobSpecWarnings(cronJob.spec?.jobTemplate?.spec, 'spec.jobTemplate.spec');
+    if (old && cronJob.spec?.schedule?.includes('TZ'))
+      yield 'cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details';
+  },
   *validate(cronJob, { subresource }) {
     if (subresource !== 'status') yield* validateSpec(cronJob.spec ?? ({} as CronJobSpec));
   },

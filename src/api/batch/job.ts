@@ -10,7 +10,7 @@ import {
 } from '../columns.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { validatePodTemplate } from '../core/pod-spec/validate.ts';
-import { templateWarnings } from '../core/pod-spec/warnings.ts';
+import { podNameWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
 import { innerForm } from '../error-value.ts';
 import { type FieldErrors, invalidValue, notSupported, required, tooLong } from '../field-error.ts';
@@ -24,6 +24,7 @@ import { isCompilable, validateLabelSelector } from '../validation/label-selecto
 import { dnsLabelProblems } from '../validation/names.ts';
 import { validatePodFailurePolicy, validateSuccessPolicy } from './job-policies.ts';
 import { validateJobStatus } from './job-status.ts';
+import { jobSpecWarnings } from './job-warnings.ts';
 
 /** Labels by which a Job knows its pods, with their older names. */
 const jobUidLabel = 'batch.kubernetes.io/controller-uid';
@@ -57,7 +58,11 @@ export const jobKind = defineKind(Job, {
   prepareStatusUpdate(job, old) {
     job.spec = old.spec!;
   },
-  warnings: (job, old) => templateWarnings(job.spec?.template, old?.spec?.template, 'spec.template'),
+  *warnings(job, old) {
+    if (!old) yield* podNameWarnings(job.metadata);
+    const isChanged = old?.metadata.generation !== job.metadata.generation;
+    if (isChanged) yield* jobSpecWarnings(job.spec, 'spec');
+  },
   *validate(job, { subresource }) {
     if (subresource === 'status') return;
     if (job.spec?.selector && !job.spec.manualSelector) yield* validateGeneratedSelector(job);

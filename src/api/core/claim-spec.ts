@@ -4,7 +4,7 @@ import type { PersistentVolumeClaimSpec } from '../types/core-v1.gen.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';
-import { nonNegativeQuantity, positiveQuantity } from '../validation/resources.ts';
+import { fractionWarnings, nonNegativeQuantity, positiveQuantity } from '../validation/resources.ts';
 
 export const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
 
@@ -28,6 +28,15 @@ export function* validateClaimSpec(spec: PersistentVolumeClaimSpec, field: strin
   const attributes = spec.volumeAttributesClassName;
   if (attributes)
     yield* invalidFor(`${field}.volumeAttributesClassName`, attributes, subdomainProblems(attributes));
+}
+
+/** What is accepted in the spec of a claim but cannot be had. */
+export function* claimSpecWarnings(
+  spec: PersistentVolumeClaimSpec | undefined,
+  field: string,
+): Iterable<string> {
+  for (const list of ['requests', 'limits'] as const)
+    yield* fractionWarnings(spec?.resources?.[list], 'storage', `${field}.resources.${list}`);
 }
 
 /** Of what only one pod may use, no other mode can be had as well. */

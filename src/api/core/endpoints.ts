@@ -5,7 +5,7 @@ import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, invalidValue, required } from '../field-error.ts';
 import { Endpoints } from '../resources.gen.ts';
 import type { EndpointAddress, EndpointPort, EndpointSubset } from '../types/core-v1.gen.ts';
-import { nonSpecialAddress } from '../validation/addresses.ts';
+import { addressWarnings, nonSpecialAddress } from '../validation/addresses.ts';
 import { invalidFor, oneOf, portNumber } from '../validation/fields.ts';
 import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../validation/names.ts';
 
@@ -19,6 +19,13 @@ export const endpointsKind = defineKind(Endpoints, {
   defaults(endpoints) {
     for (const subset of endpoints.subsets ?? [])
       for (const port of subset.ports ?? []) port.protocol ||= 'TCP';
+  },
+  *warnings({ metadata, subsets }) {
+    if (metadata.labels?.['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller') return;
+    for (const [index, subset] of (subsets ?? []).entries())
+      for (const list of ['addresses', 'notReadyAddresses'] as const)
+        for (const [at, { ip }] of (subset[list] ?? []).entries())
+          yield* addressWarnings(ip, `subsets[${index}].${list}[${at}].ip`);
   },
   *validate(endpoints) {
     for (const [index, subset] of (endpoints.subsets ?? []).entries())

@@ -22,6 +22,10 @@ export const limitRangeKind = defineKind(LimitRange, {
   defaults(range) {
     for (const item of range.spec?.limits ?? []) if (item.type === 'Container') defaultItem(item);
   },
+  prepareCreate(range) {
+    // Of all kinds only this one gets a name when it comes without.
+    range.metadata.name ||= range.metadata.uid ?? '';
+  },
   *validate(range) {
     const types = new Set<string>();
     for (const [index, item] of (range.spec?.limits ?? []).entries())

@@ -7,7 +7,7 @@ import { compareQuantities, type Quantity, tryParseQuantity, zeroQuantity } from
 import { PersistentVolumeClaim } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { immutable } from '../validation/fields.ts';
-import { settleDataSources, validateClaimSpec } from './claim-spec.ts';
+import { claimSpecWarnings, settleDataSources, validateClaimSpec } from './claim-spec.ts';
 import { validateClaimStatus } from './claim-status.ts';
 
 /** The annotation that named the class before there was a field. */
@@ -62,6 +62,11 @@ export const persistentVolumeClaimKind = defineKind(PersistentVolumeClaim, {
   },
   *validateUpdate(claim, old, { subresource }) {
     if (subresource !== 'status') yield* validateClaimUpdate(claim, old);
+  },
+  *warnings({ metadata, spec }) {
+    if (metadata.annotations?.[betaClassAnnotation] !== undefined)
+      yield `metadata.annotations[${betaClassAnnotation}]: deprecated since v1.8; use "storageClassName" attribute instead`;
+    yield* claimSpecWarnings(spec, 'spec');
   },
   selectableFields: (claim) => ({ name: claim.metadata.name }),
 });

@@ -17,6 +17,7 @@ import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';
 import { positiveQuantity } from '../validation/resources.ts';
 import { accessModes, onePodAlone } from './claim-spec.ts';
 import { betaClassAnnotation, shortAccessModes } from './persistent-volume-claim.ts';
+import { persistentVolumeWarnings } from './persistent-volume-warnings.ts';
 import { validateNodeSelector } from './pod-spec/scheduling.ts';
 import { oneTooMany, pathOfSource, persistentSourceNames, validateVolumeSource } from './volume-source.ts';
 
@@ -80,6 +81,7 @@ export const persistentVolumeKind = defineKind(PersistentVolume, {
     yield* immutable(volume.spec?.volumeMode, old.spec?.volumeMode, 'volumeMode');
     yield* validateAffinityUpdate(volume.spec?.nodeAffinity, old.spec?.nodeAffinity);
   },
+  warnings: persistentVolumeWarnings,
   selectableFields: (volume) => ({ name: volume.metadata.name }),
 });
 

@@ -16,7 +16,8 @@ export const podTemplateKind = defineKind(PodTemplate, {
     column('Pod Labels', ({ template }) => formatLabels(template?.metadata?.labels)),
   ],
   defaults: ({ template }) => defaultPodTemplate(template),
-  warnings: ({ template }, old) => templateWarnings(template, old?.template, 'template'),
+  warnings: (object, old) =>
+    templateWarnings(object, old, { template: ({ template }) => template, field: 'template' }),
   validate: ({ template }) => validatePodTemplate(template, 'template'),
 });
 

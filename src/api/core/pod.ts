@@ -11,7 +11,7 @@ import { validateEphemeralContainersUpdate, validatePodSpecUpdate } from './pod/
 import { validatePodAnnotations } from './pod-spec/annotations.ts';
 import { defaultPodSpec } from './pod-spec/defaults.ts';
 import { validatePodSpec } from './pod-spec/validate.ts';
-import { podWarnings } from './pod-spec/warnings.ts';
+import { podNameWarnings, podWarnings } from './pod-spec/warnings.ts';
 
 export const podKind = defineKind(Pod, {
   returnsDeleted: true,
@@ -72,7 +72,9 @@ export const podKind = defineKind(Pod, {
     'status.nominatedNodeName': pod.status?.nominatedNodeName ?? '',
   }),
   *warnings(pod, old) {
-    if (!old) yield* podWarnings(pod);
+    if (old) return;
+    yield* podNameWarnings(pod.metadata, "this is used in the Pod's hostname");
+    yield* podWarnings(pod);
   },
   gracePeriodSeconds(pod, requested) {
     let seconds = requested ?? pod.spec.terminationGracePeriodSeconds ?? 30;

@@ -9,7 +9,7 @@ import { ReplicationController } from '../resources.gen.ts';
 import { nonNegative } from '../validation/fields.ts';
 import { defaultPodTemplate } from './pod-spec/defaults.ts';
 import { validatePodTemplate } from './pod-spec/validate.ts';
-import { templateWarnings } from './pod-spec/warnings.ts';
+import { workloadWarnings } from './pod-spec/warnings.ts';
 
 const statusCounts = ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'];
 
@@ -43,7 +43,7 @@ export const replicationControllerKind = defineKind(ReplicationController, {
     controller.status = { replicas: 0 };
   },
   warnings: (controller, old) =>
-    templateWarnings(controller.spec?.template, old?.spec?.template, 'spec.template'),
+    workloadWarnings(controller, old, { template: ({ spec }) => spec?.template, field: 'spec.template' }),
   *validate(controller, { subresource }) {
     if (subresource === 'status') {
       yield* validateReplicaStatus(controller.status, statusCounts);

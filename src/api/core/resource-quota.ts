@@ -3,6 +3,7 @@ import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { innerForm } from '../error-value.ts';
 import { type FieldErrors, invalidValue, required } from '../field-error.ts';
+import { compareQuantities, formatQuantity, tryParseQuantity } from '../quantity.ts';
 import { ResourceQuota } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import {
@@ -46,6 +47,9 @@ const scopesByExistence = new Set([
 ]);
 
 export const resourceQuotaKind = defineKind(ResourceQuota, {
+  *warnings({ spec }, old) {
+    if (!old) yield* unevenWarnings(spec?.hard ?? {});
+  },
   returnsDeleted: true,
   status: 'separate',
   columns: [
@@ -161,4 +165,16 @@ function usage(quota: ResourceQuota, concerns: (name: string) => boolean): strin
     .sort()
     .map((name) => `${name}: ${used[name] ?? '0'}/${hard[name]}`)
     .join(', ');
+}
+
+/** What may be requested but not limited to cannot be used. */
+function* unevenWarnings(hard: ResourceList): Iterable<string> {
+  for (const name of ['cpu', 'memory', 'storage', 'ephemeral-storage']) {
+    const isBare = hard[`requests.${name}`] === undefined && (name === 'cpu' || name === 'memory');
+    const [requestName, limitName] = [isBare ? name : `requests.${name}`, `limits.${name}`];
+    const request = tryParseQuantity(hard[requestName]);
+    const limit = tryParseQuantity(hard[limitName]);
+    if (request && limit && compareQuantities(request, limit) > 0)
+      yield `ResourceQuota ${requestName} (${formatQuantity(request)}) should be less than ${limitName} (${formatQuantity(limit)})`;
+  }
 }

@@ -6,7 +6,7 @@ import type { KubeObject } from '../meta.ts';
 import { EndpointSlice } from '../resources.gen.ts';
 import type { Endpoint, EndpointHints, EndpointPort } from '../types/discovery-v1.gen.ts';
 import type { Endpoint as OldEndpoint } from '../types/discovery-v1beta1.gen.ts';
-import { ipv4Address, ipv6Address, nonSpecialAddress } from '../validation/addresses.ts';
+import { addressWarnings, ipv4Address, ipv6Address, nonSpecialAddress } from '../validation/addresses.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import {
   dnsLabelProblems,
@@ -22,6 +22,10 @@ const portsMax = 100;
 const hintsMax = 8;
 const shownMax = 3;
 
+const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
+/** Controllers of Kubernetes itself: they write addresses as they should be. */
+const ownManagers = new Set(['endpointslice-controller.k8s.io', 'endpointslicemirroring-controller.k8s.io']);
+
 export const endpointSliceKind = defineKind(EndpointSlice, {
   hasGeneration: true,
   columns: [
@@ -31,6 +35,13 @@ export const endpointSliceKind = defineKind(EndpointSlice, {
     column('Endpoints', endpointsCell),
     ageColumn,
   ],
+  *warnings({ metadata, addressType, endpoints }, old) {
+    if (!old && addressType === 'FQDN') yield 'spec.addressType: FQDN endpoints are deprecated';
+    if (ownManagers.has(metadata.labels?.[managedByLabel] ?? '')) return;
+    for (const [index, { addresses }] of (endpoints ?? []).entries())
+      for (const [at, address] of (addresses ?? []).entries())
+        yield* addressWarnings(address, `endpoints[${index}].addresses[${at}]`);
+  },
   defaults(slice) {
     for (const port of slice.ports ?? []) {
       port.name ??= '';

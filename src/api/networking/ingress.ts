@@ -33,6 +33,10 @@ export const ingressKind = defineKind(Ingress, {
   errorGroup: 'extensions',
   status: 'separate',
   hasGeneration: true,
+  *warnings({ metadata, spec }, old) {
+    if (!old && metadata.annotations?.[ingressClassAnnotation] !== undefined && !spec?.ingressClassName)
+      yield `annotation "${ingressClassAnnotation}" is deprecated, please use 'spec.ingressClassName' instead`;
+  },
   columns: [
     nameColumn,
     column('Class', (ingress) => ingress.spec?.ingressClassName ?? '<none>'),

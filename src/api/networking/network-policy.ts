@@ -4,7 +4,7 @@ import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import { NetworkPolicy } from '../resources.gen.ts';
 import type { IPBlock, NetworkPolicyPeer, NetworkPolicyPort } from '../types/networking-v1.gen.ts';
-import { cidr, parseRange, rangeContains } from '../validation/addresses.ts';
+import { cidr, parseRange, rangeContains, rangeWarnings } from '../validation/addresses.ts';
 import { oneOfInOrder, portNumberOrName } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 
@@ -21,6 +21,12 @@ export const networkPolicyKind = defineKind(NetworkPolicy, {
       for (const port of rule.ports ?? []) port.protocol ??= 'TCP';
     if (!spec.policyTypes?.length)
       spec.policyTypes = spec.egress?.length ? ['Ingress', 'Egress'] : ['Ingress'];
+  },
+  *warnings({ spec }) {
+    for (const [index, { from }] of (spec?.ingress ?? []).entries())
+      yield* peerWarnings(from, `spec.ingress[${index}].from`);
+    for (const [index, { to }] of (spec?.egress ?? []).entries())
+      yield* peerWarnings(to, `spec.egress[${index}].to`);
   },
   *validate(policy) {
     const spec = policy.spec;
@@ -45,6 +51,16 @@ export const networkPolicyKind = defineKind(NetworkPolicy, {
     },
   ],
 });
+
+function* peerWarnings(peers: NetworkPolicyPeer[] | undefined, field: string): Iterable<string> {
+  for (const [index, { ipBlock }] of (peers ?? []).entries()) {
+    if (!ipBlock) continue;
+    const path = `${field}[${index}].ipBlock`;
+    yield* rangeWarnings(ipBlock.cidr, `${path}.cidr`);
+    for (const [at, range] of (ipBlock.except ?? []).entries())
+      yield* rangeWarnings(range, `${path}.except[${at}]`);
+  }
+}
 
 function* validateRule(
   ports: NetworkPolicyPort[] | undefined,

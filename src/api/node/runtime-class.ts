@@ -3,8 +3,9 @@ import { ageColumn, column, nameColumn } from '../columns.ts';
 import { validateTolerations } from '../core/pod-spec/scheduling.ts';
 import { defineKind } from '../define-kind.ts';
 import { innerForm } from '../error-value.ts';
-import { duplicate, type FieldErrors } from '../field-error.ts';
+import { duplicate, type FieldErrors, required } from '../field-error.ts';
 import type { KubeObject } from '../meta.ts';
+import { oldNodeLabel } from '../node-labels.ts';
 import { RuntimeClass } from '../resources.gen.ts';
 import type { Toleration } from '../types/core-v1.gen.ts';
 import type { RuntimeClass as Alpha } from '../types/node-v1alpha1.gen.ts';
@@ -17,7 +18,8 @@ export const runtimeClassKind = defineKind(RuntimeClass, {
   requiresVersionOnUpdate: true,
   columns: [nameColumn, column('Handler', ({ handler }) => handler), ageColumn],
   *validate({ handler, overhead, scheduling }) {
-    yield* invalidFor('handler', handler ?? '', dnsLabelProblems(handler ?? ''));
+    if (!handler) yield required('handler');
+    else yield* invalidFor('handler', handler, dnsLabelProblems(handler));
     for (const name in overhead?.podFixed) {
       yield* validateContainerResourceName(name, `overhead.limits[${name}]`);
       yield* validateResourceAmount(name, overhead.podFixed[name]!, `overhead.limits[${name}]`);
@@ -25,6 +27,12 @@ export const runtimeClassKind = defineKind(RuntimeClass, {
     yield* validateLabels(scheduling?.nodeSelector, 'scheduling.nodeSelector');
     yield* validateTolerations(scheduling?.tolerations, 'scheduling.tolerations');
     yield* validateDifferent(scheduling?.tolerations ?? [], 'scheduling.tolerations');
+  },
+  *warnings({ scheduling }) {
+    for (const key in scheduling?.nodeSelector) {
+      const why = oldNodeLabel(key);
+      if (why) yield `scheduling.nodeSelector: ${why}`;
+    }
   },
   *validateUpdate(runtimeClass, old) {
     yield* immutable(runtimeClass.handler, old.handler, 'handler');

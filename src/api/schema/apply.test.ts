@@ -294,6 +294,12 @@ const bad: [string, JsonObject, RegExp, number?][] = [
     /^failed to create typed patch object \(\/; \/v1, Kind=ConfigMap\): \.foo: field not declared in schema$/,
     500,
   ],
+  [
+    'with several mistakes, all of them named,',
+    { apiVersion: 'v1', kind: 'ConfigMap', foo: 1, data: { a: 5, b: 'x' }, binaryData: 'y', immutable: {} },
+    /: errors:\n {2}\.foo: field not declared in schema\n {2}\.data\.a: expected string, got &value\.valueUnstructured\{Value:5\}\n {2}\.binaryData: expected map, got &\{y\}\n {2}\.immutable: expected boolean, got &\{map\[\]\}$/,
+    500,
+  ],
 ];
 for (const [what, config, message, code = 400] of bad) {
   test(`a config ${what} is refused`, () => {

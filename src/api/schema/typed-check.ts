@@ -1,11 +1,26 @@
 /** Whether an applied object has the types of its schema, with the errors of upstream's typed values. */
 import { parseExactJson } from '../../base/text/exact-json.ts';
 import { isObject, type JsonObject } from './decode.ts';
+import { goText } from './json-value.ts';
 import type { SchemaNode } from './schemas.ts';
 import { childNode, itemElement, TypedValueError } from './typed-value.ts';
 
-/** @throws {TypedValueError} */
-export function checkTyped(value: unknown, node: SchemaNode | undefined, path = ''): void {
+/** What is wrong, at a path such as `.spec.containers[name="c"].image`; empty for the value itself. */
+interface Mistake {
+  path: string;
+  message: string;
+}
+
+/** All mistakes are reported at once. @throws {TypedValueError} */
+export function checkTyped(value: unknown, node: SchemaNode | undefined): void {
+  const texts = [...mistakesIn(value, node, '')].map(({ path, message }) =>
+    path ? `${path}: ${message}` : message,
+  );
+  if (texts.length === 0) return;
+  throw new TypedValueError(texts.length === 1 ? texts[0]! : ['errors:', ...texts].join('\n  '));
+}
+
+function* mistakesIn(value: unknown, node: SchemaNode | undefined, path: string): Generator<Mistake> {
   if (
     value === null ||
     value === undefined ||
@@ -18,25 +33,30 @@ export function checkTyped(value: unknown, node: SchemaNode | undefined, path = 
   switch (node.type) {
     case 'object':
     case 'map':
-      if (!isObject(value)) throw new TypedValueError(`${path}: expected map, got ${describe(value)}`);
-      for (const key of Object.keys(value)) {
-        const child = childNode(node, key);
-        if (!child && node.type === 'object' && !node.preserveUnknown) {
-          throw new TypedValueError(`${path}.${key}: field not declared in schema`);
-        }
-        checkTyped(value[key], child, `${path}.${key}`);
-      }
+      if (isObject(value)) yield* mistakesInFields(value, node, path);
+      else yield { path, message: `expected map, got ${shown(value)}` };
       return;
     case 'list':
-      if (!Array.isArray(value)) throw new TypedValueError(`${path}: expected list, got ${describe(value)}`);
-      checkItems(value, node, path);
+      if (Array.isArray(value)) yield* mistakesInItems(value, node, path);
+      else yield { path, message: `expected list, got ${shown(value)}` };
       return;
-    default:
-      checkScalar(value, node, path);
+    default: {
+      const message = scalarMistake(value, node);
+      if (message) yield { path, message };
+    }
   }
 }
 
-function checkItems(list: unknown[], node: SchemaNode, path: string): void {
+function* mistakesInFields(object: JsonObject, node: SchemaNode, path: string): Generator<Mistake> {
+  for (const key of Object.keys(object)) {
+    const child = childNode(node, key);
+    if (!child && node.type === 'object' && !node.preserveUnknown)
+      yield { path: `${path}.${key}`, message: 'field not declared in schema' };
+    else yield* mistakesIn(object[key], child, `${path}.${key}`);
+  }
+}
+
+function* mistakesInItems(list: unknown[], node: SchemaNode, path: string): Generator<Mistake> {
   const seen = new Set<string>();
   for (const [index, item] of list.entries()) {
     let element = `i:${index}`;
@@ -45,13 +65,14 @@ function checkItems(list: unknown[], node: SchemaNode, path: string): void {
         element = itemElement(node, item);
       } catch (error) {
         if (!(error instanceof TypedValueError)) throw error;
-        throw new TypedValueError(`${path}: element ${index}: ${error.message}`);
+        // As upstream, nothing is said of the items behind one that cannot be named.
+        yield { path, message: `element ${index}: ${error.message}` };
+        return;
       }
-      if (seen.has(element))
-        throw new TypedValueError(`${path}: duplicate entries for key ${elementLabel(element)}`);
+      if (seen.has(element)) yield { path, message: `duplicate entries for key ${elementLabel(element)}` };
       seen.add(element);
     }
-    checkTyped(item, node.element, `${path}${elementLabel(element)}`);
+    yield* mistakesIn(item, node.element, `${path}${elementLabel(element)}`);
   }
 }
 
@@ -65,25 +86,20 @@ function elementLabel(element: string): string {
     .join(',')}]`;
 }
 
-function checkScalar(value: unknown, node: SchemaNode, path: string): void {
+function scalarMistake(value: unknown, node: SchemaNode): string | undefined {
   const type = typeof value;
   switch (node.type) {
     case 'integer':
     case 'number':
-      if (type !== 'number' && type !== 'bigint') {
-        throw new TypedValueError(`${path}: expected numeric (int or float), got ${goTypeOf(value)}`);
-      }
-      return;
+      if (type === 'number' || type === 'bigint') return undefined;
+      return `expected numeric (int or float), got ${goTypeOf(value)}`;
     case 'boolean':
-      if (type !== 'boolean') throw new TypedValueError(`${path}: expected boolean, got ${describe(value)}`);
-      return;
+      return type === 'boolean' ? undefined : `expected boolean, got ${shown(value)}`;
     case 'quantity':
     case 'intOrString':
-      if (type === 'object')
-        throw new TypedValueError(`${path}: expected any scalar, got ${describe(value)}`);
-      return;
+      return type === 'object' ? `expected any scalar, got ${shown(value)}` : undefined;
     default:
-      if (type !== 'string') throw new TypedValueError(`${path}: expected string, got ${describe(value)}`);
+      return type === 'string' ? undefined : `expected string, got ${shownWithType(value)}`;
   }
 }
 
@@ -93,6 +109,22 @@ function goTypeOf(value: unknown): string {
   return typeof value === 'boolean' ? 'bool' : typeof value;
 }
 
-function describe(value: unknown): string {
-  return `&value.valueUnstructured{Value:${JSON.stringify(value)}}`;
+/** As Go's `%v` prints upstream's wrapper of the value. */
+function shown(value: unknown): string {
+  return `&{${goText(value)}}`;
+}
+
+/** As its `%#v` does. */
+function shownWithType(value: unknown): string {
+  return `&value.valueUnstructured{Value:${goSyntax(value)}}`;
+}
+
+function goSyntax(value: unknown): string {
+  if (value === null) return 'interface {}(nil)';
+  if (Array.isArray(value)) return `[]interface {}{${value.map(goSyntax).join(', ')}}`;
+  if (!isObject(value)) return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
+  const entries = Object.keys(value)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${goSyntax(value[key])}`);
+  return `map[string]interface {}{${entries.join(', ')}}`;
 }

@@ -1,5 +1,6 @@
 /** CSIStorageCapacities: how much a class can still make, and where. */
 import { defineKind } from '../define-kind.ts';
+import { nodeSelectorWarnings } from '../node-labels.ts';
 import { CSIStorageCapacity } from '../resources.gen.ts';
 import { immutable, invalidFor } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
@@ -16,6 +17,7 @@ export const csiStorageCapacityKind = defineKind(CSIStorageCapacity, {
     );
     if (capacity.capacity !== undefined) yield* nonNegativeQuantity(capacity.capacity, 'capacity');
   },
+  warnings: ({ nodeTopology }) => nodeSelectorWarnings(nodeTopology, 'nodeTopology'),
   *validateUpdate(capacity, old) {
     yield* immutable(capacity.nodeTopology, old.nodeTopology, 'nodeTopology', 'meta.LabelSelector');
     yield* immutable(capacity.storageClassName, old.storageClassName, 'storageClassName');

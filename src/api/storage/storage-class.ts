@@ -9,6 +9,7 @@ import {
   required,
   tooLong,
 } from '../field-error.ts';
+import { oldNodeLabel } from '../node-labels.ts';
 import { StorageClass } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
@@ -50,6 +51,13 @@ export const storageClassKind = defineKind(StorageClass, {
     yield* oneOf(storageClass.reclaimPolicy, reclaimPolicies, 'reclaimPolicy', 'optional');
     yield* oneOf(storageClass.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer'], 'volumeBindingMode');
     yield* validateTopologies(storageClass.allowedTopologies ?? []);
+  },
+  *warnings({ allowedTopologies }) {
+    for (const [index, { matchLabelExpressions }] of (allowedTopologies ?? []).entries())
+      for (const [at, { key }] of (matchLabelExpressions ?? []).entries()) {
+        const why = oldNodeLabel(key);
+        if (why) yield `allowedTopologies[${index}].matchLabelExpressions[${at}].key: ${why}`;
+      }
   },
   *validateUpdate(storageClass, old) {
     for (const name of ['parameters', 'provisioner', 'reclaimPolicy'] as const)
@@ -104,7 +112,10 @@ function* validateTopology({ key, values }: Topology, field: string): FieldError
 /** The name of the provisioner. */
 export function* validateProvisioner(provisioner: string | undefined, field: string): FieldErrors {
   if (!provisioner) yield required(field);
-  else yield* invalidFor(field, provisioner, qualifiedNameProblems(provisioner.toLowerCase()));
+  else {
+    const name = provisioner.toLowerCase();
+    yield* invalidFor(field, name, qualifiedNameProblems(name));
+  }
 }
 
 /** What a class hands to its provisioner or driver. */

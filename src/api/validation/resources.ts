@@ -1,6 +1,6 @@
 /** Resource names and quantities: which names a container, a quota or a node may use, and what their amounts may be. */
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
-import { compareQuantities, tryParseQuantity } from '../quantity.ts';
+import { compareQuantities, formatQuantity, tryParseQuantity } from '../quantity.ts';
 import { type Errors, invalidFor, noErrors } from './fields.ts';
 import { qualifiedNameProblems } from './names.ts';
 
@@ -170,4 +170,16 @@ function* validatePages(name: string, value: string, field: string): FieldErrors
   const amount = tryParseQuantity(value);
   if (!amount || (size && size.nanos > 0n && amount.nanos % size.nanos === 0n)) return;
   yield invalidValue(field, value, `${value} is not positive integer multiple of ${name}`);
+}
+
+/** Of bytes there are only whole ones. */
+export function* fractionWarnings(
+  amounts: Record<string, string> | undefined,
+  name: string,
+  field: string,
+): Iterable<string> {
+  const amount = amounts?.[name];
+  const quantity = amount === undefined ? undefined : tryParseQuantity(amount);
+  if (quantity && quantity.nanos % 1_000_000_000n !== 0n)
+    yield `${field}[${name}]: fractional byte value "${formatQuantity(quantity)}" is invalid, must be an integer`;
 }

@@ -4,7 +4,7 @@ import { deepFreeze } from '../../../base/collections/deep-freeze.ts';
 import type { PodSpec } from '../../types/core-v1.gen.ts';
 import { defaultPodSpec, pullPolicyOf } from './defaults.ts';
 import { validatePodSpec } from './validate.ts';
-import { podWarnings, templateWarnings } from './warnings.ts';
+import { podWarnings } from './warnings.ts';
 
 function spec(more: object, container: object = {}): PodSpec {
   const result = { containers: [{ name: 'c', image: 'i', ...container }], ...more } as PodSpec;
@@ -223,35 +223,6 @@ for (const [what, more, container, text] of bad)
     const texts = errorsOf(spec(more, container));
     assert.ok(texts.length === 1 && texts[0]!.startsWith(text), texts.join('\n'));
   });
-
-test('deprecated, ineffective and duplicate settings give warnings', () => {
-  const subject = spec(
-    {
-      nodeSelector: { 'beta.kubernetes.io/os': 'linux' },
-      volumes: [{ name: 'v', glusterfs: { endpoints: 'e', path: 'p' } }],
-    },
-    {
-      env: [{ name: 'A' }, { name: 'A' }],
-      ports: [{ containerPort: 80 }, { containerPort: 80 }],
-      resources: { requests: { memory: '100m' } },
-    },
-  );
-  assert.deepEqual(
-    [...podWarnings({ spec: subject })],
-    [
-      'spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead',
-      'spec.volumes[0].glusterfs: deprecated in v1.25, non-functional in v1.26+',
-      'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
-      'spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]',
-      'spec.containers[0].resources.requests[memory]: fractional byte value "100m" is invalid, must be an integer',
-    ],
-  );
-  assert.deepEqual([...templateWarnings({ spec: subject }, { spec: subject }, 'spec.template')], []);
-  assert.match(
-    [...templateWarnings({ spec: subject }, undefined, 'spec.template')][0]!,
-    /^spec\.template\.spec\.nodeSelector/,
-  );
-});
 
 test('a hostname that overrides all others is a name, and the pod’s own', () => {
   const errors = (more: object) =>

@@ -1,19 +1,27 @@
 /** What is accepted in a pod spec but deserves a warning, which clients print. */
-import { tryParseQuantity } from '../../quantity.ts';
-import type { Container, PodAffinity, PodSpec, PodTemplateSpec, Volume } from '../../types/core-v1.gen.ts';
-import { semanticEqual } from '../../validation/equality.ts';
+import type { KubeObject } from '../../meta.ts';
+import { nodeTermWarnings, oldNodeLabel, preferredTermWarnings } from '../../node-labels.ts';
+import type {
+  Container,
+  EnvVar,
+  NodeAffinity,
+  PodAffinity,
+  PodSpec,
+  PodTemplateSpec,
+  Volume,
+} from '../../types/core-v1.gen.ts';
+import { addressWarnings } from '../../validation/addresses.ts';
+import { dnsLabelProblems } from '../../validation/names.ts';
+import { fractionWarnings } from '../../validation/resources.ts';
+import { claimSpecWarnings } from '../claim-spec.ts';
+import { overlapWarnings } from './overlapping-paths.ts';
+import { portWarnings } from './port-warnings.ts';
 
-/** Node labels under their first names. */
-const oldNodeLabels: Readonly<Record<string, string>> = {
-  'beta.kubernetes.io/arch': 'deprecated since v1.14; use "kubernetes.io/arch" instead',
-  'beta.kubernetes.io/os': 'deprecated since v1.14; use "kubernetes.io/os" instead',
-  'failure-domain.beta.kubernetes.io/region':
-    'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
-  'failure-domain.beta.kubernetes.io/zone':
-    'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
-  'beta.kubernetes.io/instance-type':
-    'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
-};
+/** Of a part of a pod, or of its template in an object. */
+interface PodParts {
+  metadata?: { annotations?: Record<string, string> } | undefined;
+  spec: PodSpec;
+}
 
 const oldVolumes: Partial<Record<keyof Volume, string>> = {
   gitRepo: 'deprecated in v1.11',
@@ -28,51 +36,169 @@ const oldVolumes: Partial<Record<keyof Volume, string>> = {
 };
 
 const oldAnnotations: Readonly<Record<string, string>> = {
-  'seccomp.security.alpha.kubernetes.io/pod':
-    'non-functional in v1.27+; use the "seccompProfile" field instead',
   'scheduler.alpha.kubernetes.io/critical-pod':
     'non-functional in v1.16+; use the "priorityClassName" field instead',
+  'security.alpha.kubernetes.io/sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
+  'security.alpha.kubernetes.io/unsafe-sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
 };
+const seccompOfPod = 'seccomp.security.alpha.kubernetes.io/pod';
+const seccompOfContainer = 'container.seccomp.security.alpha.kubernetes.io/';
+const seccompField = 'non-functional in v1.27+; use the "seccompProfile" field instead';
 
-/** For a template that is new or was changed. `field`: the path of the template, e.g. `spec.template`. */
-export function* templateWarnings(
-  template: PodTemplateSpec | undefined,
-  old: PodTemplateSpec | undefined,
-  field: string,
+const bytesNames = ['memory', 'ephemeral-storage'];
+const emptySelector = 'a null labelSelector results in matching no pod';
+
+/** Pods get names made of this one, and host names, which have no dots. */
+export function* podNameWarnings(
+  { name }: KubeObject['metadata'],
+  use = 'this is used in Pod names and hostnames',
 ): Iterable<string> {
-  if (!template?.spec || (old && semanticEqual(template, old))) return;
-  yield* podWarnings({ metadata: template.metadata, spec: template.spec }, `${field}.`);
+  const problems = dnsLabelProblems(name);
+  if (problems.length > 0)
+    yield `metadata.name: ${use}, which can result in surprising behavior; a DNS label is recommended: [${problems.join(' ')}]`;
+}
+
+/** Of an object that pods are made of: of its name when it is new, of its template when its spec has changed. */
+export function* workloadWarnings<T extends KubeObject>(
+  object: T,
+  old: T | undefined,
+  { template, field }: { template(object: T): PodTemplateSpec | undefined; field: string },
+): Iterable<string> {
+  if (!old) yield* podNameWarnings(object.metadata);
+  yield* templateWarnings(object, old, { template, field });
+}
+
+/** As {@link workloadWarnings}, of objects whose pods are named otherwise. */
+export function* templateWarnings<T extends KubeObject>(
+  object: T,
+  old: T | undefined,
+  { template, field }: { template(object: T): PodTemplateSpec | undefined; field: string },
+): Iterable<string> {
+  const { metadata, spec } = template(object) ?? {};
+  if (!spec || (old && old.metadata.generation === object.metadata.generation)) return;
+  yield* podWarnings({ metadata, spec }, `${field}.`);
 }
 
 /** `prefix`: precedes `spec` and `metadata` in paths. */
-export function* podWarnings(
-  pod: { metadata?: { annotations?: Record<string, string> } | undefined; spec: PodSpec },
-  prefix = '',
-): Iterable<string> {
+export function* podWarnings(pod: PodParts, prefix = ''): Iterable<string> {
   const { spec } = pod;
-  for (const key in spec.nodeSelector)
-    if (oldNodeLabels[key]) yield `${prefix}spec.nodeSelector[${key}]: ${oldNodeLabels[key]}`;
-  for (const [index, { topologyKey }] of (spec.topologySpreadConstraints ?? []).entries())
-    if (oldNodeLabels[topologyKey])
-      yield `${prefix}spec.topologySpreadConstraints[${index}].topologyKey: ${topologyKey} is ${oldNodeLabels[topologyKey]}`;
-  for (const key in pod.metadata?.annotations)
-    if (oldAnnotations[key]) yield `${prefix}metadata.annotations[${key}]: ${oldAnnotations[key]}`;
+  const path = `${prefix}spec`;
+  yield* placementWarnings(spec, path);
+  yield* annotationWarnings(pod, prefix);
   for (const [index, volume] of (spec.volumes ?? []).entries())
-    for (const type in volume) {
-      const why = oldVolumes[type as keyof Volume];
-      if (why && volume[type as keyof Volume]) yield `${prefix}spec.volumes[${index}].${type}: ${why}`;
-    }
+    yield* volumeWarnings(volume, `${path}.volumes[${index}]`);
+  yield* overlapWarnings(spec.volumes ?? []);
+  yield* duplicateWarnings(spec, path);
+  for (const name of bytesNames) yield* fractionWarnings(spec.overhead, name, `${path}.overhead`);
+  yield* seccompWarnings(pod, prefix);
+  for (const [container, field] of containersOf(spec, path)) {
+    for (const list of ['limits', 'requests'] as const)
+      for (const name of bytesNames)
+        yield* fractionWarnings(container.resources?.[list], name, `${field}.resources.${list}`);
+    yield* environmentWarnings(container.env ?? [], `${field}.env`);
+  }
+  yield* portWarnings([...containersOf(spec, path)]);
   if ((spec.terminationGracePeriodSeconds ?? 0) < 0)
-    yield `${prefix}spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`;
-  for (const list of ['initContainers', 'containers'] as const)
-    for (const [index, container] of (spec[list] ?? []).entries())
-      yield* containerWarnings(container, `${prefix}spec.${list}[${index}]`);
+    yield `${path}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`;
   for (const kind of ['podAffinity', 'podAntiAffinity'] as const)
-    yield* affinityWarnings(spec.affinity?.[kind], `${prefix}spec.affinity.${kind}`);
+    yield* affinityWarnings(spec.affinity?.[kind], `${path}.affinity.${kind}`);
+  for (const [index, address] of (spec.dnsConfig?.nameservers ?? []).entries())
+    yield* addressWarnings(address, `${path}.dnsConfig.nameservers[${index}]`);
+  for (const [index, { ip }] of (spec.hostAliases ?? []).entries())
+    yield* addressWarnings(ip, `${path}.hostAliases[${index}].ip`);
+}
+
+function* containersOf(spec: PodSpec, path: string): Generator<[container: Container, field: string]> {
+  for (const list of ['initContainers', 'containers', 'ephemeralContainers'] as const)
+    for (const [index, container] of (spec[list] ?? []).entries())
+      yield [container as Container, `${path}.${list}[${index}]`];
+}
+
+function* placementWarnings(spec: PodSpec, path: string): Iterable<string> {
+  for (const key in spec.nodeSelector) {
+    const why = oldNodeLabel(key);
+    if (why) yield `${path}.nodeSelector[${key}]: ${why}`;
+  }
+  yield* nodeAffinityWarnings(spec.affinity?.nodeAffinity, `${path}.affinity.nodeAffinity`);
+  for (const [index, { topologyKey, labelSelector }] of (spec.topologySpreadConstraints ?? []).entries()) {
+    const field = `${path}.topologySpreadConstraints[${index}]`;
+    const why = oldNodeLabel(topologyKey);
+    if (why) yield `${field}.topologyKey: ${topologyKey} is ${why}`;
+    if (!labelSelector) yield `${field}.labelSelector: ${emptySelector}`;
+  }
+}
+
+function* nodeAffinityWarnings(affinity: NodeAffinity | undefined, path: string): Iterable<string> {
+  const { requiredDuringSchedulingIgnoredDuringExecution: required } = affinity ?? {};
+  for (const [index, term] of (required?.nodeSelectorTerms ?? []).entries())
+    yield* nodeTermWarnings(
+      term,
+      `${path}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[${index}]`,
+    );
+  const { preferredDuringSchedulingIgnoredDuringExecution: preferred = [] } = affinity ?? {};
+  for (const [index, { preference }] of preferred.entries())
+    yield* preferredTermWarnings(
+      preference,
+      `${path}.preferredDuringSchedulingIgnoredDuringExecution[${index}].preference`,
+    );
+}
+
+function* annotationWarnings({ metadata }: PodParts, prefix: string): Iterable<string> {
+  for (const key in oldAnnotations)
+    if (metadata?.annotations?.[key] !== undefined)
+      yield `${prefix}metadata.annotations[${key}]: ${oldAnnotations[key]}`;
+}
+
+/** Annotations that once said what fields say now. */
+function* seccompWarnings({ metadata, spec }: PodParts, prefix: string): Iterable<string> {
+  const annotations = metadata?.annotations;
+  if (!annotations) return;
+  const warning = (key: string) => `${prefix}metadata.annotations[${key}]: ${seccompField}`;
+  if (!spec.securityContext?.seccompProfile && annotations[seccompOfPod] !== undefined)
+    yield warning(seccompOfPod);
+  for (const [{ name, securityContext }] of containersOf(spec, '')) {
+    const key = seccompOfContainer + name;
+    if (!securityContext?.seccompProfile && annotations[key] !== undefined) yield warning(key);
+  }
+}
+
+function* volumeWarnings(volume: Volume, path: string): Iterable<string> {
+  for (const type in volume) {
+    const why = oldVolumes[type as keyof Volume];
+    if (why && volume[type as keyof Volume]) yield `${path}.${type}: ${why}`;
+  }
+  const claim = volume.ephemeral?.volumeClaimTemplate;
+  if (claim) yield* claimSpecWarnings(claim.spec, `${path}.ephemeral.volumeClaimTemplate.spec`);
+}
+
+/** Of lists that are accepted with entries that stand twice. */
+function* duplicateWarnings(spec: PodSpec, path: string): Iterable<string> {
+  const addresses = new Set<string>();
+  for (const [index, { ip }] of (spec.hostAliases ?? []).entries()) {
+    if (addresses.has(ip)) yield `${path}.hostAliases[${index}].ip: duplicate ip ${JSON.stringify(ip)}`;
+    addresses.add(ip);
+  }
+  const secrets = (spec.imagePullSecrets ?? []).map(({ name = '' }) => name);
+  for (const [index, name] of secrets.entries())
+    if (secrets.indexOf(name) < index)
+      yield `${path}.imagePullSecrets[${index}].name: duplicate name ${JSON.stringify(name)}`;
+  for (const [index, name] of secrets.entries())
+    if (!name) yield `${path}.imagePullSecrets[${index}].name: invalid empty name ""`;
+}
+
+/** A variable that stands twice may add to what it was before; otherwise it hides it. */
+function* environmentWarnings(variables: readonly EnvVar[], path: string): Iterable<string> {
+  const names = new Set<string>();
+  for (const [index, { name, value = '', valueFrom }] of variables.entries()) {
+    const before = `$(${name})`;
+    if (names.has(name) && (valueFrom || value === before || !value.includes(before)))
+      yield `${path}[${index}]: hides previous definition of ${JSON.stringify(name)}, which may be dropped when using apply`;
+    names.add(name);
+  }
 }
 
 function* affinityWarnings(affinity: PodAffinity | undefined, path: string): Iterable<string> {
-  const none = 'labelSelector: a null labelSelector results in matching no pod';
+  const none = `labelSelector: ${emptySelector}`;
   const { requiredDuringSchedulingIgnoredDuringExecution: required = [] } = affinity ?? {};
   for (const [index, term] of required.entries())
     if (!term.labelSelector) yield `${path}.requiredDuringSchedulingIgnoredDuringExecution[${index}].${none}`;
@@ -80,28 +206,4 @@ function* affinityWarnings(affinity: PodAffinity | undefined, path: string): Ite
   for (const [index, { podAffinityTerm }] of preferred.entries())
     if (!podAffinityTerm?.labelSelector)
       yield `${path}.preferredDuringSchedulingIgnoredDuringExecution[${index}].podAffinityTerm.${none}`;
-}
-
-function* containerWarnings(container: Container, path: string): Iterable<string> {
-  const names = new Set<string>();
-  for (const [index, { name }] of (container.env ?? []).entries()) {
-    if (names.has(name))
-      yield `${path}.env[${index}]: hides previous definition of "${name}", which may be dropped when using apply`;
-    names.add(name);
-  }
-  const ports = new Map<string, number>();
-  for (const [index, port] of (container.ports ?? []).entries()) {
-    const key = `${port.containerPort}/${port.protocol}/${port.hostPort ?? 0}/${port.hostIP ?? ''}`;
-    const first = ports.get(key);
-    if (first !== undefined)
-      yield `${path}.ports[${index}]: duplicate port definition with ${path}.ports[${first}]`;
-    else ports.set(key, index);
-  }
-  for (const list of ['limits', 'requests'] as const)
-    for (const name of ['memory', 'ephemeral-storage']) {
-      const amount = container.resources?.[list]?.[name];
-      const quantity = amount === undefined ? undefined : tryParseQuantity(amount);
-      if (quantity && quantity.nanos % 1_000_000_000n !== 0n)
-        yield `${path}.resources.${list}[${name}]: fractional byte value "${amount}" is invalid, must be an integer`;
-    }
 }
