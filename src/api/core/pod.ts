@@ -8,7 +8,7 @@ import { computeQosClass } from './pod/qos.ts';
 import { validateResize } from './pod/resize.ts';
 import { validatePodStatusUpdate } from './pod/status.ts';
 import { validateEphemeralContainersUpdate, validatePodSpecUpdate } from './pod/update.ts';
-import { validatePodAnnotations } from './pod-spec/annotations.ts';
+import { validatePodAnnotations, validatePodAnnotationUpdate } from './pod-spec/annotations.ts';
 import { defaultPodSpec } from './pod-spec/defaults.ts';
 import { validatePodSpec } from './pod-spec/validate.ts';
 import { podNameWarnings, podWarnings } from './pod-spec/warnings.ts';
@@ -51,6 +51,7 @@ export const podKind = defineKind(Pod, {
   },
   *validateUpdate(pod, old, { subresource }) {
     if (subresource === 'binding') return;
+    yield* validatePodAnnotationUpdate(pod, old, 'metadata.annotations');
     yield* validatePodAnnotations(pod, 'metadata.annotations', old);
     if (subresource === 'status') {
       yield* validatePodStatusUpdate(pod, old);

@@ -3,7 +3,7 @@ import { ageColumn, column, nameColumn } from '../columns.ts';
 import { validateTolerations } from '../core/pod-spec/scheduling.ts';
 import { defineKind } from '../define-kind.ts';
 import { innerForm } from '../error-value.ts';
-import { duplicate, type FieldErrors, required } from '../field-error.ts';
+import { duplicate, type FieldErrors } from '../field-error.ts';
 import type { KubeObject } from '../meta.ts';
 import { oldNodeLabel } from '../node-labels.ts';
 import { RuntimeClass } from '../resources.gen.ts';
@@ -18,8 +18,7 @@ export const runtimeClassKind = defineKind(RuntimeClass, {
   requiresVersionOnUpdate: true,
   columns: [nameColumn, column('Handler', ({ handler }) => handler), ageColumn],
   *validate({ handler, overhead, scheduling }) {
-    if (!handler) yield required('handler');
-    else yield* invalidFor('handler', handler, dnsLabelProblems(handler));
+    yield* invalidFor('handler', handler ?? '', dnsLabelProblems(handler ?? ''));
     for (const name in overhead?.podFixed) {
       yield* validateContainerResourceName(name, `overhead.limits[${name}]`);
       yield* validateResourceAmount(name, overhead.podFixed[name]!, `overhead.limits[${name}]`);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PodTemplateSpec } from '../../types/core-v1.gen.ts';
-import { validatePodAnnotations } from './annotations.ts';
+import { validatePodAnnotations, validatePodAnnotationUpdate } from './annotations.ts';
 
 const cost = 'controller.kubernetes.io/pod-deletion-cost';
 const mirror = 'kubernetes.io/config.mirror';
@@ -30,4 +30,36 @@ test('a mirror of a static pod has its node', () => {
     `metadata.annotations[${mirror}]: Invalid value: "x": must set spec.nodeName if mirror pod annotation is set`,
   ]);
   assert.deepEqual(errorsOf(pod({ [mirror]: 'x' }, { nodeName: 'n' })), []);
+});
+
+test('profiles in annotations are ones that can be, of containers that are there', () => {
+  const [ofPod, ofContainer] = [
+    'seccomp.security.alpha.kubernetes.io/pod',
+    'container.seccomp.security.alpha.kubernetes.io/c',
+  ];
+  const appArmor = (name: string) => `container.apparmor.security.beta.kubernetes.io/${name}`;
+  const spec = { containers: [{ name: 'c', image: 'i' }] };
+  for (const profile of ['runtime/default', 'docker/default', 'unconfined', 'localhost/a/b'])
+    assert.deepEqual(errorsOf(pod({ [ofPod]: profile, [ofContainer]: profile })), []);
+  assert.deepEqual(errorsOf(pod({ [ofPod]: 'x', [ofContainer]: 'localhost/../a' })), [
+    `metadata.annotations.${ofPod}: Invalid value: "x": must be a valid seccomp profile`,
+    `metadata.annotations.${ofContainer}: Invalid value: "../a": must not contain '..'`,
+  ]);
+  for (const profile of ['', 'runtime/default', 'unconfined', 'localhost/a'])
+    assert.deepEqual(errorsOf(pod({ [appArmor('c')]: profile }, spec)), []);
+  assert.deepEqual(errorsOf(pod({ [appArmor('d')]: 'x' }, spec)), [
+    `metadata.annotations[${appArmor('d')}]: Invalid value: "d": container not found`,
+    `metadata.annotations[${appArmor('d')}]: Invalid value: "x": invalid AppArmor profile name: "x"`,
+  ]);
+});
+
+test('what a node reads when it starts a pod does not change', () => {
+  const appArmor = 'container.apparmor.security.beta.kubernetes.io/c';
+  const update = (next: Record<string, string>, old: Record<string, string>) =>
+    [...validatePodAnnotationUpdate(pod(next), pod(old), 'metadata.annotations')].map(({ text }) => text);
+  assert.deepEqual(update({ a: '1', [mirror]: 'x' }, { a: '2', [mirror]: 'x' }), []);
+  assert.deepEqual(update({ [appArmor]: 'unconfined' }, { [mirror]: 'x' }), [
+    `metadata.annotations[${mirror}]: Forbidden: may not remove or update mirror pod annotation`,
+    `metadata.annotations[${appArmor}]: Forbidden: may not add AppArmor annotations`,
+  ]);
 });

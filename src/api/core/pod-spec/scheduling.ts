@@ -31,7 +31,9 @@ export function* validateAffinity(affinity: Affinity | undefined, field: string)
   ).entries()) {
     const path = `${field}.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[${index}]`;
     yield* validateWeight(term.weight, `${path}.weight`);
-    if (term.preference) yield* validateNodeSelectorTerm(term.preference, `${path}.preference`);
+    // A value that no label can have prefers nothing: the client is warned.
+    if (term.preference)
+      yield* validateNodeSelectorTerm(term.preference, `${path}.preference`, { anyValues: true });
   }
   yield* validatePodAffinity(affinity.podAffinity, `${field}.podAffinity`);
   yield* validatePodAffinity(affinity.podAntiAffinity, `${field}.podAntiAffinity`);
@@ -49,9 +51,18 @@ export function* validateNodeSelector(selector: NodeSelector, field: string): Fi
     yield* validateNodeSelectorTerm(term, `${field}.nodeSelectorTerms[${index}]`);
 }
 
-function* validateNodeSelectorTerm(term: NodeSelectorTerm, field: string): FieldErrors {
-  for (const [index, requirement] of (term.matchExpressions ?? []).entries())
-    yield* validateNodeRequirement(requirement, `${field}.matchExpressions[${index}]`);
+function* validateNodeSelectorTerm(
+  term: NodeSelectorTerm,
+  field: string,
+  { anyValues = false } = {},
+): FieldErrors {
+  for (const [index, requirement] of (term.matchExpressions ?? []).entries()) {
+    const path = `${field}.matchExpressions[${index}]`;
+    yield* validateNodeRequirement(requirement, path);
+    if (anyValues) continue;
+    for (const [at, value] of (requirement.values ?? []).entries())
+      yield* invalidFor(`${path}.values[${at}]`, value, labelValueProblems(value));
+  }
   for (const [index, requirement] of (term.matchFields ?? []).entries())
     yield* validateNodeFieldRequirement(requirement, `${field}.matchFields[${index}]`);
 }
@@ -81,8 +92,6 @@ function* validateNodeRequirement(requirement: NodeSelectorRequirement, field: s
       yield invalidValue(`${field}.operator`, requirement.operator, 'not a valid selector operator');
   }
   yield* invalidFor(`${field}.key`, requirement.key, qualifiedNameProblems(requirement.key));
-  for (const [index, value] of values.entries())
-    yield* invalidFor(`${field}.values[${index}]`, value, labelValueProblems(value));
 }
 
 function* validateNodeFieldRequirement(requirement: NodeSelectorRequirement, field: string): FieldErrors {

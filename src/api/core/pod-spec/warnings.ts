@@ -14,6 +14,7 @@ import { addressWarnings } from '../../validation/addresses.ts';
 import { dnsLabelProblems } from '../../validation/names.ts';
 import { fractionWarnings } from '../../validation/resources.ts';
 import { claimSpecWarnings } from '../claim-spec.ts';
+import { seccompOfContainer, seccompOfPod } from './annotations.ts';
 import { overlapWarnings } from './overlapping-paths.ts';
 import { portWarnings } from './port-warnings.ts';
 
@@ -41,8 +42,6 @@ const oldAnnotations: Readonly<Record<string, string>> = {
   'security.alpha.kubernetes.io/sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
   'security.alpha.kubernetes.io/unsafe-sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
 };
-const seccompOfPod = 'seccomp.security.alpha.kubernetes.io/pod';
-const seccompOfContainer = 'container.seccomp.security.alpha.kubernetes.io/';
 const seccompField = 'non-functional in v1.27+; use the "seccompProfile" field instead';
 
 const bytesNames = ['memory', 'ephemeral-storage'];
