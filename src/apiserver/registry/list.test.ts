@@ -48,6 +48,18 @@ test('pages of a selection hold only what it selects', async () => {
   assert.equal(second.metadata.continue, undefined);
 });
 
+test('a page that continues another keeps its limit, whatever state the client accepts', async () => {
+  await using server = await withConfigMaps(6);
+  const first = await server.ask('GET', `${configMaps}?limit=2&resourceVersion=0`);
+  assert.equal(first.object.items.length, 6);
+  const { object } = await server.ask('GET', `${configMaps}?limit=2`);
+  const next = await server.ask(
+    'GET',
+    `${configMaps}?limit=2&resourceVersion=0&continue=${object.metadata.continue}`,
+  );
+  assert.deepEqual(namesOf(next.object), ['c002', 'c003']);
+});
+
 test('a token whose history is gone expires, and its successor goes on with what is there now', async () => {
   await using server = await withConfigMaps(10);
   const { object: first } = await server.ask('GET', `${configMaps}?limit=4`);

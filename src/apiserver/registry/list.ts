@@ -64,7 +64,8 @@ export function readListRequest({ info, request }: RequestContext, resource: Ser
 export async function listObjects(registry: Registry, asked: ListRequest): Promise<ListOutcome> {
   checkListOptions(asked);
   // A client that accepts any state gets a complete one, as from upstream's watch cache.
-  const request = asked.resourceVersion === '0' ? { ...asked, limit: 0 } : asked;
+  const wantsAny = asked.resourceVersion === '0' && !asked.continueToken;
+  const request = wantsAny ? { ...asked, limit: 0 } : asked;
   if (!request.selection.late) return listSelected(registry, request);
   const { resource, selection } = request;
   if (!registry.view.isCurrent) await registry.view.caughtUp();
@@ -218,7 +219,7 @@ export async function freshAs({ view }: Registry, resourceVersion: string): Prom
   const revision = Number(resourceVersion);
   if (view.revision >= revision) return;
   try {
-    await view.reached(revision, freshTimeoutMs);
+    await view.reached(revision, { timeoutMs: freshTimeoutMs });
   } catch (error) {
     if (error instanceof DOMException) throw tooLargeRevision(resourceVersion, view.revision);
     throw error;

@@ -2,7 +2,7 @@
  * The in-memory view of everything under /registry: it follows the store through one watch, and passes changes to the
  * cache of each resource. Reads come from here; {@link StoreView.caughtUp} ensures that none is staler than requested.
  */
-import { type Clock, pause, type Timer } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { CompactedError, SlowWatcherError, type Store, type StoreEvent } from '../../storage/store.ts';
 import type { Completion } from './cached-object.ts';
@@ -19,7 +19,8 @@ interface Waiter {
   revision: number;
   resolve: () => void;
   reject: (error: unknown) => void;
-  timer: Timer | undefined;
+  /** To be called when it no longer waits. */
+  forget: () => void;
 }
 
 /** Objects under a prefix that no resource serves (yet): instances of a kind that is about to be added. */
@@ -106,7 +107,7 @@ export class StoreView {
   async close(): Promise<void> {
     this.#closing.abort(new Error('the server is closing'));
     for (const waiter of this.#waiters.splice(0)) {
-      waiter.timer?.cancel();
+      waiter.forget();
       waiter.reject(this.#closing.signal.reason);
     }
     await this.#running;
@@ -151,17 +152,33 @@ export class StoreView {
     return !this.#shared && this.#revision >= this.#known;
   }
 
-  /** Resolves when the view has reached `revision`; rejects with a TimeoutError after `timeoutMs`. */
-  reached(revision: number, timeoutMs?: number): Promise<void> {
+  /**
+   * Resolves when the view has reached `revision`; rejects with a TimeoutError after `timeoutMs`, and with the signal's
+   * reason when it aborts first.
+   */
+  reached(revision: number, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<void> {
+    const { timeoutMs, signal } = options;
     if (this.#revision >= revision) return Promise.resolve();
+    if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { revision, resolve, reject, timer: undefined };
-      if (timeoutMs !== undefined) {
-        waiter.timer = this.#clock.after(timeoutMs, () => {
-          this.#waiters = this.#waiters.filter((other) => other !== waiter);
-          reject(new DOMException(`revision ${revision} was not reached`, 'TimeoutError'));
-        });
-      }
+      const giveUp = (error: unknown) => {
+        this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        waiter.forget();
+        reject(error);
+      };
+      const onAbort = () => giveUp(signal!.reason);
+      const timer =
+        timeoutMs === undefined
+          ? undefined
+          : this.#clock.after(timeoutMs, () =>
+              giveUp(new DOMException(`revision ${revision} was not reached`, 'TimeoutError')),
+            );
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const forget = () => {
+        timer?.cancel();
+        signal?.removeEventListener('abort', onAbort);
+      };
+      const waiter: Waiter = { revision, resolve, reject, forget };
       this.#waiters.push(waiter);
     });
   }
@@ -295,7 +312,7 @@ export class StoreView {
       const ready = this.#waiters.filter((waiter) => waiter.revision <= this.#revision);
       this.#waiters = this.#waiters.filter((waiter) => waiter.revision > this.#revision);
       for (const waiter of ready) {
-        waiter.timer?.cancel();
+        waiter.forget();
         waiter.resolve();
       }
     }

@@ -133,6 +133,8 @@ export class WatchSession {
       if (!(await this.#sendState(sink))) return undefined;
       if (start.initialEventsEnd) sink.deliver(sink.encodeBookmark(revision, { initialEventsEnd: true }));
     }
+    // The client has seen more than this server, on another one perhaps: what it saw must not come twice.
+    if (view.revision < revision && !(await this.#reached(revision))) return undefined;
     for (;;) {
       if (this.#ended.signal.aborted) return undefined;
       const events = cache.eventsAfter(revision);
@@ -146,6 +148,18 @@ export class WatchSession {
       const group = this.#sessions.group(cache, selection);
       group.join(sink);
       return group;
+    }
+  }
+
+  /** Returns false when the watch ended before the view was there. */
+  async #reached(revision: number): Promise<boolean> {
+    const { signal } = this.#ended;
+    try {
+      await this.#sessions.view.reached(revision, { signal });
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      throw error;
     }
   }
 

@@ -65,6 +65,19 @@ test('a watch from a resourceVersion sees what came after it', async () => {
   );
 });
 
+test('a watch from a version yet to come sees nothing up to that version', async () => {
+  await using server = await createTestServer();
+  const { object } = await server.ask('POST', configMaps, configMap('a'));
+  const coming = Number(object.metadata.resourceVersion) + 2;
+  const watcher = await startWatch(server.transport, `&resourceVersion=${coming}`);
+  const endless = await startWatch(server.transport, `&resourceVersion=${coming + 1000}`);
+  for (const name of ['b', 'c', 'd']) await server.ask('POST', configMaps, configMap(name));
+  await watcher.stop();
+  await endless.stop();
+  assert.deepEqual(watcher.seen, [{ type: 'ADDED', name: 'd', version: coming + 1 }]);
+  assert.deepEqual(endless.seen, []);
+});
+
 test('an update that leaves the selection is a delete, one that enters it an add', async () => {
   await using server = await createTestServer();
   const watcher = await startWatch(server.transport, '&labelSelector=in%3Dyes');
