@@ -70,6 +70,19 @@ broken NaN
   });
 });
 
+test('a metrics text that a pod wrote to be slow is read in linear time', () => {
+  const long = 1_000_000;
+  const startMs = performance.now();
+  for (const line of [`a${' '.repeat(long)}`, `a{${'b'.repeat(long)}} 1`, `# TYPE a${' '.repeat(long)}`])
+    assert.equal(parsePrometheusText(line).get('a')?.series.size ?? 0, line.endsWith('1') ? 1 : 0);
+  assert.ok(performance.now() - startMs < 10_000);
+  const spaced = parsePrometheusText('b{x="1"}2\nb {x="2"} 3\n  b 4 1700000000000\n').get('b')!;
+  assert.deepEqual(
+    [...spaced.series.values()].map(({ value }) => value),
+    [2, 3, 4],
+  );
+});
+
 const summary = (metrics: ReturnType<typeof parsePrometheusText>) =>
   Object.fromEntries(
     [...metrics].map(([name, { isCounter, series }]) => [

@@ -24,8 +24,19 @@ export function behaviourOf(config: Pick<ContainerConfig, 'command' | 'args'>): 
   if (/(^|\/)false$/.test(program)) return { exit: { afterMs: 0, code: 1 } };
   if (/(^|\/)true$/.test(program)) return { exit: { afterMs: 0, code: 0 } };
   const script = /(^|\/)(ba)?sh$/.test(program) && words[1] === '-c' ? (words[2] ?? '') : words.join(' ');
-  const match = /^(?:(trap "" TERM;).*|\s*(?:sleep (\d+)s?)?\s*;?\s*(?:exit (\d+))?\s*)$/.exec(script);
-  if (match?.[1]) return { ignoresTerm: true };
-  if (!match || (match[2] === undefined && match[3] === undefined)) return {};
-  return { exit: { afterMs: Number(match[2] ?? 0) * 1000, code: Number(match[3] ?? 0) } };
+  return script.startsWith('trap "" TERM;') ? { ignoresTerm: true } : endOf(script);
+}
+
+/** The script is taken apart before any pattern sees it: one pattern for all of it would try many ways to divide its blanks. */
+function endOf(script: string): SimulatedBehaviour {
+  const statements = script
+    .split(';')
+    .map((statement) => statement.trim())
+    .filter(Boolean);
+  const [, seconds] = /^sleep (\d+)s?$/.exec(statements[0] ?? '') ?? [];
+  if (seconds !== undefined) statements.shift();
+  const [, code] = /^exit (\d+)$/.exec(statements[0] ?? '') ?? [];
+  if (code !== undefined) statements.shift();
+  if (statements.length > 0 || (seconds === undefined && code === undefined)) return {};
+  return { exit: { afterMs: Number(seconds ?? 0) * 1000, code: Number(code ?? 0) } };
 }

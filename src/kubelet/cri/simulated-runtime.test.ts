@@ -29,6 +29,9 @@ test('the behaviour of a simulated container follows from its command', () => {
   assert.deepEqual(sh('sleep 2; exit 1'), { exit: { afterMs: 2000, code: 1 } });
   assert.deepEqual(sh('sleep 5'), { exit: { afterMs: 5000, code: 0 } });
   assert.deepEqual(sh('exit 4'), { exit: { afterMs: 0, code: 4 } });
+  assert.deepEqual(sh(' sleep 1s ;exit 3; '), { exit: { afterMs: 1000, code: 3 } });
+  assert.deepEqual(sh('exit 3; sleep 1'), {});
+  assert.deepEqual(sh(`${' '.repeat(100_000)}x`), {}, 'and takes no time to be read');
   assert.deepEqual(behaviourOf({ args: ['serve'] }), {});
   assert.deepEqual(behaviourOf({ command: ['sleep', '3'] }), { exit: { afterMs: 3000, code: 0 } });
   assert.deepEqual(sh('trap "" TERM; while true; do sleep 1; done'), { ignoresTerm: true });
