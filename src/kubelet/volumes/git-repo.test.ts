@@ -61,6 +61,16 @@ suite('gitRepo volumes', { skip: hasGit ? false : 'git is not installed' }, () =
     rmSync(home, { recursive: true });
   });
 
+  test("a clone that fails is told with git's words and its exit status, and names no folder of the node", async () => {
+    const absent = url.replace('site', 'absent');
+    const cloning = cloneGitRepo(folder('none'), { repository: absent, directory: '.' });
+    await assert.rejects(cloning, ({ message }: Error) => {
+      assert.match(message, new RegExp(`^failed to exec 'git clone -- ${absent} \\.': Cloning into '\\.'`));
+      assert.match(message, /: exit status 128$/);
+      return !message.includes(home);
+    });
+  });
+
   test('a repository is cloned into a folder of its name, one that is named, or the volume itself', async () => {
     await cloneGitRepo(folder('a'), { repository: url });
     assert.equal(readFileSync(join(home, 'a/site/index.html'), 'utf8'), 'second');
