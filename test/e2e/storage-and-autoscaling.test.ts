@@ -290,4 +290,71 @@ spec:
       /New size: \d; reason: cpu resource utilization \(percentage of request\) above target/,
     );
   });
+
+  test('pods are scaled by what they expose, of the series that are asked for, with nothing installed', {
+    timeout: 180_000,
+  }, async () => {
+    await cluster.apply(exposing);
+    await cluster.kubectl('wait', '--for=condition=Available', 'deployment/exposing', '--timeout=60s');
+    const valuesOf = async (metric: string) => {
+      const path = `/apis/custom.metrics.k8s.io/v1beta2/namespaces/default/pods/*/${metric}`;
+      const { items } = JSON.parse(await read('--raw', path)) as { items: { value: string }[] };
+      return items.map(({ value }) => value);
+    };
+    await eventually('the queue', async () => (await valuesOf('queue_length')).includes('7'));
+    await eventually(
+      'there are two',
+      async () => (await read('deployment', 'exposing', '-o', 'jsonpath={.spec.replicas}')) === '2',
+      90_000,
+    );
+    assert.match(
+      await read('events', '-o', 'jsonpath={.items[*].message}'),
+      /New size: 2; reason: pods metric http_requests above target/,
+    );
+  });
 });
+
+/** Its requests with code 200 are ten a second, which says the machine's clock; those with code 500 do not grow. */
+const exposing = String.raw`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: exposing}
+spec:
+  selector: {matchLabels: {app: exposing}}
+  template:
+    metadata:
+      labels: {app: exposing}
+      annotations: {prometheus.io/scrape: "true", prometheus.io/port: "9090"}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: c
+        image: busybox
+        imagePullPolicy: IfNotPresent
+        command:
+        - sh
+        - -c
+        - |
+          cat > /answer.sh <<'END'
+          #!/bin/sh
+          read -r request
+          count=$(( $(cut -d. -f1 /proc/uptime) * 10 ))
+          printf 'HTTP/1.0 200 OK\r\n\r\n# TYPE http_requests_total counter\n'
+          printf 'http_requests_total{path="/users/{id}",code="200"} %s\n' $count
+          printf 'http_requests_total{path="/",code="500"} 5\nqueue_length 7\n'
+          END
+          chmod +x /answer.sh
+          nc -ll -p 9090 -e /answer.sh
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: exposing}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: exposing}
+  maxReplicas: 2
+  metrics:
+  - type: Pods
+    pods:
+      metric: {name: http_requests, selector: {matchLabels: {code: "200"}}}
+      target: {type: AverageValue, averageValue: "5"}
+`;
