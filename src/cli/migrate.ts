@@ -47,17 +47,25 @@ export const migrate: Command = {
   },
 };
 
-/** What the user can do about a target that is not empty, before the migration or after it. */
+/** What the user can do: about a target that is not empty, before the migration or after it, or about another cause. */
 function explained(error: unknown, target: string): unknown {
-  const isInUse = error instanceof TargetNotEmptyError;
-  if (!isInUse && !(error instanceof PartlyMigratedError)) return error;
+  if (!(error instanceof Error)) return error;
   const emptying = target.startsWith('sqlite:')
     ? `rm -f ${target.slice('sqlite:'.length)}*`
     : 'etcdctl del --prefix /registry/';
-  const advice = isInUse
-    ? `choose another store; or, if this one is what an earlier migration left, empty it: ${emptying}`
-    : `empty it, and run the command again: ${emptying}`;
-  return new Failure(error.message, { cause: error.cause, advice });
+  if (error instanceof TargetNotEmptyError)
+    return new Failure(error.message, {
+      advice: `choose another store; or, if this one is what an earlier migration left, empty it: ${emptying}`,
+    });
+  if (error instanceof PartlyMigratedError)
+    return new Failure(error.message, {
+      cause: error.cause,
+      advice: `empty it, and run the command again: ${emptying}`,
+    });
+  return new Failure(`nothing was carried: ${error.message}`, {
+    cause: error,
+    advice: 'remove the cause, and run the command again: the target is as empty as before',
+  });
 }
 
 /** SQLite would make the file. @throws Failure */
