@@ -134,13 +134,16 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessIden
   }
 }
 
+/** The first process of a node ends only after the kernel has ended all others of it, which a busy machine takes time for. */
+const killedEndsMs = 30_000;
+
 /** Asks the process to end, insists after `graceMs`, and returns when it is gone. */
 export async function stopProcess(identity: ProcessIdentity, graceMs: number): Promise<void> {
   if (!isRunning(identity)) return;
   signalProcess(identity, 'SIGTERM');
   if (await hasEnded(identity, graceMs)) return;
   signalProcess(identity, 'SIGKILL');
-  if (!(await hasEnded(identity, 5000)))
+  if (!(await hasEnded(identity, killedEndsMs)))
     throw new Error(`process ${identity.pid} does not end after SIGKILL`);
 }
 
