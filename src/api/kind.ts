@@ -19,6 +19,8 @@ export interface Column<T extends KubeObject = KubeObject> {
 export interface CellContext {
   /** Milliseconds since the Unix epoch; ages count from it. */
   nowMs: number;
+  /** The version that the client reads, such as `autoscaling/v2`. */
+  apiVersion?: string;
 }
 
 /** What a validator may ask about the request that it serves. */

@@ -2,6 +2,7 @@
 import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
+import type { CellContext } from '../kind.ts';
 import { HorizontalPodAutoscaler } from '../resources.gen.ts';
 import type {
   HorizontalPodAutoscalerSpec,
@@ -315,13 +316,19 @@ function* validateRules(rules: HPAScalingRules | undefined, field: string): Fiel
 const shownTargetsMax = 2;
 const unknown = '<unknown>';
 
+/** Versions that were served before targets said which resource they are of. */
+const olderVersions: readonly (string | undefined)[] = ['autoscaling/v2beta1', 'autoscaling/v2beta2'];
+
 /** `current/target` of each metric. */
-function targetsCell({ spec, status }: HorizontalPodAutoscaler): string {
+function targetsCell({ spec, status }: HorizontalPodAutoscaler, { apiVersion }: CellContext): string {
+  const isOlder = olderVersions.includes(apiVersion);
   const metrics = spec?.metrics ?? [];
   if (metrics.length === 0) return '<none>';
   const texts = metrics.map((metric, index) => {
     const current = status?.currentMetrics?.[index];
     const source = sources[metric.type] as 'resource';
+    const resource = isOlder ? undefined : (metric.resource ?? metric.containerResource)?.name;
+    const name = resource ? `${resource}: ` : '';
     const target: MetricTarget | undefined = metric[source]?.target;
     const now = current?.[source]?.current as
       | { averageValue?: string; averageUtilization?: number; value?: string }
@@ -329,12 +336,12 @@ function targetsCell({ spec, status }: HorizontalPodAutoscaler): string {
     if (!target) return `<unknown type>`;
     if (target.averageValue !== undefined) {
       const suffix = metric.type === 'External' || metric.type === 'Object' ? ' (avg)' : '';
-      return `${now?.averageValue ?? unknown}/${target.averageValue}${suffix}`;
+      return `${name}${now?.averageValue ?? unknown}/${target.averageValue}${suffix}`;
     }
     if (target.value !== undefined) return `${now?.value ?? unknown}/${target.value}`;
     const utilization = now?.averageUtilization;
     const wanted = target.averageUtilization === undefined ? '<auto>' : `${target.averageUtilization}%`;
-    return `${utilization === undefined ? unknown : `${utilization}%`}/${wanted}`;
+    return `${name}${utilization === undefined ? unknown : `${utilization}%`}/${wanted}`;
   });
   const shown = texts.slice(0, shownTargetsMax).join(', ');
   return texts.length > shownTargetsMax ? `${shown} + ${texts.length - shownTargetsMax} more...` : shown;

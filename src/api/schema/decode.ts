@@ -5,6 +5,7 @@
 
 import type { KubeObject } from '../meta.ts';
 import { formatQuantity, parseQuantity, QuantityError } from '../quantity.ts';
+import { canonicalBase64 } from './base64.ts';
 import { type FieldProblem, unknownField } from './body-problem.ts';
 import { embeddedAt } from './embedded-structs.ts';
 import type { SchemaNode } from './schemas.ts';
@@ -257,11 +258,9 @@ class Decoder {
 
   #bytes(node: SchemaNode, value: unknown): unknown {
     if (typeof value !== 'string') return this.#mismatch(node, value);
-    if (value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value)) return value;
-    const packed = value.replaceAll(/[\r\n]/g, '');
-    if (packed.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(packed)) return packed;
-    const good = /^[A-Za-z0-9+/\r\n]*/.exec(value)?.[0].length ?? 0;
-    throw new DecodeError(`illegal base64 data at input byte ${good}`);
+    const packed = canonicalBase64(value);
+    if (typeof packed === 'number') throw new DecodeError(`illegal base64 data at input byte ${packed}`);
+    return packed;
   }
 
   #schemaOr(node: SchemaNode, value: unknown): unknown {

@@ -53,3 +53,14 @@ export function goText(value: unknown): string {
   }
   return String(value);
 }
+
+/** As Go's `%#v` prints a value that was read from JSON. */
+export function goSyntax(value: unknown): string {
+  if (value === null) return 'interface {}(nil)';
+  if (Array.isArray(value)) return `[]interface {}{${value.map(goSyntax).join(', ')}}`;
+  if (typeof value !== 'object') return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
+  const entries = Object.keys(value)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${goSyntax((value as Record<string, unknown>)[key])}`);
+  return `map[string]interface {}{${entries.join(', ')}}`;
+}

@@ -1,7 +1,7 @@
 /** Whether an applied object has the types of its schema, with the errors of upstream's typed values. */
 import { parseExactJson } from '../../base/text/exact-json.ts';
 import { isObject, type JsonObject } from './decode.ts';
-import { goText } from './json-value.ts';
+import { goSyntax, goText } from './json-value.ts';
 import type { SchemaNode } from './schemas.ts';
 import { childNode, itemElement, TypedValueError } from './typed-value.ts';
 
@@ -117,14 +117,4 @@ function shown(value: unknown): string {
 /** As its `%#v` does. */
 function shownWithType(value: unknown): string {
   return `&value.valueUnstructured{Value:${goSyntax(value)}}`;
-}
-
-function goSyntax(value: unknown): string {
-  if (value === null) return 'interface {}(nil)';
-  if (Array.isArray(value)) return `[]interface {}{${value.map(goSyntax).join(', ')}}`;
-  if (!isObject(value)) return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
-  const entries = Object.keys(value)
-    .sort()
-    .map((key) => `${JSON.stringify(key)}:${goSyntax(value[key])}`);
-  return `map[string]interface {}{${entries.join(', ')}}`;
 }

@@ -107,3 +107,36 @@ test('strict validation reports all duplicate keys as one mistake, in the words 
     'line 7: key "a" already set in map',
   ]);
 });
+
+test('tags that say nothing here are passed over, and bytes in base64 are the text that they make', () => {
+  const value = (text: string) => parseYaml(text).value;
+  assert.deepEqual(value('a: !!binary aGVsbG8='), { a: 'hello' });
+  assert.deepEqual(value('a: !!binary |\n  aGVs\n  bG8='), { a: 'hello' });
+  assert.throws(() => value('a: !!binary x'), {
+    message: 'yaml: !!binary value contains invalid base64 data',
+  });
+  assert.deepEqual(value('a: !foo 5\nb: !!timestamp 2001-01-01\nc: !!str 5'), {
+    a: '5',
+    b: '2001-01-01',
+    c: '5',
+  });
+  assert.deepEqual(value('a: !!set {x, z}\nb: !own [1]\nc: !!omap {d: e}'), {
+    a: { x: null, z: null },
+    b: [1],
+    c: { d: 'e' },
+  });
+});
+
+test('a key that JSON cannot have is refused in upstream’s words', () => {
+  const rows = [
+    ['~: b', 'unsupported map key of type: %!s(<nil>), key: <nil>, value: "b"'],
+    ['? [a, 1]\n: b', 'yaml: invalid map key: []interface {}{"a", 1}'],
+    ['? {a: b}\n: c', 'yaml: invalid map key: map[interface {}]interface {}{"a":"b"}'],
+  ];
+  for (const [text, message] of rows) assert.throws(() => parseYaml(text!), { message: message! });
+});
+
+test('what follows the end of a document is not read', () => {
+  assert.deepEqual(parseYaml('a: b\n...\n}{\n').value, { a: 'b' });
+  assert.deepEqual(parseYaml('a: |\n  x\n  ...\n').value, { a: 'x\n...\n' });
+});

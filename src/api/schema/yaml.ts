@@ -1,21 +1,26 @@
 /** YAML text and JSON values, as upstream reads and writes them: YAML 1.1 words for booleans, JSON types only, within limits. */
 import {
   boolYaml11Tag,
+  defineMappingTag,
   defineScalarTag,
-  FAILSAFE_SCHEMA,
+  defineSequenceTag,
   floatCoreTag,
   intYaml11Tag,
   load,
+  mapTag,
   mergeTag,
   NOT_RESOLVED,
   nullYaml11Tag,
   Schema,
+  seqTag,
+  strTag,
   YAMLException,
 } from 'js-yaml';
 import { exactInteger } from '../../base/text/exact-json.ts';
 import { problemText, type RepeatedKey } from './body-problem.ts';
 import { nestingDepthMax } from './decode.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';
+import { goSyntax } from './json-value.ts';
 
 export class YamlError extends Error {
   constructor(message: string) {
@@ -42,9 +47,40 @@ const integerTag = defineScalarTag(intYaml11Tag.tagName, {
   },
 });
 
-/** Upstream treats values such as dates and sets as plain strings and maps. */
+/** A text, whose bytes are written in base64. */
+const binaryTag = defineScalarTag('tag:yaml.org,2002:binary', {
+  resolve(source) {
+    const packed = source.replace(/[\r\n]/g, '');
+    const isBase64 = packed.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(packed);
+    return isBase64 ? Buffer.from(packed, 'base64').toString() : NOT_RESOLVED;
+  },
+  identify: () => false,
+});
+
+/** Keys are texts, or become ones; what JSON has no key for is refused in upstream's words. */
+const objectTag = defineMappingTag(mapTag.tagName, {
+  ...mapTag,
+  addPair(carrier, key, value) {
+    if (key === null) return `unsupported map key of type: %!s(<nil>), key: <nil>, value: ${goSyntax(value)}`;
+    if (typeof key === 'object')
+      return `invalid map key: ${goSyntax(key).replaceAll('map[string]', 'map[interface {}]')}`;
+    return mapTag.addPair(carrier, key, value);
+  },
+});
+
+/** Tags that say nothing to upstream, such as those of dates and sets and an application's own. */
+const otherTags = ['!', 'tag:'].flatMap((prefix) => [
+  defineScalarTag(prefix, { ...strTag, implicit: false, matchByTagPrefix: true }),
+  defineSequenceTag(prefix, { ...seqTag, matchByTagPrefix: true }),
+  defineMappingTag(prefix, { ...objectTag, matchByTagPrefix: true }),
+]);
+
 const schema = new Schema([
-  ...FAILSAFE_SCHEMA.tags,
+  strTag,
+  seqTag,
+  objectTag,
+  binaryTag,
+  ...otherTags,
   nullYaml11Tag,
   boolYaml11Tag,
   integerTag,
@@ -81,7 +117,9 @@ export function parseAsJson(text: string): ParsedText | undefined {
 }
 
 /** What comes after the first document is not even read. */
-function firstDocument(text: string): string {
+function firstDocument(whole: string): string {
+  const end = whole.search(/^\.\.\.(?=\s|$)/m);
+  const text = end < 0 ? whole : whole.slice(0, end);
   let start = 0;
   for (const { index } of text.matchAll(/^---(?=\s|$)/gm)) {
     if (/^[^#\s%]/m.test(text.slice(start, index))) return text.slice(start, index);
@@ -158,6 +196,10 @@ const errorTexts: [RegExp, string][] = [
 function asYamlError({ reason, mark }: YAMLException): YamlError {
   const anchor = /^unidentified alias "(.*)"/.exec(reason)?.[1];
   if (anchor !== undefined) return new YamlError(`yaml: unknown anchor '${anchor}' referenced`);
+  if (/^cannot resolve a node with !<tag:yaml.org,2002:binary>/.test(reason))
+    return new YamlError('yaml: !!binary value contains invalid base64 data');
+  if (reason.startsWith('invalid map key')) return new YamlError(`yaml: ${reason}`);
+  if (reason.startsWith('unsupported map key')) return new YamlError(reason);
   const text = errorTexts.find(([pattern]) => pattern.test(reason))?.[1] ?? reason;
   if (/^(document contains|exceeded)/.test(text)) return new YamlError(`yaml: ${text}`);
   return new YamlError(`yaml: line ${(mark?.line ?? 0) + 1}: ${text}`);

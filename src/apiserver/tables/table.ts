@@ -1,7 +1,7 @@
 /** Tables: what `kubectl get` prints, computed on the server from a kind's columns. */
 import { describedColumns } from '../../api/column-descriptions.ts';
 import { creationDescription, nameDescription } from '../../api/columns.ts';
-import type { Column } from '../../api/kind.ts';
+import type { CellContext, Column } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 
@@ -29,6 +29,8 @@ export interface TableOptions {
   /** Of meta.k8s.io. */
   version: 'v1' | 'v1beta1';
   nowMs: number;
+  /** Of the objects. */
+  apiVersion?: string;
   /** Later events of a watch leave the column definitions out. */
   withoutHeader?: boolean;
 }
@@ -43,7 +45,7 @@ export function tableOf(
   const reads = (each: { stored: KubeObject; served: () => KubeObject }) =>
     resource.served?.columns ? each.served() : each.stored;
   const rows = objects.map((each) => ({ object: reads(each), served: each.served }));
-  return tableWith(columnsOf(resource), rows, metadata, options);
+  return tableWith(columnsOf(resource), rows, metadata, { ...options, apiVersion: resource.apiVersion });
 }
 
 /** `object` is what the columns read. */
@@ -53,7 +55,8 @@ export function tableWith(
   metadata: Record<string, unknown>,
   options: TableOptions,
 ): Record<string, unknown> {
-  const context = { nowMs: options.nowMs };
+  const { nowMs, apiVersion } = options;
+  const context: CellContext = { nowMs, ...(apiVersion && { apiVersion }) };
   return {
     kind: 'Table',
     apiVersion: `meta.k8s.io/${options.version}`,
@@ -86,7 +89,7 @@ function definitionOf({ name, type, format, description, priority }: Column): Re
   return { name, type, format: format ?? '', description: description ?? '', priority: priority ?? 0 };
 }
 
-function cellsOf(columns: readonly Column[], object: KubeObject, context: { nowMs: number }): unknown[] {
+function cellsOf(columns: readonly Column[], object: KubeObject, context: CellContext): unknown[] {
   return columns.map((column) => column.cell(object, context) ?? null);
 }
 
