@@ -176,6 +176,9 @@ test('a class makes a volume for its claim, and takes it away after it', async (
   await bound(cluster, 'mongodb-pvc');
   const { metadata, spec } = await client.get(PersistentVolumeClaim, { name: 'mongodb-pvc', namespace });
   assert.equal(spec?.volumeName, `pvc-${metadata.uid}`);
+  const { spec: made } = await client.get(PersistentVolume, { name: `pvc-${metadata.uid}` });
+  const path = made?.hostPath?.path ?? '';
+  assert.match(path, /^\/var\/lib\/wherry-volumes\//, 'not in the data folder, which outlives the cluster');
   const events = await eventsOf(client, 'mongodb-pvc');
   assert.ok(
     events.includes(

@@ -21,8 +21,11 @@ import { onNodeDirectory } from './node-directory.ts';
 import { ownProvisioner, ownProvisioners } from './provisioner-names.ts';
 import { type PlacementWorld, pickNode } from './volume-node.ts';
 
-/** Where the directories are on a node; nothing outside is ever deleted for a provisioned volume. */
-const volumesFolder = '/var/lib/wherry/volumes';
+/**
+ * Where the directories are on a node. Not below `/var/lib/wherry`: in a node of this machine that is the data folder of
+ * all its clusters, where volumes would outlive the cluster.
+ */
+const volumesFolder = '/var/lib/wherry-volumes';
 
 /** By claim, the node on which its volume is being created, until the claim shows it. */
 type VolumesUnderWay = Map<string, { uid: string; node: Node }>;

@@ -74,3 +74,12 @@ for (const path of ['relative', '/a/../b', '/', '/etc/', undefined, 7])
 
 test('nothing outside of the folders for volumes is deleted', () =>
   assert.rejects(handleDirectoryRequest({ action: 'delete', path: '/etc/passwd' }), DirectoryProblem));
+
+test("volumes are deleted where today's and older ones are", async () => {
+  for (const folder of ['/var/lib/wherry-volumes', '/var/lib/wherry/volumes'])
+    await handleDirectoryRequest({ action: 'delete', path: `${folder}/pvc-of-nobody` });
+  await assert.rejects(
+    handleDirectoryRequest({ action: 'delete', path: '/var/lib/wherry/clusters' }),
+    DirectoryProblem,
+  );
+});

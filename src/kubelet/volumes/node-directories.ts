@@ -6,8 +6,8 @@ import { constants } from 'node:fs';
 import { chmod, type FileHandle, lstat, mkdir, open, readdir, rmdir, unlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 
-/** The folder of provisioned volumes; hand-made ones are deleted below /tmp only, as upstream does. */
-const deletableFolders = ['/var/lib/wherry/volumes', '/tmp'];
+/** Of provisioned volumes, today's and older ones; hand-made ones are deleted below /tmp only, as upstream does. */
+const deletableFolders = ['/var/lib/wherry-volumes', '/var/lib/wherry/volumes', '/tmp'];
 
 /** The request is malformed, or the path is not allowed. */
 export class DirectoryProblem extends Error {
