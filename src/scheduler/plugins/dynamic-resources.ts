@@ -48,15 +48,14 @@ const noneLeft = unresolvable('cannot allocate all claims');
 /** Pods that may use one claim. */
 const usersMax = 256;
 
-export function dynamicResources({
-  client,
-  clock,
-  informers,
-}: {
+export interface DynamicResourcesOptions {
   client: Client;
   clock: Clock;
   informers: InformerFactory;
-}): Plugin<ClaimState> {
+}
+
+export function dynamicResources(options: DynamicResourcesOptions): Plugin<ClaimState> {
+  const { client, clock, informers } = options;
   const known = new KnownDevices(informers);
   const { allocations } = known;
   return {
@@ -85,8 +84,7 @@ export function dynamicResources({
       // Upstream's plugin finds no state of its own then, says so, and ends the search.
       if (!hasSeenPod) return { victims: [], message: 'not found', isFinal: true };
       if (podClaims(pod).length === 0) return { victims: [], message: 'no new claims to deallocate' };
-      const own = known.claimsOf(pod);
-      const misplaced = 'code' in own ? undefined : own.find((claim) => isMisplaced(claim, pod, snapshot));
+      const misplaced = known.misplacedClaim(pod, snapshot);
       if (!misplaced) return { victims: [], message: 'still not schedulable' };
       const giveBack = (signal: AbortSignal) => deallocate(client, misplaced, signal);
       return { victims: [], message: 'deallocation of ResourceClaim completed', giveBack };
@@ -130,6 +128,12 @@ class KnownDevices {
 
   claimsOf(pod: Pod): ResourceClaim[] | Rejection {
     return claimsOf(pod, (key) => this.#claims.get(key));
+  }
+
+  /** A claim of the pod whose devices it cannot reach. */
+  misplacedClaim(pod: Pod, snapshot: Snapshot): ResourceClaim | undefined {
+    const own = this.claimsOf(pod);
+    return 'code' in own ? undefined : own.find((claim) => isMisplaced(claim, pod, snapshot));
   }
 
   hasClass(name: string): boolean {
