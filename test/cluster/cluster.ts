@@ -16,7 +16,11 @@ import type { Transport } from '../../src/client/transport/transport.ts';
 import { TransportError } from '../../src/client/transport/transport.ts';
 import type { IssueSecretToken } from '../../src/controllers/core/token-secret.ts';
 import { startControllers } from '../../src/controllers/start.ts';
-import { type SimulatedRuntimeOptions, simulatedRuntime } from '../../src/kubelet/cri/simulated-runtime.ts';
+import {
+  type SimulatedRuntime,
+  type SimulatedRuntimeOptions,
+  simulatedRuntime,
+} from '../../src/kubelet/cri/simulated-runtime.ts';
 import { startKubelet } from '../../src/kubelet/kubelet.ts';
 import type { KubeletOptions } from '../../src/kubelet/kubelet-options.ts';
 import { simulatedMachine } from '../../src/kubelet/simulated-machine.ts';
@@ -49,6 +53,8 @@ export interface ClusterNode {
   readonly name: string;
   /** Nothing that the node says reaches the server while this is true. */
   isSilent: boolean;
+  /** Of its kubelet, once that has started. */
+  runtime?: SimulatedRuntime;
 }
 
 export interface Cluster extends AsyncDisposable {
@@ -191,6 +197,7 @@ async function runNode(
     random,
     ...(options.behaviour && { behaviour: options.behaviour }),
   });
+  node.runtime = runtime;
   const kubelet = await startKubelet(
     {
       client,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Draft } from '../../src/api/meta.ts';
-import { EndpointSlice, Event, Namespace, ResourceQuota, Service } from '../../src/api/resources.gen.ts';
+import { EndpointSlice, Event, Namespace, Pod, ResourceQuota, Service } from '../../src/api/resources.gen.ts';
 import type { Transport } from '../../src/client/transport/transport.ts';
 import { type Cluster, createCluster } from './cluster.ts';
 
@@ -89,3 +89,35 @@ test('a deleted slice is replaced even while a finalizer keeps it', async () => 
 function isOfWeb({ metadata }: EndpointSlice): boolean {
   return metadata.name.startsWith('web-');
 }
+
+test('a pod leaves its Service within a second of failing its readiness probe, and is back as soon as it passes', async () => {
+  const namespace = 'default';
+  await using cluster = await createCluster();
+  const { client, clock } = cluster;
+  await client.create(Service, serviceIn(namespace));
+  await client.create(Pod, {
+    metadata: { name: 'web', namespace, labels: { app: 'web' } },
+    spec: {
+      containers: [
+        {
+          name: 'c',
+          image: 'web:1',
+          readinessProbe: { exec: { command: ['check'] }, periodSeconds: 1, failureThreshold: 1 },
+        },
+      ],
+    },
+  });
+  const isReady = async () =>
+    (await slicesOf(cluster, namespace)).flatMap(({ endpoints }) => endpoints ?? [])[0]?.conditions?.ready;
+  await cluster.until(async () => (await isReady()) === true);
+  const { status } = await client.get(Pod, { name: 'web', namespace });
+  const id = status!.containerStatuses![0]!.containerID!.replace(/^\w+:\/\//, '');
+  for (const healthy of [false, true]) {
+    const startMs = clock.now();
+    cluster.nodes[0]!.runtime!.setHealthy(id, healthy);
+    await cluster.until(async () => (await isReady()) === healthy);
+    // The next probe comes within its period of a second.
+    const tookMs = clock.now() - startMs;
+    assert.ok(tookMs < 2000, `${healthy ? 'passing' : 'failing'} shows after ${tookMs} ms`);
+  }
+});
