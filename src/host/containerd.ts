@@ -25,6 +25,8 @@ export interface ContainerdOptions {
 }
 
 const overlayMagic = 0x794c7630;
+/** Before it answers, containerd asks the shim of every container: with a hundred pods on a busy machine this takes long. */
+const answerWaitMs = 60_000;
 
 export const containerdRecordFile = (folder: NodeFolder) => join(folder.run, 'containerd.json');
 export const containerdLogFile = (folder: NodeFolder) => join(folder.logs, 'containerd.log');
@@ -73,7 +75,7 @@ export async function waitForContainerd(
   containerd: ProcessIdentity,
   logFile: string,
   answers: () => Promise<boolean>,
-  limitMs = 20_000,
+  limitMs = answerWaitMs,
 ): Promise<void> {
   const { logStart } = containerd;
   const deadline = performance.now() + limitMs;
@@ -118,7 +120,8 @@ disabled_plugins = [
   stream_server_address = "127.0.0.1"
   stream_server_port = "0"
   restrict_oom_score_adj = ${options.restrictOomScore}
-  # Limits of huge pages are set where the kernel can, as upstream does.
+  # Limits of huge pages are set where the kernel can; without this line containerd leaves them out.
+  disable_hugetlb_controller = false
   tolerate_missing_hugetlb_controller = true
   max_container_log_line_size = 16384
   # Those before 1.7 know neither and take no notice: the kubelet gives containers their CDI devices then.
