@@ -20,7 +20,8 @@ test('targets tell current and wanted values', () => {
   assert.equal(targets([]), '<none>');
   assert.equal(targets([utilization('cpu', 50)]), 'cpu: <unknown>/50%');
   assert.equal(targets([utilization('cpu', 50)], [current]), 'cpu: 10%/50%');
-  assert.equal(targets([utilization('cpu', 50)], [current], 'autoscaling/v2beta2'), '10%/50%');
+  for (const version of ['v1', 'v2beta1', 'v2beta2'])
+    assert.equal(targets([utilization('cpu', 50)], [current], `autoscaling/${version}`), '10%/50%');
   assert.equal(targets([utilization('cpu', undefined)]), 'cpu: <unknown>/<auto>');
   const memory = { name: 'memory', container: 'c', target: { type: 'AverageValue', averageValue: '100Mi' } };
   assert.equal(

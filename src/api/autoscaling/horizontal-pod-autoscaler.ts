@@ -316,8 +316,12 @@ function* validateRules(rules: HPAScalingRules | undefined, field: string): Fiel
 const shownTargetsMax = 2;
 const unknown = '<unknown>';
 
-/** Versions that were served before targets said which resource they are of. */
-const olderVersions: readonly (string | undefined)[] = ['autoscaling/v2beta1', 'autoscaling/v2beta2'];
+/** Those that clients ask for by name are older than the name of the resource in a target: their output stays as it was. */
+const olderVersions: readonly (string | undefined)[] = [
+  'autoscaling/v1',
+  'autoscaling/v2beta1',
+  'autoscaling/v2beta2',
+];
 
 /** `current/target` of each metric. */
 function targetsCell({ spec, status }: HorizontalPodAutoscaler, { apiVersion }: CellContext): string {
