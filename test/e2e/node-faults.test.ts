@@ -132,7 +132,10 @@ suite('a node with thirty pods', () => {
     const file = join(cluster.home, 'kubelet.yaml');
     writeFileSync(file, JSON.stringify(kubelet));
     await cluster.up('--kubelet-config', file);
-    bare = await network();
+    await eventually('the service of the API has its rules', async () => {
+      bare = await network();
+      return bare.some((line) => line.includes('10.96.0.1 . tcp . 443'));
+    });
     const archive = join(cluster.home, 'busybox.tar');
     await writeBusyboxImage(archive, [image]);
     await cluster.wherry('image', 'load', archive);
