@@ -77,11 +77,11 @@ async function startApiServer(parts: ApiServerParts, closing: AbortController): 
   const { registry, handler, store, view, listeners, serviceRange } = parts;
   describe(parts);
   const requestMetrics = new RequestMetrics(metrics, clock, parts.kinds);
-  await fillStore(parts);
+  const refused = await fillStore(parts);
   const localServices = await followObjects(parts);
   registerHealth(handler, healthChecks(parts, localServices), clock);
   const compaction = compactRegularly(store, clock, registry.logger);
-  const kept = keepBootstrapObjects(registry, signal);
+  const kept = keepBootstrapObjects(registry, signal, refused);
   const ownService = keepKubernetesService(registry, serviceRange, { shared });
   return {
     registry,
@@ -125,8 +125,9 @@ function describe(parts: ApiServerParts): void {
 async function fillStore({ registry, objects, services, serviceRange, options }: ApiServerParts) {
   services.claims = new ServiceClaims(registry, objects);
   await services.repair();
-  await bootstrap(registry, serviceRange);
+  const refused = await bootstrap(registry, serviceRange);
   if (options.frontProxy) await ensureAuthenticationConfig(registry, options.frontProxy.ca);
+  return refused;
 }
 
 /** Objects that change what the server does, or whose status it writes. */

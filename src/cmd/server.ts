@@ -32,6 +32,7 @@ import { renewServerCertificates } from './server/certificates.ts';
 import { ensureClusterObjects, ensureJoinToken } from './server/cluster-objects.ts';
 import { type ControlPlane, createControlPlane } from './server/control-plane.ts';
 import { removeOldNodeRights } from './server/old-node-rights.ts';
+import { untilWritten } from './server/until-written.ts';
 
 const config = readConfig<ServerConfig>(
   await configFileArgument(() =>
@@ -75,14 +76,14 @@ await runUntilSignalled(logger, async (signal) => {
   );
   // After it listens: of a large store the controllers take a while to read everything.
   const working = plane.run(signal);
-  await ensureObjects(plane.api);
+  const ensured = untilWritten(() => ensureObjects(plane.api), { clock: systemClock, logger, signal });
   const simulated = config.simulatedNodes > 0 && runSimulated(plane.api, signal);
   const mirrored =
     config.imageMirror &&
     keepMirror({ ...config.imageMirror, logger: logger.for('mirror') }, { clock: systemClock, signal });
   const supervised =
     config.supervisor && keepSupervisor(config.supervisor, { clock: systemClock, logger, signal });
-  await Promise.all([working, renewing, simulated, mirrored, supervised]);
+  await Promise.all([working, renewing, ensured, simulated, mirrored, supervised]);
   await plane.api.close();
   await store.close();
 });

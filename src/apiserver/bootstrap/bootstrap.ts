@@ -1,4 +1,5 @@
 /** What every cluster holds from its first moment on. */
+import { StatusError } from '../../api/status.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { IpRange } from '../services/ip-range.ts';
 import { ensureFlowControl } from './flow-control.ts';
@@ -7,19 +8,45 @@ import { ensureNamespaces } from './namespaces.ts';
 import { ensurePriorityClasses } from './priority-classes.ts';
 import { ensureRbac } from './rbac.ts';
 
-export async function bootstrap(registry: Registry, serviceRange: IpRange): Promise<void> {
-  await ensureNamespaces(registry);
-  await ensurePriorityClasses(registry);
-  await ensureFlowControl(registry);
-  await ensureRbac(registry);
-  await ensureKubernetesService(registry, serviceRange);
+type Step = (registry: Registry) => Promise<void>;
+
+/**
+ * Returns the steps that were refused. A webhook that is away refuses writes, and can be mended only through a server
+ * that runs.
+ */
+export async function bootstrap(registry: Registry, serviceRange: IpRange): Promise<readonly Step[]> {
+  return await refusedOf(registry, [
+    ensureNamespaces,
+    ensurePriorityClasses,
+    ensureFlowControl,
+    ensureRbac,
+    () => ensureKubernetesService(registry, serviceRange),
+  ]);
+}
+
+async function refusedOf(registry: Registry, steps: readonly Step[]): Promise<Step[]> {
+  const refused: Step[] = [];
+  for (const step of steps)
+    try {
+      await step(registry);
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      registry.logger.warn('what every cluster has could not be written; it is tried again', { error });
+      refused.push(step);
+    }
+  return refused;
 }
 
 /** How soon deleted objects that the server depends on are recreated; upstream's period. */
 const keepMs = 60_000;
 
-/** Resolves some time after the signal. */
-export async function keepBootstrapObjects(registry: Registry, signal: AbortSignal): Promise<void> {
+/** `refused`: what is still to be written. Resolves some time after the signal. */
+export async function keepBootstrapObjects(
+  registry: Registry,
+  signal: AbortSignal,
+  refused: readonly Step[],
+): Promise<void> {
+  let missing = refused;
   const { clock, logger } = registry;
   const hasSlept = () =>
     clock.sleep(keepMs, signal).then(
@@ -28,6 +55,7 @@ export async function keepBootstrapObjects(registry: Registry, signal: AbortSign
     );
   while (await hasSlept()) {
     try {
+      missing = await refusedOf(registry, missing);
       await ensureNamespaces(registry);
       await ensureFlowControl(registry);
     } catch (error) {
