@@ -105,8 +105,11 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   defaults?(object: T): void;
   /** Defaults that are the time of the request: for an object as the client sent it, before ownership is known. */
   defaultTimes?(object: T, now: string): void;
-  /** What a create drops or sets before admission (status reset, generation, spec of finalizers …). */
-  prepareCreate?(object: T): void;
+  /**
+   * What a create drops or sets before validation (status reset, generation, spec of finalizers …); `warnings` takes what
+   * can no longer be told afterwards.
+   */
+  prepareCreate?(object: T, warnings?: string[]): void;
   /** What an update of the object itself carries over from the old one (status, immutable server-side facts). */
   prepareUpdate?(object: T, old: T, now: string): void;
   /** What an update through `/status` carries over: normally everything except the status. */

@@ -10,7 +10,8 @@ import { validatePodStatusUpdate } from './pod/status.ts';
 import { validateEphemeralContainersUpdate, validatePodSpecUpdate } from './pod/update.ts';
 import { validatePodAnnotations, validatePodAnnotationUpdate } from './pod-spec/annotations.ts';
 import { defaultPodSpec } from './pod-spec/defaults.ts';
-import { validatePodSpec } from './pod-spec/validate.ts';
+import { applyAppArmorAnnotations, validateProfilesAgree } from './pod-spec/profiles.ts';
+import { validatePodImages, validatePodSpec } from './pod-spec/validate.ts';
 import { podNameWarnings, podWarnings } from './pod-spec/warnings.ts';
 
 export const podKind = defineKind(Pod, {
@@ -19,7 +20,7 @@ export const podKind = defineKind(Pod, {
   hasGeneration: true,
   columns: podTableColumns,
   defaults: defaultPod,
-  prepareCreate(pod) {
+  prepareCreate(pod, warnings) {
     pod.status = { phase: 'Pending', qosClass: computeQosClass(pod.spec) };
     if (pod.spec.schedulingGates?.length)
       pod.status.conditions = [
@@ -31,6 +32,8 @@ export const podKind = defineKind(Pod, {
           lastTransitionTime: pod.metadata.creationTimestamp,
         } as NonNullable<NonNullable<Pod['status']>['conditions']>[number],
       ];
+    const told = applyAppArmorAnnotations(pod);
+    warnings?.push(...told);
   },
   prepareUpdate(pod, old) {
     if (!old.status) delete pod.status;
@@ -47,6 +50,7 @@ export const podKind = defineKind(Pod, {
   *validate(pod, { subresource, isUpdate }) {
     if (subresource === 'status') return;
     yield* validatePodSpec(pod.spec, 'spec');
+    yield* validatePodImages(pod.spec, 'spec');
     if (!isUpdate) yield* validateNewPod(pod);
   },
   *validateUpdate(pod, old, { subresource }) {
@@ -138,4 +142,5 @@ function* validateNewPod(pod: Pod): FieldErrors {
     yield forbiddenField('spec.ephemeralContainers', 'cannot be set on create');
   if (spec.schedulingGates?.length && spec.nodeName)
     yield forbiddenField('spec.nodeName', 'cannot be set until all schedulingGates have been cleared');
+  yield* validateProfilesAgree(pod, 'spec');
 }

@@ -2,7 +2,7 @@
 import { validateReplicaStatus } from '../apps/replica-rules.ts';
 import { ageColumn, countColumn, formatLabels, nameColumn, podColumns, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { invalidValue, notSupported, required } from '../field-error.ts';
+import { forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
 import { replicasAsScale } from '../kind.ts';
 import { matchesLabels } from '../label-selector.ts';
 import { ReplicationController } from '../resources.gen.ts';
@@ -70,9 +70,8 @@ export const replicationControllerKind = defineKind(ReplicationController, {
     if (template.spec?.restartPolicy !== 'Always')
       yield notSupported('spec.template.spec.restartPolicy', template.spec?.restartPolicy ?? '', ['Always']);
     if (template.spec?.activeDeadlineSeconds !== undefined)
-      yield invalidValue(
+      yield forbiddenField(
         'spec.template.spec.activeDeadlineSeconds',
-        template.spec.activeDeadlineSeconds,
         'activeDeadlineSeconds in ReplicationController is not Supported',
       );
   },

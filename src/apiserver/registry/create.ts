@@ -56,7 +56,7 @@ export async function createObject(
   const isGenerated = !admitted.metadata.name && !!admitted.metadata.generateName;
   if (isGenerated) admitted.metadata.name = generateName(registry, admitted.metadata.generateName!);
   fillSystemFields(registry, request, admitted);
-  definition.prepareCreate?.(admitted);
+  definition.prepareCreate?.(admitted, request.warnings);
   definition.defaults?.(admitted);
   const allocation = allocateFor(registry, request, admitted, undefined);
   let undo: (() => Promise<void>) | undefined;

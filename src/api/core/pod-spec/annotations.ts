@@ -3,12 +3,9 @@ import { type FieldErrors, forbiddenField, invalidValue } from '../../field-erro
 import type { PodTemplateSpec } from '../../types/core-v1.gen.ts';
 import { mirrorPodAnnotation } from '../../well-known.ts';
 import { localDescendingPath } from './paths.ts';
+import { appArmorOfContainer, seccompOfContainer, seccompOfPod } from './profiles.ts';
 
 const deletionCost = 'controller.kubernetes.io/pod-deletion-cost';
-/** What fields of the security context say now; containers have theirs, with their names at the end. */
-export const seccompOfPod = 'seccomp.security.alpha.kubernetes.io/pod';
-export const seccompOfContainer = 'container.seccomp.security.alpha.kubernetes.io/';
-const appArmorOfContainer = 'container.apparmor.security.beta.kubernetes.io/';
 
 type Annotated = Pick<PodTemplateSpec, 'metadata' | 'spec'>;
 

@@ -144,6 +144,7 @@ function* validateEphemeralContainers(
     const path = `${field}.ephemeralContainers[${index}]`;
     yield* validateContainerName(container.name, names, path);
     yield* validateContainer(container, spec, volumes, path);
+    yield* validateImagePadding(container.image, `${path}.image`);
     if (container.targetContainerName && !targets.has(container.targetContainerName))
       yield notFoundField(`${path}.targetContainerName`, container.targetContainerName);
     for (const name of notForEphemeral)
@@ -176,6 +177,11 @@ function* validateContainerName(name: string | undefined, names: Set<string>, pa
   }
 }
 
+export function* validateImagePadding(image: string | undefined, field: string): FieldErrors {
+  if (image && image !== image.trim())
+    yield invalidValue(field, image, 'must not have leading or trailing whitespace');
+}
+
 /** What holds for every sort of container, but for its name. */
 function* validateContainer(
   container: Container | EphemeralContainer,
@@ -185,8 +191,6 @@ function* validateContainer(
 ): FieldErrors {
   const { image } = container;
   if (!image) yield required(`${path}.image`);
-  else if (image !== image.trim())
-    yield invalidValue(`${path}.image`, image, 'must not have leading or trailing whitespace');
   if (
     container.terminationMessagePolicy === undefined ||
     (container.terminationMessagePolicy as string) === ''

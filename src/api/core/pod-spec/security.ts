@@ -2,7 +2,6 @@
 import { innerForm } from '../../error-value.ts';
 import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../../field-error.ts';
 import type {
-  AppArmorProfile,
   PodSecurityContext,
   PodSpec,
   SeccompProfile,
@@ -10,6 +9,7 @@ import type {
 } from '../../types/core-v1.gen.ts';
 import { type Errors, inRange, noErrors, oneOf } from '../../validation/fields.ts';
 import { localDescendingPath } from './paths.ts';
+import { validateAppArmorProfile } from './profiles.ts';
 import { validateWindowsOptions } from './windows.ts';
 
 const idMax = 2147483647;
@@ -81,24 +81,6 @@ function* validateSeccompProfile(profile: SeccompProfile | undefined, field: str
       innerForm('core.SeccompProfile', profile),
       'can only be set when seccomp type is Localhost',
     );
-}
-
-function* validateAppArmorProfile(profile: AppArmorProfile | undefined, field: string): FieldErrors {
-  if (!profile) return;
-  const { type, localhostProfile } = profile;
-  if (!type) {
-    yield required(`${field}.type`, 'type is required when appArmorProfile is set');
-    return;
-  }
-  if (type === 'Localhost' && !localhostProfile)
-    yield required(`${field}.localhostProfile`, 'must be set when AppArmor type is Localhost');
-  if (type !== 'Localhost' && localhostProfile !== undefined)
-    yield invalidValue(
-      `${field}.localhostProfile`,
-      localhostProfile,
-      'can only be set when AppArmor type is Localhost',
-    );
-  yield* oneOf(type, ['Localhost', 'RuntimeDefault', 'Unconfined'], `${field}.type`);
 }
 
 export function* validateContainerSecurity(

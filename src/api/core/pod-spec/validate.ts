@@ -16,9 +16,10 @@ import { dnsLabelProblems, searchDomainProblems, subdomainProblems } from '../..
 import { validateAnnotations } from '../../validation/object-meta.ts';
 import { validateContainerResourceName, validateResourceAmount } from '../../validation/resources.ts';
 import { validatePodAnnotations } from './annotations.ts';
-import { validateAllContainers } from './containers.ts';
+import { validateAllContainers, validateImagePadding } from './containers.ts';
 import { validateFileVolumes } from './file-variables.ts';
 import { validatePodResources } from './pod-resources.ts';
+import { validateProfilesAgree } from './profiles.ts';
 import {
   validateAffinity,
   validateGates,
@@ -37,11 +38,19 @@ const deadlineMax = 2147483647;
 export function* validatePodTemplate(template: PodTemplateSpec | undefined, field: string): FieldErrors {
   yield* validateTemplateMetadata(template, field);
   yield* validatePodSpec(template?.spec ?? ({} as PodSpec), `${field}.spec`);
+  yield* validateProfilesAgree(template, `${field}.spec`);
   if (template?.spec?.ephemeralContainers?.length)
     yield forbiddenField(
       `${field}.spec.ephemeralContainers`,
       'ephemeral containers not allowed in pod template',
     );
+}
+
+/** What holds for pods and not for templates, since older templates break it. */
+export function* validatePodImages(spec: PodSpec, field: string): FieldErrors {
+  for (const list of ['containers', 'initContainers'] as const)
+    for (const [index, { image }] of (spec[list] ?? []).entries())
+      yield* validateImagePadding(image, `${field}.${list}[${index}].image`);
 }
 
 export function* validateTemplateMetadata(template: PodTemplateSpec | undefined, field: string): FieldErrors {

@@ -2,7 +2,6 @@
 import type { KubeObject } from '../../meta.ts';
 import { nodeTermWarnings, oldNodeLabel, preferredTermWarnings } from '../../node-labels.ts';
 import type {
-  Container,
   EnvVar,
   NodeAffinity,
   PodAffinity,
@@ -14,9 +13,9 @@ import { addressWarnings } from '../../validation/addresses.ts';
 import { dnsLabelProblems } from '../../validation/names.ts';
 import { fractionWarnings } from '../../validation/resources.ts';
 import { claimSpecWarnings } from '../claim-spec.ts';
-import { seccompOfContainer, seccompOfPod } from './annotations.ts';
 import { overlapWarnings } from './overlapping-paths.ts';
 import { portWarnings } from './port-warnings.ts';
+import { appArmorTemplateWarnings, containersOf, seccompOfContainer, seccompOfPod } from './profiles.ts';
 
 /** Of a part of a pod, or of its template in an object. */
 interface PodParts {
@@ -90,6 +89,7 @@ export function* podWarnings(pod: PodParts, prefix = ''): Iterable<string> {
   yield* duplicateWarnings(spec, path);
   for (const name of bytesNames) yield* fractionWarnings(spec.overhead, name, `${path}.overhead`);
   yield* seccompWarnings(pod, prefix);
+  if (prefix) yield* appArmorTemplateWarnings(pod, prefix);
   for (const [container, field] of containersOf(spec, path)) {
     for (const list of ['limits', 'requests'] as const)
       for (const name of bytesNames)
@@ -105,12 +105,6 @@ export function* podWarnings(pod: PodParts, prefix = ''): Iterable<string> {
     yield* addressWarnings(address, `${path}.dnsConfig.nameservers[${index}]`);
   for (const [index, { ip }] of (spec.hostAliases ?? []).entries())
     yield* addressWarnings(ip, `${path}.hostAliases[${index}].ip`);
-}
-
-function* containersOf(spec: PodSpec, path: string): Generator<[container: Container, field: string]> {
-  for (const list of ['initContainers', 'containers', 'ephemeralContainers'] as const)
-    for (const [index, container] of (spec[list] ?? []).entries())
-      yield [container as Container, `${path}.${list}[${index}]`];
 }
 
 function* placementWarnings(spec: PodSpec, path: string): Iterable<string> {

@@ -23,6 +23,7 @@ function nodeAffinity(...matchExpressions: object[]): object {
 const updates: [what: string, from: Pod, to: Pod, fields: string[]][] = [
   ['another image', pod({}), pod({}, { image: 'j' }), []],
   ['no image', pod({}), pod({}, { image: '' }), ['spec.containers[0].image']],
+  ['an image with a blank', pod({}), pod({}, { image: 'i ' }), ['spec.containers[0].image']],
   ['another command', pod({}), pod({}, { command: ['x'] }), ['spec']],
   [
     'one more container',

@@ -3,6 +3,7 @@ import { innerDiff } from '../../error-value.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../../field-error.ts';
 import type { Container, Pod, PodSpec, Toleration } from '../../types/core-v1.gen.ts';
 import { semanticEqual } from '../../validation/equality.ts';
+import { validateImagePadding } from '../pod-spec/containers.ts';
 import { validateGatedPodUpdate } from './gated-update.ts';
 
 const mutableFields =
@@ -19,6 +20,7 @@ export function* validatePodSpecUpdate(pod: Pod, old: Pod): FieldErrors {
   for (const list of ['containers', 'initContainers'] as const)
     for (const [index, container] of (spec[list] ?? []).entries())
       if (!container.image) yield required(`spec.${list}[${index}].image`);
+      else yield* validateImagePadding(container.image, `spec.${list}[${index}].image`);
   yield* validateDeadline(spec, oldSpec);
   yield* validateAddedTolerations(spec.tolerations, oldSpec.tolerations);
   yield* validateRemovedGates(spec, oldSpec);
