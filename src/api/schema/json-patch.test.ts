@@ -132,6 +132,9 @@ const merged: [unknown, unknown, unknown][] = [
   [{ e: null }, { a: 1 }, { e: null, a: 1 }],
   [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
   [{ a: 'foo' }, 'bar', 'bar'],
+  [{}, { a: [{ b: null, c: [[{ d: null }]] }, null] }, { a: [{ c: [[{}]] }, null] }],
+  [{ a: [1] }, { a: [{ b: null, c: 1 }] }, { a: [{ c: 1 }] }],
+  [{ a: { b: 1 } }, { a: [{ b: null }] }, { a: [{ b: null }] }],
 ];
 for (const [document, patch, expected] of merged) {
   test(`merge patch: ${JSON.stringify(document)} with ${JSON.stringify(patch)}`, () => {

@@ -36,6 +36,15 @@ export function equalJson(left: unknown, right: unknown): boolean {
   return true;
 }
 
+/** The same value, in which the keys of all objects are sorted, as Go writes maps. */
+export function sortedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedKeys);
+  if (!isObject(value)) return value;
+  const out: JsonObject = {};
+  for (const key of Object.keys(value).sort()) setKey(out, key, sortedKeys(value[key]));
+  return out;
+}
+
 /** The value of an own property: inherited ones such as `toString` are no members of a JSON object. */
 export function ownValue(object: JsonObject, key: string): unknown {
   return Object.hasOwn(object, key) ? object[key] : undefined;

@@ -125,10 +125,8 @@ export function applyPatch<T = JsonObject>(
   const patched = patchJson(current, patch, schemaNode(schema));
   if (patch.format === 'strategic')
     Object.assign(patched, { kind: expected.kind, apiVersion: apiVersionOf(expected) });
-  const refuse = (why: string) => {
-    const shown = patch.format === 'strategic' ? goText(patch.patch) : JSON.stringify(patched);
-    return invalid({ group: '', kind: '' }, '', [invalidValue('patch', shown, why)]);
-  };
+  const refuse = (why: string) =>
+    refusedPatch(patch.format === 'strategic' ? goText(patch.patch) : JSON.stringify(patched), why);
   const apiVersion = apiVersionOf(expected);
   if (patched.kind !== expected.kind || patched.apiVersion !== apiVersion) {
     const found = `${goText(patched.apiVersion)}, Kind=${goText(patched.kind)}`;
@@ -140,15 +138,27 @@ export function applyPatch<T = JsonObject>(
       patched,
       patch.format === 'strategic' ? { words: 'conversion', decoded: current } : {},
     );
-    const all = [...patchProblems(patch), ...problems.map(problemText)];
-    if (all.length > 0 && validation === 'Strict') {
-      throw refuse(`strict decoding error: ${all.join(', ')}`);
-    }
-    return { object, warnings: validation === 'Warn' ? all : [] };
+    return { object, warnings: patchWarnings(patch, problems, { validation, refuse }) };
   } catch (error) {
     if (error instanceof DecodeError) throw refuse(error.message);
     throw error;
   }
+}
+
+/** `shown`: what the patch makes, as text. */
+export function refusedPatch(shown: string, why: string): StatusError {
+  return invalid({ group: '', kind: '' }, '', [invalidValue('patch', shown, why)]);
+}
+
+/** What is wrong with the patch itself, and the `problems` of what it makes. @throws {StatusError} with Strict */
+export function patchWarnings(
+  patch: ParsedPatch,
+  problems: readonly BodyProblem[],
+  { validation, refuse }: { validation: FieldValidation; refuse(why: string): StatusError },
+): string[] {
+  const all = [...patchProblems(patch), ...problems.map(problemText)];
+  if (all.length > 0 && validation === 'Strict') throw refuse(`strict decoding error: ${all.join(', ')}`);
+  return validation === 'Warn' ? all : [];
 }
 
 function patchProblems({ format, problems }: ParsedPatch): string[] {

@@ -5,13 +5,14 @@ import {
   isJsonObject,
   itemSchema,
   type JsonObject,
-  preservesUnknown,
   propertySchema,
   type StructuralSchema,
 } from './schema.ts';
 
 /** What every object has, whatever its schema says. */
 const resourceFields = new Set(['apiVersion', 'kind', 'metadata']);
+
+const keepingUnknown = { 'x-kubernetes-preserve-unknown-fields': true };
 
 /**
  * Changes `object`, which is a whole custom resource. Returns the paths of what was removed
@@ -23,32 +24,59 @@ export function pruneResource(schema: StructuralSchema, object: JsonObject): str
   return removed;
 }
 
-/** Changes `value`, whose path is `path`; adds the paths of what was removed. */
+/**
+ * Changes `value`, whose path is `path`; adds the paths of what was removed. What has no schema loses all its fields:
+ * what is below `additionalProperties: true`, and the items of a list where none should be.
+ */
 export function pruneValue(
-  schema: StructuralSchema,
+  schema: StructuralSchema | undefined,
   value: unknown,
   path = '',
   removed: string[] = [],
 ): void {
   if (Array.isArray(value)) {
-    const items = itemSchema(schema);
-    if (!items) return;
-    for (const [index, item] of value.entries()) pruneValue(items, item, childPath(path, index), removed);
+    const items = schema && itemSchema(schema);
+    if (!keepsUnknown(schema)) pruneItems(items, value, path, removed);
+    // The items' own unknown fields stay, too.
+    else if (items) pruneItems({ ...items, ...keepingUnknown }, value, path, removed);
   } else if (isJsonObject(value)) {
     pruneObject(schema, value, path, removed);
   }
 }
 
-function pruneObject(schema: StructuralSchema, object: JsonObject, path: string, removed: string[]): void {
-  const keepsUnknown = preservesUnknown(schema);
-  const isResource = isEmbeddedResource(schema);
+function pruneItems(
+  schema: StructuralSchema | undefined,
+  items: readonly unknown[],
+  path: string,
+  removed: string[],
+): void {
+  for (const [index, item] of items.entries()) pruneValue(schema, item, childPath(path, index), removed);
+}
+
+function pruneObject(
+  schema: StructuralSchema | undefined,
+  object: JsonObject,
+  path: string,
+  removed: string[],
+): void {
+  const isResource = schema && isEmbeddedResource(schema);
   for (const key of Object.keys(object)) {
     if (isResource && resourceFields.has(key)) continue;
-    const property = propertySchema(schema, key);
+    const property = schema && propertySchema(schema, key);
     if (property) pruneValue(property, object[key], childPath(path, key), removed);
-    else if (!keepsUnknown) {
+    else if (schema && allowsAnyKey(schema))
+      pruneValue(undefined, object[key], childPath(path, key), removed);
+    else if (!keepsUnknown(schema)) {
       delete object[key];
       removed.push(childPath(path, key));
     }
   }
+}
+
+function keepsUnknown(schema: StructuralSchema | undefined): boolean {
+  return schema?.['x-kubernetes-preserve-unknown-fields'] === true;
+}
+
+function allowsAnyKey({ additionalProperties }: StructuralSchema): boolean {
+  return additionalProperties !== undefined && typeof additionalProperties !== 'object';
 }

@@ -1,17 +1,21 @@
 /** How a custom resource's version is read: pruned and defaulted by the schema that its definition states. */
+import { goJson } from '../../api/error-value.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { cannotBeHandled, warningsOf } from '../../api/schema/body.ts';
 import { checkCustomBody, checkCustomKind, type ExpectedKind } from '../../api/schema/body-kind.ts';
 import { type FieldProblem, unknownField } from '../../api/schema/body-problem.ts';
 import { asJsonObject, asKubeObject, DecodeError, type JsonObject } from '../../api/schema/decode.ts';
-import { cloneJson } from '../../api/schema/json-value.ts';
-import { patchJson } from '../../api/schema/patch.ts';
+import { cloneJson, sortedKeys } from '../../api/schema/json-value.ts';
+import { patchJson, patchWarnings, refusedPatch } from '../../api/schema/patch.ts';
+import type { StatusError } from '../../api/status.ts';
 import { applyStructuralDefaults } from '../../api/structural/default.ts';
 import { decodeEmbedded, decodeMetadata } from '../../api/structural/embedded.ts';
 import { pruneResource } from '../../api/structural/prune.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
 import { resourceNode } from '../../api/structural/schema-node.ts';
 import type { ResourceCodec } from '../registry/codec.ts';
+
+type Refusal = (why: string) => StatusError;
 
 /**
  * @param schema undefined when the definition keeps all fields (v1beta1's preserveUnknownFields)
@@ -23,11 +27,12 @@ export function customCodec(
   selectable: readonly string[],
 ): ResourceCodec {
   const fields = resourceNode(schema);
-  const shape = (value: JsonObject): { object: KubeObject; problems: FieldProblem[] } => {
+  /** @throws {StatusError} by `refuse` */
+  const shape = (value: JsonObject, refuse: Refusal): { object: KubeObject; problems: FieldProblem[] } => {
     const object = cloneJson(value);
-    const unknown = readMetadata(object, expected).concat(
+    const unknown = readMetadata(object, refuse).concat(
       schema ? pruneResource(schema, object).sort() : [],
-      schema ? readEmbedded(schema, object, expected) : [],
+      schema ? reading(refuse, () => decodeEmbedded(schema, object)) : [],
     );
     return { object: asKubeObject(object), problems: unknown.map(unknownField) };
   };
@@ -42,14 +47,15 @@ export function customCodec(
     decode(parsed, validation) {
       if (!parsed.value.kind) throw missingKind(expected, parsed.value);
       checkCustomBody(parsed.value, expected);
-      const { object, problems } = shape(parsed.value);
+      const { object, problems } = shape(parsed.value, (why) => cannotBeHandled(expected, why));
       return { object, warnings: warningsOf([...parsed.problems, ...problems], expected, validation) };
     },
     patch(current, patch, validation) {
       const patched = patchJson({ ...current }, patch, undefined);
       checkCustomKind(patched, expected);
-      const { object, problems } = shape(patched);
-      return { object, warnings: warningsOf(problems, expected, validation) };
+      const refuse = (why: string) => refusedPatch(goJson(sortedKeys(patched)), why);
+      const { object, problems } = shape(patched, refuse);
+      return { object, warnings: patchWarnings(patch, problems, { validation, refuse }) };
     },
     setDefaults(object) {
       if (schema) applyStructuralDefaults(schema, object);
@@ -70,21 +76,17 @@ function missingKind(expected: ExpectedKind, value: JsonObject) {
 }
 
 /** Returns the paths of what metadata does not know, sorted. */
-function readMetadata(object: JsonObject, expected: ExpectedKind): string[] {
-  const { metadata, unknown } = reading(expected, () => decodeMetadata(object.metadata));
+function readMetadata(object: JsonObject, refuse: Refusal): string[] {
+  const { metadata, unknown } = reading(refuse, () => decodeMetadata(object.metadata));
   object.metadata = metadata;
   return unknown.map((name) => `metadata.${name}`).sort();
 }
 
-function readEmbedded(schema: StructuralSchema, object: JsonObject, expected: ExpectedKind): string[] {
-  return reading(expected, () => decodeEmbedded(schema, object));
-}
-
-function reading<T>(expected: ExpectedKind, read: () => T): T {
+function reading<T>(refuse: Refusal, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof DecodeError) throw cannotBeHandled(expected, error.message);
+    if (error instanceof DecodeError) throw refuse(error.message);
     throw error;
   }
 }
