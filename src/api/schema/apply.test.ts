@@ -112,6 +112,36 @@ test('two fields of another manager conflict, and nothing changes', () => {
   assert.deepEqual(live.object, before);
 });
 
+test('conflicts are told manager by manager, and field by field as fields are sorted', () => {
+  const live = configMap();
+  live.apply('b', { data: { z: '1', a: '1' } });
+  live.merge('b', { data: { c: '1' } });
+  live.apply('a', { data: { d: '1' }, immutable: false });
+  const wanted = { data: { z: '2', d: '2', c: '2', a: '2' }, immutable: true };
+  assert.equal(
+    refusal(() => live.apply('two', wanted)).message,
+    [
+      'Apply failed with 5 conflicts: conflicts with "a":\n- .immutable\n- .data.d',
+      'conflicts with "b":\n- .data.a\n- .data.z',
+      'conflicts with "b" using v1:\n- .data.c',
+    ].join('\n'),
+  );
+});
+
+test('a manager of a subresource comes before the same one of the object', () => {
+  const live = configMap();
+  live.apply('a', { data: { x: '1', y: '1' } });
+  const [entry] = (live.object!.metadata as { managedFields: JsonObject[] }).managedFields as [JsonObject];
+  (live.object!.metadata as JsonObject).managedFields = [
+    { ...entry, fieldsV1: { 'f:data': { 'f:x': {} } } },
+    { ...entry, subresource: 'status', fieldsV1: { 'f:data': { 'f:y': {} } } },
+  ];
+  assert.equal(
+    refusal(() => live.apply('b', { data: { x: '2', y: '2' } })).message,
+    'Apply failed with 2 conflicts: conflicts with "a" with subresource "status":\n- .data.y\nconflicts with "a":\n- .data.x',
+  );
+});
+
 test('force takes the fields over', () => {
   const live = configMap();
   live.apply('one', { data: { a: '1', b: '1' } });

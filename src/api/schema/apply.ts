@@ -3,6 +3,7 @@ import { badRequest, StatusError } from '../status.ts';
 import { lastAppliedAnnotation } from '../well-known.ts';
 import { isObject, type JsonObject, setKey } from './decode.ts';
 import {
+  compareText,
   type Ownership,
   type Ownerships,
   ownershipKey,
@@ -18,6 +19,7 @@ import {
   pathsOf,
   pathText,
   setOf,
+  sortSet,
   union,
 } from './field-set.ts';
 import { JsonError, parseJson } from './json.ts';
@@ -209,7 +211,7 @@ interface Conflict {
 function conflictsOf(conflicts: Map<string, FieldSet>, owners: Ownerships): Conflict[] {
   const out: Conflict[] = [];
   for (const [key, set] of conflicts) {
-    for (const path of pathsOf(set)) out.push({ owner: owners.get(key)!, path });
+    for (const path of pathsOf(sortSet(set))) out.push({ owner: owners.get(key)!, path });
   }
   return out;
 }
@@ -252,25 +254,39 @@ function parseObject(text: unknown): JsonObject | undefined {
 }
 
 function conflictError(conflicts: Conflict[]): StatusError {
-  const lines = new Map<string, string[]>();
+  const lines = new Map<string, { label: string; fields: string[] }>();
   const causes = conflicts.map(({ owner, path }) => {
     const label = ownerLabel(owner);
     const field = pathText(path);
-    const fields = lines.get(label) ?? [];
-    fields.push(field);
-    lines.set(label, fields);
+    const identity = ownerIdentity(owner);
+    const known = lines.get(identity);
+    if (known) known.fields.push(field);
+    else lines.set(identity, { label, fields: [field] });
     return { reason: 'FieldManagerConflict', message: `conflict with ${label}`, field };
   });
   let message: string;
   if (causes.length === 1) {
     message = `Apply failed with 1 conflict: ${causes[0]!.message}: ${causes[0]!.field}`;
   } else {
-    const parts = [...lines.keys()]
-      .sort()
-      .flatMap((label) => [`conflicts with ${label}:`, ...lines.get(label)!.map((field) => `- ${field}`)]);
+    const parts = [...lines]
+      .sort(([a], [b]) => compareText(a, b))
+      .flatMap(([, { label, fields }]) => [
+        `conflicts with ${label}:`,
+        ...fields.map((field) => `- ${field}`),
+      ]);
     message = `Apply failed with ${causes.length} conflicts: ${parts.join('\n')}`;
   }
   return new StatusError(409, 'Conflict', message, { details: { causes } });
+}
+
+/** What upstream sorts owners by: as an entry of managed fields in JSON, a subresource is before none. */
+function ownerIdentity({ manager, operation, apiVersion, subresource }: Ownership): string {
+  return JSON.stringify({
+    ...(manager && { manager }),
+    operation,
+    ...(operation === 'Update' && { apiVersion }),
+    ...(subresource && { subresource }),
+  });
 }
 
 function ownerLabel(owner: Ownership): string {

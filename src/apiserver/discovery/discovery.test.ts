@@ -54,3 +54,14 @@ test('a client that already has the list gets 304', async () => {
   const again = (await groupsIn(form('application/json'), { 'if-none-match': headers!.etag! })) as Raw;
   assert.equal(again.status, 304);
 });
+
+test('the root lists every path, that of all groups twice', async () => {
+  await using server = await createTestServer();
+  const { paths } = (await server.ask('GET', '/')).object;
+  const all = ['/api', '/api/v1', '/apis', '/apis/', '/apis/apps', '/apis/apps/v1', '/healthz', '/version'];
+  assert.deepEqual(
+    paths.filter((path: string) => all.includes(path)),
+    all,
+  );
+  assert.deepEqual(paths, [...new Set(paths)].sort());
+});

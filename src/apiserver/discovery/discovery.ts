@@ -54,13 +54,13 @@ export class Discovery {
     handler.addPrefix('/apis/', (context) => this.#below(context));
   }
 
-  /** Every path that is served, for the server's root. */
+  /** Every path that is served, for the server's root. As upstream's, that of all groups stands there twice. */
   #rootPaths(own: Iterable<string>): string[] {
     const ofGroups = this.#allGroups().flatMap(({ group, versions }) => {
       const root = group ? `/apis/${group}` : '/api';
       return [root, ...versions.map(({ version }) => `${root}/${version}`)];
     });
-    return [...new Set([...own, ...ofGroups])].filter((path) => path !== '/').sort();
+    return [...new Set([...own, '/apis/', ...ofGroups])].filter((path) => path !== '/').sort();
   }
 
   #core(context: RequestContext): ApiResponse {
