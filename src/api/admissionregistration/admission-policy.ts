@@ -47,6 +47,7 @@ import {
   wantsBool,
   wantsString,
 } from './expressions.ts';
+import { staticNameWarnings } from './static-names.ts';
 import { validateRule } from './webhook-configuration.ts';
 
 const oldVersions = ['v1beta1', 'v1alpha1'];
@@ -66,6 +67,7 @@ export const validatingAdmissionPolicyKind = defineKind(ValidatingAdmissionPolic
     spec.failurePolicy ??= 'Fail';
     defaultMatch(spec.matchConstraints);
   },
+  warnings: ({ metadata }) => staticNameWarnings(metadata),
   prepareCreate(policy) {
     policy.status = {};
   },
@@ -100,6 +102,7 @@ const bindingFacts = {
   defaults({ spec }: AnyBinding) {
     defaultMatch(spec?.matchResources);
   },
+  warnings: ({ metadata }: AnyBinding) => staticNameWarnings(metadata),
   versions: oldVersions,
 };
 
@@ -138,6 +141,7 @@ export const mutatingAdmissionPolicyKind = defineKind(MutatingAdmissionPolicy, {
     spec.failurePolicy ??= 'Fail';
     defaultMatch(spec.matchConstraints);
   },
+  warnings: ({ metadata }) => staticNameWarnings(metadata),
   *validate({ spec }) {
     if (!spec) return;
     const scope = yield* validateCommon(spec, 'spec');

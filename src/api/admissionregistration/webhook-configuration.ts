@@ -15,6 +15,7 @@ import { validateLabelSelector } from '../validation/label-selector.ts';
 import { dns1035LabelProblems, threeSegmentNameProblems } from '../validation/names.ts';
 import { validateWebhookClient } from '../validation/webhook-client.ts';
 import { validateMatchConditions } from './expressions.ts';
+import { staticNameWarnings } from './static-names.ts';
 
 type Webhook = ValidatingWebhook & Partial<Pick<MutatingWebhook, 'reinvocationPolicy'>>;
 interface Configuration extends KubeObject {
@@ -53,6 +54,7 @@ function configurationFacts(kind: string) {
       ),
       ageColumn,
     ],
+    warnings: ({ metadata }: KubeObject) => staticNameWarnings(metadata),
     validate: (configuration: KubeObject, { apiVersion }: { apiVersion?: string }) =>
       validateConfiguration(
         configuration as Configuration,

@@ -4,9 +4,11 @@ import type { PersistentVolume } from '../resources.gen.ts';
 import type { PersistentVolumeSpec } from '../types/core-v1.gen.ts';
 import { betaClassAnnotation } from './persistent-volume-claim.ts';
 
+export const mountOptionsAnnotation = 'volume.beta.kubernetes.io/mount-options';
+
 const oldAnnotations: Readonly<Record<string, string>> = {
   [betaClassAnnotation]: 'deprecated since v1.8; use "storageClassName" attribute instead',
-  'volume.beta.kubernetes.io/mount-options': 'deprecated since v1.31; use "mountOptions" attribute instead',
+  [mountOptionsAnnotation]: 'deprecated since v1.31; use "mountOptions" attribute instead',
 };
 
 /** Sources by their fields; storageOS is named in another case than its field. */
