@@ -21,6 +21,7 @@ import { problemText, type RepeatedKey } from './body-problem.ts';
 import { nestingDepthMax } from './decode.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';
 import { goSyntax } from './json-value.ts';
+import { directiveProblem } from './yaml-directives.ts';
 
 export class YamlError extends Error {
   constructor(message: string) {
@@ -93,7 +94,11 @@ const schema = new Schema([
  * @throws {YamlError} `yaml: line 1: …`
  */
 export function parseYaml(text: string): ParsedText {
-  return parseAsJson(text) ?? parseAsYaml(firstDocument(text));
+  const json = parseAsJson(text);
+  if (json) return json;
+  const problem = directiveProblem(text);
+  if (problem !== undefined) throw new YamlError(`yaml: ${problem}`);
+  return parseAsYaml(firstDocument(text));
 }
 
 /** As {@link parseYaml}, where a duplicate key is an error, too. @throws {YamlError} */
@@ -116,14 +121,14 @@ export function parseAsJson(text: string): ParsedText | undefined {
   }
 }
 
-/** What comes after the first document is not even read. */
+/** With its directives. What comes after the first document is not even read. */
 function firstDocument(whole: string): string {
   const end = whole.search(/^\.\.\.(?=\s|$)/m);
   const text = end < 0 ? whole : whole.slice(0, end);
   let start = 0;
   for (const { index } of text.matchAll(/^---(?=\s|$)/gm)) {
     if (/^[^#\s%]/m.test(text.slice(start, index))) return text.slice(start, index);
-    start = index + 3;
+    if (!/^%/m.test(text.slice(start, index))) start = index + 3;
   }
   return text.slice(start);
 }
