@@ -2,9 +2,8 @@
  * Which devices of a node satisfy claims: a search that takes devices in the order in which they are offered, and
  * backtracks when a constraint or a later request cannot be met. Pure.
  */
-import { toleratesTaint } from '../../api/node-selector.ts';
+import { toleratesDeviceTaint } from '../../api/resource/device-taints.ts';
 import type { DeviceClass, Node, ResourceClaim } from '../../api/resources.gen.ts';
-import type { Taint, Toleration } from '../../api/types/core-v1.gen.ts';
 import type {
   AllocationResult,
   DeviceRequest,
@@ -142,11 +141,10 @@ class Search {
   #isMeant({ claim }: Wish, asked: Alternative['asked'], { cel, taints }: OfferedDevice): boolean {
     const deviceClass = this.#world.classOf(asked.deviceClassName);
     if (!deviceClass) return false;
-    const tolerations = (asked.tolerations ?? []) as Toleration[];
+    const tolerations = asked.tolerations ?? [];
     const isTolerated = taints.every(
       (taint) =>
-        taint.effect === 'None' ||
-        tolerations.some((toleration) => toleratesTaint(toleration, taint as Taint)),
+        taint.effect === 'None' || tolerations.some((toleration) => toleratesDeviceTaint(toleration, taint)),
     );
     const { namespace, name } = claim.metadata;
     return (

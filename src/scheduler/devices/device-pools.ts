@@ -1,5 +1,6 @@
 /** Which devices the drivers offer on a node: the newest generation of every pool, once all of its slices are there. */
 import { compileNodeSelector } from '../../api/node-selector.ts';
+import { type DeviceAddress, isSelectedBy } from '../../api/resource/device-taints.ts';
 import type { DeviceTaintRule, Node, ResourceSlice } from '../../api/resources.gen.ts';
 import type { CounterSet, Device, DeviceTaint } from '../../api/types/resource-v1.gen.ts';
 import { type CelDevice, celDeviceOf } from './device-selector.ts';
@@ -54,7 +55,10 @@ export class DeviceOffer {
       driver,
       pool: pool.name,
       device,
-      taints: [...(device.taints ?? []), ...this.#taintsByRule(driver, pool.name, device.name)],
+      taints: [
+        ...(device.taints ?? []),
+        ...this.#taintsByRule({ driver, pool: pool.name, device: device.name }),
+      ],
       slice,
       counters,
       cel: celDeviceOf(driver, device),
@@ -66,15 +70,8 @@ export class DeviceOffer {
     this.#byNode.set(nodeName, [...(this.#byNode.get(nodeName) ?? []), ...offered]);
   }
 
-  /** A rule without a selector is about no device, one whose selector is empty about all of them. */
-  #taintsByRule(driver: string, pool: string, device: string): DeviceTaint[] {
-    const isMeant = (wanted: string | undefined, name: string) => wanted === undefined || wanted === name;
-    return this.#rules
-      .filter(({ spec: { deviceSelector: wanted } }) => {
-        if (!wanted) return false;
-        return isMeant(wanted.driver, driver) && isMeant(wanted.pool, pool) && isMeant(wanted.device, device);
-      })
-      .map(({ spec }) => spec.taint);
+  #taintsByRule(address: DeviceAddress): DeviceTaint[] {
+    return this.#rules.filter((rule) => isSelectedBy(rule, address)).map(({ spec }) => spec.taint);
   }
 }
 
