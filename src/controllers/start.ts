@@ -36,6 +36,9 @@ import { taintEvictionController } from './nodes/taint-eviction.ts';
 import { disruptionController } from './policy/disruption.ts';
 import { staleDisruptionController } from './policy/stale-disruption.ts';
 import { clusterRoleAggregationController } from './rbac/clusterrole-aggregation.ts';
+import { deviceTaintEvictionController } from './resource/device-taint-eviction.ts';
+import { RuleNews } from './resource/device-taint-rule-news.ts';
+import { deviceTaintRuleStatusController } from './resource/device-taint-rule-status.ts';
 import { podResourceClaimController, resourceClaimController } from './resource/resource-claim.ts';
 import { attachDetachController } from './storage/attach-detach.ts';
 import { ensureDefaultStorageClass } from './storage/default-storage-class.ts';
@@ -68,6 +71,7 @@ const defaultNodeIpam: NodeIpamOptions = { clusterCidr: '10.244.0.0/16', nodeMas
 
 function table(options: ControllersOptions): Record<string, AnyController | Run> {
   const persistentVolumes = persistentVolumeControllers();
+  const deviceTaintRules = new RuleNews();
   return {
     attachdetach: attachDetachController(),
     bootstrapsigner: bootstrapSigner,
@@ -80,6 +84,8 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     daemonset: daemonSetController(),
     defaultstorageclass: ensureDefaultStorageClass,
     deployment: deploymentController,
+    devicetainteviction: deviceTaintEvictionController(deviceTaintRules),
+    devicetaintrulestatus: deviceTaintRuleStatusController(deviceTaintRules),
     disruption: disruptionController,
     endpoints: endpointsController(),
     endpointslice: endpointSliceController(),

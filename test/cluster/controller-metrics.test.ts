@@ -37,6 +37,7 @@ test('metrics that dashboards query exist before anything happens', async () => 
     'ttl_after_finished_controller_job_deletion_duration_seconds_count',
     'garbagecollector_controller_resources_sync_error_total',
     'taint_eviction_controller_pod_deletions_total',
+    'device_taint_eviction_controller_pod_deletions_total',
     'endpoint_slice_controller_num_endpoint_slices',
     'endpoint_slice_mirroring_controller_num_endpoint_slices',
     'ephemeral_volume_controller_create_total',

@@ -4,7 +4,12 @@ import type { PodCondition } from '../types/core-v1.gen.ts';
 
 /** Why, in the words that clients match on, and for people. */
 export interface Disruption {
-  reason: 'DeletionByPodGC' | 'DeletionByTaintManager' | 'EvictionByEvictionAPI' | 'PreemptionByScheduler';
+  reason:
+    | 'DeletionByDeviceTaintManager'
+    | 'DeletionByPodGC'
+    | 'DeletionByTaintManager'
+    | 'EvictionByEvictionAPI'
+    | 'PreemptionByScheduler';
   message: string;
 }
 

@@ -64,6 +64,8 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
     allow(read, 'resource.k8s.io', 'resourceclaims'),
     allow(read, 'resource.k8s.io', 'resourceslices'),
     allow(read, 'resource.k8s.io', 'deviceclasses'),
+    allow('patch,update', 'resource.k8s.io', 'devicetaintrules/status'),
+    allow(read, 'resource.k8s.io', 'devicetaintrules'),
     ...events,
   ],
   'disruption-controller': [

@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
-import type { Client, DeleteOptions, PatchType } from '../client.ts';
+import type { Client, DeleteOptions, PatchOptions } from '../client.ts';
 import type { EventRecorder, EventTarget, EventType } from '../events/event-recorder.ts';
 import type { Informer, InformerFactory } from '../informers/informer.ts';
 import { TransportError } from '../transport/transport.ts';
@@ -133,7 +133,7 @@ export class ReconcileCluster {
     type: ResourceType<T>,
     object: KubeObject,
     patch: unknown,
-    options: { type: PatchType; subresource?: string; signal: AbortSignal },
+    options: PatchOptions & { signal: AbortSignal },
   ): Promise<T> {
     return this.#write(type, this.client.patch(type, object.metadata, patch, options));
   }
