@@ -4,6 +4,7 @@ import { type FieldErrors, forbiddenField } from '../field-error.ts';
 import { Pod } from '../resources.gen.ts';
 import type { Container } from '../types/core-v1.gen.ts';
 import { podTableColumns } from './pod/columns.ts';
+import { applyLabelKeys } from './pod/label-keys.ts';
 import { computeQosClass } from './pod/qos.ts';
 import { validateResize } from './pod/resize.ts';
 import { validatePodStatusUpdate } from './pod/status.ts';
@@ -32,6 +33,7 @@ export const podKind = defineKind(Pod, {
           lastTransitionTime: pod.metadata.creationTimestamp,
         } as NonNullable<NonNullable<Pod['status']>['conditions']>[number],
       ];
+    applyLabelKeys(pod);
     const told = applyAppArmorAnnotations(pod);
     warnings?.push(...told);
   },
