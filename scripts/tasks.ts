@@ -66,6 +66,7 @@ const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
     return await runAllTests(args, canRunContainers);
   },
   bench: (args) => runCommand([process.execPath, 'bench/main.ts', ...args]),
+  'bench:many-objects': (args) => runBenchmark('many-objects', args),
   'bench:scheduler': (args) => runBenchmark('scheduler', args),
   'bench:workloads': (args) => runBenchmark('workloads', args),
 };

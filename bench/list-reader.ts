@@ -1,7 +1,7 @@
 /** A thread that reads a list to its end, page by page, or a watch until it ends, and says how many objects came. */
 import { Agent } from 'node:https';
 import { parentPort, workerData } from 'node:worker_threads';
-import { exchange } from '../../src/apiserver/http/listener.fixture.ts';
+import { exchange } from '../src/apiserver/http/listener.fixture.ts';
 
 export interface ReaderQuestion {
   ca: string;
