@@ -44,9 +44,12 @@ const textLengthMax = 200;
 
 export const zeroQuantity: Quantity = { nanos: 0n, format: 'DecimalSI' };
 
-/** @throws {QuantityError} with upstream's words. */
+/** Cached: a cluster has few different amounts. @throws {QuantityError} with upstream's words. */
 export function parseQuantity(input: string | number): Quantity {
-  const text = String(input);
+  return cached(quantityCache, String(input), readQuantity);
+}
+
+function readQuantity(text: string): Quantity {
   const match =
     text.length > textLengthMax ? null : /^([+-]?)(\d*)(?:\.(\d*))?([a-zA-Z]*[-+]?\d*)$/.exec(text);
   if (!match) throw new QuantityError(malformed);
@@ -158,23 +161,24 @@ export function quantityFromValue(value: number, format: QuantityFormat = 'Decim
 
 /** The same few texts recur; the caches are emptied when they grow past this. */
 const cacheEntriesMax = 10_000;
+const quantityCache = new Map<string, Quantity>();
 const valueCache = new Map<string, number>();
 const milliCache = new Map<string, number>();
 
 /** {@link quantityValue} of a text; cached. @throws {QuantityError} */
 export function wholeValueOf(text: string | number): number {
-  return cached(valueCache, String(text), quantityValue);
+  return cached(valueCache, String(text), (known) => quantityValue(parseQuantity(known)));
 }
 
 /** {@link quantityMilliValue} of a text; cached. @throws {QuantityError} */
 export function milliValueOf(text: string | number): number {
-  return cached(milliCache, String(text), quantityMilliValue);
+  return cached(milliCache, String(text), (known) => quantityMilliValue(parseQuantity(known)));
 }
 
-function cached(cache: Map<string, number>, text: string, compute: (quantity: Quantity) => number): number {
+function cached<Value>(cache: Map<string, Value>, text: string, compute: (text: string) => Value): Value {
   const known = cache.get(text);
   if (known !== undefined) return known;
-  const value = compute(parseQuantity(text));
+  const value = compute(text);
   if (cache.size >= cacheEntriesMax) cache.clear();
   cache.set(text, value);
   return value;

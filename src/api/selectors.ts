@@ -29,7 +29,7 @@ export interface ParsedFieldSelector {
   readonly terms: readonly FieldTerm[];
   readonly empty: boolean;
   /** `values` by field; a field that is not there counts as empty. */
-  matches(values: Record<string, string>): boolean;
+  matches(values: Readonly<Record<string, string>>): boolean;
   /** The value that the selector requires of a field, if any: for a look-up in an index. */
   requiredValue(field: string): string | undefined;
 }

@@ -137,6 +137,8 @@ export function writeManagedFields(owners: Ownerships): ManagedFieldsEntry[] | u
 function entryOf(owner: Ownership & { [knownEntry]?: WrittenEntry }): WrittenEntry {
   const present = owner[knownEntry];
   if (present) return present;
+  // Sorted once: the next write adds to it, and there is one set to keep.
+  owner.fields = sortSet(owner.fields);
   const entry = deepFreeze(createEntry(owner));
   const written = { entry, text: JSON.stringify(entry) };
   Object.defineProperty(owner, knownEntry, { value: written });
@@ -150,7 +152,7 @@ function createEntry(owner: Ownership): ManagedFieldsEntry {
     apiVersion: owner.apiVersion,
     ...(owner.time && { time: owner.time }),
     fieldsType: 'FieldsV1',
-    fieldsV1: sortSet(owner.fields),
+    fieldsV1: owner.fields,
     ...(owner.subresource && { subresource: owner.subresource }),
   };
 }

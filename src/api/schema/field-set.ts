@@ -243,18 +243,30 @@ function elementText(element: string): string {
   }
 }
 
-/** With its elements in upstream's order: ready to be written. */
+/** With its elements in upstream's order, ready to be written: `set` itself when it has that order. */
 export function sortSet(set: FieldSet): FieldSet {
-  const elements = Object.keys(set);
-  if (elements.length === 0) return member;
-  if (elements.length === 1) {
-    const only = elements[0]!;
-    const inner = sortSet(set[only]!);
-    return inner === set[only] ? set : { [only]: inner };
+  if (!isInOrder(set)) {
+    const out: MutableFieldSet = {};
+    for (const element of Object.keys(set).sort()) out[element] = sortSet(set[element]!);
+    return out;
   }
-  const out: MutableFieldSet = {};
-  for (const element of elements.sort()) out[element] = sortSet(set[element]!);
-  return out;
+  let out: MutableFieldSet | undefined;
+  for (const element in set) {
+    const inner = sortSet(set[element]!);
+    if (inner === set[element]) continue;
+    out ??= { ...set };
+    out[element] = inner;
+  }
+  return out ?? set;
+}
+
+function isInOrder(set: FieldSet): boolean {
+  let last = '';
+  for (const element in set) {
+    if (element < last) return false;
+    last = element;
+  }
+  return true;
 }
 
 export class FieldSetError extends Error {

@@ -5,6 +5,9 @@ import { canonicalMicroTime, canonicalTime } from './time.ts';
 test('times are written in UTC, and only those that can be read again are taken', () => {
   const rows: [given: string, expected: string][] = [
     ['2024-02-29T23:30:00-01:00', '2024-03-01T00:30:00Z'],
+    ['2024-02-29T23:30:00Z', '2024-02-29T23:30:00Z'],
+    ['2023-04-30T00:00:00Z', '2023-04-30T00:00:00Z'],
+    ['2023-12-31T23:59:59Z', '2023-12-31T23:59:59Z'],
     ['2024-01-01T00:00:00.999Z', '2024-01-01T00:00:00Z'],
     ['0001-01-01T00:00:00Z', '0001-01-01T00:00:00Z'],
     ['9999-12-31T23:59:59Z', '9999-12-31T23:59:59Z'],
@@ -15,6 +18,8 @@ test('times are written in UTC, and only those that can be read again are taken'
     ['9999-12-31T23:59:59-01:00', 'year outside of range [0,9999]'],
     ['0000-01-01T00:00:00+01:00', 'year outside of range [0,9999]'],
     ['2023-02-29T00:00:00Z', 'day out of range'],
+    ['2023-02-30T00:00:00Z', 'day out of range'],
+    ['2023-04-31T00:00:00Z', 'day out of range'],
     ['2024-01-01T00:00:00+25:00', 'time zone offset hour out of range'],
     ['2024-01-01T00:00:00+01:61', 'time zone offset minute out of range'],
   ];

@@ -2,7 +2,7 @@
 import { asKubeObject } from '../../api/schema/decode.ts';
 import { type ParsedFieldSelector, parseFieldSelector, parseLabelSelector } from '../../api/selectors.ts';
 import { badRequest } from '../../api/status.ts';
-import type { CachedObject } from '../watch-cache/cached-object.ts';
+import type { CachedObject, FieldValues } from '../watch-cache/cached-object.ts';
 import type { Selection } from '../watch-cache/selection.ts';
 import { viewOf } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
@@ -56,7 +56,8 @@ function fieldCheck(
   resource: ServedResource,
   fields: ParsedFieldSelector,
 ): (object: CachedObject) => boolean {
-  if (!hasOnlyNames(fields)) return (object) => fields.matches(fieldValues(resource, object));
+  if (!hasOnlyNames(fields))
+    return (object) => fields.matches(object.fieldsFor(resource, () => fieldValues(resource, object)));
   return ({ key }) => {
     const slash = key.indexOf('/');
     return fields.matches({
@@ -66,7 +67,7 @@ function fieldCheck(
   };
 }
 
-function fieldValues(resource: ServedResource, object: CachedObject): Record<string, string> {
+function fieldValues(resource: ServedResource, object: CachedObject): FieldValues {
   const { served, definition, converter } = resource;
   const { name, namespace = '' } = object.object.metadata;
   const own = served?.selectableFields

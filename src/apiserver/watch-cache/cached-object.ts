@@ -17,6 +17,9 @@ const justWritten = new WeakMap<Uint8Array, { object: KubeObject } & Encoded>();
 /** Fills in defaults that were unknown when the object was stored. Changes the object. */
 export type Completion = (object: KubeObject) => void;
 
+/** By path: `spec.nodeName`. */
+export type FieldValues = Readonly<Record<string, string>>;
+
 interface Decoded {
   object: KubeObject;
   hasBigints: boolean;
@@ -52,6 +55,7 @@ export class CachedObject {
   /** Forms that were too dear to make again. */
   #keptForms: Map<unknown, object> | undefined;
   #answer: { asker: object; value: boolean } | undefined;
+  #fields: { asker: object; values: FieldValues } | undefined;
 
   constructor(key: string, revision: number, value: Uint8Array, options: CachedObjectOptions = {}) {
     this.key = key;
@@ -177,6 +181,12 @@ export class CachedObject {
   knownFor(asker: object, ask: () => boolean): boolean {
     if (this.#answer?.asker !== asker) this.#answer = { asker, value: ask() };
     return this.#answer.value;
+  }
+
+  /** What `read()` finds in it for `asker`, cached until another asker comes: each watch by fields asks for the same. */
+  fieldsFor(asker: object, read: () => FieldValues): FieldValues {
+    if (this.#fields?.asker !== asker) this.#fields = { asker, values: read() };
+    return this.#fields.values;
   }
 
   /** The result of `make()` under `key`, cached while it is in use: an object of another version, for instance. */

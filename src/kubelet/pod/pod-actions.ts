@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { RecentMap } from '../../base/collections/recent-map.ts';
 import {
   askersForRestartOfAll,
   initRestartsAfterExit,
@@ -51,11 +52,17 @@ export interface PodActions {
 
 /** A container is recreated when this changes. What can change in place, such as its resources, is not part of it. */
 export function containerHash(container: Pick<core.Container, 'name' | 'image'>): string {
-  return createHash('sha256')
-    .update(JSON.stringify([container.name, container.image ?? '']))
-    .digest('hex')
-    .slice(0, 8);
+  const text = JSON.stringify([container.name, container.image ?? '']);
+  let hash = containerHashes.get(text);
+  if (hash === undefined) {
+    hash = createHash('sha256').update(text).digest('hex').slice(0, 8);
+    containerHashes.set(text, hash);
+  }
+  return hash;
 }
+
+/** Every sync of a pod asks for those of all of its containers. */
+const containerHashes = new RecentMap<string>(256);
 
 /** The pod as it should be, and what is known of it. */
 interface Situation {
