@@ -14,12 +14,16 @@ import type { DiscoveredGroup } from '../discovery/groups.ts';
 import type { Delegate } from '../handler.ts';
 import { exchange } from '../nodes/http-over.ts';
 import type { NodeConnector } from '../nodes/node-connector.ts';
+import { unverifiedTls } from '../nodes/unverified-tls.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import { customMetricsGroup, metricsGroups, resourceMetricsGroup } from './discovered-groups.ts';
 import { NodeScraper } from './node-scraper.ts';
 import { PodScraper } from './pod-scraper.ts';
 import { type MetricsObject, nodeMetrics, podMetrics } from './resource-metrics.ts';
+
+/** As long as a scrape may take in all. */
+const handshakeTimeoutMs = 5_000;
 
 export interface MetricsApiOptions {
   objects: ObjectReader;
@@ -46,8 +50,9 @@ export class MetricsApi {
     });
     this.#podScraper = new PodScraper({
       ...common,
-      readMetrics: async ({ spec, status }, port, path, timeout) => {
-        const socket = await nodes.tunnel(spec?.nodeName ?? '', status?.podIP ?? '', port);
+      readMetrics: async ({ spec, status }, { scheme, port, path }, timeout) => {
+        const tunnel = await nodes.tunnel(spec?.nodeName ?? '', status?.podIP ?? '', port);
+        const socket = scheme === 'https' ? await unverifiedTls(tunnel, handshakeTimeoutMs) : tunnel;
         return get(socket, path, `${status?.podIP}:${port}`, timeout);
       },
     });

@@ -6,14 +6,14 @@ import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { FakeObjects } from '../object-reader.fake.ts';
-import { PodScraper } from './pod-scraper.ts';
+import { PodScraper, type ScrapeTarget } from './pod-scraper.ts';
 
 /** A pod that is scraped, and what it answers. */
 class World {
   readonly clock = new VirtualClock();
   readonly stop = new AbortController();
   readonly pod: Pod;
-  readonly paths: string[] = [];
+  readonly targets: ScrapeTarget[] = [];
   answer: string | undefined = '';
   readonly scraper: PodScraper;
 
@@ -32,8 +32,8 @@ class World {
     objects.put(Pod, this.pod);
     this.scraper = new PodScraper({
       objects,
-      readMetrics: async (_pod, _port, path) => {
-        this.paths.push(path);
+      readMetrics: async (_pod, target) => {
+        this.targets.push(target);
         if (this.answer === undefined) throw new Error('no answer');
         return this.answer;
       },
@@ -86,5 +86,21 @@ test('what a pod answered last counts for a minute', async () => {
   assert.equal(await world.value('load'), 5);
   await world.clock.advance(40_000);
   assert.equal(await world.value('load'), undefined);
-  assert.equal(world.paths[0], '/stats');
+  assert.equal(world.targets[0]?.path, '/stats');
+});
+
+test('annotations say where a pod is scraped, and https in that word alone', async () => {
+  const rows: [annotations: Record<string, string>, target: ScrapeTarget][] = [
+    [{}, { scheme: 'http', port: 80, path: '/metrics' }],
+    [
+      { 'prometheus.io/scheme': 'https', 'prometheus.io/port': '8443', 'prometheus.io/path': '/m' },
+      { scheme: 'https', port: 8443, path: '/m' },
+    ],
+    [{ 'prometheus.io/scheme': 'HTTPS' }, { scheme: 'http', port: 80, path: '/metrics' }],
+  ];
+  for (const [annotations, target] of rows) {
+    using world = new World(annotations);
+    await world.value('load');
+    assert.deepEqual(world.targets[0], target);
+  }
 });

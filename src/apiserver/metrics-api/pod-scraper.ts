@@ -7,8 +7,15 @@ import type { ObjectReader } from '../object-reader.ts';
 import { type ExposedMetric, parsePrometheusText } from './prometheus-text.ts';
 import { freshForMs, ScrapeLoop } from './scrape-loop.ts';
 
+/** Where a pod exposes its metrics, by its annotations. */
+export interface ScrapeTarget {
+  scheme: 'http' | 'https';
+  port: number;
+  path: string;
+}
+
 /** Returns the text of a pod's answer. */
-export type ReadPodMetrics = (pod: Pod, port: number, path: string, signal: AbortSignal) => Promise<string>;
+export type ReadPodMetrics = (pod: Pod, target: ScrapeTarget, signal: AbortSignal) => Promise<string>;
 
 export interface PodScraperOptions {
   objects: ObjectReader;
@@ -88,7 +95,7 @@ export class PodScraper {
       seen.add(uid);
       const timeout = AbortSignal.any([signal, AbortSignal.timeout(scrapeTimeoutMs)]);
       reads.push(
-        readMetrics(pod, target.port, target.path, timeout)
+        readMetrics(pod, target, timeout)
           .then((text) => {
             const metrics = parsePrometheusText(text);
             const now = { atMs: clock.now(), readMs: clock.monotonic(), metrics };
@@ -103,8 +110,8 @@ export class PodScraper {
   }
 }
 
-/** Where a pod is to be scraped; undefined: it is not, or cannot be now. */
-function scrapeTarget({ metadata, spec, status }: Pod): { port: number; path: string } | undefined {
+/** Undefined: it is not to be scraped, or cannot be now. */
+function scrapeTarget({ metadata, spec, status }: Pod): ScrapeTarget | undefined {
   const { annotations } = metadata;
   if (annotations?.['prometheus.io/scrape'] !== 'true' || status?.phase !== 'Running' || !status.podIP)
     return undefined;
@@ -112,7 +119,12 @@ function scrapeTarget({ metadata, spec, status }: Pod): { port: number; path: st
   const port = Number(annotations['prometheus.io/port'] ?? firstPort ?? 80);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) return undefined;
   const path = annotations['prometheus.io/path'] ?? '/metrics';
-  return { port, path: path.startsWith('/') ? path : `/${path}` };
+  return {
+    // As with the usual relabelling of Prometheus, which takes no other word for a scheme.
+    scheme: annotations['prometheus.io/scheme'] === 'https' ? 'https' : 'http',
+    port,
+    path: path.startsWith('/') ? path : `/${path}`,
+  };
 }
 
 function valueIn(

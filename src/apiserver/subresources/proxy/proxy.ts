@@ -1,13 +1,13 @@
 /** `pods/proxy`, `services/proxy` and `nodes/proxy`: any request, carried to what the path names. */
 import type { IncomingMessage } from 'node:http';
 import { type Duplex, Readable } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
 import { Pod } from '../../../api/resources.gen.ts';
 import { badRequest, notFound, serviceUnavailable } from '../../../api/status.ts';
 import type { Random } from '../../../base/random.ts';
 import { chooseEndpoint, connectEndpoint } from '../../nodes/endpoints.ts';
 import { exchange, relayUpgrade } from '../../nodes/http-over.ts';
 import type { NodeConnector } from '../../nodes/node-connector.ts';
+import { unverifiedTls } from '../../nodes/unverified-tls.ts';
 import type { ObjectReader } from '../../object-reader.ts';
 import type { ApiResponse, RequestContext } from '../../request.ts';
 import type { SubresourceHandler } from '../handlers.ts';
@@ -143,24 +143,7 @@ function secured({ scheme }: ProxyTarget, handshakeTimeoutMs: number, backend: B
   if (scheme !== 'https') return backend;
   return {
     ...backend,
-    async connect() {
-      const socket = await backend.connect();
-      return new Promise((resolve, reject) => {
-        const secure = connectTls({ socket, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
-        const fail = (error: Error) => {
-          secure.destroy();
-          socket.destroy();
-          reject(serviceUnavailable(`error trying to reach service: ${error.message}`, { cause: error }));
-        };
-        const timeout = () => fail(new Error('net/http: TLS handshake timeout'));
-        secure.setTimeout(handshakeTimeoutMs, timeout);
-        secure.once('error', fail);
-        secure.once('secureConnect', () => {
-          secure.setTimeout(0, timeout);
-          resolve(secure);
-        });
-      });
-    },
+    connect: async () => unverifiedTls(await backend.connect(), handshakeTimeoutMs),
   };
 }
 
