@@ -2,7 +2,6 @@
 
 import type { Stats } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { ifMissing } from '../../base/system/if-missing.ts';
 
 /** @throws Error in upstream's words */
@@ -31,9 +30,18 @@ export async function prepareHostPath(path: string, type: string): Promise<void>
     return;
   }
   if (!found && type === 'FileOrCreate') {
-    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-    await (await open(path, 'a', 0o644)).close();
+    await createFile(path);
     return;
   }
   if (!found || !check[1](found)) fail(check[0]);
+}
+
+/** Its folder is not created: upstream's pods do not start without it. */
+async function createFile(path: string): Promise<void> {
+  const file = await open(path, 'a', 0o644).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT'
+      ? new Error(`open ${path}: no such file or directory`, { cause: error })
+      : error;
+  });
+  await file.close();
 }

@@ -185,8 +185,14 @@ test('a hostPath is checked by its type', async () => {
   mkdirSync(join(folder, 'dir'));
   await prepareHostPath(join(folder, 'dir'), 'Directory');
   await prepareHostPath(join(folder, 'made'), 'DirectoryOrCreate');
-  await prepareHostPath(join(folder, 'new/file'), 'FileOrCreate');
-  assert.ok(statSync(join(folder, 'new/file')).isFile());
+  await prepareHostPath(join(folder, 'dir/file'), 'FileOrCreate');
+  assert.ok(statSync(join(folder, 'dir/file')).isFile());
+  await assert.rejects(prepareHostPath('/no/such/file', 'FileOrCreate'), {
+    message: 'open /no/such/file: no such file or directory',
+  });
+  await assert.rejects(prepareHostPath(join(folder, 'dir'), 'FileOrCreate'), /dir is not a file$/);
+  await assert.rejects(prepareHostPath('/dev/null', 'BlockDevice'), /is not a block device$/);
+  await prepareHostPath('/dev/null', 'CharDevice');
   await assert.rejects(prepareHostPath('/no/such/dir', 'Directory'), {
     message: 'hostPath type check failed: /no/such/dir is not a directory',
   });
