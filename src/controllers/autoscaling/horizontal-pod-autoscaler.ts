@@ -106,8 +106,8 @@ class Sync {
     };
   }
 
-  /** Returns the previous and the desired number of replicas. */
-  async run(): Promise<{ from: number; to: number }> {
+  /** Returns the previous and the desired number of replicas, and whether a metric was missing for it. */
+  async run(): Promise<{ from: number; to: number; isPartial: boolean }> {
     const { path, scale } = await this.#readScale();
     const current = scale.spec?.replicas ?? 0;
     const { minReplicas = 1, maxReplicas } = this.#spec;
@@ -115,6 +115,7 @@ class Sync {
     let desired = current;
     let reason = '';
     let metrics: MetricStatus[] = [];
+    let isPartial = false;
     if (current === 0 && minReplicas !== 0) {
       this.#setCondition(
         'ScalingActive',
@@ -132,6 +133,7 @@ class Sync {
     } else {
       const answer = await this.#askMetrics(scale, current);
       metrics = answer.statuses;
+      isPartial = answer.isPartial;
       // The metrics' own reason: when a limit alone moves the target, upstream names none.
       if (answer.replicas > current) reason = `${answer.name} above target`;
       if (answer.replicas < current) reason = 'All metrics below target';
@@ -145,7 +147,7 @@ class Sync {
       currentMetrics: metrics,
       ...(desired !== current && { lastScaleTime: formatTime(this.#nowMs) }),
     };
-    return { from: current, to: desired };
+    return { from: current, to: desired, isPartial };
   }
 
   async writeStatus(): Promise<void> {
@@ -178,6 +180,9 @@ class Sync {
   async #scalePath(): Promise<string> {
     const { apiVersion = 'v1', kind, name } = this.#spec.scaleTargetRef;
     const { namespace } = this.#hpa.metadata;
+    // Those that were stored before validation looked at it.
+    if (apiVersion.split('/').length > 2)
+      throw new SpecProblem(`unexpected GroupVersion string: ${apiVersion}`);
     const { root, plural } = await this.#resourceOf(apiVersion, kind);
     return `${root}/namespaces/${namespace}/${plural}/${name}/scale`;
   }
@@ -198,7 +203,7 @@ class Sync {
       const other = version === named ? undefined : await lookIn(version);
       if (other) return other;
     }
-    throw new SpecProblem(`no matches for kind "${kind}" in group "${group}"`);
+    throw new Error(`no matches for kind "${kind}" in group "${group}"`);
   }
 
   /** Undefined: it is not served. */
@@ -214,7 +219,7 @@ class Sync {
   async #askMetrics(
     scale: Scale,
     current: number,
-  ): Promise<{ replicas: number; name: string; statuses: MetricStatus[] }> {
+  ): Promise<{ replicas: number; name: string; statuses: MetricStatus[]; isPartial: boolean }> {
     const context = this.#contextOrTell(scale, current);
     const specs = this.#spec.metrics ?? [];
     const statuses: MetricStatus[] = [];
@@ -255,7 +260,7 @@ class Sync {
     }
     const message = `the HPA was able to successfully calculate a replica count from ${best.name}`;
     this.#setCondition('ScalingActive', 'True', 'ValidMetricFound', message);
-    return { ...best, statuses };
+    return { ...best, statuses, isPartial: failures > 0 };
   }
 
   #contextOrTell(scale: Scale, current: number): MetricContext {
@@ -279,7 +284,7 @@ class Sync {
         'InvalidSelector',
         "the HPA target's scale is missing a selector",
       );
-      throw new SpecProblem('selector is required');
+      throw new MetricProblem('selector is required');
     }
     const parsed = this.#parseSelector(selector);
     const pods = [...this.#cluster.informer(Pod).inNamespace(namespace)].filter(({ metadata }) =>
@@ -309,7 +314,7 @@ class Sync {
       const message = `couldn't convert selector into a corresponding internal selector object: ${(error as Error).message}`;
       this.#event('Warning', 'InvalidSelector', message);
       this.#setCondition('ScalingActive', 'False', 'InvalidSelector', message);
-      throw new SpecProblem(message);
+      throw new MetricProblem(message);
     }
   }
 

@@ -4,7 +4,7 @@ import type { Clock } from '../../base/clock.ts';
 import { exponentialBuckets, type MetricsRegistry, metricsPerRegistry } from '../../base/metrics.ts';
 import type { Informer } from '../../client/informers/informer.ts';
 
-/** The user's spec cannot be served, whatever the metrics say. */
+/** The user's spec makes no sense, whatever the cluster has: a kind that is not served may come to be. */
 export class SpecProblem extends Error {
   constructor(message: string) {
     super(message);
@@ -64,10 +64,10 @@ interface Measured {
   metrics?: MetricsRegistry | undefined;
 }
 
-/** `work`: returns the previous and the desired number of replicas. */
+/** `work`: returns the previous and the desired number of replicas; partial, it counts as failed although it scaled. */
 export async function measureReconciliation(
   { clock, metrics }: Measured,
-  work: () => Promise<{ from: number; to: number }>,
+  work: () => Promise<Change>,
 ): Promise<void> {
   const { reconciliations, reconciliationDuration } = hpaMetricsOf(metrics);
   await measure(clock, work, (labels, seconds) => {
@@ -94,17 +94,24 @@ export async function measureComputation<Answer extends { replicas: number }>(
   return answer;
 }
 
-async function measure<Change extends { from: number; to: number }>(
+interface Change {
+  from: number;
+  to: number;
+  isPartial?: boolean;
+}
+
+async function measure<Answer extends Change>(
   clock: Clock,
-  work: () => Promise<Change>,
+  work: () => Promise<Answer>,
   note: (labels: { action: string; error: string }, seconds: number) => void,
-): Promise<Change> {
+): Promise<Answer> {
   const startMs = clock.monotonic();
   const done = (action: string, error: string) =>
     note({ action, error }, (clock.monotonic() - startMs) / 1000);
   try {
     const change = await work();
-    done(change.to > change.from ? 'scale_up' : change.to < change.from ? 'scale_down' : 'none', 'none');
+    const { from, to, isPartial = false } = change;
+    done(to > from ? 'scale_up' : to < from ? 'scale_down' : 'none', isPartial ? 'internal' : 'none');
     return change;
   } catch (error) {
     done('none', error instanceof SpecProblem ? 'spec' : 'internal');
