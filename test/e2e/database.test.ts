@@ -3,8 +3,9 @@
  * no mount is left. KILLS=50 node --test … for a long run.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, suite, test } from 'node:test';
 import { writeImageArchive } from '../../src/host/images/archive.ts';
 import { busyboxEntries, nodeEntries } from '../../src/host/images/rootfs.ts';
@@ -53,7 +54,7 @@ spec:
         image: node-sqlite
         imagePullPolicy: IfNotPresent
         command: [node, /writer.js]
-        volumeMounts: [{name: data, mountPath: /data}, {name: witness, mountPath: /witness}]
+        volumeMounts: [{name: data, mountPath: /data, subPath: db}, {name: witness, mountPath: /witness}]
       volumes: [{name: witness, hostPath: {path: /var/lib/wherry/witness, type: DirectoryOrCreate}}]
   volumeClaimTemplates:
   - metadata: {name: data}
@@ -94,11 +95,28 @@ suite('a database on a claim', () => {
           .slice(0, -1)
           .map((line) => JSON.parse(line) as Start)
       : [];
-  const rows = () => readFileSync(witness('rows'), 'utf8').split('\n').length - 1;
+  const noted = () => readFileSync(witness('rows'), 'utf8').split('\n').slice(0, -1).map(Number);
+  const rows = () => noted().length;
   const podMounts = () =>
     readFileSync(`/proc/${cluster.pidOf('wherry/holder')}/mountinfo`, 'utf8')
       .split('\n')
       .filter((line) => /\/pods\/[^/]+\/volume/.test(line));
+
+  /** Whether every row that was noted is in the database now, the last pod's too, read from outside of any pod. */
+  const missingRows = () => {
+    const [file] = globSync(
+      join(cluster.folder, 'nodes/wherry/var-lib/wherry-volumes/*_data-db-0/db/rows.db'),
+    );
+    const database = new DatabaseSync(file!, { readOnly: true });
+    const stored = new Set(
+      database
+        .prepare('SELECT n FROM rows')
+        .all()
+        .map(({ n }) => Number(n)),
+    );
+    database.close();
+    return noted().filter((n) => !stored.has(n));
+  };
 
   test(`no committed row is lost in ${kills} kills, and no mount is left`, {
     timeout: 60_000 + kills * killMs,
@@ -106,6 +124,7 @@ suite('a database on a claim', () => {
     await cluster.apply(manifest);
     await eventually('the database is written to', async () => existsSync(witness('rows')) && rows() > 20);
     const mountsOfOne = podMounts().length;
+    assert.ok(mountsOfOne > 0, 'the part of a volume that a container gets is mounted on the node');
     for (let kill = 1; kill <= kills; kill++) {
       const [before, startsBefore] = [rows(), starts().length];
       await cluster.kubectl('delete', 'pod', 'db-0', '--grace-period=0', '--force', '--wait=false');
@@ -115,5 +134,8 @@ suite('a database on a claim', () => {
       assert.deepEqual({ lost, integrity_check }, { lost: [], integrity_check: 'ok' });
     assert.ok(starts().at(-1)!.noted > kills * 10, JSON.stringify(starts().at(-1)));
     await eventually('no mount is left', async () => podMounts().length === mountsOfOne);
+    await cluster.kubectl('scale', 'statefulset', 'db', '--replicas=0');
+    await eventually('nor one of the last', async () => podMounts().length === 0);
+    assert.deepEqual(missingRows(), []);
   });
 });
