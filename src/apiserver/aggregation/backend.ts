@@ -70,13 +70,13 @@ export async function forward(
     ...identityHeaders(context.user),
   };
   if (request.upgrade) {
-    const upgrade = { connection: 'Upgrade', upgrade: request.upgrade.protocol };
-    relayUpgrade(request.upgrade, socket, {
+    const { protocol: upgrade } = request.upgrade;
+    return relayUpgrade(request.upgrade, socket, {
       method: request.method,
       path,
-      headers: { ...headers, ...upgrade },
+      headers: { ...headers, upgrade },
+      signal: request.signal,
     });
-    return { type: 'hijacked' };
   }
   const body = bodyOf(context);
   const answer = await exchange(socket, {

@@ -1,9 +1,10 @@
 /** HTTP/1.1 on an existing connection: one exchange, or an upgrade whose bytes are relayed. */
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
-import { serviceUnavailable } from '../../api/status.ts';
+import { StatusError, serviceUnavailable } from '../../api/status.ts';
 import { joinStreams } from '../../base/async/join-streams.ts';
 import { http } from '../../base/system/node-http.ts';
+import type { ApiResponse } from '../request.ts';
 
 export interface HttpExchange {
   method: string;
@@ -56,18 +57,69 @@ function requestOn(socket: Duplex, options: RequestOptions): ClientRequest {
   }
 }
 
-/** Writes the head of an upgrade request, and then relays both directions until one side ends. */
+/** The client's side of an upgrade. */
+export interface UpgradingClient {
+  socket: Duplex;
+  /** What it has sent since its request. */
+  head: Buffer;
+}
+
+/** Of the request's body, which an upgrade has none of: what follows belongs to the new protocol. */
+const bodyHeaders = new Set(['content-length', 'transfer-encoding']);
+
+/**
+ * Asks the target to upgrade. Only when it agrees do the client's own bytes reach it: otherwise a client could send
+ * further requests on a connection that speaks for this server, or that names another user.
+ * A refusal is passed on, and the connection to the target is closed. @throws StatusError 500
+ */
 export function relayUpgrade(
-  client: { socket: Duplex; head: Buffer },
+  client: UpgradingClient,
   target: Duplex,
-  { method, path, headers }: Pick<HttpExchange, 'method' | 'path' | 'headers'>,
-): void {
-  const lines = [`${method} ${path} HTTP/1.1`];
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined) continue;
-    for (const item of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${item}`);
-  }
-  target.write(`${lines.join('\r\n')}\r\n\r\n`);
-  if (client.head.length > 0) target.write(client.head);
-  joinStreams(client.socket, target);
+  { method, path, headers, signal }: Omit<HttpExchange, 'body'>,
+): Promise<ApiResponse> {
+  return new Promise((resolve, reject) => {
+    const sent = Object.fromEntries(
+      Object.entries(headers).filter(([name, value]) => value !== undefined && !bodyHeaders.has(name)),
+    ) as Record<string, string | string[]>;
+    const request = requestOn(target, { method, path, headers: { ...sent, connection: 'Upgrade' } });
+    const fail = (message: string, cause?: unknown) => {
+      signal?.removeEventListener('abort', giveUp);
+      target.destroy();
+      reject(new StatusError(500, '', message, { cause }));
+    };
+    const giveUp = () => fail('the client left before the connection was upgraded');
+    if (signal?.aborted) return giveUp();
+    signal?.addEventListener('abort', giveUp, { once: true });
+    request.once('socket', () => target.resume());
+    request.once('error', (error) => fail(error.message, error));
+    request.once('response', (answer) => {
+      const { statusCode = 0 } = answer;
+      if (statusCode < 400 || statusCode > 999) return fail(`invalid upgrade response: status code ${statusCode}`);
+      signal?.removeEventListener('abort', giveUp);
+      answer.once('close', () => target.destroy());
+      resolve({ type: 'stream', status: statusCode, headers: endToEnd(answer), body: answer });
+    });
+    request.once('upgrade', (answer, socket, early) => {
+      signal?.removeEventListener('abort', giveUp);
+      client.socket.write(headOf(answer));
+      if (early.length > 0) client.socket.write(early);
+      if (client.head.length > 0) socket.write(client.head);
+      joinStreams(client.socket, socket);
+      resolve({ type: 'hijacked' });
+    });
+    request.end();
+  });
+}
+
+/** What concerns the answer, not the connection that it came on. */
+function endToEnd({ headers }: IncomingMessage): Record<string, string | string[]> {
+  const { connection: _, 'keep-alive': _keepAlive, 'transfer-encoding': _encoding, ...rest } = headers;
+  return rest as Record<string, string | string[]>;
+}
+
+function headOf({ statusCode, statusMessage, rawHeaders }: IncomingMessage): string {
+  const lines = [`HTTP/1.1 ${statusCode} ${statusMessage}`];
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    lines.push(`${rawHeaders[index]}: ${rawHeaders[index + 1]}`);
+  return `${lines.join('\r\n')}\r\n\r\n`;
 }

@@ -64,8 +64,12 @@ async function relay(
   if (!upgrade) throw badRequest('Upgrade request required');
   const target = await nodes.connect(node);
   const { authorization: _, host: _host, ...headers } = request.headers();
-  relayUpgrade(upgrade, target, { method: request.method, path, headers: { host: node, ...headers } });
-  return { type: 'hijacked' };
+  return relayUpgrade(upgrade, target, {
+    method: request.method,
+    path,
+    headers: { host: node, ...headers },
+    signal: request.signal,
+  });
 }
 
 function streamQuery(query: URLSearchParams): URLSearchParams {

@@ -67,12 +67,12 @@ export function serveProxy(kind: 'pods' | 'services' | 'nodes', options: ProxyOp
     const socket = await backend.connect();
     if (request.upgrade) {
       const { authorization: _, host: _host, ...headers } = request.headers();
-      relayUpgrade(request.upgrade, socket, {
+      return relayUpgrade(request.upgrade, socket, {
         method: request.method,
         path,
         headers: { host: backend.host, ...headers },
+        signal: request.signal,
       });
-      return { type: 'hijacked' };
     }
     const answer = await exchange(socket, {
       method: request.method,
