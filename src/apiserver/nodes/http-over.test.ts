@@ -92,8 +92,10 @@ test('a target that agrees to an upgrade gets what the client says, and the clie
   );
   assert.deepEqual(outcome, { type: 'hijacked' });
   let answered = '';
-  for await (const chunk of client.iterator({ destroyOnReturn: false }))
-    if ((answered += String(chunk)).endsWith('hello')) break;
+  for await (const chunk of client.iterator({ destroyOnReturn: false })) {
+    answered += String(chunk);
+    if (answered.endsWith('hello')) break;
+  }
   assert.equal(
     answered,
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: talk\r\nConnection: Upgrade\r\nX-A: b\r\n\r\nhello',

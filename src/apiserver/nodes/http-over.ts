@@ -39,12 +39,20 @@ export function exchange(socket: Duplex, options: HttpExchange): Promise<Incomin
       if (statusCode < 200 || statusCode > 999) fail(`unexpected answer ${statusCode}`);
       else resolve(answer);
     });
-    request.once('error', (error) => fail(error.message, error));
+    request.once('error', (error) => fail(brokenReason(error), error));
     // An upgrade that was not requested is not a valid answer, and Node reports it by no other event.
     request.once('upgrade', (answer) => fail(`unexpected answer ${answer.statusCode}`));
     if (options.body) options.body.pipe(request);
     else request.end();
   });
+}
+
+/** Why there is no answer, in the words of Go's libraries where Node says the same. */
+function brokenReason({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ECONNRESET' && message === 'socket hang up') return 'EOF';
+  if (code?.startsWith('HPE_'))
+    return `net/http: HTTP/1.x transport connection broken: malformed HTTP response: ${message}`;
+  return message;
 }
 
 /** @throws what Node reports for an invalid request; the connection is closed then */
@@ -91,10 +99,11 @@ export function relayUpgrade(
     if (signal?.aborted) return giveUp();
     signal?.addEventListener('abort', giveUp, { once: true });
     request.once('socket', () => target.resume());
-    request.once('error', (error) => fail(error.message, error));
+    request.once('error', (error) => fail(brokenReason(error), error));
     request.once('response', (answer) => {
       const { statusCode = 0 } = answer;
-      if (statusCode < 400 || statusCode > 999) return fail(`invalid upgrade response: status code ${statusCode}`);
+      if (statusCode < 400 || statusCode > 999)
+        return fail(`invalid upgrade response: status code ${statusCode}`);
       signal?.removeEventListener('abort', giveUp);
       answer.once('close', () => target.destroy());
       resolve({ type: 'stream', status: statusCode, headers: endToEnd(answer), body: answer });

@@ -46,8 +46,8 @@ export class NodeConnector {
     if (!node) throw notFound(Node, nodeName);
     const credentials = this.#credentials;
     if (!credentials) throw serviceUnavailable('this server has no credentials for nodes');
-    const host = addressOf(node);
-    const port = node.status?.daemonEndpoints?.kubeletEndpoint?.Port || agentPortDefault;
+    const host = nodeAddress(node);
+    const port = agentPortOf(node);
     return new Promise((resolve, reject) => {
       const socket = connectTls({
         host,
@@ -97,7 +97,12 @@ export class NodeConnector {
   }
 }
 
-function addressOf(node: Node): string {
+export function agentPortOf(node: Node): number {
+  return node.status?.daemonEndpoints?.kubeletEndpoint?.Port || agentPortDefault;
+}
+
+/** By which the server reaches a node. @throws StatusError 503 */
+export function nodeAddress(node: Node): string {
   const addresses = node.status?.addresses ?? [];
   for (const type of addressOrder) {
     const found = addresses.find((address) => address.type === type);

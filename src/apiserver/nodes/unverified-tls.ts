@@ -7,10 +7,10 @@ import { serviceUnavailable } from '../../api/status.ts';
 export function unverifiedTls(socket: Duplex, handshakeTimeoutMs: number): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const secure = connect({ socket, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
-    const fail = (error: Error) => {
+    const fail = (error: NodeJS.ErrnoException) => {
       secure.destroy();
       socket.destroy();
-      reject(serviceUnavailable(`error trying to reach service: ${error.message}`, { cause: error }));
+      reject(serviceUnavailable(`error trying to reach service: ${reasonOf(error)}`, { cause: error }));
     };
     const timeout = () => fail(new Error('net/http: TLS handshake timeout'));
     secure.setTimeout(handshakeTimeoutMs, timeout);
@@ -20,4 +20,10 @@ export function unverifiedTls(socket: Duplex, handshakeTimeoutMs: number): Promi
       resolve(secure);
     });
   });
+}
+
+/** In the words of Go's libraries, which users of Kubernetes know. */
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'tls: first record does not look like a TLS handshake';
+  return code === 'ECONNRESET' ? 'EOF' : message;
 }

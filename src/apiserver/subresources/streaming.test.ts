@@ -24,3 +24,25 @@ test('exec, attach and port-forward without an upgrade are bad requests, whateve
       );
     }
 });
+
+test('who may only read pods/exec cannot run commands by a WebSocket, which is opened with GET', async () => {
+  await using server = await createTestServer();
+  const rbac = '/apis/rbac.authorization.k8s.io/v1';
+  const rules = [{ apiGroups: [''], resources: ['pods/exec', 'pods/log'], verbs: ['get'] }];
+  const allow = async (name: string, verbs: string[]) => {
+    const role = { metadata: { name }, rules: [{ ...rules[0], verbs }] };
+    assert.equal((await server.ask('POST', `${rbac}/clusterroles`, role)).status, 201);
+    const binding = {
+      metadata: { name },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name }],
+    };
+    assert.equal((await server.ask('POST', `${rbac}/clusterrolebindings`, binding)).status, 201);
+    const path = `${pods}/p/exec?command=ls&stdout=1`;
+    const transport = server.api.localTransport({ name, groups: ['system:authenticated'] });
+    const answer = await transport.send({ method: 'GET', path });
+    return 'object' in answer ? [answer.status, (answer.object as { message: string }).message] : [];
+  };
+  assert.deepEqual(await allow('reader', ['get']), [403, 'pods "p" is forbidden: ']);
+  assert.deepEqual(await allow('runner', ['get', 'create']), [404, 'pods "p" not found']);
+});

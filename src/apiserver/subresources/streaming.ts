@@ -1,9 +1,11 @@
 /** `pods/exec`, `pods/attach` and `pods/portforward`: upgraded connections, relayed to the node byte by byte. */
 import type { Pod } from '../../api/resources.gen.ts';
-import { badRequest, methodNotAllowed } from '../../api/status.ts';
+import { badRequest, forbidden, methodNotAllowed } from '../../api/status.ts';
+import { resourceQuestion } from '../authorization/authorizer.ts';
 import { isTrue } from '../http/path.ts';
 import { relayUpgrade } from '../nodes/http-over.ts';
 import type { NodeConnector } from '../nodes/node-connector.ts';
+import type { Registry } from '../registry/registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { SubresourceHandler } from './handlers.ts';
 import { containerOf, nodeOf, readPod } from './pod-target.ts';
@@ -47,11 +49,20 @@ function relaying(
 ): SubresourceHandler {
   return async (registry, context): Promise<ApiResponse> => {
     if (context.info.verb !== 'create' && context.info.verb !== 'get') throw methodNotAllowed();
+    if (context.info.verb === 'get') await requireCreate(registry, context);
     const pod = await readPod(registry, context);
     const node = nodeOf(pod);
     const path = pathOf(pod, context.connectQuery ?? context.request.query);
     return relay(nodes, context, node, path);
   };
+}
+
+/** WebSockets are opened with GET; who may only read must not run commands by them. @throws StatusError 403 */
+async function requireCreate({ authorize }: Registry, { info, user }: RequestContext): Promise<void> {
+  const { group, version, resource, namespace, name, subresource } = info;
+  const asked = { user, verb: 'create', group, version, resource, namespace, name, subresource };
+  const { allowed, reason = '' } = await authorize(resourceQuestion(asked));
+  if (!allowed) throw forbidden({ group, plural: resource }, name, reason);
 }
 
 async function relay(

@@ -1,37 +1,13 @@
 /** `pods/proxy`, `services/proxy` and `nodes/proxy`: any request, carried to what the path names. */
 import type { IncomingMessage } from 'node:http';
-import { type Duplex, Readable } from 'node:stream';
-import { Pod } from '../../../api/resources.gen.ts';
-import { badRequest, notFound, serviceUnavailable } from '../../../api/status.ts';
-import type { Random } from '../../../base/random.ts';
-import { chooseEndpoint, connectEndpoint } from '../../nodes/endpoints.ts';
+import { pipeline, Readable, type Transform } from 'node:stream';
+import { createGunzip, createInflateRaw } from 'node:zlib';
+import { internalError, methodNotAllowed } from '../../../api/status.ts';
 import { exchange, relayUpgrade } from '../../nodes/http-over.ts';
-import type { NodeConnector } from '../../nodes/node-connector.ts';
-import { unverifiedTls } from '../../nodes/unverified-tls.ts';
-import type { ObjectReader } from '../../object-reader.ts';
 import type { ApiResponse, RequestContext } from '../../request.ts';
 import type { SubresourceHandler } from '../handlers.ts';
-import { rewriteHtml, rewriteLocation } from './rewrite.ts';
-
-export interface ProxyOptions {
-  objects: ObjectReader;
-  nodes: NodeConnector;
-  random: Random;
-  handshakeTimeoutMs?: number;
-}
-
-/** A name as proxy paths have it: `[scheme:]name[:port]`. */
-interface ProxyTarget {
-  scheme: string;
-  name: string;
-  port: string;
-}
-
-interface Backend {
-  connect(): Promise<Duplex>;
-  /** What the backend is called in Host headers. */
-  host: string;
-}
+import { escapePath, type LinkBase, rewriteHtml, rewriteLocation } from './rewrite.ts';
+import { findBackend, type ProxiedKind, type TargetOptions } from './target.ts';
 
 /** Headers that mean the connection, not the request. */
 const hopByHop = new Set([
@@ -51,37 +27,45 @@ const hopByHop = new Set([
 /** Pages larger than this pass without their links being rewritten. */
 const rewriteBytesMax = 4 * 1024 * 1024;
 
-/** Upstream's: a pod that accepts the connection and sends nothing would hold the request forever. */
-const handshakeTimeoutMsDefault = 10_000;
+/** Others are for the API itself. */
+const methods = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT']);
 
-export function serveProxy(kind: 'pods' | 'services' | 'nodes', options: ProxyOptions): SubresourceHandler {
+/** A pod cannot allow scripts of other sites to read what comes from the API's address. */
+const forBrowsersOnly = new Set([
+  'access-control-allow-credentials',
+  'access-control-allow-headers',
+  'access-control-allow-methods',
+  'access-control-allow-origin',
+]);
+
+/** Of encodings in which a page can be read. */
+const decoders = new Map<string, (() => Transform) | undefined>([
+  ['', undefined],
+  ['gzip', createGunzip],
+  ['deflate', createInflateRaw],
+]);
+
+export function serveProxy(kind: ProxiedKind, options: TargetOptions): SubresourceHandler {
   return async (_registry, context) => {
     const { info, request } = context;
+    if (!methods.has(request.method)) throw methodNotAllowed();
     const isRead = request.method === 'GET' || request.method === 'HEAD';
-    const target = parseTarget(info.name);
-    const backend = backendOf(kind, options, info.namespace, target);
-    if (info.rest === '' && isRead) return redirectToSlash(context);
-    const rest = info.rest || '/';
+    const backend = findBackend(kind, options, info);
+    if (info.rest === '' && isRead && !request.upgrade) return redirectToSlash(context);
+    const rest = targetPath(info.rest);
     const path = request.search ? `${rest}?${request.search}` : rest;
     const prefix = prefixOf(context);
     const socket = await backend.connect();
-    if (request.upgrade) {
-      const { authorization: _, host: _host, ...headers } = request.headers();
-      return relayUpgrade(request.upgrade, socket, {
-        method: request.method,
-        path,
-        headers: { host: backend.host, ...headers },
-        signal: request.signal,
-      });
-    }
+    const forwarded = { method: request.method, path, signal: request.signal };
+    if (request.upgrade)
+      return relayUpgrade(request.upgrade, socket, { ...forwarded, headers: upgradeHeaders(context) });
     const answer = await exchange(socket, {
-      method: request.method,
-      path,
-      headers: { host: backend.host, ...forwardedHeaders(context, prefix) },
+      ...forwarded,
+      headers: forwardedHeaders(context, prefix + rest),
       ...(!isRead && request.bodyStream && { body: request.bodyStream() }),
-      signal: request.signal,
     });
-    return passOn(answer, prefix, backend.host);
+    const hosts = { backend: backend.host, client: clientHost(context) };
+    return passOn(answer, { prefix, hosts, isHead: request.method === 'HEAD' });
   };
 }
 
@@ -97,81 +81,51 @@ function redirectToSlash({ info, request }: RequestContext): ApiResponse {
   };
 }
 
-function parseTarget(text: string): ProxyTarget {
-  const parts = text.split(':');
-  const [first = '', second = '', third = ''] = parts;
-  if (parts.length === 1) return { scheme: '', name: first, port: '' };
-  if (parts.length === 2) return { scheme: '', name: first, port: second };
-  if (parts.length === 3 && (first === '' || first === 'http' || first === 'https'))
-    return { scheme: first, name: second, port: third };
-  throw badRequest(`invalid service request ${JSON.stringify(text)}`);
-}
-
-function backendOf(
-  kind: 'pods' | 'services' | 'nodes',
-  { objects, nodes, random, handshakeTimeoutMs = handshakeTimeoutMsDefault }: ProxyOptions,
-  namespace: string,
-  target: ProxyTarget,
-): Backend {
-  if (kind === 'nodes') return { host: target.name, connect: () => nodes.connect(target.name) };
-  if (kind === 'services') {
-    const endpoint = chooseEndpoint(objects, random, { ...target, namespace });
-    const connect = () => connectEndpoint(objects, nodes, endpoint);
-    return secured(target, handshakeTimeoutMs, { host: `${endpoint.address}:${endpoint.port}`, connect });
-  }
-  const pod = objects.get(Pod, namespace, target.name);
-  if (!pod) throw notFound(Pod, target.name);
-  const address = pod.status?.podIP;
-  const nodeName = pod.spec?.nodeName;
-  if (!address || !nodeName) throw serviceUnavailable('address not allowed');
-  const port = Number(target.port || firstPort(pod) || (target.scheme === 'https' ? 443 : 80));
-  if (!Number.isInteger(port) || port < 1 || port > 65535)
-    throw badRequest(`invalid pod request ${JSON.stringify(target.name)}`);
-  return secured(target, handshakeTimeoutMs, {
-    host: `${address}:${port}`,
-    connect: () => nodes.tunnel(nodeName, address, port),
-  });
-}
-
-function firstPort(pod: Pod): number | undefined {
-  for (const { ports } of pod.spec?.containers ?? []) if (ports?.[0]) return ports[0].containerPort;
-  return undefined;
-}
-
-/** `https:` in the path: TLS to the backend, whose certificate cannot be verified. */
-function secured({ scheme }: ProxyTarget, handshakeTimeoutMs: number, backend: Backend): Backend {
-  if (scheme !== 'https') return backend;
-  return {
-    ...backend,
-    connect: async () => unverifiedTls(await backend.connect(), handshakeTimeoutMs),
-  };
-}
-
 /** The part before the target's own path in the client's URLs. */
 function prefixOf({ info }: RequestContext): string {
   return info.path.slice(0, info.path.length - info.rest.length);
 }
 
-function forwardedHeaders(
-  { request, info }: RequestContext,
-  prefix: string,
-): Record<string, string | string[] | undefined> {
-  const headers: Record<string, string | string[] | undefined> = {};
+function clientHost({ request }: RequestContext): string {
+  return request.header('host') ?? request.header(':authority') ?? '';
+}
+
+type Headers = Record<string, string | string[] | undefined>;
+
+/** The path as the target gets it: escapes are undone as far as a path allows, and slashes are single. Pure. */
+export function targetPath(rest: string): string {
+  try {
+    const parts = decodeURIComponent(rest).split('/').filter(Boolean);
+    return parts.length === 0 ? '/' : `/${escapePath(parts.join('/'))}${rest.endsWith('/') ? '/' : ''}`;
+  } catch {
+    return rest || '/'; // no valid escape: the target may know what it means
+  }
+}
+
+function upgradeHeaders(context: RequestContext): Headers {
+  const { authorization: _, host: _host, ...headers } = context.request.headers();
+  return { ...headers, host: clientHost(context), 'x-forwarded-for': forwardedFor(context) };
+}
+
+function forwardedFor({ request }: RequestContext): string {
+  return [request.header('x-forwarded-for'), request.remoteAddress].filter(Boolean).join(', ');
+}
+
+function forwardedHeaders(context: RequestContext, uri: string): Headers {
+  const { request } = context;
+  const headers: Headers = {};
   for (const [name, value] of Object.entries(request.headers()))
     if (!name.startsWith(':') && !hopByHop.has(name)) headers[name] = value;
-  // Compressed pages could not be rewritten.
-  if (request.header('accept')?.includes('text/html')) delete headers['accept-encoding'];
-  headers['x-forwarded-for'] = [request.header('x-forwarded-for'), request.remoteAddress]
-    .filter(Boolean)
-    .join(', ');
-  headers['x-forwarded-uri'] = prefix + info.rest;
-  headers['x-forwarded-host'] = request.header('host') ?? request.header(':authority');
-  headers['x-forwarded-proto'] = 'https';
+  // Of the encodings that a page may have, these can be undone for its links to be rewritten.
+  if (request.header('accept')?.includes('text/html')) headers['accept-encoding'] = 'gzip';
+  headers.host = clientHost(context);
+  headers['x-forwarded-for'] = forwardedFor(context);
+  headers['x-forwarded-uri'] = uri;
   return headers;
 }
 
 /** The whole page; or, when it turns out too large to be rewritten, all of it as a stream. */
-async function readPage(answer: IncomingMessage): Promise<string | Readable> {
+async function readPage(answer: Readable): Promise<string | Readable> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   for await (const chunk of answer.iterator({ destroyOnReturn: false })) {
@@ -187,26 +141,39 @@ async function* continued(read: readonly Buffer[], rest: Readable): AsyncGenerat
   yield* rest as AsyncIterable<Buffer>;
 }
 
-async function passOn(answer: IncomingMessage, prefix: string, host: string): Promise<ApiResponse> {
+async function passOn(
+  answer: IncomingMessage,
+  { isHead, ...base }: LinkBase & { isHead: boolean },
+): Promise<ApiResponse> {
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(answer.headers))
-    if (value !== undefined && !hopByHop.has(name)) headers[name] = value;
-  if (typeof headers.location === 'string')
-    headers.location = rewriteLocation(headers.location, prefix, host);
+    if (value !== undefined && !hopByHop.has(name) && !forBrowsersOnly.has(name)) headers[name] = value;
+  // What a pod says must not be taken for the API's own answer by a cache that both share.
+  if (answer.headers['cache-control'])
+    headers['cache-control'] = ['no-cache, private', answer.headers['cache-control']];
   const status = answer.statusCode ?? 502;
-  const isPage = answer.headers['content-type']?.startsWith('text/html') ?? false;
+  const asItIs: ApiResponse = { type: 'stream', status, headers, body: answer };
+  if (typeof headers.location === 'string') {
+    headers.location = rewriteLocation(headers.location, base);
+    return asItIs;
+  }
+  const encoding = answer.headers['content-encoding'] ?? '';
+  const isPage = /^\s*text\/html\s*(;|$)/.test(answer.headers['content-type'] ?? '');
   const size = Number(answer.headers['content-length'] ?? 0);
-  if (!isPage || answer.headers['content-encoding'] || size > rewriteBytesMax)
-    return { type: 'stream', status, headers, body: answer };
-  const page = await readPage(answer);
-  if (page instanceof Readable) return { type: 'stream', status, headers, body: page };
-  const body = rewriteHtml(page, prefix, host);
+  if (isHead || !isPage || !decoders.has(encoding) || size > rewriteBytesMax) return asItIs;
   delete headers['content-length'];
+  const decode = decoders.get(encoding);
+  const plain = decode ? pipeline(answer, decode(), () => undefined) : answer;
+  delete headers['content-encoding'];
+  const page = await readPage(plain).catch((error: Error) => {
+    throw internalError(error.message, { cause: error });
+  });
+  if (page instanceof Readable) return { type: 'stream', status, headers, body: page };
   return {
     type: 'raw',
     status,
     contentType: String(headers['content-type']),
-    body,
+    body: rewriteHtml(page, base),
     headers: headers as Record<string, string>,
   };
 }
