@@ -2,6 +2,8 @@
 import type { Image } from './messages.ts';
 
 const imageSizeBytes = 1_000_000;
+/** Nobody knows whom the image really names: with this one pods that must not run as root are tried out, too. */
+const imageUser = 65_532;
 
 export class SimulatedImages {
   readonly #byName = new Map<string, Image>();
@@ -13,6 +15,7 @@ export class SimulatedImages {
       repoTags: [name],
       repoDigests: [`${name.replace(/:[^:/]*$/, '')}@${id}`],
       size: imageSizeBytes,
+      uid: { value: imageUser },
       username: '',
       pinned: false,
     });

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
+import { testPod } from '../pod.fixture.ts';
+import { nonRootProblem } from '../spec/security-context.ts';
 import { describeRuntimeContract } from './runtime.contract.ts';
 import { behaviourOf } from './simulated-behaviour.ts';
+import { SimulatedImages } from './simulated-images.ts';
 import { simulatedRuntime } from './simulated-runtime.ts';
 
 describeRuntimeContract('simulated', async () => {
@@ -22,6 +25,14 @@ describeRuntimeContract('simulated', async () => {
       return settled;
     },
   };
+});
+
+test('a simulated image names a user who is not root, so that pods with runAsNonRoot run', () => {
+  const images = new SimulatedImages();
+  images.add('app:1', 'sha256:1');
+  const { uid, username } = images.find('app:1')!;
+  const pod = testPod({ securityContext: { runAsNonRoot: true } });
+  assert.equal(nonRootProblem(pod, pod.spec.containers[0]!, { uid: uid?.value, username }), undefined);
 });
 
 test('the behaviour of a simulated container follows from its command', () => {
