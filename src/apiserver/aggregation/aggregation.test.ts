@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { IncomingHttpHeaders } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { after, before, test } from 'node:test';
@@ -11,6 +12,7 @@ import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import { seededRandom } from '../../base/random.ts';
 import type { Client } from '../../client/client.ts';
 import { createClient } from '../../client/create-client.ts';
+import { discoverResources } from '../../client/discovery.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
 import { type ApiServer, createApiServer } from '../server.ts';
 
@@ -21,7 +23,16 @@ let caBundle: string;
 const metrics = new MetricsRegistry();
 /** What it says that it serves. */
 let served: unknown;
-let seen: { method: string; url: string; user: unknown; groups: unknown; body: string }[] = [];
+/** What it answers with. */
+let status = 200;
+let seen: {
+  method: string;
+  url: string;
+  user: unknown;
+  groups: unknown;
+  headers: IncomingHttpHeaders;
+  body: string;
+}[] = [];
 
 before(async () => {
   // Of the same name as the certificate, as servers that make their own authority have it.
@@ -38,7 +49,14 @@ before(async () => {
     request.on('end', () => {
       const { method = '', url = '', headers } = request;
       const body = Buffer.concat(chunks).toString();
-      seen.push({ method, url, user: headers['x-remote-user'], groups: headers['x-remote-group'], body });
+      seen.push({
+        method,
+        url,
+        user: headers['x-remote-user'],
+        groups: headers['x-remote-group'],
+        headers,
+        body,
+      });
       served ??= [
         {
           name: 'flunders',
@@ -47,11 +65,20 @@ before(async () => {
           kind: 'Flunder',
           verbs: ['get', 'list', 'create'],
         },
+        {
+          name: 'flunders/scale',
+          singularName: '',
+          namespaced: true,
+          group: 'autoscaling',
+          version: 'v1',
+          kind: 'Scale',
+          verbs: ['get'],
+        },
       ];
       const answer = url.startsWith('/apis/wardle.example.com/v1/')
         ? { kind: 'FlunderList', apiVersion: 'wardle.example.com/v1', metadata: {}, items: [] }
         : { kind: 'APIResourceList', groupVersion: 'wardle.example.com/v1', resources: served };
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
     });
   }).listen(0, '127.0.0.1');
   await once(backend, 'listening');
@@ -82,6 +109,19 @@ async function availabilityOf(name: string, status: string): Promise<string> {
   throw new Error(`${name} did not become Available=${status}`);
 }
 
+/** What aggregated discovery says of the group's version. */
+async function discovered(): Promise<unknown> {
+  const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList, application/json';
+  const answer = await server
+    .localTransport({ name: 'ann', groups: ['system:masters'] })
+    .send({ method: 'GET', path: '/apis', accept });
+  assert.ok('object' in answer);
+  const { items } = answer.object as {
+    items: { metadata: { name: string }; versions: unknown[] }[];
+  };
+  return items.find(({ metadata }) => metadata.name === 'wardle.example.com')?.versions[0];
+}
+
 test('an APIService without its service is not available, and says why; requests are answered 503', async () => {
   await client.create(APIService, {
     metadata: { name: 'v1.wardle.example.com' },
@@ -96,6 +136,13 @@ test('an APIService without its service is not available, and says why; requests
   });
   assert.equal(await availabilityOf('v1.wardle.example.com', 'False'), 'ServiceNotFound');
   await assert.rejects(client.raw('GET', '/apis/wardle.example.com/v1/flunders'), { code: 503 });
+  assert.deepEqual(await discovered(), { version: 'v1', freshness: 'Stale' });
+  const { failures } = await discoverResources(client);
+  assert.deepEqual(
+    [...failures.keys()],
+    ['wardle.example.com/v1'],
+    'namespaces wait for what they may hold there',
+  );
 });
 
 test('once its endpoints are there it is asked, discovered, and given requests with the caller’s identity', async () => {
@@ -128,6 +175,29 @@ test('once its endpoints are there it is asked, discovered, and given requests w
     ],
   );
   assert.deepEqual(JSON.parse(post!.body), { kind: 'Flunder' });
+  assert.match(String(post?.headers['audit-id']), /^[0-9a-f-]{36}$/);
+  assert.equal(post?.headers['x-forwarded-uri'], '/apis/wardle.example.com/v1/namespaces/shop/flunders');
+  const responseKind = { group: '', version: '', kind: 'Flunder' };
+  assert.deepEqual(await discovered(), {
+    version: 'v1',
+    resources: [
+      {
+        resource: 'flunders',
+        responseKind,
+        scope: 'Namespaced',
+        singularResource: 'flunder',
+        verbs: ['create', 'get', 'list'],
+        subresources: [
+          {
+            subresource: 'scale',
+            responseKind: { group: 'autoscaling', version: 'v1', kind: 'Scale' },
+            verbs: ['get'],
+          },
+        ],
+      },
+    ],
+    freshness: 'Current',
+  });
 });
 
 test('a server that lists nonsense is not available, and nobody else’s discovery suffers from it', async () => {
@@ -140,6 +210,22 @@ test('a server that lists nonsense is not available, and nobody else’s discove
     served = good;
     assert.equal(await availabilityOf('v1.wardle.example.com', 'True'), 'Passed');
   }
+});
+
+test('a server that answers with an error is not available, and what it served last is known to be stale', async () => {
+  status = 500;
+  assert.equal(await availabilityOf('v1.wardle.example.com', 'False'), 'FailedDiscoveryCheck');
+  const { status: state } = await client.get(APIService, { name: 'v1.wardle.example.com' });
+  const { spec } = await client.get(Service, { namespace: 'shop', name: 'flunders' });
+  const url = `https://${spec?.clusterIP}:443/apis/wardle.example.com/v1`;
+  assert.equal(
+    state?.conditions?.[0]?.message,
+    `failing or missing response from ${url}: bad status from ${url}: 500`,
+  );
+  const { freshness, resources } = (await discovered()) as { freshness: string; resources: unknown[] };
+  assert.deepEqual([freshness, resources.length], ['Stale', 1]);
+  status = 200;
+  assert.equal(await availabilityOf('v1.wardle.example.com', 'True'), 'Passed');
 });
 
 test('a server that was there and then not is counted once, with the reason', async () => {

@@ -11,7 +11,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import type { Client } from '../../client/client.ts';
-import type { DiscoverableResource, DiscoveredGroup } from '../discovery/groups.ts';
+import type { DiscoverableResource, DiscoveredGroup, DiscoveredResource } from '../discovery/groups.ts';
 import { compareVersions } from '../discovery/groups.ts';
 import type { Delegate } from '../handler.ts';
 import { exchange } from '../nodes/http-over.ts';
@@ -24,7 +24,7 @@ import {
   unavailable,
   withAvailability,
 } from './availability.ts';
-import { type BackendOptions, connectBackend, forward, identityHeaders } from './backend.ts';
+import { type BackendOptions, connectBackend, forward, identityHeaders, serviceAddress } from './backend.ts';
 
 export interface AggregationOptions extends BackendOptions {
   objects: ObjectReader;
@@ -40,6 +40,9 @@ interface ListedResource {
   name: string;
   singularName?: string;
   namespaced: boolean;
+  /** Of what it takes and gives, where that is of another group or version. */
+  group?: string;
+  version?: string;
   kind: string;
   verbs: string[];
   shortNames?: string[];
@@ -85,22 +88,23 @@ export class Aggregation {
     tick();
   }
 
-  /** For discovery: the groups and versions that other servers answer for now. */
+  /**
+   * For discovery: the groups and versions that other servers answer for, with what they served last. Those that do not
+   * answer now are there, too: who deletes a namespace must know that it cannot be emptied yet.
+   */
   groups(): DiscoveredGroup[] {
     const groups = new Map<string, DiscoveredGroup>();
-    for (const service of this.#remote()) {
-      const listed = this.#resources.get(service.metadata.name);
+    for (const service of [...this.#remote()].sort(byPriority)) {
       const { group = '', version = '' } = service.spec;
-      if (!listed || !isAvailable(service)) continue;
+      const listed = this.#resources.get(service.metadata.name) ?? [];
       const known = groups.get(group) ?? { group, versions: [] };
       groups.set(group, known);
       known.versions.push({
         version,
-        resources: listed.filter(isTopLevel).map((entry) => discovered(group, version, entry)),
+        resources: listed.filter(isTopLevel).map((entry) => discovered(group, version, { entry, listed })),
+        ...(!isAvailable(service) && { isStale: true }),
       });
     }
-    for (const { versions } of groups.values())
-      versions.sort((a, b) => compareVersions(a.version, b.version));
     return [...groups.values()];
   }
 
@@ -134,7 +138,6 @@ export class Aggregation {
   async #probe(service: APIService): Promise<void> {
     const availability =
       availabilityFromObjects(this.#options.objects, service) ?? (await this.#ask(service));
-    if (availability.status !== 'True') this.#resources.delete(service.metadata.name);
     const { client, clock, logger, signal } = this.#options;
     const conditions = withAvailability(service.status?.conditions, availability, formatTime(clock.now()));
     if (conditions === service.status?.conditions) return;
@@ -155,7 +158,9 @@ export class Aggregation {
   async #ask(service: APIService): Promise<Availability> {
     const { group = '', version = '' } = service.spec;
     const path = `/apis/${group}/${version}`;
-    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(probeTimeoutMs)]);
+    const url = `https://${serviceAddress(this.#options.objects, service)}${path}`;
+    const timeout = AbortSignal.timeout(probeTimeoutMs);
+    const signal = AbortSignal.any([this.#options.signal, timeout]);
     try {
       const socket = await connectBackend(service, this.#options, signal);
       const answer = await exchange(socket, {
@@ -172,14 +177,25 @@ export class Aggregation {
           throw new Error(`the answer is longer than ${discoveryBytesMax} bytes`);
         chunks.push(chunk);
       }
-      if (answer.statusCode !== 200) throw new Error(`bad status from ${path}: ${answer.statusCode}`);
+      if (answer.statusCode !== 200) return failing(url, `bad status from ${url}: ${answer.statusCode}`);
       this.#resources.set(service.metadata.name, readResources(Buffer.concat(chunks).toString('utf8')));
       return passed;
     } catch (error) {
-      const why = messageOf(error);
-      return unavailable('FailedDiscoveryCheck', `failing or missing response from ${path}: ${why}`);
+      const why = timeout.aborted ? 'context deadline exceeded' : messageOf(error);
+      return failing(url, `Get ${JSON.stringify(url)}: ${why}`);
     }
   }
+}
+
+function failing(url: string, why: string): Availability {
+  return unavailable('FailedDiscoveryCheck', `failing or missing response from ${url}: ${why}`);
+}
+
+/** As clients of discovery prefer them: groups, and then their versions. */
+function byPriority({ spec: a }: APIService, { spec: b }: APIService): number {
+  const [group, other] = [a.group ?? '', b.group ?? ''];
+  if (group !== other) return b.groupPriorityMinimum - a.groupPriorityMinimum || (group < other ? -1 : 1);
+  return b.versionPriority - a.versionPriority || compareVersions(a.version ?? '', b.version ?? '');
 }
 
 /** Checks another server's answer: a malformed list would be an error in every client's discovery. @throws Error */
@@ -193,13 +209,16 @@ function readResources(text: string): ListedResource[] {
 
 function isListedResource(value: unknown): value is ListedResource {
   if (typeof value !== 'object' || value === null) return false;
-  const { name, singularName, kind, verbs, shortNames, categories } = value as Record<string, unknown>;
+  const { name, singularName, group, version, kind, verbs, shortNames, categories } = value as Record<
+    string,
+    unknown
+  >;
   const isText = (each: unknown) => typeof each === 'string';
   const isList = (list: unknown) => Array.isArray(list) && list.every(isText);
   return (
     [name, kind].every(isText) &&
     isList(verbs) &&
-    isText(singularName ?? '') &&
+    [singularName, group, version].every((text) => isText(text ?? '')) &&
     [shortNames, categories].every((list) => isList(list ?? []))
   );
 }
@@ -208,7 +227,11 @@ function isTopLevel({ name }: ListedResource): boolean {
   return !name.includes('/');
 }
 
-function discovered(group: string, version: string, entry: ListedResource) {
+function discovered(
+  group: string,
+  version: string,
+  { entry, listed }: { entry: ListedResource; listed: readonly ListedResource[] },
+): DiscoveredResource {
   const { name: plural, kind, namespaced, verbs } = entry;
   const resource: DiscoverableResource = {
     group,
@@ -225,5 +248,12 @@ function discovered(group: string, version: string, entry: ListedResource) {
       categories: entry.categories ?? [],
     },
   };
-  return { resource, subresources: [] };
+  const subresources = listed
+    .filter(({ name }) => name.startsWith(`${plural}/`))
+    .map(({ name, verbs, ...type }) => ({
+      name: name.slice(plural.length + 1),
+      verbs,
+      type: { group: type.group || group, version: type.version || version, kind: type.kind },
+    }));
+  return { resource, subresources };
 }

@@ -1,13 +1,15 @@
 /** One aggregated API server: how it is reached, and how the identity of the caller is passed to it. */
 import type { IncomingMessage } from 'node:http';
+import { isIP, isIPv6 } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
-import type { APIService } from '../../api/resources.gen.ts';
+import { type APIService, Service } from '../../api/resources.gen.ts';
 import { serviceUnavailable } from '../../api/status.ts';
 import type { DialService } from '../dynamic-admission/webhook-client.ts';
 import { connectVerified } from '../http/verified-tls.ts';
 import { connectInTime } from '../nodes/connect-in-time.ts';
 import { exchange, relayUpgrade } from '../nodes/http-over.ts';
+import type { ObjectReader } from '../object-reader.ts';
 import type { ApiResponse, RequestContext, UserInfo } from '../request.ts';
 
 /**
@@ -31,6 +33,14 @@ const defaultPort = 443;
 /** Headers that mean the connection, or that only we may set. */
 const dropped =
   /^(:.*|connection|keep-alive|te|trailer|transfer-encoding|upgrade|host|authorization|http2-settings|x-remote-.*)$/;
+
+/** `host:port` of a service as the server's messages name it. */
+export function serviceAddress(objects: ObjectReader, { spec }: APIService): string {
+  const { namespace = '', name = '', port = defaultPort } = spec.service ?? {};
+  const { clusterIP = '', externalName } = objects.get(Service, namespace, name)?.spec ?? {};
+  const host = externalName ?? (isIP(clusterIP) ? clusterIP : `${name}.${namespace}.svc`);
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+}
 
 /** An encrypted connection to the service behind an APIService. @throws Error saying why there is none */
 export async function connectBackend(
@@ -64,9 +74,11 @@ export async function forward(
   });
   const path = request.search ? `${request.path}?${request.search}` : request.path;
   const { namespace, name } = service.spec.service!;
+  const host = `${name}.${namespace}.svc`;
   const headers = {
     ...passedHeaders(context),
-    host: `${name}.${namespace}.svc`,
+    ...originHeaders(context, host),
+    host,
     ...identityHeaders(context.user),
   };
   if (request.upgrade) {
@@ -99,10 +111,24 @@ export function identityHeaders({ name, uid, groups, extra }: UserInfo): Record<
   return headers;
 }
 
+/** Where the request comes from, and by which name both audit logs have it. */
+function originHeaders({ request, auditId }: RequestContext, host: string): Record<string, string> {
+  const from = [request.header('x-forwarded-for'), request.remoteAddress].filter(Boolean).join(', ');
+  return {
+    ...(from && { 'x-forwarded-for': from }),
+    'x-forwarded-host': host,
+    'x-forwarded-proto': 'https',
+    'x-forwarded-uri': request.path,
+    'audit-id': auditId,
+  };
+}
+
 function passedHeaders({ request }: RequestContext): Record<string, string | string[] | undefined> {
   const headers: Record<string, string | string[] | undefined> = {};
+  // What the client calls a matter of its connection to us.
+  const ofConnection = (request.header('connection') ?? '').toLowerCase().split(/\s*,\s*/);
   for (const [name, value] of Object.entries(request.headers()))
-    if (!dropped.test(name)) headers[name] = value;
+    if (!dropped.test(name) && !ofConnection.includes(name)) headers[name] = value;
   if (request.localBody) headers['content-type'] = 'application/json';
   return headers;
 }

@@ -22,8 +22,10 @@ export function groupDiscoveryList(groups: readonly DiscoveredGroup[], version: 
       metadata: group === '' ? {} : { name: group },
       versions: versions.map((entry) => ({
         version: entry.version,
-        resources: entry.resources.map(resourceDiscovery),
-        freshness: 'Current',
+        ...((entry.resources.length > 0 || !entry.isStale) && {
+          resources: entry.resources.map(resourceDiscovery),
+        }),
+        freshness: entry.isStale ? 'Stale' : 'Current',
       })),
     })),
   };

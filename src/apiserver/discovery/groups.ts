@@ -17,6 +17,8 @@ export interface DiscoveredResource<Resource extends DiscoverableResource = Disc
 export interface DiscoveredVersion<Resource extends DiscoverableResource = DiscoverableResource> {
   version: string;
   resources: DiscoveredResource<Resource>[];
+  /** Its server does not answer now: it may serve something else. */
+  isStale?: boolean;
 }
 
 export interface DiscoveredGroup<Resource extends DiscoverableResource = DiscoverableResource> {

@@ -76,7 +76,8 @@ export class OpenApi {
   #index(): ApiResponse {
     const { paths } = openApiIndex(this.#sources(), kubernetesVersion);
     for (const { group, versions } of this.#options.others?.() ?? []) {
-      for (const { version } of versions) {
+      for (const { version, isStale } of versions) {
+        if (isStale) continue;
         const path = rootPath({ group, version });
         paths[path.slice(1)] = { serverRelativeURL: `/openapi/v3${path}` };
       }
