@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { StatusError } from '../../api/status.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import type { Client } from '../../client/client.ts';
-import { readObjectMetric, readResourceMetrics } from './hpa-metrics-client.ts';
+import {
+  readExternalMetric,
+  readObjectMetric,
+  readPodsMetric,
+  readResourceMetrics,
+} from './hpa-metrics-client.ts';
 import { MetricProblem } from './hpa-replicas.ts';
 
 const query = { namespace: 'n', selector: 'app=a', resource: 'cpu' };
@@ -77,4 +83,45 @@ test("an object's metric is one value, and of namespaces only the autoscaler's o
     new RegExp(`the custom metrics API server returned ${count} results when we asked for exactly one$`);
   await assert.rejects(read(answering()), severalAsked(0));
   await assert.rejects(read(answering('5', '6')), severalAsked(2));
+});
+
+test('an API that is not served, or not now, is named as what was asked of it', async () => {
+  const refusing = (code: number, message: string) =>
+    sparse<Client>({ raw: async () => Promise.reject(new StatusError(code, '', message)) });
+  const [metricSelector, namespace] = [undefined, 'n'];
+  const away = refusing(404, '404 page not found');
+  const notFound = 'the server could not find the requested resource';
+  const rows: [asked: Promise<unknown>, message: string][] = [
+    [
+      readResourceMetrics(away, query, signal),
+      `unable to fetch metrics from resource metrics API: ${notFound} (get pods.metrics.k8s.io)`,
+    ],
+    [
+      readExternalMetric(away, { namespace, metric: 'queue', metricSelector }, signal),
+      `unable to fetch metrics from external metrics API: ${notFound} (get queue.external.metrics.k8s.io)`,
+    ],
+    [
+      readPodsMetric(
+        refusing(503, 'service unavailable'),
+        { namespace, selector: 'a=b', metric: 'qps', metricSelector },
+        signal,
+      ),
+      'unable to fetch metrics from custom metrics API: the server is currently unable to handle the request (get pods.custom.metrics.k8s.io *)',
+    ],
+    [
+      readObjectMetric(
+        refusing(500, 'oh "no"'),
+        { namespace, resource: 'services', name: 's', metric: 'qps', metricSelector },
+        signal,
+      ),
+      'unable to fetch metrics from custom metrics API: an error on the server ("oh \\"no\\"") has prevented the request from succeeding (get services.custom.metrics.k8s.io s)',
+    ],
+  ];
+  for (const [asked, message] of rows) await assert.rejects(asked, { message });
+  const own = sparse<Client>({
+    raw: async () => Promise.reject(new StatusError(404, 'NotFound', 'the server could not find the metric')),
+  });
+  await assert.rejects(readResourceMetrics(own, query, signal), {
+    message: 'unable to fetch metrics from resource metrics API: the server could not find the metric',
+  });
 });

@@ -3,6 +3,7 @@
 import { labelSelectorText } from '../../api/label-selector.ts';
 import type { LabelSelector } from '../../api/meta.ts';
 import { milliValueOf } from '../../api/quantity.ts';
+import { StatusError } from '../../api/status.ts';
 import type { Client } from '../../client/client.ts';
 import { MetricProblem, type PodMetric, type PodMetrics } from './hpa-replicas.ts';
 
@@ -35,7 +36,8 @@ export async function readResourceMetrics(
 ): Promise<PodMetrics> {
   const { namespace, selector, resource, container } = query;
   const path = `/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods?labelSelector=${encodeURIComponent(selector)}`;
-  const items = (await asking<PodMetricsList>(client, path, 'resource', signal)).items ?? [];
+  const items =
+    (await asking<PodMetricsList>({ client, signal, api: 'resource', shown: 'pods' }, path)).items ?? [];
   // Noticing pods without the container or the resource is up to the caller.
   if (items.length === 0) throw new MetricProblem('no metrics returned from resource metrics API');
   return readable('resource', () => {
@@ -65,7 +67,7 @@ export async function readPodsMetric(
     metricLabelSelector: labelSelectorText(metricSelector),
   });
   const path = `/namespaces/${namespace}/pods/*/${encodeURIComponent(metric)}${parameters}`;
-  const items = (await custom(client, path, signal)).items ?? [];
+  const items = (await custom({ client, signal, shown: 'pods', name: '*' }, path)).items ?? [];
   if (items.length === 0) throw new MetricProblem('no metrics returned from custom metrics API');
   return readable(
     'custom',
@@ -100,9 +102,11 @@ export async function readObjectMetric(
 ): Promise<number> {
   const { namespace, resource, name, metric, metricSelector } = query;
   const parameters = queryOf({ metricLabelSelector: labelSelectorText(metricSelector) });
-  const object = resource === 'namespaces' ? 'metrics' : `${resource}/${encodeURIComponent(name)}`;
+  const isOfNamespace = resource === 'namespaces';
+  const object = isOfNamespace ? 'metrics' : `${resource}/${encodeURIComponent(name)}`;
   const path = `/namespaces/${namespace}/${object}/${encodeURIComponent(metric)}${parameters}`;
-  const items = (await custom(client, path, signal)).items ?? [];
+  const shown = isOfNamespace ? { shown: 'metrics', name: metric } : { shown: resource, name };
+  const items = (await custom({ client, signal, ...shown }, path)).items ?? [];
   const [only] = items;
   if (!only || items.length > 1)
     throw problemOf(
@@ -123,31 +127,64 @@ export async function readExternalMetric(
   const { namespace, metric, metricSelector } = query;
   const parameters = queryOf({ labelSelector: labelSelectorText(metricSelector) });
   const path = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/${encodeURIComponent(metric)}${parameters}`;
-  const items = (await asking<MetricValueList>(client, path, 'external', signal)).items ?? [];
+  const asked = { client, signal, api: 'external', shown: metric } as const;
+  const items = (await asking<MetricValueList>(asked, path)).items ?? [];
   if (items.length === 0) throw new MetricProblem('no metrics returned from external metrics API');
   return readable('external', () => items.reduce((total, { value }) => total + milliValueOf(value), 0));
 }
 
-/** The newest version that is served: today's adapters have both, older ones only v1beta1. */
-async function custom(client: Client, path: string, signal: AbortSignal): Promise<MetricValueList> {
-  const root = '/apis/custom.metrics.k8s.io';
-  const group = await asking<{ versions?: { version: string }[] }>(client, root, 'custom', signal);
-  const served = group.versions?.map(({ version }) => version) ?? [];
-  const version = served.includes('v1beta2') ? 'v1beta2' : 'v1beta1';
-  return asking<MetricValueList>(client, `${root}/${version}${path}`, 'custom', signal);
+/** What is asked for, as upstream's client names it where an answer says nothing itself. */
+interface Asked {
+  client: Client;
+  signal: AbortSignal;
+  api: 'resource' | 'custom' | 'external';
+  shown: string;
+  name?: string;
 }
 
-async function asking<Answer>(
-  client: Client,
-  path: string,
-  api: string,
-  signal: AbortSignal,
-): Promise<Answer> {
+/** The newest version that is served: today's adapters have both, older ones only v1beta1. */
+async function custom(how: Omit<Asked, 'api'>, path: string): Promise<MetricValueList> {
+  const root = '/apis/custom.metrics.k8s.io';
+  const asked = { ...how, api: 'custom' } as const;
+  const group = await asking<{ versions?: { version: string }[] }>(asked, root);
+  const served = group.versions?.map(({ version }) => version) ?? [];
+  const version = served.includes('v1beta2') ? 'v1beta2' : 'v1beta1';
+  return asking<MetricValueList>(asked, `${root}/${version}${path}`);
+}
+
+async function asking<Answer>(asked: Asked, path: string): Promise<Answer> {
+  const { client, signal, api, shown, name } = asked;
   try {
     return await client.raw<Answer>('GET', path, undefined, signal);
   } catch (error) {
     if (signal.aborted || !(error instanceof Error)) throw error;
-    throw problemOf(api, error);
+    // Only a Status has a reason: any other answer is a page of a server that does not know the API.
+    if (!(error instanceof StatusError) || error.reason) throw problemOf(api, error);
+    const group = api === 'resource' ? 'metrics.k8s.io' : `${api}.metrics.k8s.io`;
+    const what = [`${shown}.${group}`, name].filter(Boolean).join(' ');
+    throw problemOf(api, new Error(`${wordsOfAnswer(error)} (get ${what})`));
+  }
+}
+
+/** Upstream's client describes an answer that is no Status by its code. */
+function wordsOfAnswer({ code, message }: StatusError): string {
+  switch (code) {
+    case 404:
+      return 'the server could not find the requested resource';
+    case 401:
+      return 'the server has asked for the client to provide credentials';
+    case 403:
+      return message;
+    case 429:
+      return 'the server has received too many requests and has asked us to try again later';
+    case 503:
+      return 'the server is currently unable to handle the request';
+    case 504:
+      return 'the server was unable to return a response in the time allotted, but may still be processing the request';
+    default:
+      return code >= 500
+        ? `an error on the server (${JSON.stringify(message)}) has prevented the request from succeeding`
+        : `the server responded with the status code ${code} but did not return more information`;
   }
 }
 
