@@ -1,5 +1,6 @@
 /** Nodes that exist in this process only: real kubelets over a simulated runtime and machine. */
 import { createKubernetesMetrics } from '../../api/kubernetes-metrics.ts';
+import { Pod } from '../../api/resources.gen.ts';
 import { authenticatedGroup, mastersGroup } from '../../api/well-known.ts';
 import type { ApiServer } from '../../apiserver/server.ts';
 import { systemClock } from '../../base/clock.ts';
@@ -9,6 +10,7 @@ import { createClient } from '../../client/create-client.ts';
 import { createEventRecorder } from '../../client/events/event-recorder.ts';
 import { createInformerFactory } from '../../client/informers/informer-factory.ts';
 import type { ServerConfig } from '../../host/processes/process-config.ts';
+import { behaviourIn } from '../../kubelet/cri/simulated-behaviour.ts';
 import { simulatedRuntime } from '../../kubelet/cri/simulated-runtime.ts';
 import { startKubelet } from '../../kubelet/kubelet.ts';
 import { simulatedMachine } from '../../kubelet/simulated-machine.ts';
@@ -37,7 +39,12 @@ export async function runSimulatedNodes(
   const kubelets = Array.from({ length: config.simulatedNodes }, (_, index) => {
     const nodeName = index === 0 ? config.clusterName : `${config.clusterName}-${index + 1}`;
     const common = { clock: systemClock, random: systemRandom };
-    const runtime = simulatedRuntime(common);
+    const pods = informers.of(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
+    const runtime = simulatedRuntime({
+      ...common,
+      behaviour: (container, { metadata }) =>
+        behaviourIn(pods.get(`${metadata.namespace}/${metadata.name}`), container),
+    });
     return startKubelet(
       {
         ...common,

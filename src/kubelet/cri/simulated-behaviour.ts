@@ -1,5 +1,11 @@
-/** What a simulated container does, derived from its command. */
+/** What a simulated container does, derived from its command, and from its place in the pod. */
+import { controllerOf } from '../../api/meta.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import { isSidecar } from '../containers/restart-policy.ts';
 import type { ContainerConfig } from './messages.ts';
+
+/** How long work takes of which nothing is known but that it comes to an end. */
+const workMs = 1_000;
 
 /** What a simulated container does once it is started. */
 export interface SimulatedBehaviour {
@@ -25,6 +31,18 @@ export function behaviourOf(config: Pick<ContainerConfig, 'command' | 'args'>): 
   if (/(^|\/)true$/.test(program)) return { exit: { afterMs: 0, code: 0 } };
   const script = /(^|\/)(ba)?sh$/.test(program) && words[1] === '-c' ? (words[2] ?? '') : words.join(' ');
   return script.startsWith('trap "" TERM;') ? { ignoresTerm: true } : endOf(script);
+}
+
+/** Like {@link behaviourOf}; but an unknown command ends where all wait for its end: before the pod's containers, or in a Job. */
+export function behaviourIn(
+  pod: Pod | undefined,
+  config: Pick<ContainerConfig, 'command' | 'args' | 'metadata'>,
+): SimulatedBehaviour {
+  const behaviour = behaviourOf(config);
+  if (!pod || Object.keys(behaviour).length > 0) return behaviour;
+  const init = pod.spec.initContainers?.find(({ name }) => name === config.metadata.name);
+  const ends = init ? !isSidecar(init) : controllerOf(pod)?.kind === 'Job';
+  return ends ? { exit: { afterMs: workMs, code: 0 } } : behaviour;
 }
 
 /** The script is taken apart before any pattern sees it: one pattern for all of it would try many ways to divide its blanks. */

@@ -5,7 +5,7 @@ import { VirtualClock } from '../../base/virtual-clock.ts';
 import { testPod } from '../pod.fixture.ts';
 import { nonRootProblem } from '../spec/security-context.ts';
 import { describeRuntimeContract } from './runtime.contract.ts';
-import { behaviourOf } from './simulated-behaviour.ts';
+import { behaviourIn, behaviourOf } from './simulated-behaviour.ts';
 import { SimulatedImages } from './simulated-images.ts';
 import { simulatedRuntime } from './simulated-runtime.ts';
 
@@ -46,4 +46,25 @@ test('the behaviour of a simulated container follows from its command', () => {
   assert.deepEqual(behaviourOf({ args: ['serve'] }), {});
   assert.deepEqual(behaviourOf({ command: ['sleep', '3'] }), { exit: { afterMs: 3000, code: 0 } });
   assert.deepEqual(sh('trap "" TERM; while true; do sleep 1; done'), { ignoresTerm: true });
+});
+
+test('what others wait for ends, though its command is not understood', () => {
+  const config = (name: string, script: string) => ({
+    metadata: { name, attempt: 0 },
+    command: ['sh', '-c', script],
+  });
+  const pod = testPod({
+    initContainers: [{ name: 'first' }, { name: 'sidecar', restartPolicy: 'Always' }],
+    containers: [{ name: 'c' }],
+  });
+  const wait = 'until nslookup db; do sleep 2; done';
+  const ends = { exit: { afterMs: 1000, code: 0 } };
+  assert.deepEqual(behaviourIn(pod, config('first', wait)), ends);
+  assert.deepEqual(behaviourIn(pod, config('first', 'exit 3')), { exit: { afterMs: 0, code: 3 } });
+  assert.deepEqual(behaviourIn(pod, config('sidecar', wait)), {});
+  assert.deepEqual(behaviourIn(pod, config('c', wait)), {}, 'a container of no Job runs on');
+  const owner = { apiVersion: 'batch/v1', kind: 'Job', name: 'j', uid: 'u', controller: true };
+  const ofJob = { ...pod, metadata: { ...pod.metadata, ownerReferences: [owner] } };
+  assert.deepEqual(behaviourIn(ofJob, config('c', wait)), ends);
+  assert.deepEqual(behaviourIn(undefined, config('c', wait)), {}, 'and one of an unknown pod, too');
 });
