@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { correlateEvent, EventHistory } from './event-correlation.ts';
+import type { EventType } from './event-recorder.ts';
 
 const about = { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name: 'a', uid: 'a' };
 let names = 0;
-const tell = (history: EventHistory, message: string, nowMs = 0, reason = 'Failed') =>
+const tellAs = (type: EventType, history: EventHistory, message: string, nowMs = 0) =>
   correlateEvent(
     history,
-    { component: 'c', about, type: 'Warning', reason, message },
+    { component: 'c', about, type, reason: 'Failed', message },
     nowMs,
     () => `name-${names++}`,
   );
+const tell = (history: EventHistory, message: string, nowMs = 0) =>
+  tellAs('Warning', history, message, nowMs);
 
 test('the same event again counts one more', () => {
   const history = new EventHistory();
@@ -28,10 +31,17 @@ test('ten different messages of one kind are combined from then on', () => {
   assert.equal(records[11]?.name, records[10]?.name);
 });
 
-test('an object has 25 events, then one in five minutes', () => {
+test('an object has 25 events of a type, then one in five minutes', () => {
   const history = new EventHistory();
   const written = Array.from({ length: 40 }, () => tell(history, 'x')).filter(Boolean).length;
   assert.equal(written, 25);
   assert.equal(tell(history, 'x', 60_000), undefined);
   assert.ok(tell(history, 'x', 301_000));
+});
+
+test('an object that has had too many events still gets its first warning', () => {
+  const history = new EventHistory();
+  for (let count = 0; count < 30; count++) tellAs('Normal', history, 'x');
+  assert.equal(tellAs('Normal', history, 'y'), undefined);
+  assert.ok(tellAs('Warning', history, 'z'));
 });

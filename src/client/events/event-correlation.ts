@@ -30,7 +30,10 @@ export interface EventRecord extends NewEvent {
  */
 const alikeMax = 10;
 const alikeIntervalMs = 600_000;
-/** Events about one object: a burst, then one in five minutes. */
+/**
+ * Events of one type about one object: a burst, then one in five minutes. Types do not share it: news that repeats must
+ * not hide the warnings.
+ */
 const burst = 25;
 const refillMs = 300_000;
 const remembered = 4096;
@@ -88,13 +91,13 @@ export function correlateEvent(
     };
   }
   history.records.set(key, record);
-  return spend(history, objectKey, nowMs) ? record : undefined;
+  return spend(history, `${objectKey} ${type}`, nowMs) ? record : undefined;
 }
 
-function spend(history: EventHistory, objectKey: string, nowMs: number): boolean {
-  const budget = history.budgets.get(objectKey) ?? { tokens: burst, atMs: nowMs };
+function spend(history: EventHistory, key: string, nowMs: number): boolean {
+  const budget = history.budgets.get(key) ?? { tokens: burst, atMs: nowMs };
   const tokens = Math.min(burst, budget.tokens + (nowMs - budget.atMs) / refillMs);
   const isAllowed = tokens >= 1;
-  history.budgets.set(objectKey, { tokens: isAllowed ? tokens - 1 : tokens, atMs: nowMs });
+  history.budgets.set(key, { tokens: isAllowed ? tokens - 1 : tokens, atMs: nowMs });
   return isAllowed;
 }
