@@ -1,5 +1,6 @@
 /** Signs approved certificate requests for the cluster's own signers. */
 
+import { X509Certificate } from 'node:crypto';
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import type { CertificatePair } from '../../base/pki.ts';
@@ -11,6 +12,8 @@ const validityDefaultMs = 365 * 86_400_000;
 const validityMinMs = 600_000;
 /** Clocks differ slightly: a certificate is valid from shortly before its issue. */
 const backdateMs = 300_000;
+/** Shorter validity is given in full; of a longer one, the time before the issue is a part. */
+const shortMs = 8 * 3_600_000;
 
 export function csrSigningController(authority: CertificatePair): AnyController {
   return defineController({
@@ -64,19 +67,34 @@ async function sign(
   const request = await readRequest(csr);
   const refusal = 'unreadable' in request ? request.unreadable : findRefusal(csr, request);
   if (refusal !== undefined) return { refusal };
-  const asked = csr.spec.expirationSeconds;
-  const validityMs =
-    asked === undefined
-      ? validityDefaultMs
-      : Math.min(validityDefaultMs, Math.max(validityMinMs, asked * 1000));
+  const authorityEndMs = Date.parse(new X509Certificate(authority.cert).validTo);
+  const validity = validityOf(csr.spec.expirationSeconds, authorityEndMs, nowMs);
   const wanted = csr.spec.usages ?? [];
   const usages = (['server', 'client'] as const).filter((usage) => wanted.includes(`${usage} auth`));
   const { signRequest } = await import('../../base/pki.ts');
   const certificate = await signRequest(authority, requestPem(csr), {
     usages,
     keyUsages: wanted,
-    notBefore: new Date(nowMs - backdateMs),
-    notAfter: new Date(nowMs + validityMs),
+    ...validity,
   });
   return { certificate };
+}
+
+/**
+ * No certificate outlives its authority. `askedSeconds`: how long it should be valid, as far as the signer allows.
+ * @throws when the authority has ended: the request is not at fault, and waits for another authority
+ */
+export function validityOf(
+  askedSeconds: number | undefined,
+  authorityEndMs: number,
+  nowMs: number,
+): { notBefore: Date; notAfter: Date } {
+  if (nowMs >= authorityEndMs)
+    throw new Error(`the signer has expired: NotAfter=${new Date(authorityEndMs).toISOString()}`);
+  const validityMs =
+    askedSeconds === undefined
+      ? validityDefaultMs
+      : Math.min(validityDefaultMs, Math.max(validityMinMs, askedSeconds * 1000));
+  const endMs = nowMs + (validityMs < shortMs ? validityMs : validityMs - backdateMs);
+  return { notBefore: new Date(nowMs - backdateMs), notAfter: new Date(Math.min(endMs, authorityEndMs)) };
 }
