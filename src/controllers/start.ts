@@ -94,7 +94,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     garbagecollector: runGarbageCollector,
     horizontalpodautoscaler: horizontalPodAutoscalerController(),
     hostpathprovisioner: hostpathProvisioner(),
-    job: jobController,
+    job: jobController(),
     loadbalancer: loadBalancerController(options.loadBalancerPool ?? []),
     namespace: namespaceController,
     nodeipam: nodeIpamController(options.nodeIpam ?? defaultNodeIpam),

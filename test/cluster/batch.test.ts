@@ -126,6 +126,27 @@ test('pods that a Job takes away itself are no failures of it', async () => {
   assert.deepEqual([status?.active, status?.failed], [2, undefined]);
 });
 
+test('a pod that others delete is replaced after a wait, which grows when they do it again', async () => {
+  await using cluster = await createCluster();
+  const { client, clock } = cluster;
+  await client.create(Job, jobOf('work', 'sleep 600'));
+  const running = async () => {
+    const { items } = await client.list(Pod, { namespace });
+    return items.find(({ metadata, status }) => status?.phase === 'Running' && !metadata.deletionTimestamp);
+  };
+  const waits: number[] = [];
+  for (let round = 0; round < 2; round++) {
+    await cluster.until(async () => (await running()) !== undefined);
+    await client.delete(Pod, (await running())!.metadata);
+    const deletedMs = clock.now();
+    await cluster.until(async () => (await running()) !== undefined, 60_000);
+    waits.push(Math.round((clock.now() - deletedMs) / 1000));
+  }
+  assert.ok(waits[0]! >= 9 && waits[0]! <= 12, `${waits}`);
+  assert.ok(waits[1]! >= 19 && waits[1]! <= 22, `${waits}`);
+  assert.equal((await client.get(Job, at)).status?.failed, 2);
+});
+
 test('a Job that another controller manages is left alone', async () => {
   await using cluster = await createCluster();
   const { client, clock } = cluster;

@@ -3,16 +3,9 @@ import type { Job, Pod } from '../../api/resources.gen.ts';
 import type * as batch from '../../api/types/batch-v1.gen.ts';
 import { findCondition } from '../conditions.ts';
 import { isPodActive, isPodReady, isPodTerminating } from '../pod-state.ts';
+import { backoffLeftMs, finishedAtMs, type JobBackoff, nextBackoff, recalledBackoff } from './job-backoff.ts';
 import { parseIndexes } from './job-indexes.ts';
-import {
-  countsAsFailed,
-  failuresOf,
-  finishedAtMs,
-  indexOf,
-  isIndexed,
-  isTracked,
-  replacesOnlyFailed,
-} from './job-pod.ts';
+import { countsAsFailed, failuresOf, indexOf, isIndexed, isTracked, replacesOnlyFailed } from './job-pod.ts';
 import {
   type FailureAction,
   type FailureMatch,
@@ -50,9 +43,10 @@ export interface JobPlan {
   failed: number;
   /** The earliest time at which the plan changes through time alone. */
   waitMs?: number;
+  /** To be remembered once the outcomes are recorded. */
+  backoff: JobBackoff;
 }
 
-const podBackoff = { firstMs: 10_000, maxMs: 600_000 };
 const burst = 500;
 /** The most uncounted pods in a status. */
 const uncountedMax = 500;
@@ -78,7 +72,13 @@ interface SeenPods {
   nowMs: number;
 }
 
-export function planJob(job: Job, pods: readonly Pod[], nowMs: number): JobPlan {
+/** `remembered`: the `backoff` of the job's last plan that was recorded, if this process has made one. */
+export function planJob(
+  job: Job,
+  pods: readonly Pod[],
+  nowMs: number,
+  remembered = recalledBackoff(pods),
+): JobPlan {
   const uncounted = {
     succeeded: new Set(job.status?.uncountedTerminatedPods?.succeeded ?? []),
     failed: new Set(job.status?.uncountedTerminatedPods?.failed ?? []),
@@ -89,7 +89,8 @@ export function planJob(job: Job, pods: readonly Pod[], nowMs: number): JobPlan 
   const isNew = (pod: Pod) =>
     isTracked(pod) && !uncounted.succeeded.has(pod.metadata.uid) && !uncounted.failed.has(pod.metadata.uid);
   const freshSucceeded = pods.filter((pod) => isNew(pod) && pod.status?.phase === 'Succeeded');
-  const freshFailed = pods.filter((pod) => isNew(pod) && countsAsFailed(job, pod) && !isIgnored(seen, pod));
+  const newFailures = pods.filter((pod) => isNew(pod) && countsAsFailed(job, pod));
+  const freshFailed = newFailures.filter((pod) => !isIgnored(seen, pod));
   const indexes = isIndexed(job) ? planIndexes(seen) : undefined;
   const succeeded = indexes
     ? indexes.completed.size
@@ -110,6 +111,7 @@ export function planJob(job: Job, pods: readonly Pod[], nowMs: number): JobPlan 
     succeeded,
     failed,
     ...(indexes && { completedIndexes: indexes.completed, failedIndexes: indexes.failed }),
+    backoff: nextBackoff(remembered, freshSucceeded, newFailures),
   };
   plan.verdict = decide(seen, plan);
   if (plan.verdict) plan.remove = [...active];
@@ -230,7 +232,7 @@ function planIndexes(seen: SeenPods): Indexes {
 }
 
 function planPods(seen: SeenPods, indexes: Indexes | undefined, plan: JobPlan): void {
-  const { job, pods, active, nowMs } = seen;
+  const { job, active, nowMs } = seen;
   if (plan.isSuspended) {
     plan.remove = active.slice(0, burst);
     return;
@@ -250,11 +252,7 @@ function planPods(seen: SeenPods, indexes: Indexes | undefined, plan: JobPlan): 
   const missing = Math.min(burst, wanted - active.length - terminating);
   if (missing <= 0) return;
   if (!indexes) {
-    const waitMs = backoffLeftMs(
-      pods.filter((pod) => pod.status?.phase !== undefined),
-      job,
-      nowMs,
-    );
+    const waitMs = backoffLeftMs(plan.backoff, nowMs);
     if (waitMs > 0) plan.waitMs = Math.min(plan.waitMs ?? waitMs, waitMs);
     else plan.create = Array.from({ length: missing }, () => undefined);
     return;
@@ -262,14 +260,9 @@ function planPods(seen: SeenPods, indexes: Indexes | undefined, plan: JobPlan): 
   planIndexedPods(seen, indexes, missing, plan);
 }
 
-function planIndexedPods(
-  { job, pods, nowMs }: SeenPods,
-  indexes: Indexes,
-  missing: number,
-  plan: JobPlan,
-): void {
+function planIndexedPods({ job, nowMs }: SeenPods, indexes: Indexes, missing: number, plan: JobPlan): void {
   const isPerIndex = job.spec!.backoffLimitPerIndex !== undefined;
-  const wholeWaitMs = isPerIndex ? 0 : backoffLeftMs(pods, job, nowMs);
+  const wholeWaitMs = isPerIndex ? 0 : backoffLeftMs(plan.backoff, nowMs);
   if (wholeWaitMs > 0) {
     plan.waitMs = Math.min(plan.waitMs ?? wholeWaitMs, wholeWaitMs);
     return;
@@ -277,26 +270,16 @@ function planIndexedPods(
   for (let index = 0; index < (job.spec!.completions ?? 0) && plan.create.length < missing; index++) {
     if (indexes.completed.has(index) || indexes.failed?.has(index) || indexes.occupied.has(index)) continue;
     const last = isPerIndex ? indexes.lastFailed.get(index) : undefined;
-    const waitMs = last
-      ? backoffMs(failuresOf(last).counted + failuresOf(last).ignored + 1) - (nowMs - finishedAtMs(last))
-      : 0;
+    const waitMs = last ? backoffLeftMs(backoffOfIndex(last), nowMs) : 0;
     if (waitMs > 0) plan.waitMs = Math.min(plan.waitMs ?? waitMs, waitMs);
     else plan.create.push(index);
   }
 }
 
-function backoffMs(failures: number): number {
-  return Math.min(podBackoff.maxMs, podBackoff.firstMs * 2 ** (failures - 1));
-}
-
-/** Consecutive pod failures since the last success delay the next pod. */
-function backoffLeftMs(pods: readonly Pod[], job: Job, nowMs: number): number {
-  const ended = pods
-    .filter((pod) => pod.status?.phase === 'Succeeded' || countsAsFailed(job, pod))
-    .sort((a, b) => finishedAtMs(b) - finishedAtMs(a));
-  const lastSuccess = ended.findIndex((pod) => pod.status?.phase === 'Succeeded');
-  const failures = lastSuccess < 0 ? ended.length : lastSuccess;
-  return failures === 0 ? 0 : backoffMs(failures) - (nowMs - finishedAtMs(ended[0]!));
+/** `last`: the index's pod that failed last, which says how many of its predecessors did. */
+function backoffOfIndex(last: Pod): JobBackoff {
+  const { counted, ignored } = failuresOf(last);
+  return { failures: counted + ignored + 1, lastFailureMs: finishedAtMs(last) };
 }
 
 /** Surplus pods: first those whose index is complete or duplicated, then the least ready and youngest. */

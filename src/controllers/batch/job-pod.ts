@@ -2,7 +2,6 @@
 import type { Draft } from '../../api/meta.ts';
 import { Job, type Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { podCondition } from '../pod-state.ts';
 import { podFromTemplate } from '../pod-template.ts';
 
 /** Holds a pod until its outcome is counted, so that none is lost and none counted twice. */
@@ -110,17 +109,4 @@ function withIndexVariable(container: core.Container): core.Container {
   if (container.env?.some(({ name }) => name === indexVariable)) return container;
   const fieldRef = { fieldPath: `metadata.labels['${indexKey}']` };
   return { ...container, env: [...(container.env ?? []), { name: indexVariable, valueFrom: { fieldRef } }] };
-}
-
-/** When the pod's last container ended; if unknown, when the pod was last known to be alive. */
-export function finishedAtMs(pod: Pod): number {
-  const times = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])]
-    .map((status) => Date.parse(status.state?.terminated?.finishedAt ?? ''))
-    .filter((ms) => !Number.isNaN(ms));
-  if (times.length > 0) return Math.max(...times);
-  const fallback =
-    pod.metadata.deletionTimestamp ??
-    podCondition(pod, 'Ready')?.lastTransitionTime ??
-    pod.metadata.creationTimestamp;
-  return Date.parse(fallback);
 }

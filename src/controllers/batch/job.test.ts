@@ -36,7 +36,7 @@ async function lookAt(owned: readonly Pod[], orphans: readonly Pod[]) {
     event: () => undefined,
   });
   const { signal } = new AbortController();
-  const look = async () => await jobController.reconcile('default/j', cluster, signal);
+  const look = async () => await jobController().reconcile('default/j', cluster, signal);
   await assert.rejects(look, /denied the request/);
   return { released, status };
 }

@@ -1,12 +1,13 @@
 /** Jobs: a given number of pods that run to completion; each outcome is counted exactly once. */
 import { jobNameLabel } from '../../api/batch/job.ts';
 import { compileLabelSelector } from '../../api/label-selector.ts';
-import { controllerOf } from '../../api/meta.ts';
+import { controllerOf, keyOf } from '../../api/meta.ts';
 import { Job, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as batch from '../../api/types/batch-v1.gen.ts';
 import {
+  type AnyController,
   defineController,
   quietMsFor,
   type ReconcileOutcome,
@@ -17,6 +18,7 @@ import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
 import { allAtOnce, type BatchOutcome, isInVain, PodControl, slowStart } from '../pod-control.ts';
+import type { JobBackoff } from './job-backoff.ts';
 import { formatIndexes, parseIndexes } from './job-indexes.ts';
 import {
   completionModeOf,
@@ -28,31 +30,40 @@ import {
 import { failuresOfIndex, isFinished, type JobPlan, planJob, type Verdict } from './job-plan.ts';
 import { isTracked, keptByAnother, newJobPod, trackingFinalizer } from './job-pod.ts';
 
-export const jobController = defineController({
-  name: 'job',
-  component: 'job-controller',
-  reconciles: Job,
-  owns: [Pod],
-  selectorOf: (job: Job) => job.spec?.selector,
-  watches: [
-    // Pods that their job left behind still carry the finalizer.
-    watch(Pod, (pod) => {
-      const job = pod.metadata.labels?.[jobNameLabel];
-      return job && isTracked(pod) && !controllerOf(pod) ? [`${pod.metadata.namespace}/${job}`] : [];
-    }),
-  ],
-  metrics: followJobMetrics,
-  // Upstream's: a job that fails to sync waits for a second first.
-  backoff: { firstMs: 1_000, maxMs: 60_000 },
-  async reconcile(key, cluster, signal) {
-    const job = cluster.get(Job, key);
-    const failure = await releaseOrphans(cluster, key, job, signal);
-    const isOurs = job?.spec && !keptByAnother(job) && !isFinished(job);
-    const outcome = isOurs ? await new JobReconcile(cluster, job, signal).measuredSync() : undefined;
-    if (failure !== undefined) throw failure;
-    return outcome;
-  },
-});
+/** What this process remembers of the failures of unfinished jobs, by key. */
+type Memory = Map<string, { uid: string; backoff: JobBackoff }>;
+
+export function jobController(): AnyController {
+  const memory: Memory = new Map();
+  return defineController({
+    name: 'job',
+    component: 'job-controller',
+    reconciles: Job,
+    owns: [Pod],
+    selectorOf: (job: Job) => job.spec?.selector,
+    watches: [
+      // Pods that their job left behind still carry the finalizer.
+      watch(Pod, (pod) => {
+        const job = pod.metadata.labels?.[jobNameLabel];
+        return job && isTracked(pod) && !controllerOf(pod) ? [`${pod.metadata.namespace}/${job}`] : [];
+      }),
+    ],
+    metrics: followJobMetrics,
+    // Upstream's: a job that fails to sync waits for a second first.
+    backoff: { firstMs: 1_000, maxMs: 60_000 },
+    async reconcile(key, cluster, signal) {
+      const job = cluster.get(Job, key);
+      const failure = await releaseOrphans(cluster, key, job, signal);
+      const isOurs = job?.spec && !keptByAnother(job) && !isFinished(job);
+      if (!isOurs) memory.delete(key);
+      const outcome = isOurs
+        ? await new JobReconcile(cluster, job, memory, signal).measuredSync()
+        : undefined;
+      if (failure !== undefined) throw failure;
+      return outcome;
+    },
+  });
+}
 
 /**
  * Releases pods whose job is gone or no longer owns them. Returns the first failure, which does not keep the job from
@@ -98,12 +109,14 @@ class JobReconcile {
   readonly #signal: AbortSignal;
   readonly #now: string;
   readonly #before: batch.JobStatus;
+  readonly #memory: Memory;
   #job: Job;
   #action: JobAction = 'reconciling';
 
-  constructor(cluster: ReconcileCluster, job: Job, signal: AbortSignal) {
+  constructor(cluster: ReconcileCluster, job: Job, memory: Memory, signal: AbortSignal) {
     this.#cluster = cluster;
     this.#job = job;
+    this.#memory = memory;
     this.#before = job.status ?? {};
     this.#signal = signal;
     this.#now = formatTime(cluster.clock.now());
@@ -135,7 +148,9 @@ class JobReconcile {
       owner,
       signal: this.#signal,
     });
-    const plan = planJob(job, pods, cluster.clock.now());
+    const remembered = this.#memory.get(keyOf(job));
+    const isSameJob = remembered?.uid === job.metadata.uid;
+    const plan = planJob(job, pods, cluster.clock.now(), isSameJob ? remembered.backoff : undefined);
     const isSuspended = job.spec!.suspend === true;
     if (!job.status?.startTime && !isSuspended) plan.waitMs ??= this.#deadlineMs();
 
@@ -191,6 +206,7 @@ class JobReconcile {
       plan.release.length > 0 ||
       interim.conditions?.length !== this.#job.status?.conditions?.length;
     if (isUrgent) await this.#write({ ...interim, uncountedTerminatedPods: { succeeded, failed } });
+    this.#memory.set(keyOf(this.#job), { uid: this.#job.metadata.uid, backoff: plan.backoff });
 
     const released = new Set<string>();
     const { failure } = await allAtOnce(plan.release, async (pod) => {
