@@ -13,6 +13,7 @@ import {
 } from '../field-error.ts';
 import type { KubeObject } from '../meta.ts';
 import { CertificateSigningRequest } from '../resources.gen.ts';
+import type { CertificateSigningRequestCondition } from '../types/certificates-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { nameRule, oneOf } from '../validation/fields.ts';
 import {
@@ -69,13 +70,14 @@ export const certificateSigningRequestKind = defineKind(CertificateSigningReques
   prepareUpdate(request, old) {
     request.spec = old.spec;
   },
-  prepareStatusUpdate(request, old) {
+  prepareStatusUpdate(request, old, now) {
     request.spec = old.spec;
-    // Approval has an endpoint of its own.
-    const kept = (old.status?.conditions ?? []).filter(isDecision);
-    const given = (request.status?.conditions ?? []).filter((condition) => !isDecision(condition));
-    request.status = { ...request.status, conditions: [...kept, ...given] };
-    if (request.status.conditions!.length === 0) delete request.status.conditions;
+    const given = request.status?.conditions ?? [];
+    if (given.length === 0) return;
+    // Approval has an endpoint of its own: decisions stay as they are; one more or less is refused below.
+    const before = old.status?.conditions ?? [];
+    const conditions = withDecision(withDecision(given, before, 'Approved'), before, 'Denied');
+    request.status = { ...request.status, conditions: datedConditions(conditions, before, now) };
   },
   *validate(request, { apiVersion }) {
     yield* validateSpec(request, { isBeta: apiVersion?.endsWith('/v1beta1') ?? false });
@@ -107,8 +109,32 @@ export const certificateSigningRequestKind = defineKind(CertificateSigningReques
   ],
 });
 
-function isDecision({ type }: { type: string }): boolean {
-  return type === 'Approved' || type === 'Denied';
+function withDecision(
+  list: readonly CertificateSigningRequestCondition[],
+  old: readonly CertificateSigningRequestCondition[],
+  type: 'Approved' | 'Denied',
+): readonly CertificateSigningRequestCondition[] {
+  const before = old.filter((condition) => condition.type === type);
+  if (list.filter((condition) => condition.type === type).length !== before.length) return list;
+  const inTurn = before.values();
+  return list.map((condition) => (condition.type === type ? inTurn.next().value! : condition));
+}
+
+/** What the client did not date is as of now, or of when the condition came to this state. */
+export function datedConditions(
+  conditions: readonly CertificateSigningRequestCondition[],
+  before: readonly CertificateSigningRequestCondition[],
+  now: string,
+): CertificateSigningRequestCondition[] {
+  const since = (condition: CertificateSigningRequestCondition) =>
+    before.find(
+      (old) => old.type === condition.type && old.status === condition.status && old.lastTransitionTime,
+    )?.lastTransitionTime ?? now;
+  return conditions.map((condition) => ({
+    ...condition,
+    lastUpdateTime: condition.lastUpdateTime ?? now,
+    lastTransitionTime: condition.lastTransitionTime ?? since(condition),
+  }));
 }
 
 function defaultBeta(object: KubeObject): void {

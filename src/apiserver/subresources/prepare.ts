@@ -2,8 +2,10 @@
  * What a write through a subresource may change: that part comes from the client, and for some kinds the metadata, too.
  */
 
+import { datedConditions } from '../../api/certificates/certificate-signing-request.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
+import type { CertificateSigningRequestCondition } from '../../api/types/certificates-v1.gen.ts';
 
 type AnyObject = KubeObject & { spec?: Record<string, unknown>; status?: Record<string, unknown> };
 /** `now`: RFC 3339. */
@@ -44,21 +46,14 @@ const prepares: Readonly<Record<string, Prepare>> = {
     }
   },
   'certificatesigningrequests/approval'(object, old, now) {
-    const conditions = stampedConditions(object.status?.conditions, now);
+    const conditionsOf = ({ status }: AnyObject) =>
+      (status?.conditions ?? []) as CertificateSigningRequestCondition[];
+    const conditions = datedConditions(conditionsOf(object), conditionsOf(old), now);
+    const { conditions: _, ...status } = (old.status ?? {}) as { conditions?: unknown };
     object.spec = old.spec;
-    object.status = { ...old.status, ...(conditions !== undefined && { conditions }) };
+    object.status = { ...status, ...(conditions.length > 0 && { conditions }) };
   },
 };
-
-/** Conditions that the client did not date are as of now. */
-function stampedConditions(conditions: unknown, now: string): unknown {
-  if (!Array.isArray(conditions)) return conditions;
-  return conditions.map((condition: Record<string, unknown>) => ({
-    ...condition,
-    lastUpdateTime: condition.lastUpdateTime ?? now,
-    lastTransitionTime: condition.lastTransitionTime ?? now,
-  }));
-}
 
 export function prepareSubresource(plural: string, subresource: string): Prepare | undefined {
   return prepares[`${plural}/${subresource}`];
