@@ -64,6 +64,7 @@ class FakeInformer {
 }
 
 export interface RecordedEvent {
+  component: string;
   object: string;
   reason: string;
   message: string;
@@ -129,7 +130,7 @@ export class FakeCluster {
         random: seededRandom(1),
         logger: silentLogger,
         metrics: this.metrics,
-        recorder: this.#recorder,
+        recorder: this.#recorderFor(''),
         ...(configuration && { configuration }),
       },
       this.#stop.signal,
@@ -142,12 +143,16 @@ export class FakeCluster {
     await this.#running;
   }
 
-  readonly #recorder: EventRecorder = {
-    event: ({ name }, _type, reason, message) => void this.events.push({ object: name, reason, message }),
-    flushed: () => Promise.resolve(),
-    for: () => this.#recorder,
-    annotated: () => this.#recorder,
-  };
+  #recorderFor(component: string): EventRecorder {
+    const recorder: EventRecorder = {
+      event: ({ name }, _type, reason, message) =>
+        void this.events.push({ component, object: name, reason, message }),
+      flushed: () => Promise.resolve(),
+      for: (other) => this.#recorderFor(other),
+      annotated: () => recorder,
+    };
+    return recorder;
+  }
 
   readonly client = sparse<Client>({
     createSubresource: async (

@@ -47,6 +47,28 @@ test('the default profile prefers the emptier node', async () => {
 test('a profile of another name with MostAllocated packs pods together', async () => {
   assert.equal(await placeWith(strategy('MostAllocated'), 'mine'), 'full');
 });
+test('events come from the profile of the pod that they are due to', async () => {
+  const cluster = new FakeCluster();
+  cluster.addNodes(makeNode('a'));
+  cluster.addPods(
+    makePod('victim', { requests: { cpu: '3' }, spec: { nodeName: 'a', priority: 1 } }),
+    makePod('vip', { requests: { cpu: '3' }, spec: { schedulerName: 'mine', priority: 100 } }),
+    makePod('usual', { spec: {} }),
+  );
+  cluster.start(strategy('MostAllocated'));
+  await cluster.clock.advance(0);
+  await cluster.stop();
+  const seen = cluster.events.map(({ component, object, reason }) => [object, reason, component]);
+  assert.deepEqual(
+    new Map(seen.map(([object, reason, component]) => [`${object} ${reason}`, component])),
+    new Map([
+      ['vip FailedScheduling', 'mine'],
+      ['victim Preempted', 'mine'],
+      ['vip Scheduled', 'mine'],
+      ['usual Scheduled', 'default-scheduler'],
+    ]),
+  );
+});
 test("a shape of one's own scores by utilization", async () => {
   const shape = (points: object[]) =>
     strategy('RequestedToCapacityRatio', { requestedToCapacityRatio: { shape: points } });

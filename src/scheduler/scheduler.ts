@@ -28,7 +28,7 @@ export interface SchedulerOptions {
   random: Random;
   logger: Logger;
   metrics: MetricsRegistry;
-  /** Events of component `default-scheduler`. */
+  /** The component of events is the name of the pod's profile. */
   recorder: EventRecorder;
   configuration?: SchedulerConfiguration;
 }
@@ -148,7 +148,7 @@ class Scheduler {
   }
 
   #bind(queued: QueuedPod, { node, states }: Decision & { kind: 'placed' }): void {
-    const { recorder, clock } = this.#options;
+    const { clock } = this.#options;
     const cache = this.#cache;
     cache.assume(queued.info, node.name);
     const cycle = runBindingCycle({
@@ -157,7 +157,7 @@ class Scheduler {
       states,
       cache,
       queue: this.#queue,
-      recorder,
+      recorder: this.#recorderOf(queued),
       clock,
       metrics: this.#metrics,
       signal: this.#signal,
@@ -190,6 +190,7 @@ class Scheduler {
     void this.#writes.run(() =>
       evictVictims({
         ...this.#options,
+        recorder: this.#recorderOf(queued),
         preemptor: queued.info,
         victims,
         nodeName: nominatedNode,
@@ -225,10 +226,18 @@ class Scheduler {
     this.#queue.returnFailed(queued);
   }
 
+  #recorderOf({ profile }: QueuedPod): EventRecorder {
+    return this.#options.recorder.for(profile.schedulerName);
+  }
+
   /** In an event and in the pod's condition. */
   #report(queued: QueuedPod, why: Pick<PodStatusOptions, 'reason' | 'message' | 'nominatedNode'>): void {
-    const { recorder } = this.#options;
-    recorder.event(targetOf(Pod, queued.info.pod), 'Warning', 'FailedScheduling', why.message);
+    this.#recorderOf(queued).event(
+      targetOf(Pod, queued.info.pod),
+      'Warning',
+      'FailedScheduling',
+      why.message,
+    );
     writePodStatus({ ...this.#options, ...why, queued, writes: this.#writes, signal: this.#signal });
   }
 }

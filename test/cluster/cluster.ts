@@ -176,7 +176,7 @@ function runScheduler(
   signal: AbortSignal,
 ): Promise<unknown> {
   const informers = createInformerFactory(client, { clock, random, logger, signal });
-  const recorder = createEventRecorder({ client, clock, logger, component: 'default-scheduler', signal });
+  const recorder = createEventRecorder({ client, clock, logger, component: 'kube-scheduler', signal });
   return startScheduler({ client, informers, clock, random, logger, metrics, recorder }, signal);
 }
 

@@ -104,9 +104,8 @@ async function runScheduler(
   signal: AbortSignal,
 ): Promise<void> {
   const environment = componentEnvironment(api, options, 'kube-scheduler', signal);
-  const recorder = environment.recorder.for('default-scheduler');
   const { scheduler: configuration } = options;
-  await startScheduler({ ...environment, recorder, ...(configuration && { configuration }) }, signal);
+  await startScheduler({ ...environment, ...(configuration && { configuration }) }, signal);
 }
 
 function componentEnvironment(
