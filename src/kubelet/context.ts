@@ -6,7 +6,7 @@ import type { Random } from '../base/random.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/events/event-recorder.ts';
 import type { WaitBackoff } from './containers/crash-backoff.ts';
-import type { ContainerConfig } from './cri/messages.ts';
+import type { ContainerConfig, RuntimeHandler } from './cri/messages.ts';
 import type { ContainerRuntime } from './cri/runtime.ts';
 import type { DeviceAllocator, DeviceInventory } from './devices/device-allocator.ts';
 import type { DeviceMetrics } from './devices/device-metrics.ts';
@@ -21,6 +21,7 @@ import type { PodCounts } from './pod-metrics.ts';
 import type { ProbeManager } from './probes/probe-manager.ts';
 import type { ResizeProblem } from './resize.ts';
 import type { SandboxStarts } from './sandbox/sandbox-starts.ts';
+import type { UserNamespaces } from './sandbox/user-namespaces.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
 import type { StatusManager } from './status-manager.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
@@ -48,6 +49,7 @@ export interface KubeletContext {
   objects: ObjectSource;
   images: ImageManager;
   sandboxStarts: SandboxStarts;
+  userNamespaces: UserNamespaces;
   probes: ProbeManager;
   volumes: PodVolumes;
   statuses: StatusManager;
@@ -68,6 +70,8 @@ export interface KubeletContext {
   /** Undefined: ready. Otherwise why pods cannot get their network yet. */
   networkProblem(): string | undefined;
   trafficRules: TrafficRules;
+  /** What the runtime last said that its handlers can do. */
+  runtimeHandlers(): readonly RuntimeHandler[];
   /** Whether this handler of the runtime can make mounts read-only recursively. */
   hasRecursiveReadOnly(runtimeHandler: string): boolean;
   /** Why the node cannot take the pod; undefined: it can. */

@@ -28,6 +28,7 @@ import { ObjectSource } from './object-source.ts';
 import { PodSet } from './pod/pod-set.ts';
 import { ProbeManager } from './probes/probe-manager.ts';
 import { SandboxStarts } from './sandbox/sandbox-starts.ts';
+import { UserNamespaces } from './sandbox/user-namespaces.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
 import { StatusManager } from './status-manager.ts';
 import type { CsiNode, PodVolumes } from './volumes/pod-volumes.ts';
@@ -223,6 +224,7 @@ export class KubeletParts {
       memoryCapacityBytes: facts.memoryBytes,
       images: this.#createImages(objects),
       sandboxStarts: new SandboxStarts(),
+      userNamespaces: this.#createUserNamespaces(),
       probes: this.#createProbes(),
       volumes: this.#createVolumes(objects),
       statuses: new StatusManager({ client, clock, logger, signal, counts: metrics.counts }),
@@ -231,6 +233,7 @@ export class KubeletParts {
       servicesFor: (pod) => servicesFor(pod, this.services),
       networkProblem: () => this.reporter.networkProblem,
       trafficRules,
+      runtimeHandlers: () => this.reporter.runtimeHandlers,
       hasRecursiveReadOnly: (runtimeHandler) => this.reporter.hasRecursiveReadOnly(runtimeHandler),
       admit: (pod) => this.#admitter.admit(pod),
       findResizeProblem: (pod, granted) => this.#admitter.findResizeProblem(pod, granted),
@@ -262,6 +265,12 @@ export class KubeletParts {
     if (rootDir === undefined || knowsCdi(runtimeVersion, runtimeStatus)) return async (_, config) => config;
     const cdi = new CdiInjection({ logger });
     return (uid, config) => cdi.inject(config, join(rootDir, 'pods', uid, 'cdi', config.metadata.name));
+  }
+
+  #createUserNamespaces(): UserNamespaces {
+    const { machine, random } = this.#options;
+    const { rootDir } = machine;
+    return new UserNamespaces({ random, podsDir: rootDir === undefined ? undefined : join(rootDir, 'pods') });
   }
 
   #createImages(objects: ObjectSource): ImageManager {

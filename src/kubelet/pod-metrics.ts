@@ -6,6 +6,8 @@ import type { MetricsRegistry } from '../base/metrics.ts';
 
 export interface PodCounts {
   sandboxStarted(runtimeHandler: string, outcome: Outcome, seconds: number): void;
+  /** The sandbox of a pod with users of its own was to start. */
+  userNamespaceStarted(outcome: Outcome): void;
   containerStarts(pod: Pod, containerName: string): void;
   /** Its status shows the end for the first time. */
   containerEnded(pod: Pod, containerName: string, end: { exitCode: number; reason?: string }): void;
@@ -40,6 +42,14 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
   );
   const pods = counter('started_pods_total', 'Cumulative number of pods started');
   const podErrors = counter('started_pods_errors_total', 'Cumulative number of errors when starting pods');
+  const isolated = counter(
+    'started_user_namespaced_pods_total',
+    'Cumulative number of pods with user namespaces started. This metric will only be collected on Linux.',
+  );
+  const isolatedErrors = counter(
+    'started_user_namespaced_pods_errors_total',
+    'Cumulative number of errors when starting pods with user namespaces. This metric will only be collected on Linux.',
+  );
   const containers = counter('started_containers_total', 'Cumulative number of containers started');
   const containerErrors = counter(
     'started_containers_errors_total',
@@ -69,6 +79,10 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
       if (outcome === 'succeeded') return;
       podErrors.add(1);
       sandboxErrors.add(1, { runtime_handler: runtimeHandler });
+    },
+    userNamespaceStarted(outcome) {
+      isolated.add(1);
+      if (outcome === 'failed') isolatedErrors.add(1);
     },
     containerStarts: (pod, name) => containers.add(1, { container_type: containerType(pod, name) }),
     containerEnded: (pod, name, { exitCode, reason = '' }) =>

@@ -4,7 +4,7 @@ import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { timed } from '../../base/async/timed.ts';
 import type { KubeletContext } from '../context.ts';
-import type { ContainerConfig, Image, Mount, SandboxConfig } from '../cri/messages.ts';
+import type { ContainerConfig, Image, Mount, SandboxConfig, UserNamespace } from '../cri/messages.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
 import { ImageProblem } from '../images/image-manager.ts';
 import { parseImageName } from '../images/image-name.ts';
@@ -12,6 +12,7 @@ import { missingPullSecretsMessage, pullSecretsOf } from '../images/pull-secrets
 import { specifiedGraceSeconds } from '../pod/pod-end.ts';
 import { containerEvents, podEvents } from '../pod/pod-events.ts';
 import { stopContainer } from '../pod/pod-termination.ts';
+import { hostUsers } from '../sandbox/user-namespaces.ts';
 import { containerConfigOf } from '../spec/container-config.ts';
 import { ContainerConfigError, computeEnvironment } from '../spec/environment.ts';
 import { isRecursivelyReadOnly } from '../spec/recursive-read-only.ts';
@@ -233,11 +234,13 @@ async function configure(
   if (files.terminationLog)
     mounts.push({ hostPath: files.terminationLog, containerPath: container.terminationMessagePath ?? '' });
   const groups = [...start.volumes.values()].flatMap(({ gid }) => (gid === undefined ? [] : [gid]));
+  const userNamespace =
+    start.sandboxConfig.linux?.securityContext?.namespaceOptions?.usernsOptions ?? hostUsers;
   return containerConfigOf(pod, container, {
     restartCount: start.restartCount,
     imageRef: image.id,
     environment,
-    mounts: [...mounts, ...grant.mounts],
+    mounts: [...mounts, ...grant.mounts].map((mount) => mappedMount(mount, userNamespace)),
     devices: [...grant.devices, ...blockDevices(start)],
     cdiDevices: [...new Set([...grant.cdiDevices, ...context.claims.cdiDevicesOf(pod, container)])],
     extraAnnotations: grant.annotations,
@@ -245,10 +248,16 @@ async function configure(
       seccompRoot: context.seccompRoot,
       seccompDefault: context.seccompDefault,
       supplementalGroups: groups,
+      userNamespace,
       ...(start.targetId && { targetId: start.targetId }),
     }),
     memoryCapacityBytes: context.memoryCapacityBytes,
   });
+}
+
+/** The files keep their owners on disk; the container sees those as its own users. */
+function mappedMount(mount: Mount, { uids, gids }: UserNamespace): Mount {
+  return { ...mount, ...(uids && { uidMappings: uids }), ...(gids && { gidMappings: gids }) };
 }
 
 const propagations = {

@@ -17,7 +17,13 @@ export interface NamespaceOptions {
   pid?: NamespaceMode;
   ipc?: NamespaceMode;
   targetId?: string;
-  usernsOptions?: { mode: NamespaceMode; uids?: IdMapping[]; gids?: IdMapping[] };
+  usernsOptions?: UserNamespace;
+}
+
+export interface UserNamespace {
+  mode: NamespaceMode;
+  uids?: IdMapping[];
+  gids?: IdMapping[];
 }
 
 export interface IdMapping {
@@ -119,6 +125,9 @@ export interface Mount {
   readonly?: boolean;
   selinuxRelabel?: boolean;
   propagation?: MountPropagation;
+  /** Whose files the container sees as those of its own users. */
+  uidMappings?: IdMapping[];
+  gidMappings?: IdMapping[];
   recursiveReadOnly?: boolean;
 }
 

@@ -102,6 +102,24 @@ export function describeRuntimeContract(name: string, setup: () => Promise<Runti
     assert.deepEqual(await runtime.listContainers({ podSandboxId: sandboxId }), []);
   });
 
+  test(`${name}: a sandbox has users of its own if the runtime says that it can`, async (t) => {
+    const { runtime, logDirectory, settle } = await setup();
+    const { handlers } = await runtime.status();
+    if (!handlers.some((handler) => handler.name === '' && handler.userNamespaces))
+      return t.skip('the runtime does not offer user namespaces');
+    const ids = [{ hostId: 5 * 65_536, containerId: 0, length: 65_536 }];
+    const usernsOptions = { mode: 'POD', uids: ids, gids: ids } as const;
+    const sandbox: SandboxConfig = {
+      ...sandboxConfig('uid-3', logDirectory),
+      linux: { securityContext: { namespaceOptions: { pid: 'CONTAINER', usernsOptions } } },
+    };
+    const sandboxId = await settle(runtime.runPodSandbox(sandbox, ''));
+    const status = await runtime.podSandboxStatus(sandboxId);
+    assert.deepEqual(status.linux?.namespaces?.options?.usernsOptions, usernsOptions);
+    await settle(runtime.stopPodSandbox(sandboxId));
+    await settle(runtime.removePodSandbox(sandboxId));
+  });
+
   test(`${name}: what is not there is NotFound, and stopping it succeeds`, async () => {
     const { runtime } = await setup();
     await assert.rejects(runtime.containerStatus('f00'), { code: 'NotFound' });

@@ -3,7 +3,7 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { messageOf } from '../../base/text/error-message.ts';
-import type { Image, RuntimeStatus } from '../cri/messages.ts';
+import type { Image, RuntimeHandler, RuntimeStatus } from '../cri/messages.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import type { Machine, MachineFacts } from '../machine.ts';
 import type { NodeReport } from './node-registration.ts';
@@ -73,6 +73,10 @@ export class NodeReporter {
   /** Whether the runtime supports a policy for supplemental groups. */
   get hasStrictGroups(): boolean {
     return this.#runtimeStatus.features?.supplementalGroupsPolicy ?? false;
+  }
+
+  get runtimeHandlers(): readonly RuntimeHandler[] {
+    return this.#runtimeStatus.handlers;
   }
 
   /** Whether this handler of the runtime can make mounts read-only recursively. */

@@ -7,6 +7,7 @@ import type { ObservedPod } from './pod-observation.ts';
 export async function releasePod(context: KubeletContext, uid: string): Promise<void> {
   await context.volumes.tearDown(uid);
   await context.machine.cgroups.remove(uid);
+  await context.userNamespaces.release(uid);
   context.devices.release(uid);
   context.objects.use(uid, []);
   context.crashBackoff.forget(`${uid}/`);

@@ -46,6 +46,7 @@ test('an unwanted pod whose sandbox cannot be stopped keeps its volumes, and no 
         tidy: async (isActive: (uid: string) => boolean) =>
           void removed.push(...(await list()).filter((uid) => !isActive(uid)).map((uid) => `devices ${uid}`)),
       }),
+      userNamespaces: sparse<KubeletContext['userNamespaces']>({ list, release: remove('users') }),
       machine: sparse<KubeletContext['machine']>({
         cgroups: sparse<KubeletContext['machine']['cgroups']>({ list, remove: remove('group') }),
         files: sparse<KubeletContext['machine']['files']>({
@@ -66,6 +67,7 @@ test('an unwanted pod whose sandbox cannot be stopped keeps its volumes, and no 
     'devices left',
     'volumes left',
     'group left',
+    'users left',
     'files left',
   ]);
   assert.deepEqual(orphans, ['found', 'found', 'volumes 1 0']);

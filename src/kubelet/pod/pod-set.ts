@@ -304,7 +304,7 @@ export class PodSet {
 
   /** Kills what runs for pods that do not belong here, and removes their devices, files, volumes and groups. */
   async #clearOrphans(): Promise<void> {
-    const { runtime, machine, volumes, claims, logger, timings } = this.#context;
+    const { runtime, machine, volumes, claims, userNamespaces, logger, timings } = this.#context;
     const isWanted = (uid: string) => this.#workers.has(uid);
     const sandboxes = (await runtime.listPodSandboxes()).filter(({ labels: own }) => {
       const uid = own[labels.podUid];
@@ -344,6 +344,8 @@ export class PodSet {
     await attempt('staged volumes', () => volumes.clearUnused());
     for (const uid of await machine.cgroups.list())
       if (mayGo(uid)) await attempt(`control group of ${uid}`, () => machine.cgroups.remove(uid));
+    for (const uid of await userNamespaces.list())
+      if (mayGo(uid)) await attempt(`user namespace of ${uid}`, () => userNamespaces.release(uid));
     for (const uid of await machine.files.listPods())
       if (mayGo(uid)) await attempt(`files of ${uid}`, () => machine.files.removePod(uid));
   }

@@ -147,13 +147,18 @@ export class PodSync {
   async #placeFor(actions: PodActions, cgroupParent: string | undefined): Promise<Place | undefined> {
     const { context, pod } = this.#record;
     const sandboxConfig = await this.#sandbox.configOf(pod, actions.attempt, cgroupParent);
-    const sandbox = actions.sandbox ?? (await this.#createSandbox(sandboxConfig));
-    if (!sandbox) return undefined;
-    const podIps = pod.spec.hostNetwork ? context.node().hostIps : sandbox.ips;
-    return { sandboxId: sandbox.id, runtimeHandler: sandbox.runtimeHandler, sandboxConfig, podIps };
+    const present = actions.sandbox && { sandbox: actions.sandbox, sandboxConfig };
+    const found = present ?? (await this.#createSandbox(sandboxConfig));
+    if (!found) return undefined;
+    const { id: sandboxId, runtimeHandler, ips } = found.sandbox;
+    const podIps = pod.spec.hostNetwork ? context.node().hostIps : ips;
+    return { sandboxId, runtimeHandler, sandboxConfig: found.sandboxConfig, podIps };
   }
 
-  async #createSandbox(config: SandboxConfig): Promise<ObservedSandbox | undefined> {
+  /** `planned`: to which comes what is known only once the pod is let in. */
+  async #createSandbox(
+    planned: SandboxConfig,
+  ): Promise<{ sandbox: ObservedSandbox; sandboxConfig: SandboxConfig } | undefined> {
     const record = this.#record;
     const { context, pod, timer } = record;
     const problem = pod.spec.hostNetwork ? undefined : context.networkProblem();
@@ -163,7 +168,7 @@ export class PodSync {
       return undefined;
     }
     if (!(await this.#hasDevices())) return undefined;
-    const made = await this.#sandbox.create(pod, config, record.end.interrupt);
+    const made = await this.#sandbox.create(pod, planned, record.end.interrupt);
     if ('retryInMs' in made) {
       timer.within(made.retryInMs);
       return undefined;
@@ -172,7 +177,8 @@ export class PodSync {
     record.lookAgain();
     // It was created too late for a pod that is now to end.
     if (record.end.interrupt.aborted) return undefined;
-    return record.observed.sandboxes.find(({ id }) => id === made.id);
+    const sandbox = record.observed.sandboxes.find(({ id }) => id === made.id);
+    return sandbox && { sandbox, sandboxConfig: made.config };
   }
 
   /**

@@ -4,13 +4,14 @@ import { type Pod, RuntimeClass } from '../../api/resources.gen.ts';
 import { isNotFound } from '../../api/status.ts';
 import { abortLater } from '../../base/async/abort-later.ts';
 import { backoffDelayMs } from '../../base/async/backoff.ts';
-import { timed } from '../../base/async/timed.ts';
+import { type Outcome, timed } from '../../base/async/timed.ts';
 import type { KubeletContext } from '../context.ts';
 import type { SandboxConfig } from '../cri/messages.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import { type DnsProblem, resolverConfigOf } from '../spec/dns-config.ts';
 import { hostnameProblem, hostsFileOf } from '../spec/hostname.ts';
-import { sandboxConfigOf } from '../spec/sandbox-config.ts';
+import { sandboxConfigOf, withUserNamespace } from '../spec/sandbox-config.ts';
+import { hostUsers, userNamespaceProblem } from './user-namespaces.ts';
 
 const retry = { firstMs: 500, maxMs: 15_000 };
 
@@ -32,7 +33,7 @@ export class PodSandbox {
   }
 
   async configOf(pod: Pod, attempt: number, cgroupParent: string | undefined): Promise<SandboxConfig> {
-    const { machine, clusterDns, clusterDomain, seccompDefault } = this.#context;
+    const { machine, clusterDns, clusterDomain, seccompDefault, userNamespaces } = this.#context;
     const host = await machine.files.hostResolver();
     const { config: resolver, problems } = resolverConfigOf(pod, { clusterDns, clusterDomain, host });
     this.#dnsProblems = problems;
@@ -42,30 +43,39 @@ export class PodSandbox {
       resolver,
       podLogsDir: machine.files.podLogsDir,
       seccompDefault,
+      userNamespace: (await userNamespaces.find(pod.metadata.uid)) ?? hostUsers,
       ...(cgroupParent && { cgroupParent }),
     });
   }
 
-  /** A failure is reported in an event; the caller retries later. */
+  /**
+   * Returns the configuration that it has. A failure is reported in an event; the caller retries later. `planned`: from
+   * {@link configOf}.
+   */
   async create(
     pod: Pod,
-    config: SandboxConfig,
+    planned: SandboxConfig,
     signal: AbortSignal,
-  ): Promise<{ id: string } | { retryInMs: number }> {
-    const { machine, recorder } = this.#context;
+  ): Promise<{ id: string; config: SandboxConfig } | { retryInMs: number }> {
+    const { machine, recorder, counts } = this.#context;
+    const noteOutcome = (outcome: Outcome) => {
+      if (pod.spec.hostUsers === false) counts.userNamespaceStarted(outcome);
+    };
     try {
       const handler = await this.#runtimeHandler(pod);
-      refuseUserNamespace(pod, handler);
       const problem = hostnameProblem(pod, this.#context.clusterDomain);
       if (problem !== undefined) throw new Error(problem);
       if (!this.#isPrepared) await machine.files.preparePod(pod);
       this.#isPrepared = true;
+      const config = await this.#withUserNamespace(pod, planned, handler);
       for (const { reason, message } of this.#dnsProblems) podEvents(recorder, pod).warning(reason, message);
       const id = await this.#run(config, handler, signal);
       this.#context.track(id, pod.metadata.uid);
       this.#attempt = 0;
-      return { id };
+      noteOutcome('succeeded');
+      return { id, config };
     } catch (error) {
+      noteOutcome('failed');
       if (!signal.aborted)
         podEvents(recorder, pod).warning(
           'FailedCreatePodSandBox',
@@ -73,6 +83,14 @@ export class PodSandbox {
         );
       return { retryInMs: backoffDelayMs(retry, Math.min(this.#attempt++, 10)) };
     }
+  }
+
+  async #withUserNamespace(pod: Pod, planned: SandboxConfig, handler: string): Promise<SandboxConfig> {
+    if (pod.spec.hostUsers !== false) return planned;
+    const { runtimeHandlers, userNamespaces } = this.#context;
+    const problem = userNamespaceProblem(runtimeHandlers(), handler);
+    if (problem !== undefined) throw new Error(problem);
+    return withUserNamespace(planned, await userNamespaces.allocate(pod.metadata.uid));
   }
 
   async #run(config: SandboxConfig, runtimeHandler: string, signal: AbortSignal): Promise<string> {
@@ -105,11 +123,4 @@ export class PodSandbox {
       throw error;
     }
   }
-}
-
-/** Upstream's message for a runtime without support. User namespaces are not supported here with any runtime yet. */
-function refuseUserNamespace({ spec }: Pod, handler: string): void {
-  if (spec.hostUsers !== false) return;
-  const who = handler === '' ? 'runtime' : `RuntimeClass handler "${handler}"`;
-  throw new Error(`can't set \`spec.hostUsers: false\`, ${who} does not support user namespaces`);
 }

@@ -44,7 +44,7 @@ test('the runtime is told of the profile in both of the forms that its versions 
   const context = containerSecurityContext(
     annotated(testPod(), 'localhost/mine'),
     { name: 'c' },
-    { seccompRoot: '/s', seccompDefault: false, supplementalGroups: [] },
+    { seccompRoot: '/s', seccompDefault: false, supplementalGroups: [], userNamespace: { mode: 'NODE' } },
   );
   assert.deepEqual(context.apparmor, { profileType: 'Localhost', localhostRef: 'mine' });
   assert.equal(context.apparmorProfile, 'localhost/mine');

@@ -11,6 +11,7 @@ function securityOf(spec: Partial<core.PodSpec>, seccompDefault = false) {
     resolver: { servers: [], searches: [], options: [] },
     podLogsDir: '/logs',
     seccompDefault,
+    userNamespace: { mode: 'NODE' },
   });
   return linux?.securityContext;
 }

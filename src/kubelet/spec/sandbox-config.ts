@@ -1,6 +1,6 @@
 /** The runtime's configuration of a pod's sandbox. Pure. */
 import type { Pod } from '../../api/resources.gen.ts';
-import type { PortMapping, SandboxConfig } from '../cri/messages.ts';
+import type { PortMapping, SandboxConfig, UserNamespace } from '../cri/messages.ts';
 import { annotations, labels } from '../pod/pod-observation.ts';
 import type { ResolverConfig } from './dns-config.ts';
 import { hostnameOf } from './hostname.ts';
@@ -15,6 +15,7 @@ export interface SandboxInputs {
   podLogsDir: string;
   /** Whether containers without a seccomp profile get the runtime's. */
   seccompDefault: boolean;
+  userNamespace: UserNamespace;
   /** Absent: the runtime chooses. */
   cgroupParent?: string;
 }
@@ -56,7 +57,7 @@ export function sandboxConfigOf(pod: Pod, inputs: SandboxInputs): SandboxConfig 
       ),
       securityContext: {
         privileged,
-        namespaceOptions: namespaceOptions(pod.spec),
+        namespaceOptions: namespaceOptions(pod.spec, inputs),
         supplementalGroups: groups,
         ...(context.supplementalGroupsPolicy && {
           supplementalGroupsPolicy: context.supplementalGroupsPolicy as 'Merge' | 'Strict',
@@ -75,9 +76,16 @@ export function sandboxConfigOf(pod: Pod, inputs: SandboxInputs): SandboxConfig 
   };
 }
 
+export function withUserNamespace(config: SandboxConfig, userNamespace: UserNamespace): SandboxConfig {
+  const securityContext = config.linux?.securityContext;
+  const namespaceOptions = { ...securityContext?.namespaceOptions, usernsOptions: userNamespace };
+  return { ...config, linux: { ...config.linux, securityContext: { ...securityContext, namespaceOptions } } };
+}
+
+/** As upstream, without those of init containers. */
 function portMappingsOf(pod: Pod): PortMapping[] {
   const mappings: PortMapping[] = [];
-  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
+  for (const container of pod.spec.containers) {
     for (const { protocol, containerPort, hostPort, hostIP } of container.ports ?? []) {
       if (!hostPort) continue;
       const mapping: PortMapping = {

@@ -1,7 +1,12 @@
 /** What pod and container security contexts together mean for the runtime. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import type { ContainerSecurityContext, NamespaceOptions, SecurityProfile } from '../cri/messages.ts';
+import type {
+  ContainerSecurityContext,
+  NamespaceOptions,
+  SecurityProfile,
+  UserNamespace,
+} from '../cri/messages.ts';
 import { appArmorProfileOf } from './app-armor.ts';
 
 /** Paths of /proc and /sys that an ordinary container does not see or cannot write; upstream's lists. */
@@ -21,12 +26,22 @@ const maskedPaths = [
 ];
 const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
-export function namespaceOptions(spec: core.PodSpec, targetId?: string): NamespaceOptions {
+export interface NamespaceInputs {
+  userNamespace: UserNamespace;
+  /** The container whose processes an ephemeral one sees. */
+  targetId?: string;
+}
+
+export function namespaceOptions(
+  spec: core.PodSpec,
+  { userNamespace, targetId }: NamespaceInputs,
+): NamespaceOptions {
   return {
     network: spec.hostNetwork ? 'NODE' : 'POD',
     ipc: spec.hostIPC ? 'NODE' : 'POD',
     pid: targetId ? 'TARGET' : spec.hostPID ? 'NODE' : spec.shareProcessNamespace ? 'POD' : 'CONTAINER',
     ...(targetId && { targetId }),
+    usernsOptions: userNamespace,
   };
 }
 
@@ -43,9 +58,7 @@ function effectiveSecurityContext(pod: Pod, container: core.Container) {
   };
 }
 
-export interface ContainerSecurityOptions {
-  /** The container whose processes an ephemeral one sees. */
-  targetId?: string;
+export interface ContainerSecurityOptions extends NamespaceInputs {
   seccompRoot: string;
   /** Whether a container without a seccomp profile gets the runtime's default. */
   seccompDefault: boolean;
@@ -66,7 +79,7 @@ export function containerSecurityContext(
   const unmasked = own.procMount === 'Unmasked';
   return {
     privileged: own.privileged ?? false,
-    namespaceOptions: namespaceOptions(pod.spec, options.targetId),
+    namespaceOptions: namespaceOptions(pod.spec, options),
     readonlyRootfs: own.readOnlyRootFilesystem ?? false,
     noNewPrivs: own.allowPrivilegeEscalation === false,
     supplementalGroups: groups,

@@ -334,7 +334,7 @@ test('the container says more than the pod about its security', () => {
   const context = containerSecurityContext(
     pod,
     { name: 'c', securityContext: { runAsUser: 2, allowPrivilegeEscalation: false } },
-    { seccompRoot: '/s', seccompDefault: false, supplementalGroups: [9] },
+    { seccompRoot: '/s', seccompDefault: false, supplementalGroups: [9], userNamespace: { mode: 'NODE' } },
   );
   assert.deepEqual(context.runAsUser, { value: 2 });
   assert.deepEqual(context.supplementalGroups, [5, 9, 7]);

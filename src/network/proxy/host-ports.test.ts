@@ -37,6 +37,17 @@ describe('host ports', () => {
       'a pod without an address',
       pod([{ containerPort: 80, hostPort: 80 }], { status: { podIP: undefined } }),
     ],
+    [
+      'a pod with those of init containers and sidecars alone',
+      pod([], {
+        spec: {
+          initContainers: [
+            { name: 'i', ports: [{ containerPort: 80, hostPort: 80 }] },
+            { name: 's', restartPolicy: 'Always', ports: [{ containerPort: 81, hostPort: 81 }] },
+          ],
+        },
+      }),
+    ],
     ['a pod that has ended', pod([{ containerPort: 80, hostPort: 80 }], { status: { phase: 'Succeeded' } })],
   ];
   for (const [name, subject] of none)

@@ -2,16 +2,15 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type { Element } from './rules.ts';
 
-/** None for pods that share the node's network (they listen there themselves), have no address or have ended. */
+/**
+ * As upstream, those of init containers have no effect, nor do those of sidecars.
+ * None for pods that share the node's network (they listen there themselves), have no address or have ended.
+ */
 export function computeHostPortRules(pod: Pod | undefined): Element[] {
   const address = pod?.status?.podIP;
   if (!pod?.spec || pod.spec.hostNetwork || !address?.includes('.')) return [];
   if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return [];
-  const containers = [
-    ...pod.spec.containers,
-    ...(pod.spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always'),
-  ];
-  const elements = containers.flatMap((container) =>
+  const elements = pod.spec.containers.flatMap((container) =>
     (container.ports ?? []).flatMap(({ hostPort, hostIP, containerPort, protocol = 'TCP' }): Element[] => {
       if (!hostPort) return [];
       const port = `${protocol.toLowerCase()} . ${hostPort}`;
