@@ -1,6 +1,7 @@
 /** The kubelet's own metrics, under upstream's names. */
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { RuntimeOperations } from './cri/measured-runtime.ts';
+import { type CsiCallObserver, csiMetrics } from './csi/csi-metrics.ts';
 import { type DeviceMetrics, deviceMetrics } from './devices/device-metrics.ts';
 import { type ClaimMetrics, claimMetrics } from './dynamic-resources/claim-metrics.ts';
 import { type ImageMetrics, imageMetrics } from './images/image-metrics.ts';
@@ -35,10 +36,12 @@ export interface KubeletMetrics {
   claims: ClaimMetrics;
   images: ImageMetrics;
   devices: DeviceMetrics;
+  csiCalled: CsiCallObserver;
   watch(pods: PodSet, nodeName: string): void;
+  /** Of the machine's control groups. */
+  cgroupVersion(version: 1 | 2): void;
 }
 
-const syncBuckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 /** Of upstream's requests to the runtime. */
 const operationBuckets = Array.from({ length: 14 }, (_, index) => 0.005 * 2.5 ** index);
 const startBuckets = [
@@ -57,13 +60,14 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
   const sync = registry.histogram(
     'kubelet_pod_worker_duration_seconds',
     'Duration in seconds to sync a single pod.',
-    syncBuckets,
+    defaultBuckets,
   );
   const cgroupSeconds = registry.histogram(
     'kubelet_cgroup_manager_duration_seconds',
     'Duration in seconds for cgroup manager operations. Broken down by method.',
     defaultBuckets,
   );
+  const cgroupVersion = registry.gauge('kubelet_cgroup_version', 'cgroup version on the hosts.');
   const sets: PodSet[] = [];
   const nodes = new Set<string>();
   showPods(registry, sets, nodes);
@@ -72,6 +76,8 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
     ...orphanMetrics(registry),
     images: imageMetrics(registry),
     devices: deviceMetrics(registry),
+    csiCalled: csiMetrics(registry),
+    cgroupVersion: (version) => cgroupVersion.set(version),
     sync: (operation, seconds) => sync.observe(seconds, { operation_type: operation }),
     relist: relistMetrics(registry),
     operations: runtimeOperations(registry),

@@ -89,6 +89,7 @@ export class KubeletParts {
     this.context = this.#createContext();
     this.pods = new PodSet(this.context);
     ground.metrics.watch(this.pods, nodeName);
+    if (ground.facts.cgroupVersion) ground.metrics.cgroupVersion(ground.facts.cgroupVersion);
   }
 
   /** The node's capacity, and what of it pods may use. Every pod asks several times; only devices change. */
@@ -140,6 +141,7 @@ export class KubeletParts {
       nodeName,
       node: () => this.registration.node,
       driverObjects: () => informers.of(CSIDriver),
+      called: this.#ground.metrics.csiCalled,
       changed: () => this.#pluginCame(),
     });
   }

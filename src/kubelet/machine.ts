@@ -25,6 +25,8 @@ export interface MachineFacts {
   swapBytes: number;
   /** Its kernel confines processes by AppArmor's profiles. */
   hasAppArmor: boolean;
+  /** Absent where there are no control groups. */
+  cgroupVersion?: 1 | 2;
   /** Absent where the processors do not report it. */
   physicalCores?: number;
   sockets?: number;

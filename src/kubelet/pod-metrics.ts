@@ -5,6 +5,8 @@ import type { Outcome } from '../base/async/timed.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 
 export interface PodCounts {
+  /** Work on a pod has begun, this long after the node learned of it. */
+  workBegan(pod: Pod, seconds: number): void;
   sandboxStarted(runtimeHandler: string, outcome: Outcome, seconds: number): void;
   /** The sandbox of a pod with users of its own was to start. */
   userNamespaceStarted(outcome: Outcome): void;
@@ -17,9 +19,15 @@ export interface PodCounts {
   containerFailed(pod: Pod, containerName: string, code: string): void;
   /** An image was to be mounted as a volume. */
   imageVolumeRequested(outcome: Outcome): void;
+  /** A hook that asks by HTTPS was answered by HTTP alone. */
+  hookFellBack(): void;
+  /** The container had to end before the sleep of its hook was over. */
+  hookSleepCutShort(): void;
   refused(reason: string): void;
   /** `signal`: `memory.available`, `emptydirfs.limit` … */
   evicted(signal: string): void;
+  /** A pod is to be evicted for what was measured this long ago. */
+  evictionDecided(signal: string, measuredSecondsAgo: number): void;
   /** For a critical pod that lacks this resource. */
   preempted(resource: string): void;
 }
@@ -39,6 +47,16 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
   const sandboxErrors = counter(
     'run_podsandbox_errors_total',
     'Cumulative number of the run_podsandbox operation errors by RuntimeClass.Handler.',
+  );
+  const containersPerPod = registry.histogram(
+    'kubelet_containers_per_pod_count',
+    'The number of containers per pod.',
+    [1, 2, 4, 8, 16],
+  );
+  const workerSeconds = registry.histogram(
+    'kubelet_pod_worker_start_duration_seconds',
+    'Duration in seconds from kubelet seeing a pod to starting a worker.',
+    defaultBuckets,
   );
   const pods = counter('started_pods_total', 'Cumulative number of pods started');
   const podErrors = counter('started_pods_errors_total', 'Cumulative number of errors when starting pods');
@@ -66,6 +84,19 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
     succeeded: counter('image_volume_mounted_succeed_total', 'Number of successful image volume mounts.'),
     failed: counter('image_volume_mounted_errors_total', 'Number of failed image volume mounts.'),
   };
+  const fallbacks = counter(
+    'lifecycle_handler_http_fallbacks_total',
+    'The number of times lifecycle handlers successfully fell back to http from https.',
+  );
+  const shortSleeps = counter(
+    'sleep_action_terminated_early_total',
+    'The number of times lifecycle sleep handler got terminated before it finishes',
+  );
+  const statsAge = registry.histogram(
+    'kubelet_eviction_stats_age_seconds',
+    'Time between when stats are collected, and when pod is evicted based on those stats by eviction signal',
+    defaultBuckets,
+  );
   const rejections = counter(
     'admission_rejections_total',
     'Cumulative number pod admission rejections by the Kubelet.',
@@ -73,6 +104,13 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
   const evictions = counter('evictions', 'Cumulative number of pod evictions by eviction signal');
   const preemptions = counter('preemptions', 'Cumulative number of pod preemptions by preemption resource');
   return {
+    workBegan(pod, seconds) {
+      containersPerPod.observe(pod.spec.containers.length);
+      workerSeconds.observe(seconds);
+    },
+    hookFellBack: () => fallbacks.add(1),
+    hookSleepCutShort: () => shortSleeps.add(1),
+    evictionDecided: (signal, secondsAgo) => statsAge.observe(secondsAgo, { eviction_signal: signal }),
     sandboxStarted(runtimeHandler, outcome, seconds) {
       pods.add(1);
       sandboxSeconds.observe(seconds, { runtime_handler: runtimeHandler });

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, suite, test } from 'node:test';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { KubeletContext } from '../context.ts';
 import { testPod } from '../pod.fixture.ts';
 import { networkDialer } from '../probes/network-dialer.ts';
@@ -23,7 +24,14 @@ suite('HTTP hooks', () => {
   after(() => server.close());
 
   const events: string[] = [];
+  const clock = new VirtualClock();
   const context = sparse<KubeletContext>({
+    clock,
+    signal: new AbortController().signal,
+    counts: {
+      hookFellBack: () => void events.push('counted a fallback'),
+      hookSleepCutShort: () => void events.push('counted a short sleep'),
+    },
     machine: { dialer: networkDialer },
     recorder: {
       event: (_target: object, _type: string, reason: string, message: string) =>
@@ -61,8 +69,24 @@ suite('HTTP hooks', () => {
     await run({ port, scheme: 'HTTPS', httpHeaders });
     assert.equal(asked.at(-1)?.authorization, undefined);
     assert.equal(asked.at(-1)?.['x-other'], 'kept');
-    assert.deepEqual(events, [
+    assert.deepEqual(events.splice(0), [
+      'counted a fallback',
       `LifecycleHTTPFallback request to HTTPS lifecycle hook 127.0.0.1:${port} got HTTP response, retry with HTTP succeeded`,
     ]);
+  });
+
+  test('a sleep that the end of the container cuts short is counted, and one that is over is not', async () => {
+    const pod = testPod();
+    const target = { pod, container: pod.spec.containers[0]!, containerId: 'c-0', podIp: '127.0.0.1' };
+    const stop = new AbortController();
+    const options = { timeoutSeconds: 0, signal: stop.signal };
+    const slept = runHook(context, { sleep: { seconds: 5 } }, target, options);
+    await clock.advance(5000);
+    await slept;
+    assert.deepEqual(events, []);
+    const cut = runHook(context, { sleep: { seconds: 5 } }, target, options).catch(() => undefined);
+    stop.abort();
+    await cut;
+    assert.deepEqual(events, ['counted a short sleep']);
   });
 });

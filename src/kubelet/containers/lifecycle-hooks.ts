@@ -26,7 +26,7 @@ export async function runHook(
   { timeoutSeconds, signal }: { timeoutSeconds: number; signal: AbortSignal },
 ): Promise<void> {
   if (hook.exec) return runExecHook(context, hook.exec.command ?? [], target, timeoutSeconds);
-  if (hook.sleep) return context.clock.sleep(hook.sleep.seconds * 1000, signal);
+  if (hook.sleep) return runSleepHook(context, hook.sleep.seconds, signal);
   if (hook.httpGet) {
     const { path = '' } = hook.httpGet;
     return runHttpHook(context, hook.httpGet, target, signal).catch((error: unknown) => {
@@ -46,6 +46,15 @@ export async function runHook(
     return;
   }
   throw new Error('invalid handler');
+}
+
+async function runSleepHook(context: KubeletContext, seconds: number, signal: AbortSignal): Promise<void> {
+  try {
+    await context.clock.sleep(seconds * 1000, signal);
+  } finally {
+    // The end of the agent itself ends no container.
+    if (signal.aborted && !context.signal.aborted) context.counts.hookSleepCutShort();
+  }
 }
 
 async function runExecHook(
@@ -93,6 +102,7 @@ async function runHttpHook(
   const answer = await context.machine.dialer.http(check, target.containerId);
   if (!('error' in answer)) return;
   if (!answer.speaksHttp || !(await answersInPlain(context, check, target))) throw new Error(answer.error);
+  context.counts.hookFellBack();
   podEvents(context.recorder, target.pod).warning(
     'LifecycleHTTPFallback',
     `request to HTTPS lifecycle hook ${joinHostPort(check.host, port)} got HTTP response, retry with HTTP succeeded`,

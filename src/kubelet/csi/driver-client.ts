@@ -1,5 +1,6 @@
 /** A CSI driver of this node, over its socket. */
 import { Client, credentials } from '@grpc/grpc-js';
+import type { Clock } from '../../base/clock.ts';
 import { asRuntimeError, RuntimeError } from '../cri/runtime-error.ts';
 import {
   codec,
@@ -109,16 +110,26 @@ export async function withRegistrar<T>(
   }
 }
 
+export interface DriverOptions {
+  name: string;
+  endpoint: string;
+  clock: Pick<Clock, 'monotonic'>;
+  /** Notes each call: the gRPC method, the code that it ended with, and how long it took. */
+  called(method: string, code: string, seconds: number): void;
+}
+
 export class DriverClient {
   readonly name: string;
   readonly endpoint: string;
+  readonly #options: DriverOptions;
   readonly #socket: PluginSocket;
   #capabilities: Promise<ReadonlySet<NodeCapability>> | undefined;
 
-  constructor(name: string, endpoint: string) {
-    this.name = name;
-    this.endpoint = endpoint;
-    this.#socket = new PluginSocket(endpoint);
+  constructor(options: DriverOptions) {
+    this.name = options.name;
+    this.endpoint = options.endpoint;
+    this.#options = options;
+    this.#socket = new PluginSocket(options.endpoint);
   }
 
   info(): Promise<NodeInfo> {
@@ -173,8 +184,19 @@ export class DriverClient {
     return new Set(capabilities.flatMap(({ rpc }) => (rpc ? [rpc.type] : [])));
   }
 
-  #call<Answer>(method: string, request: object, timeoutMs = callTimeoutMs): Promise<Answer> {
+  async #call<Answer>(method: string, request: object, timeoutMs = callTimeoutMs): Promise<Answer> {
+    const { clock, called } = this.#options;
     const types = [`${method}Request`, `${method}Response`] as const;
-    return this.#socket.call(`/csi.v1.Node/${method}`, types, request, timeoutMs);
+    const path = `/csi.v1.Node/${method}`;
+    const startMs = clock.monotonic();
+    let code = 'OK';
+    try {
+      return await this.#socket.call<Answer>(path, types, request, timeoutMs);
+    } catch (error) {
+      code = error instanceof RuntimeError ? error.code : 'Unknown';
+      throw error;
+    } finally {
+      called(path, code, (clock.monotonic() - startMs) / 1000);
+    }
   }
 }

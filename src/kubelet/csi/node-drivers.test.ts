@@ -11,6 +11,7 @@ import { sparse } from '../../base/sparse.fixture.ts';
 import type { Client } from '../../client/client.ts';
 import type { Informer } from '../../client/informers/informer.ts';
 import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
+import type { CsiCall } from './csi-metrics.ts';
 import { codec } from './messages.ts';
 import { NodeDrivers } from './node-drivers.ts';
 
@@ -38,6 +39,7 @@ async function serveDriver(endpoint: string): Promise<Server> {
 
 test('a plugin that goes when another has taken its place takes nothing with it', async () => {
   let stored = { metadata: { name: 'node' }, spec: { drivers: [] } } as unknown as CSINode;
+  const calls: CsiCall[] = [];
   const drivers = new NodeDrivers({
     client: sparse<Client>({
       get: (async () => stored) as unknown as Client['get'],
@@ -49,12 +51,18 @@ test('a plugin that goes when another has taken its place takes nothing with it'
     nodeName: 'node',
     node: () => undefined,
     driverObjects: () => sparse<Informer<CSIDriver>>({ handle: () => undefined, get: () => undefined }),
+    called: (call) => void calls.push(call),
     changed: () => undefined,
   });
   const endpoints = ['old', 'next'].map((name) => join(folder, `${name}.sock`));
   const servers = await Promise.all(endpoints.map(serveDriver));
   for (const endpoint of endpoints)
     await drivers.register({ type: 'CSIPlugin', name: 'd', endpoint, supportedVersions: ['1.0.0'] });
+  const [call] = calls.filter(({ method }) => method === '/csi.v1.Node/NodeGetInfo');
+  assert.equal(call?.driver, 'd');
+  assert.equal(call.code, 'OK');
+  await assert.rejects(drivers.get('d').unstage('v', '/staging'));
+  assert.equal(calls.at(-1)?.code, 'Unimplemented');
   const names = () => stored.spec.drivers.map(({ name }) => name);
   await drivers.unregister({ name: 'd', endpoint: endpoints[0]! });
   assert.equal(drivers.get('d').endpoint, endpoints[1]);

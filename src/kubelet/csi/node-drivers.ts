@@ -7,6 +7,7 @@ import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import type { Informer } from '../../client/informers/informer.ts';
+import type { CsiCallObserver } from './csi-metrics.ts';
 import { DriverClient } from './driver-client.ts';
 import type { NodeInfo, PluginInfo } from './messages.ts';
 import type { PluginKind } from './plugin-registry.ts';
@@ -21,6 +22,8 @@ export interface NodeDriversOptions {
   node(): Node | undefined;
   /** CSIDriver objects, followed from the first call on. */
   driverObjects(): Informer<CSIDriver>;
+  /** A driver's answer to a call. */
+  called: CsiCallObserver;
   /** Called when pods may have been waiting for the driver. */
   changed(): void;
 }
@@ -54,7 +57,13 @@ export class NodeDrivers implements PluginKind {
       throw new Error(
         `RegisterPlugin error -- failed to validate plugin with name ${name} at ${endpoint}; err=none of the CSI versions reported by this driver are supported by kubelet`,
       );
-    const driver = new DriverClient(name, endpoint);
+    const { clock, called } = this.#options;
+    const driver = new DriverClient({
+      name,
+      endpoint,
+      clock,
+      called: (method, code, seconds) => called({ driver: name, method, code, seconds }),
+    });
     try {
       const info = await driver.info();
       if (!info.nodeId) throw new Error(`the driver ${name} gave no id of the node`);

@@ -26,6 +26,8 @@ after(() => rmSync(rootDir, { recursive: true }));
 function setup(options: { pods: Pod[]; usage: MachineUsage; thresholds: Threshold[]; imageBytes?: number }) {
   const clock = new VirtualClock();
   const happened: string[] = [];
+  /** Signals for which evictions were decided on. */
+  const decided: string[] = [];
   const evictions: (Eviction & { pod: string })[] = [];
   const pressure = { memoryPressure: false, diskPressure: false, pidPressure: false };
   let imageBytes = options.imageBytes ?? 0;
@@ -42,7 +44,10 @@ function setup(options: { pods: Pod[]; usage: MachineUsage; thresholds: Threshol
     memoryCapacityBytes: 1000,
     recorder,
     node: () => ({ nodeName: 'n' }),
-    counts: { evicted: (signal: string) => void happened.push(`counted ${signal}`) },
+    counts: {
+      evicted: (signal: string) => void happened.push(`counted ${signal}`),
+      evictionDecided: (signal: string) => void decided.push(signal),
+    },
     runtime: { listContainerStats: async () => [] },
     machine: {
       usage: async () => options.usage,
@@ -82,7 +87,7 @@ function setup(options: { pods: Pod[]; usage: MachineUsage; thresholds: Threshol
     thresholds: options.thresholds,
     pressureStaysMs: 1000,
   });
-  return { manager, happened, evictions };
+  return { manager, happened, decided, evictions };
 }
 
 function podNamed(name: string, spec: Partial<Pod['spec']> = {}): Pod {
@@ -93,7 +98,7 @@ function podNamed(name: string, spec: Partial<Pod['spec']> = {}): Pod {
 const full = { capacityBytes: 1000, availableBytes: 50, usedBytes: 950, inodes: 100, inodesFree: 50 };
 
 test('short of disk the node says so, frees images, and evicts a pod only when that was not enough', async () => {
-  const { manager, happened, evictions } = setup({
+  const { manager, happened, decided, evictions } = setup({
     pods: [podNamed('p', { terminationGracePeriodSeconds: 60 })],
     usage: { nodeFs: full },
     thresholds: [{ signal: 'nodefs.available', minimum: 100 }],
@@ -101,8 +106,10 @@ test('short of disk the node says so, frees images, and evicts a pod only when t
   });
   assert.equal(await manager.look(), true);
   assert.deepEqual(happened, ['condition', 'EvictionThresholdMet n', 'images']);
+  assert.deepEqual(decided, []);
   assert.equal(await manager.look(), true);
   assert.deepEqual(happened.slice(3), ['EvictionThresholdMet n', 'Evicted p', 'counted nodefs.available']);
+  assert.deepEqual(decided, ['nodefs.available']);
   const [{ message, ...eviction }] = evictions as [Eviction & { pod: string }];
   assert.deepEqual(eviction, {
     pod: 'p',

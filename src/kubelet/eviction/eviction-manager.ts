@@ -88,6 +88,7 @@ export class EvictionManager {
   /** One check; true when something was done about a shortage. */
   async look(): Promise<boolean> {
     const { context, reporter, registration, thresholds } = this.#options;
+    const measuredMs = context.clock.monotonic();
     const usage = await context.machine.usage();
     const observed = observe(usage, context.memoryCapacityBytes, await this.#podsMemory());
     const met = metThresholds(thresholds, observed, (threshold) => this.#acting.has(threshold));
@@ -104,6 +105,9 @@ export class EvictionManager {
     this.#acting.add(acting);
     this.#report(acting.signal);
     if (isOfImages(acting.signal, usage) && (await this.#reclaimDisk())) return true;
+    // As upstream: for every threshold that is met.
+    for (const { signal } of met)
+      context.counts.evictionDecided(signal, (context.clock.monotonic() - measuredMs) / 1000);
     return this.#evictOne(acting, { ...observed.get(acting.signal)!, usage });
   }
 

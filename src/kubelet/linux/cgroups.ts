@@ -62,6 +62,10 @@ export class LinuxCgroups implements PodCgroups {
     this.#controllers = v1Controllers.filter((name) => existsSync(join(this.#mountPoint, name)));
   }
 
+  get version(): 1 | 2 {
+    return this.#isV2 ? 2 : 1;
+  }
+
   async prepare(nodeAllocatable: { milliCpu: number; memoryBytes: number }): Promise<void> {
     const kubepods = `${this.#root}/kubepods`;
     const isNew = !existsSync(this.#folders(`${kubepods}/burstable`)[0]!);

@@ -32,7 +32,7 @@ export function linuxMachine(options: LinuxMachineOptions): Machine {
   const cgroups = new LinuxCgroups(cgroupRoot, options.podPidsMax);
   return {
     rootDir,
-    facts: () => readFacts(rootDir),
+    facts: () => readFacts(rootDir, cgroups),
     usage: () => readUsage(rootDir, options.imageDir ?? rootDir, cgroups),
     files: new LinuxPodFiles({ rootDir, podLogsDir, resolvConf }),
     cgroups,
@@ -44,7 +44,7 @@ export function linuxMachine(options: LinuxMachineOptions): Machine {
   };
 }
 
-async function readFacts(rootDir: string): Promise<MachineFacts> {
+async function readFacts(rootDir: string, cgroups: LinuxCgroups): Promise<MachineFacts> {
   const disk = await filesystemUse(rootDir);
   const [meminfo, hugepagesBytes, cpuinfo, ...texts] = await Promise.all([
     readMeminfo(),
@@ -70,6 +70,7 @@ async function readFacts(rootDir: string): Promise<MachineFacts> {
     bootId,
     swapBytes: meminfo.get('SwapTotal') ?? 0,
     hasAppArmor: await hasAppArmor(),
+    cgroupVersion: cgroups.version,
     ...processorsOf(cpuinfo),
   };
 }

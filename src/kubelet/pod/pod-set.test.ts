@@ -25,6 +25,7 @@ test('an unwanted pod whose sandbox cannot be stopped keeps its volumes, and no 
   const orphans: string[] = [];
   const pods = new PodSet(
     sparse<KubeletContext>({
+      counts: sparse<KubeletContext['counts']>({ workBegan: () => undefined }),
       logger: silentLogger,
       timings: {
         orphanFound: () => void orphans.push('found'),
@@ -84,6 +85,7 @@ test('after a restart, pods that run already have their share of the node before
   let lists = 0;
   const pods = new PodSet(
     sparse<KubeletContext>({
+      counts: sparse<KubeletContext['counts']>({ workBegan: () => undefined }),
       logger: silentLogger,
       clock,
       signal: stop.signal,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Pod } from '../../api/resources.gen.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
@@ -9,8 +10,10 @@ import { PodWorker } from './pod-worker.ts';
 
 test('the status of a replaced mirror pod is forgotten', () => {
   const forgotten: string[] = [];
+  const begun: unknown[] = [];
   const worker = new PodWorker({
     context: sparse<KubeletContext>({
+      counts: { workBegan: ({ metadata }: Pod, seconds: number) => void begun.push([metadata.uid, seconds]) },
       clock: new VirtualClock(),
       logger: silentLogger,
       signal: AbortSignal.abort(),
@@ -29,4 +32,5 @@ test('the status of a replaced mirror pod is forgotten', () => {
   assert.deepEqual(forgotten, []);
   worker.setMirror(mirror('second', '3'));
   assert.deepEqual(forgotten, ['first']);
+  assert.deepEqual(begun, [[testPod().metadata.uid, 0]]);
 });

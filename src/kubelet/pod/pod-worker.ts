@@ -46,12 +46,15 @@ export class PodWorker {
   #stage: Stage = 'new';
   #admitted = false;
   #errorAttempt = 0;
+  #hasBegun = false;
+  readonly #seenMs: number;
   /** Something may require another step. */
   #dirty = true;
   #running = false;
 
   constructor({ context, pod, isStatic = false, wasTakenIn = false, finished }: PodWorkerOptions) {
     this.seenAtMs = context.clock.now();
+    this.#seenMs = context.clock.monotonic();
     this.#context = context;
     this.#record = new PodRecord({ context, pod, isStatic, wake: () => this.wake() });
     this.#sync = new PodSync(this.#record);
@@ -174,6 +177,7 @@ export class PodWorker {
     const { signal, logger, clock, timings } = this.#context;
     const { view, timer } = this.#record;
     this.#running = true;
+    this.#noteBeginning();
     while (this.#dirty && !signal.aborted && this.#stage !== 'finished') {
       this.#dirty = false;
       timer.cancel();
@@ -192,6 +196,13 @@ export class PodWorker {
       timings.sync(operation, (clock.monotonic() - startMs) / 1000);
     }
     this.#running = false;
+  }
+
+  #noteBeginning(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    const { clock, counts } = this.#context;
+    counts.workBegan(this.pod, (clock.monotonic() - this.#seenMs) / 1000);
   }
 
   /** The purpose of a sync, in the words of upstream's metrics. */
