@@ -74,6 +74,15 @@ function podSpec(index: number): object {
 /** NaN: it has ended. */
 const parentOf = (pid: number) => Number(/^PPid:\s*(\d+)$/m.exec(textOf(`/proc/${pid}/status`))?.[1]);
 
+/** The containers of the cluster's pods, sandboxes among them, that have a process. */
+function runningIds(clusterId: string): Set<string> {
+  const groups = readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map((pid) => textOf(`/proc/${pid}/cgroup`))
+    .filter((text) => text.includes(`-${clusterId}/`));
+  return new Set(groups.flatMap((text) => /\/pod[^/\n]+\/([0-9a-f]{64})/.exec(text)?.[1] ?? []));
+}
+
 /** Of all processes of the container the one that none of the others has started. */
 function firstProcessOf(containerId: string): number {
   const all = readdirSync('/proc')
@@ -205,6 +214,15 @@ suite('a node with thirty pods', () => {
 
   async function allReady(): Promise<void> {
     await eventually('all pods are ready', async () => (await ready()) === podCount, readyLimitMs);
+    await eventually('what runs is what the API shows', async () => {
+      const shown = [...(await containers()).matchAll(/containerd:\/\/(\w+)/g)].map(([, id]) => id!);
+      const running = runningIds(cluster.id);
+      // Beside its containers, each pod has its sandbox.
+      const others = [...running].filter((id) => !shown.includes(id));
+      if (others.length !== podCount || shown.some((id) => !running.has(id)))
+        throw new Error(`${others.length} run that are not shown, of ${shown.length} that are`);
+      return true;
+    });
   }
 
   async function ready(): Promise<number> {
