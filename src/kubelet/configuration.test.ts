@@ -78,6 +78,7 @@ test("a file may name fields with what is so anyway, and Go's empty values for d
     memorySwap: {},
     nodeStatusReportFrequency: '5m0s',
     syncFrequency: '60s',
+    userNamespaces: { idsPerPod: 65_536 },
   };
   const parsed = parseKubeletConfiguration({ ...head, ...source });
   assert.deepEqual(parsed, head);

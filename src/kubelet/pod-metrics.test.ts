@@ -22,6 +22,7 @@ test('pods and containers that start, fail, are refused or must go are counted u
   counts.userNamespaceStarted('failed');
   counts.workBegan(pod, 0.1);
   counts.hookFellBack();
+  counts.resizeRequested({ resource: 'cpu', requirement: 'limits', operation: 'add' });
   counts.hookSleepCutShort();
   counts.evictionDecided('memory.available', 0.02);
   const values = registry
@@ -30,6 +31,7 @@ test('pods and containers that start, fail, are refused or must go are counted u
     .filter((line) => !line.startsWith('#') && !/_bucket|_sum/.test(line) && line !== '');
   assert.deepEqual(values.sort(), [
     'kubelet_admission_rejections_total{reason="OutOfcpu"} 1',
+    'kubelet_container_requested_resizes_total{operation="add",requirement="limits",resource="cpu"} 1',
     'kubelet_containers_per_pod_count_count 1',
     'kubelet_eviction_stats_age_seconds_count{eviction_signal="memory.available"} 1',
     'kubelet_evictions{eviction_signal="memory.available"} 1',

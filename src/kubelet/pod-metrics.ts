@@ -3,10 +3,12 @@
 import type { Pod } from '../api/resources.gen.ts';
 import type { Outcome } from '../base/async/timed.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
+import type { RequestedResize } from './requested-resizes.ts';
 
 export interface PodCounts {
   /** Work on a pod has begun, this long after the node learned of it. */
   workBegan(pod: Pod, seconds: number): void;
+  resizeRequested(resize: RequestedResize): void;
   sandboxStarted(runtimeHandler: string, outcome: Outcome, seconds: number): void;
   /** The sandbox of a pod with users of its own was to start. */
   userNamespaceStarted(outcome: Outcome): void;
@@ -58,6 +60,10 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
     'Duration in seconds from kubelet seeing a pod to starting a worker.',
     defaultBuckets,
   );
+  const resizes = counter(
+    'container_requested_resizes_total',
+    "Number of requested resizes, counted at the container level. Different resources on the same container are counted separately. The 'requirement' label refers to 'memory' or 'limits'; the 'operation' label can be one of 'add', 'remove', 'increase' or 'decrease'.",
+  );
   const pods = counter('started_pods_total', 'Cumulative number of pods started');
   const podErrors = counter('started_pods_errors_total', 'Cumulative number of errors when starting pods');
   const isolated = counter(
@@ -108,6 +114,8 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
       containersPerPod.observe(pod.spec.containers.length);
       workerSeconds.observe(seconds);
     },
+    resizeRequested: ({ operation, requirement, resource }) =>
+      resizes.add(1, { operation, requirement, resource }),
     hookFellBack: () => fallbacks.add(1),
     hookSleepCutShort: () => shortSleeps.add(1),
     evictionDecided: (signal, secondsAgo) => statsAge.observe(secondsAgo, { eviction_signal: signal }),

@@ -51,6 +51,7 @@ const settled: Readonly<Record<string, unknown>> = {
   topologyManagerPolicy: 'none',
   topologyManagerPolicyOptions: {},
   topologyManagerScope: 'container',
+  userNamespaces: { idsPerPod: 65_536 },
   volumeStatsAggPeriod: '1m',
 };
 

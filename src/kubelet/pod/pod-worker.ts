@@ -8,6 +8,7 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import { backoffDelayMs } from '../../base/async/backoff.ts';
 import type { KubeletContext } from '../context.ts';
+import { requestedResizes } from '../requested-resizes.ts';
 import { admitPod } from './pod-admission.ts';
 import { changedImages, needsSync } from './pod-changes.ts';
 import { checkDeadline } from './pod-deadline.ts';
@@ -127,6 +128,7 @@ export class PodWorker {
     const took = record.startLatency.observe(pod);
     if (took) this.#context.timings.podRuns(took);
     if (!needsSync(before, pod)) return;
+    for (const resize of requestedResizes(before, pod)) this.#context.counts.resizeRequested(resize);
     for (const name of changedImages(before, pod)) record.waiting.imageChanged(name);
     const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = pod.metadata;
     if (deletionTimestamp) record.end.noteDeletion(deletionGracePeriodSeconds);
