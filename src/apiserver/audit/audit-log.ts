@@ -9,6 +9,7 @@ import { parseExactJson } from '../../base/text/exact-json.ts';
 import { isLongRunning } from '../http/deadline.ts';
 import { encodeList } from '../http/encode.ts';
 import { jsonFormat } from '../http/negotiate.ts';
+import { authorizedName } from '../http/path.ts';
 import { type ApiResponse, objectOf, type RequestContext, type UserInfo } from '../request.ts';
 import { type AuditPolicy, type AuditRule, type AuditStage, auditRuleFor } from './policy.ts';
 
@@ -155,10 +156,10 @@ function startedWith(code: number): EventContent {
 }
 
 /** Of a new object the body has the name, once it is read. */
-function referenceOf({ info, requestObject }: RequestContext): object {
+function referenceOf({ info, request, requestObject }: RequestContext): object {
   const isWhole = info.verb === 'create' || info.verb === 'update';
   const { metadata } = ((isWhole && requestObject) || {}) as Partial<KubeObject>;
-  const name = info.name || metadata?.name;
+  const name = authorizedName(info, request.query) || metadata?.name;
   return {
     resource: info.resource,
     ...(info.namespace && { namespace: info.namespace }),

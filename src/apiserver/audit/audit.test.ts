@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
 import { test } from 'node:test';
 import { ConfigMap, Secret } from '../../api/resources.gen.ts';
+import { mastersGroup } from '../../api/well-known.ts';
+import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
 import { seededRandom } from '../../base/random.ts';
@@ -379,4 +383,35 @@ test('a log that cannot be written fails no request: what is lost is counted, an
   isFull = false;
   await ask();
   assert.equal(lines.length, lost);
+});
+
+test('a watch whose HTTP/2 connection breaks is over, in the audit log and in the metrics', {
+  timeout: 20_000,
+}, async () => {
+  const lines: string[] = [];
+  const policy = parseAuditPolicy({
+    ...head,
+    omitStages: ['RequestReceived'],
+    rules: [{ level: 'Metadata' }],
+  });
+  await using listening = await createListeningServer({
+    audit: { policy, write: (line) => void lines.push(line) },
+  });
+  const session = connectHttp2(
+    `https://127.0.0.1:${listening.port}`,
+    await listening.connect('ann', [mastersGroup]),
+  );
+  const path = '/api/v1/namespaces/default/pods?watch=1&fieldSelector=metadata.name%3Dp';
+  const stream = session.request({ ':path': path });
+  await once(stream, 'response');
+  session.destroy();
+  const ofWatch = () => lines.map((line) => JSON.parse(line)).filter(({ verb }) => verb === 'watch');
+  while (ofWatch().length < 2) await systemClock.sleep(5);
+  const [started, completed] = ofWatch();
+  assert.deepEqual([started.stage, completed.stage], ['ResponseStarted', 'ResponseComplete']);
+  assert.deepEqual(completed.sourceIPs, ['127.0.0.1']);
+  assert.equal(completed.objectRef.name, 'p');
+  const ask = await listening.as('ann', [mastersGroup]);
+  const open = /^apiserver_longrunning_requests{.*resource="pods"/m;
+  while (open.test(String((await ask('GET', '/metrics')).body))) await systemClock.sleep(5);
 });

@@ -29,9 +29,7 @@ abstract class NetworkRequest implements ApiRequest {
     return this.#query;
   }
 
-  get remoteAddress(): string {
-    return this.socket.remoteAddress ?? '';
-  }
+  abstract readonly remoteAddress: string;
 
   header(name: string): string | undefined {
     const value = this.headers()[name];
@@ -77,6 +75,8 @@ abstract class NetworkRequest implements ApiRequest {
 export class Http2Request extends NetworkRequest {
   protected readonly source: ServerHttp2Stream;
   protected readonly socket: TLSSocket;
+  /** Learned at once: a session that has ended does not say any more. */
+  readonly remoteAddress: string;
   readonly #headers: IncomingHttpHeaders;
   #abort: AbortController | undefined;
 
@@ -84,7 +84,9 @@ export class Http2Request extends NetworkRequest {
     super(headers[':method'] as string, (headers[':path'] as string | undefined) ?? '/');
     this.source = stream;
     this.#headers = headers;
-    this.socket = stream.session?.socket as TLSSocket;
+    const { session } = stream;
+    this.socket = session?.socket as TLSSocket;
+    this.remoteAddress = (session && !session.destroyed && session.socket.remoteAddress) || '';
   }
 
   override headers(): Record<string, string | string[] | undefined> {
@@ -124,6 +126,10 @@ export class Http1Request extends NetworkRequest {
     if (!upgraded) return;
     const protocol = String(message.headers.upgrade ?? '').toLowerCase();
     this.upgrade = { ...upgraded, protocol };
+  }
+
+  get remoteAddress(): string {
+    return this.socket.remoteAddress ?? '';
   }
 
   override headers(): Record<string, string | string[] | undefined> {

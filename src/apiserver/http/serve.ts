@@ -39,9 +39,9 @@ export function serveHttp(
       });
       end(sent.status, sent.sizeBytes);
     } catch (error) {
+      end(respondWithError(context, error, response), 0);
       // An answer that lasts and could not begin is over.
       context.whenOver?.();
-      end(respondWithError(context, error, response), 0);
     }
   };
   run().catch((error) => options.logger.error('an answer could not be sent', { path: request.path, error }));
