@@ -63,4 +63,10 @@ test('a pod goes when its toleration ends', () => {
     evictionTime(tolerating({ operator: 'Exists', tolerationSeconds: 300 }), taints, [1_000]),
     301_000,
   );
+  const long = evictionTime(
+    tolerating({ operator: 'Exists', tolerationSeconds: 2n ** 60n }),
+    taints,
+    [1_000],
+  );
+  assert.equal(long, 2 ** 60 * 1000, 'a time that no timer reaches holds up no other pod of the node');
 });

@@ -135,9 +135,11 @@ export function evictionTime(pod: Pod, taints: Taints, addedMs: readonly number[
   let dueMs: number | undefined;
   for (const [index, taint] of taints.entries()) {
     const matching = (pod.spec?.tolerations ?? []).filter((toleration) => tolerates(toleration, taint));
+    // Beyond 2^53 they are big integers, which Math.min does not take.
     const limits = matching
       .map(({ tolerationSeconds }) => tolerationSeconds)
-      .filter((one) => one !== undefined);
+      .filter((one) => one !== undefined)
+      .map(Number);
     if (matching.length > 0 && limits.length === 0) continue;
     const leftMs = limits.length === 0 ? 0 : Math.max(0, Math.min(...limits)) * 1000;
     dueMs = Math.min(dueMs ?? Number.POSITIVE_INFINITY, addedMs[index]! + leftMs);
