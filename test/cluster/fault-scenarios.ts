@@ -15,7 +15,7 @@ import { StatusError } from '../../src/api/status.ts';
 import { type Random, seededRandom } from '../../src/base/random.ts';
 import { VirtualClock } from '../../src/base/virtual-clock.ts';
 import type { Client } from '../../src/client/client.ts';
-import { type Cluster, createCluster } from './cluster.ts';
+import { type Cluster, type ClusterNode, createCluster } from './cluster.ts';
 import { faultyTransport } from './faults.ts';
 import { InvariantChecker } from './invariants.ts';
 import { findUnsettled } from './unsettled.ts';
@@ -39,11 +39,14 @@ const settlesWithinMs = 240_000;
 const checkEveryMs = 10_000;
 const staysSettledMs = 30_000;
 
-interface Run {
+export interface Run {
   clock: VirtualClock;
   client: Client;
   checker: InvariantChecker;
   random: Random;
+  nodes: readonly ClusterNode[];
+  /** Ends with the run. */
+  signal: AbortSignal;
 }
 
 export interface Scenario {
@@ -55,6 +58,8 @@ export interface Scenario {
   /** What its user may do while the connection is bad. */
   changes: readonly ((run: Run) => Promise<unknown>)[];
   end?(run: Run): Promise<void>;
+  /** What is not as it should be in the end, besides workloads. */
+  problems?(run: Run): Promise<string[]>;
 }
 
 const oneMore = { strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } };
@@ -229,7 +234,14 @@ export async function runSeed(scenario: Scenario, seed: number): Promise<string[
     controllers: [...everywhere, ...scenario.controllers],
     wrapTransport: (transport) => faultyTransport(transport, { clock, random, isBad: () => isBad }),
   });
-  const run: Run = { clock, client: cluster.client, checker: new InvariantChecker(), random };
+  const run: Run = {
+    clock,
+    client: cluster.client,
+    checker: new InvariantChecker(),
+    random,
+    nodes: cluster.nodes,
+    signal: stop.signal,
+  };
   await run.checker.follow(run.client, namespace, stop.signal);
   await scenario.begin(run);
   isBad = true;
@@ -240,20 +252,25 @@ export async function runSeed(scenario: Scenario, seed: number): Promise<string[
   }
   isBad = false;
   await scenario.end?.(run);
-  const unsettled = await settle(run);
+  const unsettled = await settle(run, scenario);
   stop.abort(new Error('the run is over'));
   const { broken, history } = run.checker;
   return [...broken.slice(0, 1), ...(broken.length > 0 ? history : []), ...unsettled];
 }
 
 /** Waits until all is as asked, and then whether it stays so. */
-async function settle({ client, clock }: Run): Promise<string[]> {
+async function settle(run: Run, scenario: Scenario): Promise<string[]> {
+  const { client, clock } = run;
+  const found = async () => [
+    ...(await findUnsettled(client, namespace)),
+    ...((await scenario.problems?.(run)) ?? []),
+  ];
   for (let waitedMs = 0; waitedMs < settlesWithinMs; waitedMs += checkEveryMs) {
     await clock.advance(checkEveryMs);
-    if ((await findUnsettled(client, namespace)).length === 0) break;
+    if ((await found()).length === 0) break;
   }
   await clock.advance(staysSettledMs);
-  return await findUnsettled(client, namespace);
+  return await found();
 }
 
 async function restartControllers(cluster: Cluster): Promise<void> {

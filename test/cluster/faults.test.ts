@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { batch, evictions, runSeed, type Scenario, services } from './fault-scenarios.ts';
+import { upkeep } from './upkeep-scenario.ts';
 
 const seeds = Number(process.env.SEEDS ?? 10);
 const firstSeed = Number(process.env.SEED ?? 1);
@@ -22,6 +23,10 @@ test(`${seeds} seeded runs with faults keep what jobs promise`, async () => {
 
 test(`${seeds} seeded runs with faults keep what budgets promise`, async () => {
   await assertKept(evictions);
+});
+
+test(`${seeds} seeded runs with faults keep nodes, namespaces, quotas and services right`, async () => {
+  await assertKept(upkeep);
 });
 
 async function assertKept(scenario: Scenario): Promise<void> {
