@@ -27,6 +27,9 @@ const namespace = 'default';
 const passing = 'passing';
 const marker = 'marker';
 const goneWithinMs = 240_000;
+const renewedWithinMs = 30_000;
+/** Until a node is taken for lost, its turn to be emptied comes, and the tolerations of its pods end. */
+const emptiedWithinMs = 120_000;
 /** The most nodes that are silent at a time: a cluster of which no node is heard evicts nothing. */
 const silentMax = 2;
 
@@ -85,15 +88,9 @@ export const upkeep: Scenario = {
     await follow(run);
     await makePassing(run);
   },
-  changes: [
-    silenceOrReturn,
-    silenceOrReturn,
-    namespaceComesOrGoes,
-    namespaceComesOrGoes,
-    addShortJob,
-    addNote,
-  ],
+  changes: [silenceOrReturn, silenceOrReturn, namespaceComesOrGoes, renewNamespace, addShortJob, addNote],
   async end(run) {
+    await emptySilentNodes(run);
     for (const node of run.nodes) node.isSilent = false;
     const isGoing = async () => (await passingNamespace(run))?.metadata.deletionTimestamp !== undefined;
     await run.clock.advanceUntil(async () => !(await isGoing()), goneWithinMs);
@@ -154,6 +151,32 @@ async function namespaceComesOrGoes(run: Run): Promise<void> {
   if (present.metadata.deletionTimestamp) return;
   askedToGo.add(present.metadata.uid);
   await run.client.delete(Namespace, { name: passing });
+}
+
+/** Made again the moment that it is gone, while controllers may still believe in its predecessor. */
+async function renewNamespace(run: Run): Promise<void> {
+  const before = await passingNamespace(run);
+  if (!before) return await makePassing(run);
+  if (!before.metadata.deletionTimestamp) await namespaceComesOrGoes(run);
+  const endMs = run.clock.now() + renewedWithinMs;
+  while ((await passingNamespace(run)) && run.clock.now() < endMs) await run.clock.advance(50);
+  if (!(await passingNamespace(run))) await makePassing(run);
+}
+
+/** No impatient pod is left to run on a node that is not heard of. */
+async function emptySilentNodes({ client, clock, nodes, checker }: Run): Promise<void> {
+  if (!nodes.some(({ isSilent }) => isSilent)) nodes[0]!.isSilent = true;
+  await clock.advance(emptiedWithinMs);
+  for (const { name } of nodes.filter(({ isSilent }) => isSilent)) {
+    const fieldSelector = `spec.nodeName=${name}`;
+    const { items } = await client.list(Pod, {
+      namespace,
+      fieldSelector,
+      labelSelector: 'app in (moved, kept)',
+    });
+    const staying = items.filter(({ metadata }) => !metadata.deletionTimestamp);
+    for (const { metadata } of staying) checker.broken.push(`${metadata.name} stays on silent ${name}`);
+  }
 }
 
 async function silenceOrReturn({ nodes, random }: Run): Promise<void> {
