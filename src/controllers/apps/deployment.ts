@@ -9,6 +9,7 @@ import { messageOf } from '../../base/text/error-message.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
+import type { InformerFactory } from '../../client/informers/informer.ts';
 import { claim } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
 import { isInVain } from '../pod-control.ts';
@@ -62,11 +63,7 @@ export const deploymentController = defineController({
 });
 
 /** Deployments that wait for their last old pod to end before they create new ones. */
-function* recreatedBy(
-  pod: Pod,
-  _old: Pod | undefined,
-  informers: Parameters<Parameters<typeof watch<Pod>>[1]>[2],
-): Iterable<string> {
+function* recreatedBy(pod: Pod, _old: Pod | undefined, informers: InformerFactory): Iterable<string> {
   if (!pod.metadata.deletionTimestamp && !isPodTerminal(pod)) return;
   const { namespace } = pod.metadata;
   const above = controllerOf(pod);
