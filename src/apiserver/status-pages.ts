@@ -1,6 +1,7 @@
 /** `/statusz` and `/flagz`: what runs here, since when, and with which settings, as text or as an object of `config.k8s.io`. */
+
+import { formatYaml } from '../api/schema/body/yaml-writer.ts';
 import { formatTime } from '../api/schema/time.ts';
-import { formatYaml } from '../api/schema/yaml-writer.ts';
 import { notAcceptable } from '../api/status.ts';
 import { versionInfo } from '../api/version-info.ts';
 import type { Clock } from '../base/clock.ts';

@@ -1,22 +1,22 @@
 /** Finds the command, runs it, and reports failures of all commands in the same way. */
 import { Failure } from '../host/failure.ts';
-import { addonsCommand } from './addons.ts';
 import { adviceOn } from './advice.ts';
-import { agent } from './agent.ts';
-import { down, kubeconfig, remove } from './cluster-commands.ts';
+import { addonsCommand } from './commands/addons.ts';
+import { agent } from './commands/agent.ts';
+import { down, kubeconfig, remove } from './commands/cluster-commands.ts';
+import { doctor } from './commands/doctor.ts';
+import { image } from './commands/image.ts';
+import { logs } from './commands/logs.ts';
+import { migrate } from './commands/migrate.ts';
+import { node } from './commands/node.ts';
+import { server } from './commands/server.ts';
+import { service } from './commands/service.ts';
+import { start } from './commands/start.ts';
+import { status } from './commands/status.ts';
+import { up } from './commands/up.ts';
+import { version } from './commands/version.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
-import { doctor } from './doctor.ts';
-import { image } from './image.ts';
 import { lastLines } from './last-lines.ts';
-import { logs } from './logs.ts';
-import { migrate } from './migrate.ts';
-import { node } from './node.ts';
-import { server } from './server.ts';
-import { service } from './service.ts';
-import { start } from './start.ts';
-import { status } from './status.ts';
-import { up } from './up.ts';
-import { version } from './version.ts';
 
 const commands: Record<string, Command> = {
   start,

@@ -1,7 +1,7 @@
 /** Kubeconfig files: the server of a context, and the credentials for it. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { parseYamlStrictly } from '../api/schema/yaml.ts';
+import { parseYamlStrictly } from '../api/schema/body/yaml.ts';
 import { misfits, type Shape, withoutNulls } from '../base/text/configuration-shape.ts';
 import type { HttpTransportOptions } from './transport/http-transport.ts';
 

@@ -16,7 +16,7 @@ import type { ImageMetrics } from './images/image-metrics.ts';
 import type { KubeletMetrics } from './kubelet-metrics.ts';
 import type { Machine } from './machine.ts';
 import type { ObjectSource } from './object-source.ts';
-import type { StartTimes } from './pod/pod-start-latency.ts';
+import type { StartTimes } from './pod/status/pod-start-latency.ts';
 import type { PodCounts } from './pod-metrics.ts';
 import type { ProbeManager } from './probes/probe-manager.ts';
 import type { ResizeProblem } from './resize.ts';

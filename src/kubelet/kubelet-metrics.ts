@@ -7,8 +7,8 @@ import { type ClaimMetrics, claimMetrics } from './dynamic-resources/claim-metri
 import { type ImageMetrics, imageMetrics } from './images/image-metrics.ts';
 import type { ObserveCgroups } from './measured-cgroups.ts';
 import type { PodSet } from './pod/pod-set.ts';
-import type { StartTimes } from './pod/pod-start-latency.ts';
 import type { PodWorker } from './pod/pod-worker.ts';
+import type { StartTimes } from './pod/status/pod-start-latency.ts';
 import { defaultBuckets, type PodCounts, podCounts } from './pod-metrics.ts';
 import { type ProbeMetrics, probeMetrics } from './probes/probe-metrics.ts';
 import { pluginOf, type StorageMetrics, storageMetrics } from './volumes/storage-metrics.ts';

@@ -1,6 +1,7 @@
 /** Objects to and from Kubernetes' protobuf messages, byte for byte as upstream writes them. */
+
+import { JsonError, parseJson } from '../schema/body/json.ts';
 import { isObject, type JsonObject, setKey } from '../schema/decode.ts';
-import { JsonError, parseJson } from '../schema/json.ts';
 import type { FieldPlan, MessagePlan } from './plans.ts';
 import { bytesType, varintType, WireError, type WireReader, type WireWriter } from './wire.ts';
 

@@ -6,7 +6,7 @@
 import type { KubeObject } from '../meta.ts';
 import { formatQuantity, parseQuantity, QuantityError } from '../quantity.ts';
 import { canonicalBase64 } from './base64.ts';
-import { type FieldProblem, unknownField } from './body-problem.ts';
+import { type FieldProblem, unknownField } from './body/body-problem.ts';
 import { embeddedAt } from './embedded-structs.ts';
 import type { SchemaNode } from './schemas.ts';
 import { schemaNode } from './schemas.ts';

@@ -3,14 +3,20 @@ import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { parseFieldSelector, parseLabelSelector } from '../selectors.ts';
 import { StatusError } from '../status.ts';
-import { applyConfig } from './apply.ts';
-import { type BodyFormat, decodeParsed, type FieldValidation, parseApplyBody, parseBody } from './body.ts';
+import {
+  type BodyFormat,
+  decodeParsed,
+  type FieldValidation,
+  parseApplyBody,
+  parseBody,
+} from './body/body.ts';
+import { JsonError, parseJson } from './body/json.ts';
 import { DecodeError, decode, type JsonObject } from './decode.ts';
-import { FieldSetError, readFieldSet } from './field-set.ts';
-import { JsonError, parseJson } from './json.ts';
+import { FieldSetError, readFieldSet } from './fields/field-set.ts';
+import { trackUpdate } from './fields/managed-fields.ts';
 import { equalJson } from './json-value.ts';
-import { trackUpdate } from './managed-fields.ts';
-import { applyPatch, parsePatch } from './patch.ts';
+import { applyConfig } from './patch/apply.ts';
+import { applyPatch, parsePatch } from './patch/patch.ts';
 import { randomObject } from './random-object.fake.ts';
 import { rawSchema, schemaNames, schemaNode } from './schemas.ts';
 

@@ -1,12 +1,12 @@
 /** How a custom resource's version is read: pruned and defaulted by the schema that its definition states. */
 import { goJson } from '../../api/error-value.ts';
 import type { KubeObject } from '../../api/meta.ts';
-import { cannotBeHandled, warningsOf } from '../../api/schema/body.ts';
-import { checkCustomBody, checkCustomKind, type ExpectedKind } from '../../api/schema/body-kind.ts';
-import { type FieldProblem, unknownField } from '../../api/schema/body-problem.ts';
+import { cannotBeHandled, warningsOf } from '../../api/schema/body/body.ts';
+import { checkCustomBody, checkCustomKind, type ExpectedKind } from '../../api/schema/body/body-kind.ts';
+import { type FieldProblem, unknownField } from '../../api/schema/body/body-problem.ts';
 import { asJsonObject, asKubeObject, DecodeError, type JsonObject } from '../../api/schema/decode.ts';
 import { cloneJson, sortedKeys } from '../../api/schema/json-value.ts';
-import { patchJson, patchWarnings, refusedPatch } from '../../api/schema/patch.ts';
+import { patchJson, patchWarnings, refusedPatch } from '../../api/schema/patch/patch.ts';
 import type { StatusError } from '../../api/status.ts';
 import { applyStructuralDefaults } from '../../api/structural/default.ts';
 import { decodeEmbedded, decodeMetadata } from '../../api/structural/embedded.ts';

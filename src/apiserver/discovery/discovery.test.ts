@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseYaml } from '../../api/schema/yaml.ts';
+import { parseYaml } from '../../api/schema/body/yaml.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import { createTestServer } from '../server.fixture.ts';
 import { Discovery } from './discovery.ts';

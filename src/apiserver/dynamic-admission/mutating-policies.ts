@@ -6,16 +6,16 @@ import { jsonOfCel, untypedCelValue } from '../../api/cel/values.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding } from '../../api/resources.gen.ts';
 import { asJsonObject, isObject, type JsonObject } from '../../api/schema/decode.ts';
+import { checkTyped } from '../../api/schema/fields/typed-check.ts';
+import { mergeTyped, TypedValueError } from '../../api/schema/fields/typed-value.ts';
+import { cloneJson, equalJson } from '../../api/schema/json-value.ts';
 import {
   applyJsonPatch,
   JsonPatchError,
   type JsonPatchOperation,
   JsonPatchTestError,
-} from '../../api/schema/json-patch.ts';
-import { cloneJson, equalJson } from '../../api/schema/json-value.ts';
+} from '../../api/schema/patch/json-patch.ts';
 import { type SchemaNode, schemaNode } from '../../api/schema/schemas.ts';
-import { checkTyped } from '../../api/schema/typed-check.ts';
-import { mergeTyped, TypedValueError } from '../../api/schema/typed-value.ts';
 import { internalError, StatusError } from '../../api/status.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
 import { Reinvocation } from '../admission/reinvocation.ts';

@@ -1,7 +1,7 @@
 /** The AdmissionReview that a webhook receives, the one that it returns, and a request as CEL sees it. */
 import { schemaNameOf } from '../../api/define-kind.ts';
 import type { GroupVersionKind, KubeObject } from '../../api/meta.ts';
-import { decodeParsed } from '../../api/schema/body.ts';
+import { decodeParsed } from '../../api/schema/body/body.ts';
 import type { StatusDetails } from '../../api/status.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
 import { toStoredVersion } from '../registry/codec.ts';

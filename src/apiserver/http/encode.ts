@@ -7,8 +7,8 @@ import {
   encodeList as encodeProtobufList,
   encodeWatchFrame,
 } from '../../api/protobuf/envelope.ts';
+import { formatYaml } from '../../api/schema/body/yaml-writer.ts';
 import { asJsonObject, asKubeObject, type JsonObject } from '../../api/schema/decode.ts';
-import { formatYaml } from '../../api/schema/yaml-writer.ts';
 import { jsonOf, viewOf } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { type ApiResponse, objectOf, type ServedObject } from '../request.ts';

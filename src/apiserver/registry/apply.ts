@@ -4,9 +4,9 @@
 
 import { required } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
-import { applyConfig } from '../../api/schema/apply.ts';
-import { bodySizeBytesMax, parseApplyBody } from '../../api/schema/body.ts';
+import { bodySizeBytesMax, parseApplyBody } from '../../api/schema/body/body.ts';
 import type { JsonObject } from '../../api/schema/decode.ts';
+import { applyConfig } from '../../api/schema/patch/apply.ts';
 import { badRequest, conflict, invalid, StatusError } from '../../api/status.ts';
 import { isTrue } from '../http/path.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';

@@ -16,9 +16,9 @@ import {
   type ParsedBody,
   parseBody,
   unrecognized,
-} from '../../api/schema/body.ts';
+} from '../../api/schema/body/body.ts';
 import { applySchemaDefaults } from '../../api/schema/defaults.ts';
-import { applyPatch, type ParsedPatch } from '../../api/schema/patch.ts';
+import { applyPatch, type ParsedPatch } from '../../api/schema/patch/patch.ts';
 import type { SchemaNode } from '../../api/schema/schemas.ts';
 import { unsupportedMediaType } from '../../api/status.ts';
 import type { ApiRequest } from '../request.ts';

@@ -1,5 +1,5 @@
 /** The `continue` token of a paged list: which revision the list shows and the last key that was sent. */
-import { JsonError, parseJson } from '../../api/schema/json.ts';
+import { JsonError, parseJson } from '../../api/schema/body/json.ts';
 import { badRequest } from '../../api/status.ts';
 
 export interface ContinueToken {

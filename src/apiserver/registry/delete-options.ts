@@ -1,7 +1,7 @@
 /** DeleteOptions: from the body of a DELETE, or from its query. */
 
 import { type FieldError, invalidValue, notSupportedInOrder } from '../../api/field-error.ts';
-import { bodySizeBytesMax } from '../../api/schema/body.ts';
+import { bodySizeBytesMax } from '../../api/schema/body/body.ts';
 import { DecodeError, decode, type JsonObject } from '../../api/schema/decode.ts';
 import { badRequest, invalid } from '../../api/status.ts';
 import type { ApiRequest, RequestContext } from '../request.ts';

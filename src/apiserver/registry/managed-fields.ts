@@ -2,7 +2,11 @@
 
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject, asKubeObject } from '../../api/schema/decode.ts';
-import { type FieldOwnership, trackUpdate, type VersionedObject } from '../../api/schema/managed-fields.ts';
+import {
+  type FieldOwnership,
+  trackUpdate,
+  type VersionedObject,
+} from '../../api/schema/fields/managed-fields.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { convertFromStored, convertToStored } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';

@@ -1,10 +1,15 @@
 /** Patch: JSON patch, merge patch, strategic merge patch, on the object in the version that the client speaks. */
 import { forbiddenField } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
-import { bodySizeBytesMax } from '../../api/schema/body.ts';
+import { bodySizeBytesMax } from '../../api/schema/body/body.ts';
 import type { JsonObject } from '../../api/schema/decode.ts';
 import { cloneJson } from '../../api/schema/json-value.ts';
-import { checkPatch, type JsonPatchFormat, type ParsedPatch, parsePatch } from '../../api/schema/patch.ts';
+import {
+  checkPatch,
+  type JsonPatchFormat,
+  type ParsedPatch,
+  parsePatch,
+} from '../../api/schema/patch/patch.ts';
 import { invalid, StatusError, unsupportedMediaType } from '../../api/status.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';

@@ -1,7 +1,7 @@
 /** What requests contain besides their path: the body's object, and the options in the query. */
 import { type FieldError, invalidValue, notSupported, tooLong } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
-import type { FieldValidation } from '../../api/schema/body.ts';
+import type { FieldValidation } from '../../api/schema/body/body.ts';
 import { badRequest, invalid } from '../../api/status.ts';
 import type { RequestContext } from '../request.ts';
 import { decodeAs, readParsedBody, toStoredVersion } from './codec.ts';

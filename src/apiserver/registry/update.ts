@@ -1,8 +1,8 @@
 /** Update: one optimistic loop for everything that changes a stored object (PUT, patches, subresources, the server itself). */
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
+import { keepTimesWhenUnchanged } from '../../api/schema/fields/managed-fields.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
-import { keepTimesWhenUnchanged } from '../../api/schema/managed-fields.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { conflict, modifiedMessage } from '../../api/status.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';

@@ -2,7 +2,7 @@
  * Which fields each endpoint writes, where upstream deviates from the rule: the object everything but the status,
  * `status` everything but the spec.
  */
-import type { WrittenFields } from '../../api/schema/written-fields.ts';
+import type { WrittenFields } from '../../api/schema/fields/written-fields.ts';
 import type { ServedResource } from './kind-registry.ts';
 
 const all: WrittenFields = {};

@@ -3,7 +3,7 @@ import { disruptionTarget } from '../../api/core/disruption-target.ts';
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
-import { decodeParsed } from '../../api/schema/body.ts';
+import { decodeParsed } from '../../api/schema/body/body.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { badRequest, forbidden, methodNotAllowed, StatusError, tooManyRequests } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';

@@ -2,7 +2,7 @@
 import { rollbackAnnotation } from '../../api/apps/deployment.ts';
 import { required } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
-import { decodeParsed } from '../../api/schema/body.ts';
+import { decodeParsed } from '../../api/schema/body/body.ts';
 import { badRequest, invalid, methodNotAllowed } from '../../api/status.ts';
 import { readParsedBody } from '../registry/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';

@@ -9,8 +9,8 @@ import {
   ownershipKey,
   readOrForget,
   writeManagedFields,
-} from '../../api/schema/field-owners.ts';
-import { difference, type FieldSet, intersection, setOf } from '../../api/schema/field-set.ts';
+} from '../../api/schema/fields/field-owners.ts';
+import { difference, type FieldSet, intersection, setOf } from '../../api/schema/fields/field-set.ts';
 
 export const scaleApiVersion = 'autoscaling/v1';
 const replicasOfScale = setOf(['f:spec', 'f:replicas'])!;

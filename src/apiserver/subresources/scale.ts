@@ -4,10 +4,10 @@ import { ageColumn, countColumn, nameColumn } from '../../api/columns.ts';
 import { invalidValue } from '../../api/field-error.ts';
 import type { Column } from '../../api/kind.ts';
 import type { KubeObject, ManagedFieldsEntry } from '../../api/meta.ts';
-import { applyConfig } from '../../api/schema/apply.ts';
-import { decodeParsed } from '../../api/schema/body.ts';
-import { type FieldSet, setOf } from '../../api/schema/field-set.ts';
-import { applyPatch } from '../../api/schema/patch.ts';
+import { decodeParsed } from '../../api/schema/body/body.ts';
+import { type FieldSet, setOf } from '../../api/schema/fields/field-set.ts';
+import { applyConfig } from '../../api/schema/patch/apply.ts';
+import { applyPatch } from '../../api/schema/patch/patch.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import {
   conflict,

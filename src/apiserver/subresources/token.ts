@@ -3,9 +3,9 @@
 import { type FieldError, invalidValue } from '../../api/field-error.ts';
 import type { KubeObject, ResourceType } from '../../api/meta.ts';
 import { Node, Pod, Secret, type ServiceAccount } from '../../api/resources.gen.ts';
-import { decodeParsed } from '../../api/schema/body.ts';
+import { decodeParsed } from '../../api/schema/body/body.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
-import { trackUpdate } from '../../api/schema/managed-fields.ts';
+import { trackUpdate } from '../../api/schema/fields/managed-fields.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { badRequest, conflict, invalid, methodNotAllowed, notFound } from '../../api/status.ts';
 import type { BoundObject } from '../authentication/service-account-tokens.ts';

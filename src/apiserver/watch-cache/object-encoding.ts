@@ -4,7 +4,7 @@
  */
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
-import { managedFieldsText } from '../../api/schema/field-owners.ts';
+import { managedFieldsText } from '../../api/schema/fields/field-owners.ts';
 import { writeExactJson } from '../../base/text/exact-json.ts';
 
 /** Where in the bytes something begins. */

@@ -1,6 +1,6 @@
 /** Turns the API server settings of a server process into the options of the API server; files are read here. */
 import { closeSync, fstatSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { parseYamlStrictly } from '../../api/schema/yaml.ts';
+import { parseYamlStrictly } from '../../api/schema/body/yaml.ts';
 import { parseAuditPolicy } from '../../apiserver/audit/policy.ts';
 import type { OpenIdConnectOptions } from '../../apiserver/authentication/openid-connect.ts';
 import type { ApiServerOptions } from '../../apiserver/server-options.ts';

@@ -1,5 +1,5 @@
 /** The file of --authentication-config. */
-import { parseYamlStrictly } from '../../api/schema/yaml.ts';
+import { parseYamlStrictly } from '../../api/schema/body/yaml.ts';
 import { readAuthenticationConfiguration } from '../../apiserver/authentication/configuration.ts';
 import { ConfiguredAuthentication } from '../../apiserver/authentication/configured-authentication.ts';
 import { type FollowedFileOptions, followFile } from './followed-file.ts';

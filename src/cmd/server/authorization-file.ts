@@ -1,7 +1,7 @@
 /** The file of --authorization-config, and the webhooks that it names. */
 import { statSync } from 'node:fs';
 import { Agent as HttpsAgent } from 'node:https';
-import { parseYamlStrictly } from '../../api/schema/yaml.ts';
+import { parseYamlStrictly } from '../../api/schema/body/yaml.ts';
 import {
   type AuthorizerEntry,
   readAuthorizationConfiguration,

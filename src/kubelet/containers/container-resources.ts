@@ -8,8 +8,8 @@ import { boundedResources, linuxResourcesOf, podLimitsOf } from '../cgroup-resou
 import type { KubeletContext } from '../context.ts';
 import { containerEvents, podEvents } from '../pod/pod-events.ts';
 import { findContainer, type ObservedPod } from '../pod/pod-observation.ts';
-import { podResourcesStatus } from '../pod/pod-resources-status.ts';
-import type { Phase } from '../pod/pod-status.ts';
+import { podResourcesStatus } from '../pod/status/pod-resources-status.ts';
+import type { Phase } from '../pod/status/pod-status.ts';
 import { oomScoreAdjust } from '../qos.ts';
 import {
   findMemoryProblem,

@@ -13,7 +13,7 @@ import type { ImageGc } from '../images/image-gc.ts';
 import type { MachineUsage } from '../machine.ts';
 import type { NodeRegistration } from '../node/node-registration.ts';
 import type { NodeReporter } from '../node/node-reporter.ts';
-import type { Eviction } from '../pod/pod-end.ts';
+import type { Eviction } from '../pod/end/pod-end.ts';
 import type { PodSet } from '../pod/pod-set.ts';
 import { testPod } from '../pod.fixture.ts';
 import { EvictionManager } from './eviction-manager.ts';

@@ -1,7 +1,7 @@
 /** Admits pods as long as the node has room for them, and has others make way for a critical one. */
 import type { Node, Pod } from '../../api/resources.gen.ts';
 import type { EventRecorder } from '../../client/events/event-recorder.ts';
-import { specifiedGraceSeconds } from '../pod/pod-end.ts';
+import { specifiedGraceSeconds } from '../pod/end/pod-end.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import type { PodSet } from '../pod/pod-set.ts';
 import type { PodCounts } from '../pod-metrics.ts';

@@ -4,7 +4,7 @@ import { backoffDelayMs } from '../../base/async/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import { type MountedVolume, UnfitVolumeError, VolumesNotReady } from '../volumes/pod-volumes.ts';
 import { podEvents } from './pod-events.ts';
-import type { PodVerdict } from './pod-status.ts';
+import type { PodVerdict } from './status/pod-status.ts';
 
 export interface Outdated {
   retryInMs: number;

@@ -3,11 +3,11 @@ import type { Pod } from '../../api/resources.gen.ts';
 import { ContainerResources } from '../containers/container-resources.ts';
 import { WaitingReasons } from '../containers/waiting-reasons.ts';
 import type { KubeletContext } from '../context.ts';
-import { PodEnd } from './pod-end.ts';
+import { PodEnd } from './end/pod-end.ts';
 import type { ObservedPod } from './pod-observation.ts';
-import { reportPod } from './pod-report.ts';
-import { PodStartLatency } from './pod-start-latency.ts';
 import { PodView } from './pod-view.ts';
+import { reportPod } from './status/pod-report.ts';
+import { PodStartLatency } from './status/pod-start-latency.ts';
 import { WakeTimer } from './wake-timer.ts';
 
 export interface PodRecordOptions {

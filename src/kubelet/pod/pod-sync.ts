@@ -7,16 +7,16 @@ import { ContainerStarter, type Place } from '../containers/container-starter.ts
 import type { SandboxConfig } from '../cri/messages.ts';
 import { PodPreparation } from '../dynamic-resources/pod-preparation.ts';
 import { PodSandbox } from '../sandbox/pod-sandbox.ts';
+import { specifiedGraceSeconds } from './end/pod-end.ts';
+import { removeLeftovers } from './end/pod-leftovers.ts';
+import { stopAllContainers, stopKilled } from './end/pod-termination.ts';
 import { computePodActions, type PodActions } from './pod-actions.ts';
 import { refuse } from './pod-admission.ts';
-import { specifiedGraceSeconds } from './pod-end.ts';
 import { podEvents } from './pod-events.ts';
-import { removeLeftovers } from './pod-leftovers.ts';
 import { PodMounts } from './pod-mounts.ts';
 import type { ObservedPod, ObservedSandbox } from './pod-observation.ts';
 import { watchProbes } from './pod-probes.ts';
 import type { PodRecord } from './pod-record.ts';
-import { stopAllContainers, stopKilled } from './pod-termination.ts';
 import { awaitTrafficRules } from './traffic-rules.ts';
 
 /** How soon to check again for a network that is not ready yet. */

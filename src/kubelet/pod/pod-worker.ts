@@ -9,16 +9,16 @@ import type { Pod } from '../../api/resources.gen.ts';
 import { backoffDelayMs } from '../../base/async/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import { requestedResizes } from '../requested-resizes.ts';
+import { checkDeadline } from './end/pod-deadline.ts';
+import { type Eviction, specifiedGraceSeconds } from './end/pod-end.ts';
+import { removeTraces } from './end/pod-release.ts';
+import { letGoOfObject, tearDownPod } from './end/pod-teardown.ts';
 import { admitPod } from './pod-admission.ts';
 import { changedImages, needsSync } from './pod-changes.ts';
-import { checkDeadline } from './pod-deadline.ts';
-import { type Eviction, specifiedGraceSeconds } from './pod-end.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import { PodRecord } from './pod-record.ts';
-import { removeTraces } from './pod-release.ts';
-import { isTerminalPhase } from './pod-status.ts';
 import { PodSync } from './pod-sync.ts';
-import { letGoOfObject, tearDownPod } from './pod-teardown.ts';
+import { isTerminalPhase } from './status/pod-status.ts';
 
 export interface PodWorkerOptions {
   context: KubeletContext;

@@ -1,0 +1,240 @@
+/** YAML text and JSON values, as upstream reads and writes them: YAML 1.1 words for booleans, JSON types only, within limits. */
+import {
+  boolYaml11Tag,
+  defineMappingTag,
+  defineScalarTag,
+  defineSequenceTag,
+  floatCoreTag,
+  intYaml11Tag,
+  load,
+  mapTag,
+  mergeTag,
+  NOT_RESOLVED,
+  nullYaml11Tag,
+  Schema,
+  seqTag,
+  strTag,
+  YAMLException,
+} from 'js-yaml';
+import { exactInteger } from '../../../base/text/exact-json.ts';
+import { nestingDepthMax } from '../decode.ts';
+import { goSyntax } from '../json-value.ts';
+import { problemText, type RepeatedKey } from './body-problem.ts';
+import { JsonError, type ParsedText, parseJson } from './json.ts';
+import { directiveProblem } from './yaml-directives.ts';
+
+export class YamlError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'YamlError';
+  }
+}
+
+/** Aliases of one document, keys that it merges with `<<`, and values that its aliases unfold to. */
+const aliasesMax = 10_000;
+const mergedKeysMax = 10_000;
+const unfoldedValuesMax = 1_000_000;
+const unfoldedCharactersMax = 16 * 1024 * 1024;
+
+/** As upstream reads whole numbers: `80:80`, a number to base 60 in YAML 1.1, is a string, and `0o17` a number. */
+const integerTag = defineScalarTag(intYaml11Tag.tagName, {
+  ...intYaml11Tag,
+  resolve(source, isExplicit, tagName) {
+    if (source.includes(':')) return NOT_RESOLVED;
+    if (/^[-+]?0o[0-7]+$/.test(source)) return Number.parseInt(source.replace('0o', ''), 8);
+    const value = intYaml11Tag.resolve(source, isExplicit, tagName);
+    const isExact = typeof value !== 'number' || Number.isSafeInteger(value);
+    return isExact ? value : (exactInteger(source.replaceAll('_', '').replace(/^\+/, '')) ?? value);
+  },
+});
+
+/** A text, whose bytes are written in base64. */
+const binaryTag = defineScalarTag('tag:yaml.org,2002:binary', {
+  resolve(source) {
+    const packed = source.replace(/[\r\n]/g, '');
+    const isBase64 = packed.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(packed);
+    return isBase64 ? Buffer.from(packed, 'base64').toString() : NOT_RESOLVED;
+  },
+  identify: () => false,
+});
+
+/** Keys are texts, or become ones; what JSON has no key for is refused in upstream's words. */
+const objectTag = defineMappingTag(mapTag.tagName, {
+  ...mapTag,
+  addPair(carrier, key, value) {
+    if (key === null) return `unsupported map key of type: %!s(<nil>), key: <nil>, value: ${goSyntax(value)}`;
+    if (typeof key === 'object')
+      return `invalid map key: ${goSyntax(key).replaceAll('map[string]', 'map[interface {}]')}`;
+    return mapTag.addPair(carrier, key, value);
+  },
+});
+
+/** Tags that say nothing to upstream, such as those of dates and sets and an application's own. */
+const otherTags = ['!', 'tag:'].flatMap((prefix) => [
+  defineScalarTag(prefix, { ...strTag, implicit: false, matchByTagPrefix: true }),
+  defineSequenceTag(prefix, { ...seqTag, matchByTagPrefix: true }),
+  defineMappingTag(prefix, { ...objectTag, matchByTagPrefix: true }),
+]);
+
+const schema = new Schema([
+  strTag,
+  seqTag,
+  objectTag,
+  binaryTag,
+  ...otherTags,
+  nullYaml11Tag,
+  boolYaml11Tag,
+  integerTag,
+  floatCoreTag,
+  mergeTag,
+]);
+
+/**
+ * The first document of the text. A duplicate key is a problem; its last value counts.
+ * @throws {YamlError} `yaml: line 1: …`
+ */
+export function parseYaml(text: string): ParsedText {
+  const json = parseAsJson(text);
+  if (json) return json;
+  const problem = directiveProblem(text);
+  if (problem !== undefined) throw new YamlError(`yaml: ${problem}`);
+  return parseAsYaml(firstDocument(text));
+}
+
+/** As {@link parseYaml}, where a duplicate key is an error, too. @throws {YamlError} */
+export function parseYamlStrictly(text: string): unknown {
+  const { value, problems } = parseYaml(text);
+  if (problems[0] !== undefined) throw new YamlError(`yaml: ${problemText(problems[0])}`);
+  return value;
+}
+
+/**
+ * Undefined: it is not JSON. JSON is YAML, and what kubectl applies is JSON: its own parser is a hundred times faster.
+ */
+export function parseAsJson(text: string): ParsedText | undefined {
+  if (!/^\s*\{/.test(text)) return undefined;
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (error instanceof JsonError) return undefined;
+    throw error;
+  }
+}
+
+/** With its directives. What comes after the first document is not even read. */
+function firstDocument(whole: string): string {
+  const end = whole.search(/^\.\.\.(?=\s|$)/m);
+  const text = end < 0 ? whole : whole.slice(0, end);
+  let start = 0;
+  for (const { index } of text.matchAll(/^---(?=\s|$)/gm)) {
+    if (/^[^#\s%]/m.test(text.slice(start, index))) return text.slice(start, index);
+    if (!/^%/m.test(text.slice(start, index))) start = index + 3;
+  }
+  return text.slice(start);
+}
+
+/**
+ * A line with more than a comment. Only blanks may come before that: white space that reached over line breaks would be
+ * searched anew from each of many empty lines.
+ */
+const content = /^[^\S\n\r\u2028\u2029]*[^#\s]/m;
+
+function parseAsYaml(text: string): ParsedText {
+  if (!content.test(text)) return { value: null, problems: [] };
+  const problems: RepeatedKey[] = [];
+  let value: unknown;
+  try {
+    value = read(text);
+  } catch (error) {
+    if (!(error instanceof YAMLException)) throw error;
+    if (error.reason !== 'duplicated mapping key') throw asYamlError(error);
+    problems.push(repeatedKey(error, text));
+    try {
+      value = read(text, { mayRepeatKeys: true });
+    } catch (second) {
+      throw second instanceof YAMLException ? asYamlError(second) : second;
+    }
+  }
+  if (text.includes('*')) checkUnfolded(value);
+  if (/\.(inf|nan)/i.test(text)) requireFinite(value);
+  return { value: value ?? null, problems };
+}
+
+function read(text: string, { mayRepeatKeys = false } = {}): unknown {
+  return load(text, {
+    schema,
+    json: mayRepeatKeys,
+    maxDepth: nestingDepthMax,
+    maxAliases: aliasesMax,
+    maxTotalMergeKeys: mergedKeysMax,
+  });
+}
+
+function repeatedKey({ mark }: YAMLException, text: string): RepeatedKey {
+  const key = /^\s*("[^"\n]*"|'[^'\n]*'|[^:\n]*)/.exec(text.slice(mark?.position ?? 0))?.[1] ?? '';
+  return {
+    kind: 'repeated key',
+    line: (mark?.line ?? 0) + 1,
+    key: key.trim().replaceAll(/^["']|["']$/g, ''),
+  };
+}
+
+/** Upstream's messages for common mistakes. */
+const errorTexts: [RegExp, string][] = [
+  [/^bad indentation of a mapping entry/, 'mapping values are not allowed in this context'],
+  [
+    /^(expected the node content|unexpected end of the stream within a flow)/,
+    'did not find expected node content',
+  ],
+  [/^tab characters/, 'found character that cannot start any token'],
+  [/^missed comma/, "did not find expected ',' or ']'"],
+  [/^(can not read|a multiline key|implicit)/, "could not find expected ':'"],
+  [/^unexpected end of the stream within a (double|single)/, 'found unexpected end of stream'],
+  [/^unknown escape/, 'found unknown escape character'],
+  [
+    /^(alias count|too many aliases|.*maxAliases|.*maxTotalMergeKeys)/,
+    'document contains excessive aliasing',
+  ],
+  [/^nesting exceeded/, 'exceeded max depth of 10000'],
+];
+
+function asYamlError({ reason, mark }: YAMLException): YamlError {
+  const anchor = /^unidentified alias "(.*)"/.exec(reason)?.[1];
+  if (anchor !== undefined) return new YamlError(`yaml: unknown anchor '${anchor}' referenced`);
+  if (/^cannot resolve a node with !<tag:yaml.org,2002:binary>/.test(reason))
+    return new YamlError('yaml: !!binary value contains invalid base64 data');
+  if (reason.startsWith('invalid map key')) return new YamlError(`yaml: ${reason}`);
+  if (reason.startsWith('unsupported map key')) return new YamlError(reason);
+  const text = errorTexts.find(([pattern]) => pattern.test(reason))?.[1] ?? reason;
+  if (/^(document contains|exceeded)/.test(text)) return new YamlError(`yaml: ${text}`);
+  return new YamlError(`yaml: line ${(mark?.line ?? 0) + 1}: ${text}`);
+}
+
+/** YAML has numbers that JSON lacks. @throws {YamlError} */
+function requireFinite(value: unknown): void {
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    const text = Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
+    throw new YamlError(`json: unsupported value: ${text}`);
+  }
+  if (typeof value === 'object' && value !== null)
+    for (const each of Object.values(value)) requireFinite(each);
+}
+
+/** Aliases share what they stand for until it is written out: many of a large value would fill all memory then. */
+function checkUnfolded(root: unknown): void {
+  let values = 0;
+  let characters = 0;
+  const visit = (value: unknown, depth: number): void => {
+    values++;
+    if (typeof value === 'string') characters += value.length;
+    // What contains itself has no end.
+    const isEndless = depth > nestingDepthMax;
+    if (isEndless || values > unfoldedValuesMax || characters > unfoldedCharactersMax) {
+      throw new YamlError('yaml: document contains excessive aliasing');
+    }
+    if (typeof value === 'object' && value !== null) {
+      for (const key in value) visit((value as Record<string, unknown>)[key], depth + 1);
+    }
+  };
+  visit(root, 0);
+}

@@ -1,0 +1,333 @@
+/**
+ * Sets of fields, as in `metadata.managedFields` (FieldsV1): objects whose keys are path elements, `f:name`,
+ * `k:{"name":"c"}`, `v:"x"`. An empty object is a member of the set; one with children is a member only when it has the
+ * key `.` too. Sets are never changed once built, so that they can share parts.
+ */
+import { parseExactJson } from '../../../base/text/exact-json.ts';
+import { JsonError, parseJson } from '../body/json.ts';
+import { isObject, type JsonObject } from '../decode.ts';
+
+export interface FieldSet {
+  readonly [pathElement: string]: FieldSet;
+}
+
+/** One under construction. */
+export interface MutableFieldSet {
+  [pathElement: string]: FieldSet;
+}
+
+export const member: FieldSet = Object.freeze({});
+const selfKey = '.';
+
+export function isEmptySet(set: FieldSet | undefined): boolean {
+  for (const _ in set) return false;
+  return true;
+}
+
+function isMember(node: FieldSet): boolean {
+  return node[selfKey] !== undefined || isEmptySet(node);
+}
+
+/** A node of a set: undefined when it is empty. */
+function makeNode(isSelf: boolean, children: FieldSet | undefined): FieldSet | undefined {
+  if (!children) return isSelf ? member : undefined;
+  return isSelf ? { [selfKey]: member, ...children } : children;
+}
+
+/** Adds `element`, and the fields below it, to a set under construction. */
+export function addMember(set: MutableFieldSet, element: string, children?: FieldSet): void {
+  set[element] = isEmptySet(children) ? member : { [selfKey]: member, ...children };
+}
+
+/** Adds the fields below `element` to a set under construction, but not the element itself. */
+export function addBelow(set: MutableFieldSet, element: string, children: FieldSet | undefined): void {
+  if (children && !isEmptySet(children)) set[element] = children;
+}
+
+/** The set below an element; undefined when there is none. */
+export function below(set: FieldSet | undefined, element: string): FieldSet | undefined {
+  const node = set?.[element];
+  return node === undefined || isEmptySet(node) ? undefined : node;
+}
+
+export function hasMember(set: FieldSet | undefined, element: string): boolean {
+  const node = set?.[element];
+  return node !== undefined && isMember(node);
+}
+
+/** `left` itself when it has everything already. */
+export function union(left: FieldSet | undefined, right: FieldSet | undefined): FieldSet | undefined {
+  if (!left || left === right) return right;
+  if (!right || includes(left, right)) return left;
+  const out: MutableFieldSet = {};
+  for (const element in left) {
+    if (element === selfKey) continue;
+    const other = right[element];
+    out[element] = other === undefined ? left[element]! : unionNodes(left[element]!, other);
+  }
+  for (const element in right) {
+    if (element !== selfKey && left[element] === undefined) out[element] = right[element]!;
+  }
+  return isEmptySet(out) ? undefined : out;
+}
+
+function unionNodes(left: FieldSet, right: FieldSet): FieldSet {
+  if (left === right) return left;
+  const children = isEmptySet(left)
+    ? childrenOf(right)
+    : isEmptySet(right)
+      ? childrenOf(left)
+      : union(left, right);
+  return makeNode(isMember(left) || isMember(right), children)!;
+}
+
+function childrenOf(node: FieldSet): FieldSet | undefined {
+  const { [selfKey]: _, ...children } = node;
+  return isEmptySet(children) ? undefined : children;
+}
+
+/** Whether every member of `right` is one of `left`. */
+function includes(left: FieldSet, right: FieldSet): boolean {
+  for (const element in right) {
+    if (element === selfKey) continue;
+    const node = left[element];
+    const other = right[element]!;
+    if (node === undefined) return false;
+    if (node !== other && ((isMember(other) && !isMember(node)) || !includes(node, other))) return false;
+  }
+  return true;
+}
+
+/** The members of `left` that are not members of `right`: `left` itself when these are all. */
+export function difference(left: FieldSet | undefined, right: FieldSet | undefined): FieldSet | undefined {
+  if (!left || !right) return left;
+  for (const element in right)
+    if (element !== selfKey && left[element] !== undefined) return differenceBelow(left, right);
+  return left;
+}
+
+function differenceBelow(left: FieldSet, right: FieldSet): FieldSet | undefined {
+  const out: MutableFieldSet = {};
+  for (const element in left) {
+    if (element === selfKey) continue;
+    const node = left[element]!;
+    const other = right[element];
+    const kept =
+      other === undefined ? node : makeNode(isMember(node) && !isMember(other), differenceBelow(node, other));
+    if (kept) out[element] = kept;
+  }
+  return isEmptySet(out) ? undefined : out;
+}
+
+/** Like {@link difference}; a member of `right` removes everything below it, too. */
+export function recursiveDifference(
+  left: FieldSet | undefined,
+  right: FieldSet | undefined,
+): FieldSet | undefined {
+  if (!left || !right) return left;
+  const out: MutableFieldSet = {};
+  for (const element in left) {
+    if (element === selfKey) continue;
+    const node = left[element]!;
+    const other = right[element];
+    if (other === undefined) out[element] = node;
+    else if (!isMember(other)) {
+      const kept = makeNode(isMember(node), recursiveDifference(childrenOf(node), other));
+      if (kept) out[element] = kept;
+    }
+  }
+  return isEmptySet(out) ? undefined : out;
+}
+
+export function intersection(left: FieldSet | undefined, right: FieldSet | undefined): FieldSet | undefined {
+  if (!left || !right) return undefined;
+  const out: MutableFieldSet = {};
+  for (const element in left) {
+    if (element === selfKey) continue;
+    const other = right[element];
+    if (other === undefined) continue;
+    const node = left[element]!;
+    const kept = makeNode(isMember(node) && isMember(other), intersection(node, other));
+    if (kept) out[element] = kept;
+  }
+  return isEmptySet(out) ? undefined : out;
+}
+
+/** Names of path elements, of any of several paths; `*` stands for any element. Empty: the end of a path. */
+export interface PathPattern {
+  readonly [name: string]: PathPattern;
+}
+
+export function patternOf(paths: readonly (readonly string[])[]): PathPattern {
+  interface Growing {
+    [name: string]: Growing;
+  }
+  const pattern: Growing = {};
+  for (const path of paths) {
+    let node = pattern;
+    for (const name of path) {
+      node[name] ??= {};
+      node = node[name];
+    }
+  }
+  return pattern;
+}
+
+/** The members that lie on one of the paths, or below its end. */
+export function matchingFields(set: FieldSet | undefined, pattern: PathPattern): FieldSet | undefined {
+  if (!set) return undefined;
+  const out: MutableFieldSet = {};
+  for (const element in set) {
+    if (element === selfKey) continue;
+    const name = element.slice(2);
+    const next = Object.hasOwn(pattern, name) ? pattern[name] : pattern['*'];
+    if (!next) continue;
+    const node = set[element]!;
+    const kept = isEmptySet(next) ? node : makeNode(isMember(node), matchingFields(node, next));
+    if (kept) out[element] = kept;
+  }
+  return isEmptySet(out) ? undefined : out;
+}
+
+export function equalSets(left: FieldSet | undefined, right: FieldSet | undefined): boolean {
+  if (left === right) return true;
+  for (const element in left) {
+    const other = right?.[element];
+    if (other === undefined || !equalSets(left[element], other)) return false;
+  }
+  for (const element in right) if (left?.[element] === undefined) return false;
+  return true;
+}
+
+/** The set of one path such as `['f:metadata', 'f:name']`, or of several. */
+export function setOf(...paths: readonly (readonly string[])[]): FieldSet | undefined {
+  let set: FieldSet | undefined;
+  for (const path of paths) {
+    let node: FieldSet = member;
+    for (const element of path.toReversed()) node = { [element]: node };
+    set = union(set, node);
+  }
+  return set;
+}
+
+/** All members as paths of elements. */
+export function* pathsOf(set: FieldSet | undefined, prefix: readonly string[] = []): Generator<string[]> {
+  if (!set) return;
+  const elements = Object.keys(set).filter((element) => element !== selfKey);
+  for (const element of elements) if (isMember(set[element]!)) yield [...prefix, element];
+  for (const element of elements) {
+    if (!isEmptySet(set[element])) yield* pathsOf(set[element], [...prefix, element]);
+  }
+}
+
+/** `.spec.containers[name="c"].image`, as conflicts name fields. */
+export function pathText(path: readonly string[]): string {
+  return path.map(elementText).join('');
+}
+
+function elementText(element: string): string {
+  const content = element.slice(2);
+  switch (element.slice(0, 2)) {
+    case 'f:':
+      return `.${content}`;
+    case 'k:': {
+      const keys = parseExactJson(content) as JsonObject;
+      return `[${Object.keys(keys)
+        .map((key) => `${key}=${JSON.stringify(keys[key])}`)
+        .join(',')}]`;
+    }
+    case 'v:':
+      return `[=${content}]`;
+    default:
+      return `[${content}]`;
+  }
+}
+
+/** With its elements in upstream's order, ready to be written: `set` itself when it has that order. */
+export function sortSet(set: FieldSet): FieldSet {
+  if (!isInOrder(set)) {
+    const out: MutableFieldSet = {};
+    for (const element of Object.keys(set).sort()) out[element] = sortSet(set[element]!);
+    return out;
+  }
+  let out: MutableFieldSet | undefined;
+  for (const element in set) {
+    const inner = sortSet(set[element]!);
+    if (inner === set[element]) continue;
+    out ??= { ...set };
+    out[element] = inner;
+  }
+  return out ?? set;
+}
+
+function isInOrder(set: FieldSet): boolean {
+  let last = '';
+  for (const element in set) {
+    if (element < last) return false;
+    last = element;
+  }
+  return true;
+}
+
+export class FieldSetError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'FieldSetError';
+  }
+}
+
+const fieldSetDepthMax = 200;
+
+/**
+ * Checks a `fieldsV1` that came from outside and brings its elements into their one form.
+ * @throws {FieldSetError}
+ */
+export function readFieldSet(value: unknown, depth = 0): FieldSet {
+  if (!isObject(value)) throw new FieldSetError('a set of fields is an object');
+  if (depth > fieldSetDepthMax) throw new FieldSetError('a set of fields nests too deep');
+  const out: MutableFieldSet = {};
+  for (const key of Object.keys(value)) {
+    const element = key === selfKey ? key : readElement(key);
+    if (element !== undefined) out[element] = readFieldSet(value[key], depth + 1);
+  }
+  return out;
+}
+
+/** Undefined for a kind of element that does not exist: upstream skips those. */
+function readElement(key: string): string | undefined {
+  if (key.length < 2) throw new FieldSetError('key must be 2 characters long:');
+  if (key[1] !== ':') throw new FieldSetError(`missing colon: ${key}`);
+  const content = key.slice(2);
+  switch (key[0]) {
+    case 'f':
+      return key;
+    case 'v':
+      return `v:${JSON.stringify(parseElement(content))}`;
+    case 'k': {
+      const keys = parseElement(content);
+      if (!isObject(keys)) throw new FieldSetError(`not an object: ${content}`);
+      return keyElement(Object.entries(keys));
+    }
+    case 'i':
+      if (!/^-?\d{1,15}$/.test(content)) throw new FieldSetError(`not an index: ${content}`);
+      return key;
+    default:
+      return undefined;
+  }
+}
+
+function parseElement(content: string): unknown {
+  try {
+    return parseJson(content).value;
+  } catch (cause) {
+    if (cause instanceof JsonError) throw new FieldSetError(`parsing key as path element: ${content}`);
+    throw cause;
+  }
+}
+
+/** `k:{"containerPort":80,"protocol":"TCP"}`: the keys in order. */
+export function keyElement(keys: [string, unknown][]): string {
+  keys.sort(([left], [right]) => (left < right ? -1 : 1));
+  const parts = keys.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`);
+  return `k:{${parts.join(',')}}`;
+}

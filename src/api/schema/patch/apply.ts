@@ -1,0 +1,323 @@
+/** Server-side apply: merges what a manager applies into the live object, by who owns which field. */
+import { badRequest, StatusError } from '../../status.ts';
+import { lastAppliedAnnotation } from '../../well-known.ts';
+import { JsonError, parseJson } from '../body/json.ts';
+import { isObject, type JsonObject, setKey } from '../decode.ts';
+import {
+  compareText,
+  type Ownership,
+  type Ownerships,
+  ownershipKey,
+  readOrForget,
+  writeManagedFields,
+} from '../fields/field-owners.ts';
+import {
+  difference,
+  equalSets,
+  type FieldSet,
+  intersection,
+  member,
+  pathsOf,
+  pathText,
+  setOf,
+  sortSet,
+  union,
+} from '../fields/field-set.ts';
+import {
+  applyTakeover,
+  computeTakeover,
+  emptyObjectOf,
+  type FieldOwnership,
+  nodeOf,
+  recordUpdate,
+  type VersionedObject,
+  withoutStrippedFields,
+} from '../fields/managed-fields.ts';
+import { alignWithSchema } from '../fields/schema-changes.ts';
+import { checkTyped } from '../fields/typed-check.ts';
+import {
+  compareTyped,
+  fieldsOf,
+  mergeTyped,
+  removeFields,
+  TypedValueError,
+  withNamedFields,
+} from '../fields/typed-value.ts';
+import { writtenPart } from '../fields/written-fields.ts';
+import { equalJson } from '../json-value.ts';
+import type { SchemaNode } from '../schemas.ts';
+
+const beforeFirstApplyManager = 'before-first-apply';
+
+export interface ApplyRequest extends FieldOwnership {
+  kind: string;
+  /** Takes fields over from other managers instead of refusing. */
+  force: boolean;
+}
+
+/**
+ * The object that results from applying `config` to `live` (undefined: there is none yet), with its managed fields.
+ * It is in the request's version, and neither decoded nor defaulted yet; neither argument is changed.
+ * @throws {StatusError} 400 when the config is not as it must be, 409 when it conflicts with other managers.
+ */
+export function applyConfig(
+  live: JsonObject | undefined,
+  config: JsonObject,
+  request: ApplyRequest,
+): JsonObject {
+  checkConfig(config, request);
+  const node = nodeOf(request);
+  const base = live ?? { ...emptyObjectOf(node), apiVersion: request.apiVersion, kind: request.kind };
+  const owners = readOrForget((base.metadata as JsonObject | undefined)?.managedFields);
+  alignWithSchema(owners, node);
+  try {
+    checkTyped(config, node);
+    if (live && owners.size === 0) {
+      // Existing fields came from untracked writers: they get an owner, so that conflicts can be detected.
+      recordUpdate({ old: emptyObjectOf(node), next: live }, owners, {
+        ...request,
+        manager: beforeFirstApplyManager,
+      });
+    }
+    return applyOver(base, config, owners, request);
+  } catch (error) {
+    if (error instanceof TypedValueError) {
+      // Upstream's answer has no reason.
+      throw new StatusError(
+        500,
+        '',
+        `failed to create typed patch object (${describe(config)}): ${error.message}`,
+      );
+    }
+    throw error;
+  }
+}
+
+function describe(config: JsonObject): string {
+  const metadata = isObject(config.metadata) ? config.metadata : {};
+  return `${metadata.namespace ?? ''}/${metadata.name ?? ''}; ${kindText(config)}`;
+}
+
+/** `apps/v1, Kind=Deployment`, `/v1, Kind=Pod` */
+function kindText({ apiVersion = '', kind = '' }: JsonObject): string {
+  const version = String(apiVersion);
+  return `${version.includes('/') ? version : `/${version}`}, Kind=${kind}`;
+}
+
+function checkConfig(config: JsonObject, request: ApplyRequest): void {
+  if (config.apiVersion !== request.apiVersion || config.kind !== request.kind)
+    throw badRequest(`invalid object type: ${kindText(config)}`);
+  const metadata = config.metadata;
+  if (metadata !== undefined && !isObject(metadata)) throw badRequest('metadata must be an object');
+  if (metadata?.managedFields !== undefined && metadata.managedFields !== null) {
+    throw badRequest('metadata.managedFields must be nil');
+  }
+}
+
+function applyOver(
+  live: JsonObject,
+  config: JsonObject,
+  owners: Ownerships,
+  request: ApplyRequest,
+): JsonObject {
+  const node = nodeOf(request);
+  const owner: Ownership = {
+    manager: request.manager,
+    operation: 'Apply',
+    apiVersion: request.apiVersion,
+    subresource: request.subresource,
+    time: request.time,
+    fields: member,
+  };
+  const key = ownershipKey(owner);
+  const last = owners.get(key);
+  const claimed = writtenPart(fieldsOf(config, node), request) ?? member;
+  owners.set(key, { ...owner, fields: claimed });
+
+  const merged = mergeTyped(live, config, node);
+  const pruned = pruneDropped(merged, owners, last, request);
+  const takeover = computeTakeover({ old: live, next: pruned }, owners, request, key);
+  const conflicts = request.force ? [] : conflictsOf(takeover.conflicts, owners);
+  const refused =
+    request.manager === 'kubectl' ? withoutLastApplied(conflicts, live, node, request) : conflicts;
+  if (refused.length > 0) throw conflictError(refused);
+  applyTakeover(owners, takeover);
+
+  const fields = withoutStrippedFields(claimed);
+  const unchanged = equalSets(fields, last?.fields) && equalJson(live, pruned);
+  if (!fields) owners.delete(key);
+  else owners.set(key, { ...owner, fields, time: unchanged ? last?.time : request.time });
+  return withMetadata(pruned, config, owners, request);
+}
+
+/** Takes out what the manager applied last time and no longer does, unless another manager owns it. */
+function pruneDropped(
+  merged: JsonObject,
+  owners: Ownerships,
+  last: Ownership | undefined,
+  request: ApplyRequest,
+): JsonObject {
+  if (!last) return merged;
+  // A manager's fields have names in the version that it spoke: the last config may have been in another.
+  const shownIn = (object: JsonObject, apiVersion: string): VersionedObject | undefined =>
+    object.apiVersion === apiVersion && apiVersion === request.apiVersion
+      ? { object, schema: request.schema }
+      : request.convert?.(object, apiVersion);
+  const atLast = shownIn(merged, last.apiVersion);
+  if (!atLast) return merged;
+  const lastNode = nodeOf(atLast);
+  const lastSet = withNamedFields(last.fields, lastNode);
+  let pruned = removeFields(atLast.object, lastSet, lastNode);
+  for (const [apiVersion, owned] of fieldsByVersion(owners, last.apiVersion)) {
+    const full = shownIn(merged, apiVersion);
+    const kept = apiVersion === last.apiVersion ? { object: pruned } : request.convert?.(pruned, apiVersion);
+    if (full && kept) pruned = withOwnedFields(full, kept.object, owned);
+  }
+
+  // Restores what was removed only because it was below something removed, and was never this manager's.
+  const prunedAtLast =
+    pruned.apiVersion === last.apiVersion ? pruned : request.convert?.(pruned, last.apiVersion)?.object;
+  if (!prunedAtLast) return merged;
+  const mergedSet = withNamedFields(fieldsOf(atLast.object, lastNode), lastNode);
+  const prunedSet = withNamedFields(fieldsOf(prunedAtLast, lastNode), lastNode);
+  const gone = intersection(difference(mergedSet, prunedSet), lastSet);
+  const result = removeFields(atLast.object, gone, lastNode);
+  if (last.apiVersion === request.apiVersion) return result;
+  return request.convert?.(result, request.apiVersion)?.object ?? merged;
+}
+
+/** What all managers own together, by version; that of `first` comes first. */
+function fieldsByVersion(owners: Ownerships, first: string): Map<string, FieldSet | undefined> {
+  const owned = new Map<string, FieldSet | undefined>([[first, undefined]]);
+  for (const { apiVersion, fields } of owners.values()) {
+    owned.set(apiVersion, union(owned.get(apiVersion), fields));
+  }
+  return owned;
+}
+
+/** `full` without what `kept` lacks and no manager owns. */
+function withOwnedFields(full: VersionedObject, kept: JsonObject, owned: FieldSet | undefined): JsonObject {
+  const node = nodeOf(full);
+  const fullSet = withNamedFields(fieldsOf(full.object, node), node);
+  const keptSet = withNamedFields(fieldsOf(kept, node), node);
+  return removeFields(full.object, difference(fullSet, union(keptSet, withNamedFields(owned, node))), node);
+}
+
+interface Conflict {
+  owner: Ownership;
+  path: string[];
+}
+
+function conflictsOf(conflicts: Map<string, FieldSet>, owners: Ownerships): Conflict[] {
+  const out: Conflict[] = [];
+  for (const [key, set] of conflicts) {
+    for (const path of pathsOf(sortSet(set))) out.push({ owner: owners.get(key)!, path });
+  }
+  return out;
+}
+
+/**
+ * The first server-side apply of `kubectl` after client-side ones takes over the fields in its last-applied annotation
+ * that have not been changed since.
+ */
+function withoutLastApplied(
+  conflicts: Conflict[],
+  live: JsonObject,
+  node: SchemaNode | undefined,
+  request: ApplyRequest,
+): Conflict[] {
+  if (conflicts.length === 0) return conflicts;
+  const annotations = (live.metadata as JsonObject | undefined)?.annotations as JsonObject | undefined;
+  const lastApplied = parseObject(annotations?.[lastAppliedAnnotation]);
+  if (lastApplied?.apiVersion !== request.apiVersion) return conflicts;
+  let allowed: FieldSet | undefined;
+  try {
+    const { removed, modified, added } = compareTyped(lastApplied, live, node);
+    const changed = union(union(removed, modified), added);
+    allowed = difference(fieldsOf(lastApplied, node), changed);
+  } catch (error) {
+    if (error instanceof TypedValueError) return conflicts;
+    throw error;
+  }
+  return conflicts.filter(({ path }) => difference(setOf(path), allowed) !== undefined);
+}
+
+function parseObject(text: unknown): JsonObject | undefined {
+  if (typeof text !== 'string') return undefined;
+  try {
+    const { value } = parseJson(text);
+    return isObject(value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof JsonError) return undefined;
+    throw error;
+  }
+}
+
+function conflictError(conflicts: Conflict[]): StatusError {
+  const lines = new Map<string, { label: string; fields: string[] }>();
+  const causes = conflicts.map(({ owner, path }) => {
+    const label = ownerLabel(owner);
+    const field = pathText(path);
+    const identity = ownerIdentity(owner);
+    const known = lines.get(identity);
+    if (known) known.fields.push(field);
+    else lines.set(identity, { label, fields: [field] });
+    return { reason: 'FieldManagerConflict', message: `conflict with ${label}`, field };
+  });
+  let message: string;
+  if (causes.length === 1) {
+    message = `Apply failed with 1 conflict: ${causes[0]!.message}: ${causes[0]!.field}`;
+  } else {
+    const parts = [...lines]
+      .sort(([a], [b]) => compareText(a, b))
+      .flatMap(([, { label, fields }]) => [
+        `conflicts with ${label}:`,
+        ...fields.map((field) => `- ${field}`),
+      ]);
+    message = `Apply failed with ${causes.length} conflicts: ${parts.join('\n')}`;
+  }
+  return new StatusError(409, 'Conflict', message, { details: { causes } });
+}
+
+/** What upstream sorts owners by: as an entry of managed fields in JSON, a subresource is before none. */
+function ownerIdentity({ manager, operation, apiVersion, subresource }: Ownership): string {
+  return JSON.stringify({
+    ...(manager && { manager }),
+    operation,
+    ...(operation === 'Update' && { apiVersion }),
+    ...(subresource && { subresource }),
+  });
+}
+
+function ownerLabel(owner: Ownership): string {
+  let label = JSON.stringify(owner.manager);
+  if (owner.subresource) label += ` with subresource ${JSON.stringify(owner.subresource)}`;
+  return owner.operation === 'Update' ? `${label} using ${owner.apiVersion}` : label;
+}
+
+/** The result with its managed fields and, for kubectl, the last-applied annotation kept up. */
+function withMetadata(
+  object: JsonObject,
+  config: JsonObject,
+  owners: Ownerships,
+  request: ApplyRequest,
+): JsonObject {
+  const metadata: JsonObject = { ...(object.metadata as JsonObject | undefined) };
+  const annotations = metadata.annotations;
+  if (request.manager === 'kubectl' && isObject(annotations) && annotations[lastAppliedAnnotation]) {
+    metadata.annotations = { ...annotations, [lastAppliedAnnotation]: lastAppliedText(config) };
+  }
+  const entries = writeManagedFields(owners);
+  if (entries) metadata.managedFields = entries;
+  else delete metadata.managedFields;
+  const out: JsonObject = { ...object };
+  setKey(out, 'metadata', metadata);
+  return out;
+}
+
+function lastAppliedText(config: JsonObject): string {
+  const metadata = config.metadata;
+  if (!isObject(metadata) || !isObject(metadata.annotations)) return `${JSON.stringify(config)}\n`;
+  const { [lastAppliedAnnotation]: _, ...annotations } = metadata.annotations;
+  return `${JSON.stringify({ ...config, metadata: { ...metadata, annotations } })}\n`;
+}

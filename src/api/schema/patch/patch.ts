@@ -1,0 +1,167 @@
+/** From the bytes of a PATCH request and the current object to the patched one. Apply patches are in apply.ts. */
+import { invalidValue } from '../../field-error.ts';
+import { apiVersionOf } from '../../meta.ts';
+import { badRequest, invalid, StatusError, tooLarge } from '../../status.ts';
+import { bodySizeBytesMax, type DecodedBody, type FieldValidation } from '../body/body.ts';
+import type { ExpectedKind } from '../body/body-kind.ts';
+import { type BodyProblem, problemText } from '../body/body-problem.ts';
+import { JsonError, type ParsedText, parseJson } from '../body/json.ts';
+import { DecodeError, decode, isObject, type JsonObject } from '../decode.ts';
+import { goText } from '../json-value.ts';
+import { type SchemaNode, schemaNode } from '../schemas.ts';
+import { applyJsonPatch, JsonPatchError, type JsonPatchOperation, operationsMax } from './json-patch.ts';
+import { applyMergePatch } from './merge-patch.ts';
+import { applyStrategicMergePatch } from './strategic-merge-patch.ts';
+
+export type JsonPatchFormat = 'json' | 'merge' | 'strategic';
+
+/** A patch that can be applied again and again, e.g. after a lost compare-and-swap. */
+export type ParsedPatch =
+  | { format: 'json'; operations: JsonPatchOperation[]; problems: BodyProblem[] }
+  | { format: 'merge' | 'strategic'; patch: JsonObject; problems: BodyProblem[] };
+
+/** @throws {StatusError} 400, 413 */
+export function parsePatch(bytes: Uint8Array, format: JsonPatchFormat): ParsedPatch {
+  if (bytes.length > bodySizeBytesMax) throw tooLarge(`limit is ${bodySizeBytesMax}`);
+  const { value, problems } = parseText(Buffer.from(bytes).toString('utf8'), format);
+  return checkPatch(value, format, problems);
+}
+
+/** The same for a patch that is already parsed. @throws {StatusError} 400, 413 */
+export function checkPatch(
+  value: unknown,
+  format: JsonPatchFormat,
+  problems: BodyProblem[] = [],
+): ParsedPatch {
+  if (format === 'json') {
+    return { format, operations: checkOperations(value), problems };
+  }
+  // Nothing at all is an empty patch to Go's map.
+  if (value === null && format === 'strategic') return { format, patch: {}, problems };
+  if (!isObject(value)) {
+    const found = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
+    // null reaches the patch library, which has its own message.
+    if (format === 'merge' && value === null) throw badRequest('Invalid JSON Patch');
+    throw badRequest(
+      `${decoding(format)}json: cannot unmarshal ${found} into Go value of type map[string]interface {}`,
+    );
+  }
+  return { format, patch: value, problems };
+}
+
+/** A strategic patch is decoded elsewhere in upstream, which says nothing more. */
+function decoding(format: JsonPatchFormat): string {
+  return format === 'strategic' ? '' : 'error decoding patch: ';
+}
+
+function parseText(text: string, format: JsonPatchFormat): ParsedText {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw badRequest(decoding(format) + error.message);
+  }
+}
+
+function checkOperations(value: unknown): JsonPatchOperation[] {
+  if (value === null) return [];
+  if (!Array.isArray(value)) {
+    throw badRequest(`${cannotUnmarshal(value)} []handlers.jsonPatchOp`);
+  }
+  if (value.length > operationsMax) {
+    throw tooLarge(`The allowed maximum operations in a JSON patch is ${operationsMax}, got ${value.length}`);
+  }
+  for (const item of value) {
+    if (!isObject(item)) throw badRequest(`${cannotUnmarshal(item)} handlers.jsonPatchOp`);
+  }
+  return value as JsonPatchOperation[];
+}
+
+function cannotUnmarshal(value: unknown): string {
+  const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+  return `${decoding('json')}json: cannot unmarshal ${found} into Go value of type`;
+}
+
+/**
+ * The patched object, not decoded: what custom resources need. `node` is for strategic merge patches.
+ * @throws {StatusError} 400, 422
+ */
+export function patchJson(current: JsonObject, patch: ParsedPatch, node: SchemaNode | undefined): JsonObject {
+  if (patch.format === 'json') {
+    try {
+      const patched = applyJsonPatch(current, patch.operations);
+      // Another root would be another object.
+      if (isObject(patched) && patched.kind !== undefined) return patched;
+    } catch (error) {
+      if (!(error instanceof JsonPatchError)) throw error;
+    }
+    // Upstream says no more than this, whatever the operation was.
+    const message = 'the server rejected our request due to an error in our request';
+    throw new StatusError(422, 'Invalid', message, { details: {} });
+  }
+  if (patch.format === 'merge') return applyMergePatch(current, patch.patch) as JsonObject;
+  if (!node) throw badRequest('strategic merge patch format is not supported');
+  return applyStrategicMergePatch(current, patch.patch, node);
+}
+
+/** What the patched object must be. */
+export interface PatchTarget {
+  expected: ExpectedKind;
+  /** The name of its definition. */
+  schema: string;
+  validation: FieldValidation;
+}
+
+/**
+ * Patches and decodes. `current` is in the target's version and stays as it is; what a strategic patch leaves alone is
+ * shared with it.
+ * @throws {StatusError} 400, 422
+ */
+export function applyPatch<T = JsonObject>(
+  current: JsonObject,
+  patch: ParsedPatch,
+  { schema, expected, validation }: PatchTarget,
+): DecodedBody<T> {
+  const patched = patchJson(current, patch, schemaNode(schema));
+  if (patch.format === 'strategic')
+    Object.assign(patched, { kind: expected.kind, apiVersion: apiVersionOf(expected) });
+  const refuse = (why: string) =>
+    refusedPatch(patch.format === 'strategic' ? goText(patch.patch) : JSON.stringify(patched), why);
+  const apiVersion = apiVersionOf(expected);
+  if (patched.kind !== expected.kind || patched.apiVersion !== apiVersion) {
+    const found = `${goText(patched.apiVersion)}, Kind=${goText(patched.kind)}`;
+    throw refuse(`unable to decode ${found} into ${apiVersion}, Kind=${expected.kind}`);
+  }
+  try {
+    const { object, problems } = decode<T>(
+      schema,
+      patched,
+      patch.format === 'strategic' ? { words: 'conversion', decoded: current } : {},
+    );
+    return { object, warnings: patchWarnings(patch, problems, { validation, refuse }) };
+  } catch (error) {
+    if (error instanceof DecodeError) throw refuse(error.message);
+    throw error;
+  }
+}
+
+/** `shown`: what the patch makes, as text. */
+export function refusedPatch(shown: string, why: string): StatusError {
+  return invalid({ group: '', kind: '' }, '', [invalidValue('patch', shown, why)]);
+}
+
+/** What is wrong with the patch itself, and the `problems` of what it makes. @throws {StatusError} with Strict */
+export function patchWarnings(
+  patch: ParsedPatch,
+  problems: readonly BodyProblem[],
+  { validation, refuse }: { validation: FieldValidation; refuse(why: string): StatusError },
+): string[] {
+  const all = [...patchProblems(patch), ...problems.map(problemText)];
+  if (all.length > 0 && validation === 'Strict') throw refuse(`strict decoding error: ${all.join(', ')}`);
+  return validation === 'Warn' ? all : [];
+}
+
+function patchProblems({ format, problems }: ParsedPatch): string[] {
+  const texts = problems.map(problemText);
+  return format === 'json' ? texts.map((text) => `json patch ${text}`) : texts;
+}

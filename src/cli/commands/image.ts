@@ -1,0 +1,207 @@
+/** `wherry image`: images in the nodes of a cluster, without a registry. */
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { CommandError } from '../../base/system/command.ts';
+import type { ClusterRecord } from '../../host/cluster-record.ts';
+import { Failure } from '../../host/failure.ts';
+import { fullImageName, writeImageArchive } from '../../host/images/archive.ts';
+import {
+  imageDigests,
+  listImageNames,
+  loadImageArchive,
+  pullImage,
+  removeImage,
+} from '../../host/images/load.ts';
+import { forgetLoadedImage, noteLoadedImages } from '../../host/images/mirror.ts';
+import { busyboxEntries, folderEntries } from '../../host/images/rootfs.ts';
+import { findNodeNamespace, type NodeNamespace } from '../../host/node-namespace.ts';
+import { type CliContext, type Command, UsageError } from '../context.ts';
+import { existingCluster, nameOption, parseOptions, parseVerb } from '../options/parse-options.ts';
+
+const imageOptions = {
+  ...nameOption,
+  node: { type: 'string' },
+  cmd: { type: 'string' },
+  entrypoint: { type: 'string' },
+  env: { type: 'string', multiple: true },
+  output: { type: 'string', short: 'o' },
+} as const;
+
+/** What each subcommand takes, in this order. */
+const argumentsOf = {
+  load: ['FILE.tar'],
+  list: [],
+  pull: ['IMAGE'],
+  remove: ['IMAGE'],
+  'build-from-rootfs': ['DIR', 'IMAGE'],
+} as const satisfies Record<string, readonly string[]>;
+const verbs = Object.keys(argumentsOf) as (keyof typeof argumentsOf)[];
+
+export const image: Command = {
+  summary: 'load, list, pull, remove and build images of the nodes',
+  usage:
+    'load FILE.tar | list | pull IMAGE | remove IMAGE | build-from-rootfs DIR IMAGE   [--name NAME] [--node NODE]',
+  details: [
+    'load FILE.tar                 an archive as docker save or podman save writes it, to every node',
+    'list                          what the nodes have',
+    'pull IMAGE                    from its registry, to every node',
+    'remove IMAGE                  from every node',
+    'build-from-rootfs DIR IMAGE   makes an image of one layer from a folder, and loads it',
+    '    --cmd "WORDS"             what runs in it, by its shell',
+    '    --env NAME=VALUE          may be given several times',
+    '    --output FILE.tar         writes the archive instead of loading it',
+    'build-from-rootfs busybox IMAGE   the same, from the busybox of this machine',
+  ],
+  async run(context, args) {
+    const { values, positionals } = parseOptions(args, imageOptions, 3);
+    const verb = parseVerb(positionals[0], verbs);
+    const [first = '', second = ''] = positionals.slice(1);
+    const missing = argumentsOf[verb][positionals.length - 1];
+    if (missing) throw new UsageError(`image ${verb} needs ${missing}`);
+    switch (verb) {
+      case 'list':
+        return await list(context, values);
+      case 'load':
+        return await load(context, values, first);
+      case 'pull':
+        return await pull(context, values, fullImageName(first));
+      case 'remove':
+        return await remove(context, values, fullImageName(first));
+      case 'build-from-rootfs':
+        return await build(context, values, first, second);
+    }
+  },
+};
+
+type Values = ReturnType<typeof parseOptions<typeof imageOptions>>['values'];
+
+async function list(context: CliContext, values: Values): Promise<number> {
+  const names = await Promise.all(
+    runningNodes(context, values).map(({ namespace }) => listImageNames(namespace)),
+  );
+  // Every image is also kept under its digest, and under the digest of its configuration.
+  const readable = names.flat().filter((name) => !name.startsWith('sha256:') && !name.includes('@'));
+  for (const name of [...new Set(readable)].sort()) context.print(name);
+  return 0;
+}
+
+async function pull(context: CliContext, values: Values, name: string): Promise<number> {
+  const nodes = runningNodes(context, values);
+  try {
+    await Promise.all(nodes.map(({ namespace }) => pullImage(namespace, name)));
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw new Failure(`${name} could not be pulled`, {
+      advice:
+        'check its name and that this machine reaches the registry; a file needs none: wherry image load',
+      cause: error,
+    });
+  }
+  context.print(`pulled ${name}`);
+  return 0;
+}
+
+async function remove(context: CliContext, values: Values, name: string): Promise<number> {
+  const removed = await Promise.all(
+    runningNodes(context, values).map(async ({ namespace }) => {
+      const isThere = (await listImageNames(namespace)).includes(name);
+      if (isThere) await removeImage(namespace, name);
+      return isThere;
+    }),
+  );
+  if (!removed.includes(true))
+    throw new Failure(`no node has the image ${name}`, { advice: 'see what they have: wherry image list' });
+  await forgetLoadedImage(context.data.cluster(existingCluster(context, values).name).loadedImages, name);
+  context.print(`removed ${name}`);
+  return 0;
+}
+
+async function load(context: CliContext, values: Values, file: string): Promise<number> {
+  if (!existsSync(file)) throw new Failure(`there is no file ${file}`);
+  const names = await loadEverywhere(
+    context,
+    existingCluster(context, values),
+    runningNodes(context, values),
+    file,
+  );
+  if (names.size === 0)
+    throw new Failure(`${file} holds no image for this machine`, {
+      advice: 'save it by name: docker save -o FILE.tar NAME:TAG',
+    });
+  for (const name of names) context.print(`loaded ${name}`);
+  return 0;
+}
+
+/** Loads the archive's images on the nodes, and records them for nodes added later. @returns their names */
+export async function loadEverywhere(
+  context: CliContext,
+  cluster: ClusterRecord,
+  nodes: readonly { namespace: NodeNamespace }[],
+  file: string,
+): Promise<Set<string>> {
+  let loaded: string[][];
+  try {
+    loaded = await Promise.all(nodes.map(({ namespace }) => loadImageArchive(namespace, file)));
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw new Failure(`${file} could not be loaded as an image`, {
+      advice: error.isTimeout
+        ? 'this machine is very busy: load it again later'
+        : 'it must be a tar archive as docker save, podman save or skopeo write it',
+      cause: error,
+    });
+  }
+  const names = new Set(loaded.flat());
+  const { loadedImages, nodes: nodesFolder } = context.data.cluster(cluster.name);
+  const digests = await imageDigests(nodes[0]!.namespace);
+  await noteLoadedImages(
+    loadedImages,
+    nodesFolder,
+    new Map([...digests].filter(([name]) => names.has(name))),
+  );
+  return names;
+}
+
+async function build(context: CliContext, values: Values, source: string, name: string): Promise<number> {
+  const fullName = fullImageName(name);
+  const file = values.output ?? join(context.data.images, `build-${process.pid}.tar`);
+  const isFolder = existsSync(source);
+  if (!isFolder && source !== 'busybox') throw new Failure(`there is no folder ${source}`);
+  try {
+    writeImageArchive(file, {
+      names: [fullName],
+      config: {
+        Cmd: values.cmd ? ['/bin/sh', '-c', values.cmd] : ['/bin/sh'],
+        ...(values.entrypoint && { Entrypoint: values.entrypoint.split(' ') }),
+        Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...(values.env ?? [])],
+      },
+      files: isFolder ? folderEntries(source) : await busyboxEntries(),
+    });
+    if (values.output) context.print(`written ${fullName} to ${file}`);
+    else await load(context, values, file);
+  } finally {
+    if (!values.output) rmSync(file, { force: true });
+  }
+  return 0;
+}
+
+/** @throws Failure when none runs */
+export function runningNodes(
+  context: CliContext,
+  values: { name?: string | undefined; node?: string | undefined },
+): { name: string; namespace: NodeNamespace }[] {
+  const record = existingCluster(context, values);
+  if (record.simulatedNodes > 0)
+    throw new Failure(`the nodes of cluster ${record.name} are simulated: they take any image, and run none`);
+  const folder = context.data.cluster(record.name);
+  const nodes = record.nodes
+    .filter((node) => values.node === undefined || node.name === values.node)
+    .map((node) => ({ name: node.name, namespace: findNodeNamespace(folder.node(node.name)) }))
+    .filter((node): node is { name: string; namespace: NodeNamespace } => node.namespace !== undefined);
+  if (nodes.length === 0)
+    throw new Failure(
+      values.node ? `node ${values.node} does not run` : `no node of cluster ${record.name} runs`,
+      { advice: 'see what does: wherry status; start the rest: wherry up' },
+    );
+  return nodes;
+}

@@ -1,0 +1,104 @@
+/** `wherry status`: what runs of a cluster; the exit code tells whether all of it is well. */
+import { apiProbe } from '../../host/api-probe.ts';
+import { agentRecordFile, serverRecordFile } from '../../host/cluster-context.ts';
+import { findContainerd } from '../../host/containerd.ts';
+import { findNodeNamespace } from '../../host/node-namespace.ts';
+import { runningProcess } from '../../host/processes/process.ts';
+import { readyNodes } from '../../host/readiness.ts';
+import { readRestartHistories } from '../../host/supervision/restart-histories.ts';
+import type { RestartHistories } from '../../host/supervision/restart-plan.ts';
+import { findSupervisor } from '../../host/supervision/supervisor.ts';
+import type { Command } from '../context.ts';
+import { existingCluster, nameOption, parseOptions } from '../options/parse-options.ts';
+
+export const status: Command = {
+  summary: 'say what runs; exit code 0 only when every node is Ready',
+  usage: '[--name NAME] [--output json]',
+  async run(context, args) {
+    const { values } = parseOptions(args, { ...nameOption, output: { type: 'string', short: 'o' } });
+    const record = existingCluster(context, values);
+    const folder = context.data.cluster(record.name);
+    const server = runningProcess(serverRecordFile(folder));
+    // Of a cluster that never came up there may be no keys to ask with.
+    const probe = server && apiProbe({ host: '127.0.0.1', port: record.apiPort, pkiFolder: folder.pki });
+    const isServing = (await probe?.get('/readyz'))?.status === 200;
+    const list = isServing ? await probe?.get('/api/v1/nodes') : undefined;
+    const ready = list?.status === 200 ? readyNodes(list.body) : new Set<string>();
+    const nodes = record.nodes.map((node) => ({
+      name: node.name,
+      ready: ready.has(node.name),
+      running: findNodeNamespace(folder.node(node.name)) !== undefined,
+      containerd: findContainerd(folder.node(node.name)) !== undefined,
+      agent: runningProcess(agentRecordFile(folder, node.name)) !== undefined,
+      stopped: node.stopped ?? false,
+    }));
+    const isSupervised = findSupervisor(folder) !== undefined;
+    const restarts = readRestartHistories(folder);
+    const isWell =
+      isServing &&
+      (record.simulatedNodes > 0
+        ? ready.size >= record.simulatedNodes
+        : nodes.every((node) => isReady(node) || node.stopped));
+    const apiServer = isServing ? 'running' : server ? 'not ready' : 'stopped';
+    if (values.output === 'json') {
+      const answer = {
+        name: record.name,
+        apiServer,
+        port: record.apiPort,
+        simulatedNodes: record.simulatedNodes,
+        nodes,
+        supervised: isSupervised,
+        restarts: Object.fromEntries(Object.entries(restarts).map(([name, { count }]) => [name, count])),
+        well: isWell,
+      };
+      context.print(JSON.stringify(answer, undefined, 2));
+      return isWell ? 0 : 1;
+    }
+    context.print(`cluster     ${record.name}`);
+    context.print(`API server  ${apiServer}${isServing ? ` at https://127.0.0.1:${record.apiPort}` : ''}`);
+    if (record.simulatedNodes > 0)
+      context.print(`nodes       ${ready.size} of ${record.simulatedNodes} simulated nodes Ready`);
+    for (const node of nodes)
+      context.print(`node        ${node.name}: ${describeNode(node, { isSupervised })}`);
+    if (Object.keys(restarts).length > 0)
+      context.print(`restarts    ${describeRestarts(restarts, Date.now())} (wherry logs supervisor)`);
+    return isWell ? 0 : 1;
+  },
+};
+
+export interface NodeState {
+  /** As the API server sees it, which notices a sudden death only after a while. */
+  ready: boolean;
+  running: boolean;
+  containerd: boolean;
+  agent: boolean;
+  stopped: boolean;
+}
+
+export function isReady({ ready, running, containerd, agent }: NodeState): boolean {
+  return ready && running && containerd && agent;
+}
+
+export function describeNode(node: NodeState, { isSupervised }: { isSupervised: boolean }): string {
+  if (node.stopped) return 'stopped by hand';
+  if (!node.running) return 'stopped';
+  if (isReady(node)) return 'Ready';
+  const dead = [!node.containerd && 'containerd', !node.agent && 'its agent'].filter(Boolean);
+  if (dead.length === 0) return 'NotReady';
+  const what = `${dead.join(' and ')} ${dead.length > 1 ? 'do' : 'does'} not run`;
+  return `${what}: ${isSupervised ? 'to be started again at once' : 'wherry up mends it'}`;
+}
+
+/** What died since `up`, and was started again: how often, and when last. */
+export function describeRestarts(restarts: RestartHistories, nowMs: number): string {
+  return Object.entries(restarts)
+    .map(([name, { count, atMs }]) => `${name} ${count}, last ${describeAge(nowMs - atMs)} ago`)
+    .join('; ');
+}
+
+function describeAge(ageMs: number): string {
+  const seconds = Math.max(0, Math.round(ageMs / 1000));
+  if (seconds < 120) return `${seconds}s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes}m` : `${Math.round(minutes / 60)}h`;
+}
