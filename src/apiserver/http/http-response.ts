@@ -1,7 +1,8 @@
 /** Answers on HTTP/1.1, HTTP/2 and refused upgrades behind one small interface. */
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex, Writable } from 'node:stream';
+import { http } from '../../base/system/node-http.ts';
 
 export type ResponseHeaders = Record<string, string | string[] | number>;
 
@@ -111,7 +112,7 @@ export class UpgradeResponse implements HttpResponse {
 }
 
 function head(status: number, headers: ResponseHeaders): string {
-  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`];
+  const lines = [`HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}`];
   for (const [name, value] of Object.entries(headers))
     for (const item of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${item}`);
   return `${lines.join('\r\n')}\r\n\r\n`;
