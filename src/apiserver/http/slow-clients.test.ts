@@ -95,6 +95,9 @@ test('a head of many kilobytes is read, one of more than a megabyte refused', as
 });
 
 test('a client with too many concurrent requests gets 429 by the configured level, and others do not', async () => {
+  // With the usual time for a request: this one is under way while all the others are made.
+  await using server = await createListeningServer();
+  const admin = await server.as('admin', ['system:masters']);
   const levels = '/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations';
   const narrow = JSON.stringify({
     spec: {
@@ -107,7 +110,7 @@ test('a client with too many concurrent requests gets 429 by the configured leve
   });
   const changed = await admin('PATCH', `${levels}/global-default`, { 'content-type': mergePatch }, narrow);
   assert.equal(changed.status, 200, changed.body.toString());
-  const jane = await listening.as('jane');
+  const jane = await server.as('jane');
   await admin(
     'POST',
     '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
@@ -115,19 +118,20 @@ test('a client with too many concurrent requests gets 429 by the configured leve
     '{"metadata":{"name":"jane"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"},"subjects":[{"kind":"User","name":"jane","apiGroup":"rbac.authorization.k8s.io"}]}',
   );
   // Its one request is under way as long as its body is not there.
-  const identity = await listening.connect('jane');
-  const session = connectHttp2(`https://127.0.0.1:${listening.port}`, identity);
+  const identity = await server.connect('jane');
+  const session = connectHttp2(`https://127.0.0.1:${server.port}`, identity);
   const stream = session.request({
     ':method': 'POST',
     ':path': configMaps,
     'content-type': 'application/json',
   });
+  const answered = once(stream, 'response');
   stream.write('{');
   let refused = await jane('GET', configMaps);
   while (refused.status !== 429) refused = await jane('GET', configMaps);
   assert.equal(refused.headers['retry-after'], '1');
   assert.equal(refused.body.toString(), 'Too many requests, please try again later.\n');
-  const { object } = await listening.server.ask('GET', `${levels}/global-default`);
+  const { object } = await server.server.ask('GET', `${levels}/global-default`);
   assert.equal(refused.headers['x-kubernetes-pf-prioritylevel-uid'], object.metadata.uid);
   assert.equal((await admin('GET', configMaps)).status, 200);
   assert.equal(
@@ -148,7 +152,7 @@ test('a client with too many concurrent requests gets 429 by the configured leve
   );
   assert.match(metrics, /apiserver_flowcontrol_nominal_limit_seats\{priority_level="workload-low"\} \d+/);
   stream.end(JSON.stringify(configMap('late')).slice(1));
-  await once(stream, 'response');
+  await answered;
   const watch = session.request({ ':path': `${configMaps}?watch=true` });
   const [headers] = await once(watch, 'response');
   assert.equal(headers[':status'], 200);
