@@ -1,5 +1,6 @@
 /** Endpoints: the addresses behind a Service, in the old form. */
 import { isIP } from 'node:net';
+import { joinHostPort } from '../../base/text/host-port.ts';
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, invalidValue, required } from '../field-error.ts';
@@ -77,8 +78,7 @@ function endpointsCell(endpoints: Endpoints): string {
   const texts: string[] = [];
   for (const { addresses = [], ports = [] } of endpoints.subsets ?? []) {
     if (ports.length === 0) for (const { ip } of addresses) texts.push(ip);
-    for (const { port } of ports)
-      for (const { ip } of addresses) texts.push(ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`);
+    for (const { port } of ports) for (const { ip } of addresses) texts.push(joinHostPort(ip, port));
   }
   if (texts.length === 0) return '<none>';
   const shown = texts.slice(0, shownMax).join(',');

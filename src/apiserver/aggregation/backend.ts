@@ -1,11 +1,13 @@
 /** One aggregated API server: how it is reached, and how the identity of the caller is passed to it. */
 import type { IncomingMessage } from 'node:http';
-import { isIP, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
 import { type APIService, Service } from '../../api/resources.gen.ts';
 import { serviceUnavailable } from '../../api/status.ts';
+import { joinHostPort } from '../../base/text/host-port.ts';
 import type { DialService } from '../dynamic-admission/webhook-client.ts';
+import { forwardedFor } from '../http/forwarded-for.ts';
 import { connectVerified } from '../http/verified-tls.ts';
 import { connectInTime } from '../nodes/connect-in-time.ts';
 import { exchange, relayUpgrade } from '../nodes/http-over.ts';
@@ -39,7 +41,7 @@ export function serviceAddress(objects: ObjectReader, { spec }: APIService): str
   const { namespace = '', name = '', port = defaultPort } = spec.service ?? {};
   const { clusterIP = '', externalName } = objects.get(Service, namespace, name)?.spec ?? {};
   const host = externalName ?? (isIP(clusterIP) ? clusterIP : `${name}.${namespace}.svc`);
-  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+  return joinHostPort(host, port);
 }
 
 /** An encrypted connection to the service behind an APIService. @throws Error saying why there is none */
@@ -113,7 +115,7 @@ export function identityHeaders({ name, uid, groups, extra }: UserInfo): Record<
 
 /** Where the request comes from, and by which name both audit logs have it. */
 function originHeaders({ request, auditId }: RequestContext, host: string): Record<string, string> {
-  const from = [request.header('x-forwarded-for'), request.remoteAddress].filter(Boolean).join(', ');
+  const from = forwardedFor(request);
   return {
     ...(from && { 'x-forwarded-for': from }),
     'x-forwarded-host': host,

@@ -3,6 +3,7 @@
  * deleted or evicted is gone before its replacement is due.
  */
 import type { Pod } from '../../api/resources.gen.ts';
+import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { podCondition } from '../pod-state.ts';
 import { isTracked } from './job-pod.ts';
 
@@ -43,8 +44,7 @@ export function nextBackoff(
 
 export function backoffLeftMs({ failures, lastFailureMs }: JobBackoff, nowMs: number): number {
   if (failures === 0) return 0;
-  const waitMs = Math.min(podBackoff.maxMs, podBackoff.firstMs * 2 ** (failures - 1));
-  return Math.max(0, waitMs - (nowMs - lastFailureMs));
+  return Math.max(0, lastFailureMs + backoffDelayMs(podBackoff, failures - 1) - nowMs);
 }
 
 /**

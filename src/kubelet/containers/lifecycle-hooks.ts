@@ -2,10 +2,11 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { messageOf } from '../../base/text/error-message.ts';
+import { joinHostPort } from '../../base/text/host-port.ts';
 import type { KubeletContext } from '../context.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import type { HttpCheck } from '../probes/dialer.ts';
-import { joinHostPort, resolvePort } from '../probes/probe-run.ts';
+import { resolvePort } from '../probes/probe-run.ts';
 
 export interface HookTarget {
   pod: Pod;

@@ -7,8 +7,8 @@ import { Client, credentials, status } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { http } from '../../base/system/node-http.ts';
 import { dialReason } from '../../base/text/dial-reason.ts';
+import { joinHostPort } from '../../base/text/host-port.ts';
 import type { DialTarget, HttpAnswer, HttpCheck, ProbeDialer } from './dialer.ts';
-import { joinHostPort } from './probe-run.ts';
 
 const bodyMaxBytes = 10 * 1024;
 const redirectsMax = 10;

@@ -1,6 +1,8 @@
 /** One execution of a probe, and the message about its outcome. */
+
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { joinHostPort } from '../../base/text/host-port.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
 import { expandReferences } from '../spec/expansion.ts';
@@ -116,8 +118,4 @@ export function resolvePort(port: number | string, container: core.Container): n
   const named = container.ports?.find(({ name }) => name === port);
   if (named) return named.containerPort;
   return /^\d+$/.test(port) ? Number(port) : undefined;
-}
-
-export function joinHostPort(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { pipeline, Readable, type Transform } from 'node:stream';
 import { createGunzip, createInflateRaw } from 'node:zlib';
 import { internalError, methodNotAllowed } from '../../../api/status.ts';
+import { forwardedFor } from '../../http/forwarded-for.ts';
 import { exchange, relayUpgrade } from '../../nodes/http-over.ts';
 import type { ApiResponse, RequestContext } from '../../request.ts';
 import type { SubresourceHandler } from '../handlers.ts';
@@ -104,11 +105,7 @@ export function targetPath(rest: string): string {
 
 function upgradeHeaders(context: RequestContext): Headers {
   const { authorization: _, host: _host, ...headers } = context.request.headers();
-  return { ...headers, host: clientHost(context), 'x-forwarded-for': forwardedFor(context) };
-}
-
-function forwardedFor({ request }: RequestContext): string {
-  return [request.header('x-forwarded-for'), request.remoteAddress].filter(Boolean).join(', ');
+  return { ...headers, host: clientHost(context), 'x-forwarded-for': forwardedFor(context.request) };
 }
 
 function forwardedHeaders(context: RequestContext, uri: string): Headers {
@@ -119,7 +116,7 @@ function forwardedHeaders(context: RequestContext, uri: string): Headers {
   // Of the encodings that a page may have, these can be undone for its links to be rewritten.
   if (request.header('accept')?.includes('text/html')) headers['accept-encoding'] = 'gzip';
   headers.host = clientHost(context);
-  headers['x-forwarded-for'] = forwardedFor(context);
+  headers['x-forwarded-for'] = forwardedFor(context.request);
   headers['x-forwarded-uri'] = uri;
   return headers;
 }

@@ -5,6 +5,7 @@ import { Endpoints, Node, Pod, Service } from '../../../api/resources.gen.ts';
 import { badRequest, notFound, serviceUnavailable } from '../../../api/status.ts';
 import type { EndpointAddress } from '../../../api/types/core-v1.gen.ts';
 import type { Random } from '../../../base/random.ts';
+import { joinHostPort } from '../../../base/text/host-port.ts';
 import { connectEndpoint } from '../../nodes/endpoints.ts';
 import { agentPortOf, type NodeConnector, nodeAddress } from '../../nodes/node-connector.ts';
 import { unverifiedTls } from '../../nodes/unverified-tls.ts';
@@ -66,10 +67,10 @@ function nodeBackend({ objects, nodes, ...options }: TargetOptions, target: Prox
   if (isIP(address) && !isProxyable(address)) throw badRequest('address not allowed');
   const agentPort = agentPortOf(node);
   if (target.port === '' || target.port === String(agentPort))
-    return { host: hostPort(address, agentPort), connect: () => nodes.connect(name) };
+    return { host: joinHostPort(address, agentPort), connect: () => nodes.connect(name) };
   const port = portNumber(target.port);
   const connect = () => nodes.tunnel(name, address, port);
-  return secured(target, options, { host: hostPort(address, port), connect });
+  return secured(target, options, { host: joinHostPort(address, port), connect });
 }
 
 function podBackend(
@@ -84,7 +85,7 @@ function podBackend(
   if (!isProxyable(address) || !nodeName) throw badRequest('address not allowed');
   const port = portNumber(target.port || firstPort(pod) || (target.scheme === 'https' ? 443 : 80));
   const connect = () => nodes.tunnel(nodeName, address, port);
-  return secured(target, options, { host: hostPort(address, port), connect });
+  return secured(target, options, { host: joinHostPort(address, port), connect });
 }
 
 function firstPort(pod: Pod): number | undefined {
@@ -119,7 +120,7 @@ function serviceBackend(
   const { port, address } = chosen;
   const endpoint = { address: address.ip, port, nodeName: address.nodeName };
   const connect = () => connectEndpoint(objects, nodes, endpoint);
-  return secured(target, options, { host: hostPort(address.ip, port), connect });
+  return secured(target, options, { host: joinHostPort(address.ip, port), connect });
 }
 
 /** A port that is given by its number, by name. @throws StatusError 404, 503 */
@@ -165,10 +166,6 @@ function portNumber(text: string | number): number {
   const port = Number(text);
   if (Number.isInteger(port) && port > 0 && port <= 65_535) return port;
   throw serviceUnavailable(`error trying to reach service: dial tcp: address ${text}: invalid port`);
-}
-
-function hostPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** `https:` in the path: TLS to the backend, whose certificate cannot be verified. */
