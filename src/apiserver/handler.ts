@@ -1,5 +1,6 @@
 /** The way of a request: parse the path, authenticate, impersonate, authorize, then the registry or another handler. */
 
+import { bodySizeBytesMax } from '../api/schema/body/body.ts';
 import {
   forbidden,
   internalError,
@@ -21,6 +22,7 @@ import { selectedBy } from './authorization/selected.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import { RefusedError } from './flow-control/priority-level.ts';
 import { requireAcceptable, requireShowable } from './http/acceptable.ts';
+import { BodyBudget, type BodyShare } from './http/body-budget.ts';
 import { isLongRunning, requestTimeoutMsDefault, timeoutMsOf, withinTime } from './http/deadline.ts';
 import { authorizedName, parsePath } from './http/path.ts';
 import { requireProducible } from './http/producible.ts';
@@ -51,6 +53,8 @@ export interface HandlerOptions {
   identities: IdentityMetrics;
   /** {@link requestTimeoutMsDefault} when absent. */
   requestTimeoutMs?: number | undefined;
+  /** Of all bodies of requests whose turn has not come; {@link BodyBudget} has a default. */
+  bodyBytesMax?: number | undefined;
   /** Absent when no audit policy is given. */
   audit?: AuditLog | undefined;
   clock: Clock;
@@ -64,9 +68,11 @@ export class RequestHandler {
   readonly #routes = new Map<string, PathHandler>();
   readonly #prefixes: { prefix: string; handler: PathHandler }[] = [];
   readonly #delegates: Delegate[] = [];
+  readonly #bodies: BodyBudget;
 
   constructor(options: HandlerOptions) {
     this.#options = options;
+    this.#bodies = new BodyBudget(options.bodyBytesMax);
   }
 
   /** Answers `path` exactly. */
@@ -127,24 +133,41 @@ export class RequestHandler {
     }
   }
 
-  /** When it is the request's turn, and before its time is up. Components of this process end their waits themselves. */
-  #answerInTime(context: RequestContext): Promise<ApiResponse> {
-    const { flowControl, clock, requestTimeoutMs = requestTimeoutMsDefault } = this.#options;
-    const { request } = context;
-    const answer = async (timeoutMs: number) => {
-      try {
-        return await flowControl.run(context, timeoutMs, async () => {
-          const failure = await this.#authorize(context);
-          return failure ?? (await readyToShow(request, await this.#dispatch(context)));
-        });
-      } catch (error) {
-        if (error instanceof RefusedError) return tooManyRequests;
-        throw error;
-      }
-    };
-    if (request.localUser || isLongRunning(context)) return answer(requestTimeoutMs);
+  /** Before its time is up. Components of this process end their waits themselves. */
+  async #answerInTime(context: RequestContext): Promise<ApiResponse> {
+    const { clock, requestTimeoutMs = requestTimeoutMsDefault } = this.#options;
+    const { request, user } = context;
+    if (request.localUser || isLongRunning(context))
+      return await this.#answerInTurn(context, requestTimeoutMs);
     const timeoutMs = timeoutMsOf(request.query, requestTimeoutMs);
-    return withinTime(clock, timeoutMs, () => answer(timeoutMs));
+    const share = hasBodyToRead(request) ? this.#bodies.open(user.name) : undefined;
+    try {
+      return await withinTime(clock, timeoutMs, () => this.#answerInTurn(context, timeoutMs, share));
+    } finally {
+      share?.close();
+      request.dropBody?.();
+    }
+  }
+
+  /**
+   * When it is the request's turn. Its body is there before: while a client sends, it holds up nobody who has nothing to
+   * wait for.
+   */
+  async #answerInTurn(context: RequestContext, timeoutMs: number, share?: BodyShare): Promise<ApiResponse> {
+    const { request } = context;
+    if (share && !(await request.receiveBody?.(bodySizeBytesMax, share))) return tooManyRequests;
+    const client = share ? new PayingClient(request, share) : request;
+    try {
+      return await this.#options.flowControl.run(context, { timeoutMs, client }, async () => {
+        // What is at work is bounded by its seats.
+        share?.close();
+        const failure = await this.#authorize(context);
+        return failure ?? (await readyToShow(request, await this.#dispatch(context)));
+      });
+    } catch (error) {
+      if (error instanceof RefusedError) return tooManyRequests;
+      throw error;
+    }
   }
 
   /** An answer when it could not be decided. @throws StatusError 403 */
@@ -233,6 +256,29 @@ function undecided({ path, search }: ApiRequest, { evaluationError = '' }: Decis
     contentType: 'text/plain; charset=utf-8',
     body: `Internal Server Error: ${JSON.stringify(uri)}: ${evaluationError}\n`,
   };
+}
+
+/** The bodies of other requests are not looked at. */
+function hasBodyToRead({ method, hasBody }: ApiRequest): boolean {
+  return hasBody === true && method !== 'GET' && method !== 'HEAD';
+}
+
+/** A client that waits as long as it is connected and has a share in the memory for what it has sent. */
+class PayingClient {
+  readonly #request: ApiRequest;
+  readonly #share: BodyShare;
+
+  constructor(request: ApiRequest, share: BodyShare) {
+    this.#request = request;
+    this.#share = share;
+  }
+
+  /** Asked for only by those who wait. */
+  get signal(): AbortSignal {
+    const closed = new AbortController();
+    this.#share.onClose = () => closed.abort();
+    return AbortSignal.any([this.#request.signal, closed.signal]);
+  }
 }
 
 /** Encoding is synchronous: what takes time happens before. */

@@ -2,6 +2,7 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { Column } from '../api/kind.ts';
 import type { KubeObject } from '../api/meta.ts';
+import type { BodyShare } from './http/body-budget.ts';
 import type { ServedResource } from './registry/kind-registry.ts';
 import type { CachedObject } from './watch-cache/cached-object.ts';
 import type { WatchSession } from './watch-cache/watch-session.ts';
@@ -43,6 +44,15 @@ export interface ApiRequest {
   header(name: string): string | undefined;
   /** The whole body. @throws StatusError 413 beyond `limitBytes`. */
   readBody(limitBytes: number): Promise<Uint8Array>;
+  /** True when there is a body to wait for; requests of this process have theirs. */
+  readonly hasBody?: boolean;
+  /**
+   * Receives the body at the cost of `share`, before anybody reads it. True once it is there, or is known to be too long
+   * or broken off, of which its reader learns; false when the share was closed before.
+   */
+  receiveBody?(limitBytes: number, share: BodyShare): Promise<boolean>;
+  /** What of the body was not read is of no use any more. */
+  dropBody?(): void;
   /** The body of a local request: an object instead of bytes. */
   readonly localBody?: { readonly value: unknown } | undefined;
   /** The caller of a local request; requests that come over the network are authenticated. */

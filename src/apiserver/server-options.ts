@@ -26,6 +26,8 @@ export interface ApiServerOptions {
   dialService?: DialService;
   /** Concurrent requests; upstream's default when absent. */
   requestSeats?: number;
+  /** Bytes of all bodies of requests whose turn has not come; 128 MiB when absent. */
+  requestBodyBytesMax?: number;
   /** The time that an ordinary request has; upstream's default when absent. */
   requestTimeoutMs?: number;
   /** Nothing is audited when absent. */

@@ -195,7 +195,14 @@ export class ApiServerParts {
   }
 
   #createHandler(): RequestHandler {
-    const { clock, random, metrics, requestTimeoutMs, audit } = this.options;
+    const {
+      clock,
+      random,
+      metrics,
+      requestTimeoutMs,
+      requestBodyBytesMax: bodyBytesMax,
+      audit,
+    } = this.options;
     const { registry, security } = this;
     return new RequestHandler({
       registry,
@@ -206,6 +213,7 @@ export class ApiServerParts {
       flowControl: this.flowControl,
       identities: new IdentityMetrics(metrics, clock),
       requestTimeoutMs,
+      bodyBytesMax,
       audit: audit && new AuditLog({ ...audit, clock, metrics, logger: this.#logger }),
       clock,
       random,

@@ -44,7 +44,11 @@ test('a level that was deleted ends with its last request', async () => {
       : undefined;
   };
   const work = Promise.withResolvers<void>();
-  const running = flowControl.run(context, 60_000, () => work.promise);
+  const running = flowControl.run(
+    context,
+    { timeoutMs: 60_000, client: context.request },
+    () => work.promise,
+  );
   objects.remove(PriorityLevelConfiguration, '', 'own');
   assert.deepEqual(levels()?.slice(0, 4), ['own', '0', 'false', 'true'], 'it is quiescing');
   work.resolve();

@@ -33,6 +33,13 @@ export interface FlowControlOptions {
   countOf(info: RequestInfo): number;
 }
 
+export interface TurnOptions {
+  /** The time that the request has. */
+  timeoutMs: number;
+  /** Its signal ends a wait. */
+  client: EnterOptions['client'];
+}
+
 export class FlowControl {
   readonly #options: FlowControlOptions;
   readonly #schemas: FlowSchemas;
@@ -78,8 +85,12 @@ export class FlowControl {
     return [...this.#levels.values()];
   }
 
-  /** Runs `work` when it is the request's turn; `timeoutMs` is the time that the request has. @throws RefusedError */
-  async run<T>(context: RequestContext, timeoutMs: number, work: () => Promise<T> | T): Promise<T> {
+  /** Runs `work` when it is the request's turn. @throws RefusedError */
+  async run<T>(
+    context: RequestContext,
+    { timeoutMs, client }: TurnOptions,
+    work: () => Promise<T> | T,
+  ): Promise<T> {
     const { request, user, info, headers } = context;
     // What lasts has no seat; a watch has its seats until it has begun.
     const lasts = isLongRunning(context) && info.verb !== 'watch';
@@ -108,7 +119,7 @@ export class FlowControl {
       context.elsewhere.ms += await this.#enter(level, series, {
         flow: flow?.id ?? user.name,
         admission,
-        client: request,
+        client,
         waitMs: timeoutMs * waitPart,
       });
     const { inflight } = this.#metrics;

@@ -4,14 +4,16 @@ import type { IncomingMessage } from 'node:http';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex, Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { badRequest, tooLarge } from '../../api/status.ts';
 import type { ApiRequest, VerifiedCertificate } from '../request.ts';
+import type { BodyShare } from './body-budget.ts';
+import { RequestBody } from './request-body.ts';
 
 abstract class NetworkRequest implements ApiRequest {
   readonly method: string;
   readonly path: string;
   readonly search: string;
   #query: URLSearchParams | undefined;
+  #body: RequestBody | undefined;
   protected abstract readonly source: Readable;
   protected abstract readonly socket: TLSSocket;
   abstract readonly signal: AbortSignal;
@@ -30,6 +32,7 @@ abstract class NetworkRequest implements ApiRequest {
   }
 
   abstract readonly remoteAddress: string;
+  abstract readonly hasBody: boolean;
 
   header(name: string): string | undefined {
     const value = this.headers()[name];
@@ -41,34 +44,27 @@ abstract class NetworkRequest implements ApiRequest {
   }
 
   bodyStream(): Readable {
-    return this.source;
+    return this.#incoming.stream();
+  }
+
+  receiveBody(limitBytes: number, share: BodyShare): Promise<boolean> {
+    return this.#incoming.receive(limitBytes, share);
   }
 
   readBody(limitBytes: number): Promise<Uint8Array> {
-    const declared = Number(this.header('content-length') ?? 0);
-    if (declared > limitBytes) return Promise.reject(tooLarge(`limit is ${limitBytes}`));
-    return new Promise((resolve, reject) => {
-      const { source } = this;
-      const broken = () => reject(badRequest('the request body could not be read to its end'));
-      // For instance when a client left while it was being authenticated: no event follows.
-      if (source.destroyed) return broken();
-      const chunks: Buffer[] = [];
-      let size = 0;
-      source.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > limitBytes) {
-          source.removeAllListeners('data');
-          source.resume();
-          reject(tooLarge(`limit is ${limitBytes}`));
-        } else chunks.push(chunk);
-      });
-      source.once('end', () => {
-        source.off('close', broken);
-        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
-      });
-      source.once('error', broken);
-      source.once('close', broken);
-    });
+    return this.#incoming.read(limitBytes);
+  }
+
+  dropBody(): void {
+    this.#body?.dropRest();
+  }
+
+  get #incoming(): RequestBody {
+    if (!this.#body) {
+      const declared = this.header('content-length');
+      this.#body = new RequestBody(this.source, declared === undefined ? undefined : Number(declared));
+    }
+    return this.#body;
   }
 }
 
@@ -87,6 +83,10 @@ export class Http2Request extends NetworkRequest {
     const { session } = stream;
     this.socket = session?.socket as TLSSocket;
     this.remoteAddress = (session && !session.destroyed && session.socket.remoteAddress) || '';
+  }
+
+  get hasBody(): boolean {
+    return !this.source.endAfterHeaders;
   }
 
   override headers(): Record<string, string | string[] | undefined> {
@@ -130,6 +130,11 @@ export class Http1Request extends NetworkRequest {
 
   get remoteAddress(): string {
     return this.socket.remoteAddress ?? '';
+  }
+
+  get hasBody(): boolean {
+    const { headers } = this.source;
+    return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
   }
 
   override headers(): Record<string, string | string[] | undefined> {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { after, before, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
-import type { Decision } from '../authorization/authorizer.ts';
+import type { Attributes, Decision } from '../authorization/authorizer.ts';
 import { AuthorizationChain } from '../authorization/configured-authorization.ts';
 import { configMap, configMaps, mergePatch } from '../server.fixture.ts';
 import { createListeningServer, type ListeningServer, type Send } from './listener.fixture.ts';
@@ -94,11 +94,8 @@ test('a head of many kilobytes is read, one of more than a megabyte refused', as
   assert.match(String(answer), /^(HTTP\/1\.1 431|ECONNRESET|$)/);
 });
 
-test('a client with too many concurrent requests gets 429 by the configured level, and others do not', async () => {
-  // With the usual time for a request: this one is under way while all the others are made.
-  await using server = await createListeningServer();
-  const admin = await server.as('admin', ['system:masters']);
-  const levels = '/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations';
+/** Leaves one seat to those whom no other flow schema takes, and no place to wait. */
+async function narrowDefaultLevel(send: Send): Promise<void> {
   const narrow = JSON.stringify({
     spec: {
       limited: {
@@ -108,27 +105,37 @@ test('a client with too many concurrent requests gets 429 by the configured leve
       },
     },
   });
-  const changed = await admin('PATCH', `${levels}/global-default`, { 'content-type': mergePatch }, narrow);
+  const changed = await send('PATCH', `${levels}/global-default`, { 'content-type': mergePatch }, narrow);
   assert.equal(changed.status, 200, changed.body.toString());
+}
+
+const levels = '/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations';
+
+/** Allows everything, what has to do with `slow` only when asked to. */
+function slowAuthorization(slow: string) {
+  const asked = Promise.withResolvers<void>();
+  const decision = Promise.withResolvers<Decision>();
+  const ask = ({ namespace }: Attributes): Decision | Promise<Decision> => {
+    if (namespace !== slow) return { allowed: true };
+    asked.resolve();
+    return decision.promise;
+  };
+  const authorization = new AuthorizationChain([{ type: 'Webhook', name: 'slow', ask }]);
+  return { authorization, asked: asked.promise, decide: () => decision.resolve({ allowed: true }) };
+}
+
+test('a client with too many concurrent requests gets 429 by the configured level, and others do not', async () => {
+  const { authorization, asked, decide } = slowAuthorization('slow');
+  // With the usual time for a request: this one is under way while all the others are made.
+  await using server = await createListeningServer({ security: { authorization } });
+  const admin = await server.as('admin', ['system:masters']);
+  await narrowDefaultLevel(admin);
   const jane = await server.as('jane');
-  await admin(
-    'POST',
-    '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
-    { 'content-type': 'application/json' },
-    '{"metadata":{"name":"jane"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"},"subjects":[{"kind":"User","name":"jane","apiGroup":"rbac.authorization.k8s.io"}]}',
-  );
-  // Its one request is under way as long as its body is not there.
-  const identity = await server.connect('jane');
-  const session = connectHttp2(`https://127.0.0.1:${server.port}`, identity);
-  const stream = session.request({
-    ':method': 'POST',
-    ':path': configMaps,
-    'content-type': 'application/json',
-  });
-  const answered = once(stream, 'response');
-  stream.write('{');
-  let refused = await jane('GET', configMaps);
-  while (refused.status !== 429) refused = await jane('GET', configMaps);
+  const session = connectHttp2(`https://127.0.0.1:${server.port}`, await server.connect('jane'));
+  const held = jane('GET', '/api/v1/namespaces/slow/configmaps');
+  await asked;
+  const refused = await jane('GET', configMaps);
+  assert.equal(refused.status, 429);
   assert.equal(refused.headers['retry-after'], '1');
   assert.equal(refused.body.toString(), 'Too many requests, please try again later.\n');
   const { object } = await server.server.ask('GET', `${levels}/global-default`);
@@ -151,8 +158,8 @@ test('a client with too many concurrent requests gets 429 by the configured leve
     /apiserver_flowcontrol_rejected_requests_total\{flow_schema="global-default",priority_level="global-default",reason="concurrency-limit"\} [1-9]/,
   );
   assert.match(metrics, /apiserver_flowcontrol_nominal_limit_seats\{priority_level="workload-low"\} \d+/);
-  stream.end(JSON.stringify(configMap('late')).slice(1));
-  await answered;
+  decide();
+  assert.equal((await held).status, 200);
   const watch = session.request({ ':path': `${configMaps}?watch=true` });
   const [headers] = await once(watch, 'response');
   assert.equal(headers[':status'], 200);
@@ -161,18 +168,13 @@ test('a client with too many concurrent requests gets 429 by the configured leve
 });
 
 test('a client that leaves while its rights are asked for gives its seat back', async () => {
-  const asked = Promise.withResolvers<void>();
-  const answer = Promise.withResolvers<Decision>();
-  const ask = () => {
-    asked.resolve();
-    return answer.promise;
-  };
-  const authorization = new AuthorizationChain([{ type: 'Webhook', name: 'slow', ask }]);
+  const { authorization, asked, decide } = slowAuthorization('default');
   await using server = await createListeningServer({ security: { authorization } });
   const session = connectHttp2(`https://127.0.0.1:${server.port}`, await server.connect('jane'));
-  const stream = session.request({ ':method': 'POST', ':path': configMaps, 'content-length': '100' });
+  const stream = session.request({ ':method': 'POST', ':path': configMaps });
   stream.on('error', () => undefined);
-  await asked.promise;
+  stream.end('{}');
+  await asked;
   session.destroy();
   await once(session, 'close');
   const look = await server.as('admin', ['system:masters']);
@@ -184,6 +186,77 @@ test('a client that leaves while its rights are asked for gives its seat back', 
       .split(/,\s*/)[5];
   };
   assert.equal(await executing(), '1');
-  answer.resolve({ allowed: true });
+  decide();
   while ((await executing()) !== '0') await new Promise((resolve) => setImmediate(resolve));
+});
+
+test('two hundred clients that send a byte at a time hold up nobody of their level', async () => {
+  await using server = await createListeningServer();
+  const admin = await server.as('admin', ['system:masters']);
+  await narrowDefaultLevel(admin);
+  await admin(
+    'POST',
+    '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
+    { 'content-type': 'application/json' },
+    JSON.stringify({
+      metadata: { name: 'people' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+      subjects: ['jane', 'mallory'].map((name) => ({
+        kind: 'User',
+        name,
+        apiGroup: 'rbac.authorization.k8s.io',
+      })),
+    }),
+  );
+  const jane = await server.as('jane');
+  const session = connectHttp2(`https://127.0.0.1:${server.port}`, await server.connect('mallory'));
+  await once(session, 'connect');
+  const body = JSON.stringify(configMap('slow'));
+  const slow = Array.from({ length: 200 }, (_, index) => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': `/api/v1/namespaces/default/configmaps?n=${index}`,
+      'content-type': 'application/json',
+      'content-length': String(body.length),
+    });
+    stream.on('error', () => undefined);
+    return stream;
+  });
+  // All but the last byte.
+  for (let sent = 0; sent < body.length - 1; sent++) {
+    for (const stream of slow) stream.write(body[sent]!);
+    const created = await jane(
+      'POST',
+      configMaps,
+      { 'content-type': 'application/json' },
+      JSON.stringify(configMap(`quick-${sent}`)),
+    );
+    assert.equal(created.status, 201, created.body.toString());
+  }
+  session.destroy();
+});
+
+test('a client whose bodies fill the memory for them loses the oldest, and others none', async () => {
+  await using server = await createListeningServer({ requestBodyBytesMax: 4 * 1024 * 1024 });
+  const admin = await server.as('admin', ['system:masters']);
+  const session = connectHttp2(
+    `https://127.0.0.1:${server.port}`,
+    await server.connect('mallory', ['system:masters']),
+  );
+  const streams = Array.from({ length: 6 }, (_, index) => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': `${configMaps}?n=${index}`,
+      'content-type': 'application/json',
+    });
+    stream.on('error', () => undefined);
+    stream.write(Buffer.alloc(1024 * 1024, 0x20));
+    return stream;
+  });
+  for (const [headers] of await Promise.all(streams.slice(0, 2).map((stream) => once(stream, 'response'))))
+    assert.equal(headers[':status'], 429);
+  const large = JSON.stringify(configMap('large', { text: 'x'.repeat(1_000_000) }));
+  const created = await admin('POST', configMaps, { 'content-type': 'application/json' }, large);
+  assert.equal(created.status, 201);
+  session.destroy();
 });
