@@ -11,6 +11,8 @@ export interface ReaderQuestion {
   path: string;
   /** With its question mark, or empty. */
   query: string;
+  /** The encoding that is asked for. */
+  accept: string;
 }
 
 export interface ReaderResult {
@@ -19,7 +21,9 @@ export interface ReaderResult {
   objects: number;
 }
 
-const { ca, cert, key, port, path, query } = workerData as ReaderQuestion;
+const { ca, cert, key, port, path, query, accept } = workerData as ReaderQuestion;
+/** In every encoding the identity of an object is as it is here. */
+const uidStart = '00000000-0000-4000-8000-';
 const agent = new Agent({ ca, cert, key, keepAlive: true });
 const statuses = new Set<number>();
 let objects = 0;
@@ -32,11 +36,12 @@ do {
     agent,
     method: 'GET',
     path: path + query + next,
+    headers: { accept },
   });
   statuses.add(status);
   const text = body.toString();
-  objects += text.split('"creationTimestamp":').length - 1;
-  from = /^.{0,200}"continue":"([^"]+)"/.exec(text)?.[1];
+  objects += text.split(uidStart).length - 1;
+  from = /^.{0,200}"continue":"([^"]+)"/s.exec(text)?.[1];
 } while (from);
 agent.destroy();
 const result: ReaderResult = { statuses: [...statuses], objects };

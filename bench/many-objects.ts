@@ -19,13 +19,38 @@ const rounds = 3;
 const path = '/api/v1/namespaces/default/configmaps';
 /** A watch ends by itself once it has had time for its initial state. */
 const watchFor = '?watch=1&timeoutSeconds=10';
+const labelled = 'labelSelector=tenth%3D3';
 
-const reads: readonly [what: string, query: string, objects: number][] = [
-  ['list in pages', '?limit=500', count],
-  ['list in pages of what has a label', '?limit=500&labelSelector=tenth%3D3', count / 10],
-  ['list of all', '', count],
-  ['watch that begins with all', watchFor, count],
-  ['watch that begins with what has a label', `${watchFor}&labelSelector=tenth%3D3`, count / 10],
+const json = 'application/json';
+const table = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+const protobuf = 'application/vnd.kubernetes.protobuf';
+const watchedProtobuf = `${protobuf};stream=watch`;
+const metadata = 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io';
+
+interface Read {
+  read: string;
+  query: string;
+  accept?: string;
+  /** How many it finds. */
+  objects: number;
+}
+
+const reads: readonly Read[] = [
+  { read: 'list in pages', query: '?limit=500', objects: count },
+  { read: 'list in pages of what has a label', query: `?limit=500&${labelled}`, objects: count / 10 },
+  { read: 'list in pages, as tables', query: '?limit=500', accept: table, objects: count },
+  { read: 'list of all', query: '', objects: count },
+  { read: 'list of all, as a table', query: '', accept: table, objects: count },
+  { read: 'list of all, in protobuf', query: '', accept: protobuf, objects: count },
+  { read: 'list of all, metadata only', query: '', accept: metadata, objects: count },
+  { read: 'watch that begins with all', query: watchFor, objects: count },
+  {
+    read: 'watch that begins with all, in protobuf',
+    query: watchFor,
+    accept: watchedProtobuf,
+    objects: count,
+  },
+  { read: 'watch that begins with what has a label', query: `${watchFor}&${labelled}`, objects: count / 10 },
 ];
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-many-'));
@@ -54,12 +79,12 @@ function show(figures: object): void {
 /** The longest turn of each round, and of the best one: milliseconds of processor time. */
 async function measure(
   listening: ListeningServer,
-  [read, query, objects]: (typeof reads)[number],
+  { read, query, accept = json, objects }: Read,
 ): Promise<void> {
   const longestTurnsMs: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const turns = watchTurns();
-    const answer = await readElsewhere(listening, query);
+    const answer = await readElsewhere(listening, query, accept);
     longestTurnsMs.push(Math.round(turns.stop()));
     assert.deepEqual(answer, { statuses: [200], objects });
   }
@@ -112,9 +137,13 @@ function watchTurns(): { stop(): number } {
 }
 
 /** The client has a thread of its own: its work must not count. */
-async function readElsewhere(listening: ListeningServer, query: string): Promise<ReaderResult> {
+async function readElsewhere(
+  listening: ListeningServer,
+  query: string,
+  accept: string,
+): Promise<ReaderResult> {
   const identity = await listening.connect('admin', ['system:masters']);
-  const workerData: ReaderQuestion = { ...identity, port: listening.port, path, query };
+  const workerData: ReaderQuestion = { ...identity, port: listening.port, path, query, accept };
   const worker = new Worker(new URL('./list-reader.ts', import.meta.url), { workerData });
   try {
     return await new Promise<ReaderResult>((resolve, reject) => {
