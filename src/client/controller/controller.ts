@@ -56,7 +56,7 @@ export function quietMsFor(count: number): number {
 }
 
 export interface ControllerDefinition<T extends KubeObject = KubeObject> {
-  /** Name of the queue in metrics. */
+  /** Name of the queue in metrics and logs: upstream's, where several controllers may share one. */
   name: string;
   /** `source.component` of its events; that of the recorder when absent. */
   component?: string;

@@ -1,4 +1,4 @@
-/** The work queues' metrics, under client-go's names. */
+/** The work queues' metrics, under client-go's names. Queues of one name are shown as one: their figures add up. */
 import {
   type BoundCounter,
   type BoundHistogram,
@@ -22,7 +22,7 @@ export interface QueueMetrics {
 }
 
 interface AllQueues {
-  /** `state`: reads the state of the queue of this name when metrics are collected. */
+  /** `state`: reads the state of a queue of this name when metrics are collected. */
   register(name: string, state: () => QueueState): QueueMetrics;
 }
 
@@ -33,10 +33,10 @@ const durationBuckets = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10];
 export const queueMetricsOf = metricsPerRegistry(createQueueMetrics);
 
 function createQueueMetrics(registry: MetricsRegistry): AllQueues {
-  const states = new Map<string, () => QueueState>();
+  const queues = new Map<string, Set<() => QueueState>>();
   const collect = (measure: (state: QueueState) => number) =>
     function* () {
-      for (const [name, state] of states) yield { labels: { name }, value: measure(state()) };
+      for (const [name, states] of queues) yield { labels: { name }, value: measure(together(states)) };
     };
   registry.collected(
     'workqueue_depth',
@@ -67,14 +67,26 @@ function createQueueMetrics(registry: MetricsRegistry): AllQueues {
   );
   return {
     register(name, state) {
-      states.set(name, state);
+      const states = queues.get(name) ?? new Set();
+      queues.set(name, states.add(state));
       return {
         adds: adds.bind({ name }),
         retries: retries.bind({ name }),
         queueDuration: queueDuration.bind({ name }),
         workDuration: workDuration.bind({ name }),
-        unregister: () => void states.delete(name),
+        unregister() {
+          states.delete(state);
+          if (states.size === 0 && queues.get(name) === states) queues.delete(name);
+        },
       };
     },
+  };
+}
+
+function together(states: Iterable<() => QueueState>): QueueState {
+  const all = [...states].map((state) => state());
+  return {
+    depth: all.reduce((sum, { depth }) => sum + depth, 0),
+    running: all.flatMap(({ running }) => running),
   };
 }

@@ -123,3 +123,23 @@ test('the metrics have upstream’s names', () => {
   ])
     assert.ok(text.includes(line), line);
 });
+
+test('queues of one name are counted together, and each for as long as it is open', () => {
+  const metrics = new MetricsRegistry();
+  const clock = new VirtualClock();
+  const [signing, approving] = [1, 2].map(() => new WorkQueue({ name: 'certificate', clock, metrics }));
+  const shows = (line: string) => assert.ok(metrics.expose().split('\n').includes(line), line);
+  for (const key of ['a', 'b']) signing!.add(key);
+  approving!.add('a');
+  shows('workqueue_depth{name="certificate"} 3');
+  shows('workqueue_adds_total{name="certificate"} 3');
+  signing!.take();
+  approving!.take();
+  shows('workqueue_depth{name="certificate"} 1');
+  signing!.close();
+  shows('workqueue_depth{name="certificate"} 0');
+  approving!.add('b');
+  shows('workqueue_depth{name="certificate"} 1');
+  approving!.close();
+  assert.doesNotMatch(metrics.expose(), /workqueue_depth\{/);
+});

@@ -10,7 +10,7 @@ import { approve, isDecided } from './csr-approval.ts';
 import { findRefusal, readRequest, signers } from './csr-request.ts';
 
 export const csrServingApprovingController = defineController({
-  name: 'certificate_serving',
+  name: 'certificate',
   component: 'certificate-controller',
   reconciles: CertificateSigningRequest,
   reads: [Node],

@@ -17,7 +17,7 @@ const shortMs = 8 * 3_600_000;
 
 export function csrSigningController(authority: CertificatePair): AnyController {
   return defineController({
-    name: 'csrsigning',
+    name: 'certificate',
     component: 'certificate-controller',
     reconciles: CertificateSigningRequest,
     concerns: (csr: CertificateSigningRequest) => isWaiting(csr),

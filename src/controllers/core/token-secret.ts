@@ -20,7 +20,7 @@ function accountOf(secret: Secret): string | undefined {
 /** `ca`: PEM of the cluster's certificate authority. */
 export function tokenSecretController(issue: IssueSecretToken, ca: string): AnyController {
   return defineController({
-    name: 'serviceaccount_tokens_secret',
+    name: 'serviceaccount_tokens_service',
     component: 'serviceaccount-token-controller',
     reconciles: Secret,
     concerns: (secret: Secret) => secret.type === secretType,

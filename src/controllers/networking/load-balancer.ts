@@ -75,7 +75,7 @@ export function parsePool(text: string): AddressRange[] {
 export function loadBalancerController(defaultPool: readonly AddressRange[]): AnyController {
   const written: WrittenServices = new Map();
   return defineController({
-    name: 'service-lb-controller',
+    name: 'service',
     component: 'service-controller',
     reconciles: Service,
     // One at a time: two services must not be given the same address.

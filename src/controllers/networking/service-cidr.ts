@@ -5,7 +5,7 @@ import { targetOf } from '../../client/events/event-recorder.ts';
 import { overlapping, planServiceCidr, rangesOf } from './service-cidr-plan.ts';
 
 export const serviceCidrController = defineController({
-  name: 'service-cidr-controller',
+  name: 'ipaddresses',
   component: 'service-cidr-controller',
   reconciles: ServiceCIDR,
   watches: [

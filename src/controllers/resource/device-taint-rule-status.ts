@@ -11,7 +11,7 @@ import { evictionConditionOf, planRuleCondition } from './device-taint-rule-plan
 
 export function deviceTaintRuleStatusController(news: RuleNews): AnyController {
   return defineController({
-    name: 'device-taint-rule-status',
+    name: deviceTaintManager,
     component: deviceTaintManager,
     reconciles: DeviceTaintRule,
     reads: [Pod, ResourceClaim, ResourceSlice],

@@ -98,7 +98,7 @@ async function makeClaim(
  * for a pod.
  */
 export const resourceClaimController = defineController({
-  name: 'resource_claim_users',
+  name: 'resource_claim',
   reconciles: ResourceClaim,
   watches: [
     watch(Pod, (pod, old) => {
