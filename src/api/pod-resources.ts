@@ -1,4 +1,5 @@
 /** What a whole pod requests or may use: one rule for scheduler, quota, node agent and autoscaler. */
+import { isSidecar } from './core/pod/sidecars.ts';
 import {
   addQuantities,
   compareQuantities,
@@ -74,13 +75,11 @@ function computePodResources<Amount>(pod: Pod, counting: Counting<Amount>): Map<
     const sidecars = new Map<string, Amount>();
     const peak = new Map<string, Amount>();
     for (const container of initContainers) {
-      const isSidecar = container.restartPolicy === 'Always';
+      const lasts = isSidecar(container);
       const status =
-        options.useStatus && isSidecar
-          ? statusOf(pod.status?.initContainerStatuses, container.name)
-          : undefined;
+        options.useStatus && lasts ? statusOf(pod.status?.initContainerStatuses, container.name) : undefined;
       const own = resourcesOfContainer(asGranted(pod, container, status), status, counting);
-      if (isSidecar) {
+      if (lasts) {
         addInto(total, own, amounts);
         addInto(sidecars, own, amounts);
         maxInto(peak, sidecars, amounts);

@@ -1,4 +1,5 @@
 /** LimitRanger: fills in a namespace's default requests and limits, and refuses what is outside of its bounds. */
+import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import {
   addQuantities,
   compareQuantities,
@@ -97,7 +98,6 @@ function podAmounts(
 ): Amounts {
   const totals = new Map<string, Quantity>();
   const listOf = ({ resources }: Container) => Object.entries(resources?.[which] ?? {});
-  const isSidecar = ({ restartPolicy }: Container) => restartPolicy === 'Always';
   for (const container of [...containers, ...initContainers.filter(isSidecar)])
     for (const [name, text] of listOf(container)) {
       const known = totals.get(name);

@@ -1,4 +1,5 @@
 /** Which pods are deleted first when there are too many: upstream's ranking. */
+import { sidecarNames } from '../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import { isPodActive, isPodReady, podCondition } from '../pod-state.ts';
 
@@ -42,9 +43,7 @@ function restarts(pod: Pod): number {
 }
 
 function sidecarRestarts({ spec, status }: Pod): number {
-  const sidecars = new Set(
-    spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === 'Always').map(({ name }) => name),
-  );
+  const sidecars = sidecarNames(spec);
   return mostRestarts(status?.initContainerStatuses?.filter(({ name }) => sidecars.has(name)));
 }
 

@@ -1,4 +1,5 @@
 /** Evaluates one metric of an autoscaler: reads it, compares it with its target, and reports what it saw. */
+import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import { formatQuantity, milliValueOf, quantityFromMilli } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
@@ -264,9 +265,8 @@ function podRequests(
 ): Map<string, number> {
   const requests = new Map<string, number>();
   for (const pod of pods) {
-    const sidecars =
-      pod.spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === 'Always') ?? [];
-    const containers = [...(pod.spec?.containers ?? []), ...sidecars];
+    const { containers: regular = [], initContainers = [] } = pod.spec ?? {};
+    const containers = [...regular, ...initContainers.filter(isSidecar)];
     const podLevel = container === undefined ? pod.spec?.resources?.requests?.[resource] : undefined;
     if (podLevel !== undefined) {
       requests.set(

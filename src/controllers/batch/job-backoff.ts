@@ -2,6 +2,7 @@
  * How long a Job's next pod waits after failures. Decides; never acts. What is remembered outlives the pods: one that was
  * deleted or evicted is gone before its replacement is due.
  */
+import { sidecarNames } from '../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { podCondition } from '../pod-state.ts';
@@ -53,9 +54,7 @@ export function backoffLeftMs({ failures, lastFailureMs }: JobBackoff, nowMs: nu
  */
 export function finishedAtMs(pod: Pod): number {
   const { metadata, spec, status } = pod;
-  const sidecars = new Set(
-    spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === 'Always').map(({ name }) => name),
-  );
+  const sidecars = sidecarNames(spec);
   const containers = [
     ...(status?.containerStatuses ?? []),
     ...(status?.initContainerStatuses ?? []).filter(({ name }) => sidecars.has(name)),

@@ -1,4 +1,5 @@
 /** How pods become addresses of a Service, for Endpoints and EndpointSlices alike. */
+import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import { matchesLabels } from '../../api/label-selector.ts';
 import { keyOf } from '../../api/meta.ts';
 import type { Pod, Service } from '../../api/resources.gen.ts';
@@ -51,10 +52,7 @@ export function findPort(
 ): number | undefined {
   if (target === undefined || target === 0 || target === '') return port;
   if (typeof target === 'number') return target;
-  const containers = [
-    ...(pod.spec?.containers ?? []),
-    ...(pod.spec?.initContainers ?? []).filter((one) => one.restartPolicy === 'Always'),
-  ];
+  const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? []).filter(isSidecar)];
   for (const container of containers)
     for (const one of container.ports ?? [])
       if (one.name === target && (one.protocol ?? 'TCP') === protocol) return one.containerPort;

@@ -1,15 +1,11 @@
 /** Derives the container statuses that users see from what the runtime reports. Pure. */
+import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ObservedContainer, ObservedPod } from '../pod/pod-observation.ts';
 import { recursiveReadOnlyStatus } from '../spec/recursive-read-only.ts';
-import {
-  initRestartsAfterExit,
-  isSidecar,
-  restartingAllReason,
-  restartsAfterExit,
-} from './restart-policy.ts';
+import { initRestartsAfterExit, restartingAllReason, restartsAfterExit } from './restart-policy.ts';
 
 /** Why a container does not run at the moment, e.g. ErrImagePull. */
 export interface WaitingReason {

@@ -3,11 +3,6 @@ import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { findContainer, type ObservedContainer, type ObservedPod } from '../pod/pod-observation.ts';
 
-/** A native sidecar: an init container that runs for as long as the pod. */
-export function isSidecar(container: core.Container): boolean {
-  return container.restartPolicy === 'Always';
-}
-
 /** Whether a regular container should run (again), as the pod's and its own policy have it. */
 export function shouldRestart(
   pod: Pod,

@@ -1,7 +1,7 @@
 /** What a simulated container does, derived from its command, and from its place in the pod. */
+import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import { controllerOf } from '../../api/meta.ts';
 import type { Pod } from '../../api/resources.gen.ts';
-import { isSidecar } from '../containers/restart-policy.ts';
 import type { ContainerConfig } from './messages.ts';
 
 /** How long work takes of which nothing is known but that it comes to an end. */

@@ -2,11 +2,12 @@
  * Which devices each container has, and what its plugin said is needed to use them. Also on disk: a container restarts
  * with the same devices, even while their plugin is away.
  */
+
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Logger } from '../../base/logger.ts';
-import { isSidecar } from '../containers/restart-policy.ts';
 import type { ContainerAllocateResponse } from './plugin-messages.ts';
 
 export interface Assignment {

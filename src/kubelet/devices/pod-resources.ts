@@ -6,9 +6,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status as grpcStatus, Server, type ServiceError } from '@grpc/grpc-js';
+import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type { Outcome } from '../../base/async/timed.ts';
-import { isSidecar } from '../containers/restart-policy.ts';
 import type { ClaimRecord } from '../dynamic-resources/claim-records.ts';
 import { devicesFor } from '../dynamic-resources/claim-rules.ts';
 import type { ClaimedDevices } from '../dynamic-resources/node-claims.ts';

@@ -1,4 +1,5 @@
 /** Whether the node admits a pod that was bound to it: the scheduler may not have known everything. Pure. */
+import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import { compilePodNodeSelector } from '../../api/node-selector.ts';
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Node, Pod } from '../../api/resources.gen.ts';
@@ -189,10 +190,7 @@ function refusePorts(pod: Pod, others: readonly Pod[]): Refusal | undefined {
 }
 
 function hostPortsOf(pod: Pod): { port: number; protocol: string; ip: string }[] {
-  return [
-    ...(pod.spec.initContainers ?? []).filter((c) => c.restartPolicy === 'Always'),
-    ...pod.spec.containers,
-  ].flatMap((container) =>
+  return [...(pod.spec.initContainers ?? []).filter(isSidecar), ...pod.spec.containers].flatMap((container) =>
     (container.ports ?? [])
       .filter(({ hostPort }) => hostPort)
       .map(({ hostPort, protocol, hostIP }) => ({

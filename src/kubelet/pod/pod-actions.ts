@@ -1,12 +1,13 @@
 /** Decides what a pod needs next: which sandbox, which containers to start and which to kill. Never acts. */
+
 import { createHash } from 'node:crypto';
+import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { RecentMap } from '../../base/collections/recent-map.ts';
 import {
   askersForRestartOfAll,
   initRestartsAfterExit,
-  isSidecar,
   restartsAfterExit,
   shouldRestart,
 } from '../containers/restart-policy.ts';

@@ -1,6 +1,6 @@
 /** Has the probes of a pod follow its running containers. */
+import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../api/resources.gen.ts';
-import { isSidecar } from '../containers/restart-policy.ts';
 import type { KubeletContext } from '../context.ts';
 import { findContainer, type ObservedPod } from './pod-observation.ts';
 

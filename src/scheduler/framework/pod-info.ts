@@ -1,4 +1,5 @@
 /** A pod with everything that scheduling needs to know of it, computed once. */
+import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type { Affinity, Container } from '../../api/types/core-v1.gen.ts';
@@ -87,7 +88,7 @@ function readAffinity(pod: Pod, affinity: Affinity | undefined) {
 
 /** Host ports of containers and sidecars. */
 function readHostPorts(pod: Pod): readonly HostPort[] {
-  const sidecars = pod.spec?.initContainers?.filter((container) => container.restartPolicy === 'Always');
+  const sidecars = pod.spec?.initContainers?.filter(isSidecar);
   let ports: HostPort[] | undefined;
   for (const containers of [pod.spec?.containers, sidecars])
     for (const container of containers ?? [])

@@ -1,4 +1,5 @@
 /** Validation of containers, init containers and ephemeral containers. */
+
 import {
   duplicate,
   type FieldError,
@@ -26,6 +27,7 @@ import {
   subdomainProblems,
 } from '../../validation/names.ts';
 import { validateResourceRequirements } from '../../validation/resources.ts';
+import { isSidecar } from '../pod/sidecars.ts';
 import { validateFileKeyRef } from './file-variables.ts';
 import { type PodVolumes, validateVolumeUse } from './mounts.ts';
 import { validateProbesAndHooks } from './probes.ts';
@@ -71,7 +73,7 @@ function* validateInitContainers(
     yield* validateContainer(container, spec, volumes, path);
     if (container.restartPolicy !== undefined) yield* validateRestarts(container, path);
     else if (container.restartPolicyRules?.length) yield policyForRules(path);
-    if (container.restartPolicy === 'Always')
+    if (isSidecar(container))
       yield* validateProbesAndHooks(container, spec.terminationGracePeriodSeconds, path);
     else {
       for (const name of perPodOnly)

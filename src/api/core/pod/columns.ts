@@ -1,7 +1,9 @@
 /** The columns of pods: above all the single word that sums up the state of a pod. */
+
 import { ageColumn, ageSince, column, countColumn, nameColumn, wideColumn } from '../../columns.ts';
 import type { Column } from '../../kind.ts';
 import type { ContainerStatus, Pod, PodStatus } from '../../types/core-v1.gen.ts';
+import { sidecarNames } from './sidecars.ts';
 
 /** What a pod's line says besides its name and age. */
 export interface PodSummary {
@@ -16,11 +18,7 @@ export interface PodSummary {
 /** Sums up containers as `kubectl get pods` does. */
 export function summarizePod(pod: Pod): PodSummary {
   const status: PodStatus = pod.status ?? {};
-  const sidecars = new Set(
-    (pod.spec.initContainers ?? [])
-      .filter((container) => container.restartPolicy === 'Always')
-      .map((container) => container.name),
-  );
+  const sidecars = sidecarNames(pod.spec);
   const summary: PodSummary = {
     ready: 0,
     total: (pod.spec.containers?.length ?? 0) + sidecars.size,

@@ -1,8 +1,10 @@
 /** What `/resize` may change: cpu and memory of containers of all sorts and of the whole pod, never the class of the pod. */
+
 import { type FieldErrors, forbiddenField, invalidValue } from '../../field-error.ts';
 import type { Container, Pod, ResourceRequirements } from '../../types/core-v1.gen.ts';
 import { semanticEqual } from '../../validation/equality.ts';
 import { computeQosClass } from './qos.ts';
+import { isSidecar } from './sidecars.ts';
 import { isMirror } from './update.ts';
 
 const lists = ['containers', 'initContainers'] as const;
@@ -105,8 +107,4 @@ function fixedAmounts(resources: ResourceRequirements | undefined): object {
 function keptParts({ spec }: Pod): Pick<Pod['spec'], (typeof lists)[number] | 'resources'> {
   const { containers, initContainers, resources } = spec;
   return { containers, ...(initContainers && { initContainers }), ...(resources && { resources }) };
-}
-
-function isSidecar({ restartPolicy }: Container): boolean {
-  return restartPolicy === 'Always';
 }

@@ -1,10 +1,10 @@
 /** Ends the containers of a pod: preStop hooks, signals, grace periods, and the order that sidecars need. */
 
+import { isSidecar } from '../../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import { unlessAborted } from '../../../base/async/unless-aborted.ts';
 import { runHook } from '../../containers/lifecycle-hooks.ts';
-import { isSidecar } from '../../containers/restart-policy.ts';
 import type { KubeletContext } from '../../context.ts';
 import type { ContainerKill } from '../pod-actions.ts';
 import { containerEvents } from '../pod-events.ts';

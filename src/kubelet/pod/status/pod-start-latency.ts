@@ -1,7 +1,7 @@
 /** How long a pod took from its creation until the API showed its containers running: once per pod that starts here. */
+import { isSidecar } from '../../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import type { Clock } from '../../../base/clock.ts';
-import { isSidecar } from '../../containers/restart-policy.ts';
 
 export interface StartTimes {
   totalSeconds: number;

@@ -1,4 +1,5 @@
 /** The status of a pod as the node sees it: phase, conditions, addresses, containers. Pure. */
+import { isSidecar } from '../../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import { formatTime } from '../../../api/schema/time.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
@@ -11,7 +12,6 @@ import {
 import {
   askersForRestartOfAll,
   initRestartsAfterExit,
-  isSidecar,
   mayRestartAll,
   restartingAllReason,
   restartsAfterExit,
