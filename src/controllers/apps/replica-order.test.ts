@@ -60,3 +60,15 @@ test('pods that share their node with others of the same Deployment go first', (
   const related = [...pods, pod('sibling', { node: 'n1' })];
   assert.equal(inDeletionOrder(pods, related, nowMs)[0]!.metadata.name, 'doubled');
 });
+
+test('of the pods of a ReplicaSet that belongs to nothing, the younger goes, and no pod for sharing its node', () => {
+  const old = { created: '2026-01-01T00:00:00Z', readySince: '2026-01-01T00:00:00Z' };
+  const young = { created: '2026-01-01T00:59:00Z', readySince: '2026-01-01T00:59:00Z' };
+  const pods = [
+    pod('doubled', { node: 'n1', ...old }),
+    pod('other', { node: 'n1', ...old }),
+    pod('alone', { node: 'n2', ...young }),
+  ];
+  assert.equal(inDeletionOrder(pods, pods, nowMs)[0]!.metadata.name, 'doubled');
+  assert.equal(inDeletionOrder(pods, [], nowMs)[0]!.metadata.name, 'alone');
+});

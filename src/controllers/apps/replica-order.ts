@@ -7,8 +7,8 @@ const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
 const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };
 
 /**
- * `pods` in the order of deletion. `related`: all pods of the owner's own owner; a pod goes sooner the more of them
- * share its node.
+ * `pods` in the order of deletion. `related`: all pods of the owner's own owner, a Deployment as a rule; a pod goes sooner
+ * the more of them share its node. None where the owner has no owner: then it does not count who shares a node.
  */
 export function inDeletionOrder(pods: readonly Pod[], related: readonly Pod[], nowMs: number): Pod[] {
   const perNode = new Map<string, number>();

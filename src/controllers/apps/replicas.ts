@@ -39,14 +39,19 @@ export function planReplicas(
   const missing = (owner.spec?.replicas ?? 1) - active.length;
   if (missing >= 0) return { create: Math.min(missing, burstReplicas), remove: [] };
   const count = Math.min(-missing, burstReplicas);
+  if (count === active.length) return { create: 0, remove: active };
   return { create: 0, remove: inDeletionOrder(active, related(), nowMs).slice(0, count) };
 }
 
-/** The age of each ready pod to be deleted, as a multiple (rounded down) of the age of the youngest ready pod. */
+/**
+ * The age of each ready pod to be deleted, as a multiple (rounded down) of the age of the youngest ready pod; none where
+ * all pods go and nothing was chosen.
+ */
 export function ageRatios(removed: readonly Pod[], pods: readonly Pod[], nowMs: number): number[] {
-  if (removed.length === 0) return [];
+  const active = pods.filter(isPodActive);
+  if (removed.length === 0 || removed.length === active.length) return [];
   const ageMs = (pod: Pod) => nowMs - Date.parse(pod.metadata.creationTimestamp);
-  const youngestMs = Math.max(1, Math.min(...pods.filter(isPodReady).map(ageMs)));
+  const youngestMs = Math.max(1, Math.min(...active.filter(isPodReady).map(ageMs)));
   return removed.filter(isPodReady).map((pod) => Math.floor(ageMs(pod) / youngestMs));
 }
 

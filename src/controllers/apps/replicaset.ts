@@ -88,7 +88,7 @@ async function syncPods(
   pods: readonly Pod[],
   signal: AbortSignal,
 ): Promise<{ failure?: ReplicaFailure; isRefused?: boolean }> {
-  const plan = planReplicas(owner.object, pods, () => relatedPods(cluster, owner, pods), cluster.clock.now());
+  const plan = planReplicas(owner.object, pods, () => relatedPods(cluster, owner), cluster.clock.now());
   const control = new PodControl(cluster, owner, signal);
   if (plan.create > 0) {
     const template = owner.object.spec?.template as core.PodTemplateSpec;
@@ -98,17 +98,16 @@ async function syncPods(
     if (failure === undefined || isInVain(failure)) return { isRefused: failure !== undefined };
     return { failure: { reason: 'FailedCreate', error: failure } };
   }
-  if (plan.remove.length < pods.length)
-    for (const ratio of ageRatios(plan.remove, pods, cluster.clock.now()))
-      deletionAgeRatioOf(cluster.metrics).observe(ratio);
+  for (const ratio of ageRatios(plan.remove, pods, cluster.clock.now()))
+    deletionAgeRatioOf(cluster.metrics).observe(ratio);
   const { failure } = await allAtOnce(plan.remove, (pod) => control.delete(pod));
   return failure === undefined ? {} : { failure: { reason: 'FailedDelete', error: failure } };
 }
 
 /** The pods of all owners with the same controller: a Deployment's older and newer ReplicaSets share the nodes. */
-function relatedPods(cluster: ReconcileCluster, owner: Owner, pods: readonly Pod[]): readonly Pod[] {
+function relatedPods(cluster: ReconcileCluster, owner: Owner): readonly Pod[] {
   const above = controllerOf(owner.object);
-  if (!above) return pods;
+  if (!above) return [];
   const siblings = cluster.informer(owner.type);
   siblings.addIndex(controllerIndex, controllerIndexValues);
   return [...siblings.byIndex(controllerIndex, above.uid)].flatMap((sibling) =>
