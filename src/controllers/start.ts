@@ -99,7 +99,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     namespace: namespaceController,
     nodeipam: nodeIpamController(options.nodeIpam ?? defaultNodeIpam),
     nodelifecycle: nodeLifecycleController(options.clock),
-    nodettl: nodeTtlController,
+    nodettl: nodeTtlController(),
     persistentvolumebinder: persistentVolumes.volumes,
     persistentvolumeclaimbinder: persistentVolumes.claims,
     podgc: runPodGc,
