@@ -34,12 +34,9 @@ export const bootstrapSigner = defineController({
   concerns: ({ metadata }: ConfigMap) => `${metadata.namespace}/${metadata.name}` === infoKey,
   async reconcile(key, cluster, signal) {
     const info = key === infoKey ? cluster.get(ConfigMap, key) : undefined;
-    const kubeconfig = info?.data?.kubeconfig;
-    if (!info || kubeconfig === undefined) return;
     const secrets = cluster.informer(Secret).inNamespace(tokenNamespace);
-    const data = withSignatures(info.data!, kubeconfig, secrets, cluster.clock.now());
-    if (isSameData(info.data!, data)) return;
-    await cluster.update(ConfigMap, { ...info, data }, signal);
+    const data = info && planSignatures(info, secrets, cluster.clock.now());
+    if (data) await cluster.update(ConfigMap, { ...info, data }, signal);
   },
 });
 
@@ -48,7 +45,7 @@ function isToken({ type, metadata }: Secret): boolean {
 }
 
 /** Undefined for a token that does not expire. One with an unreadable expiration has expired. */
-function timeLeftMs(secret: Secret, nowMs: number): number | undefined {
+export function timeLeftMs(secret: Secret, nowMs: number): number | undefined {
   const expiration = fieldOf(secret, 'expiration');
   if (expiration === '') return undefined;
   const endMs = Date.parse(expiration);
@@ -59,20 +56,21 @@ function fieldOf({ data }: Secret, name: string): string {
   return Buffer.from(data?.[name] ?? '', 'base64').toString('utf8');
 }
 
-function withSignatures(
-  before: Record<string, string>,
-  content: string,
+/** The data that the ConfigMap should have, with one signature per token; undefined when it has it. */
+export function planSignatures(
+  { data: before = {} }: ConfigMap,
   secrets: Iterable<Secret>,
   nowMs: number,
-): Record<string, string> {
+): Record<string, string> | undefined {
+  if (before.kubeconfig === undefined) return undefined;
   const data = Object.fromEntries(
     Object.entries(before).filter(([name]) => !name.startsWith(signaturePrefix)),
   );
   for (const secret of secrets) {
     const token = signingToken(secret, nowMs);
-    if (token) data[signaturePrefix + token.id] = detachedSignature(content, token);
+    if (token) data[signaturePrefix + token.id] = detachedSignature(before.kubeconfig, token);
   }
-  return data;
+  return isSameData(before, data) ? undefined : data;
 }
 
 interface Token {

@@ -1,5 +1,10 @@
-/** Objects that controllers create in every namespace: losing a race to create one is not a failure. */
+/** What every namespace that is in use has: which namespaces those are, and how its objects are created. */
+import type { Namespace } from '../../api/resources.gen.ts';
 import { isAlreadyExists, isNamespaceTerminating, isNotFound } from '../../api/status.ts';
+
+export function isActive(namespace: Namespace | undefined): boolean {
+  return namespace?.status?.phase === 'Active' && !namespace.metadata.deletionTimestamp;
+}
 
 /**
  * Awaits a create. An object of that name made by another client, and a namespace that is terminating, are both fine.

@@ -1,13 +1,15 @@
 /** Every namespace has a ConfigMap with the cluster's certificate authority, by which pods verify the server. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Draft } from '../../api/meta.ts';
 import { ConfigMap, Namespace } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
-import { inNamespaceThatStays } from './namespace-content.ts';
-import { isActive } from './serviceaccount.ts';
+import { inNamespaceThatStays, isActive } from './namespace-content.ts';
 
-const name = 'kube-root-ca.crt';
+const configMap = 'kube-root-ca.crt';
+const descriptionAnnotation = 'kubernetes.io/description';
 const description =
   'Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the ' +
   'internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.';
@@ -31,33 +33,48 @@ export function rootCaController(ca: string): AnyController {
     reconciles: Namespace,
     concerns: (namespace: Namespace) => !namespace.metadata.deletionTimestamp,
     watches: [
-      watch(ConfigMap, ({ metadata }, old) => (old && metadata.name === name ? [metadata.namespace!] : [])),
+      watch(ConfigMap, ({ metadata }, old) =>
+        old && metadata.name === configMap ? [metadata.namespace!] : [],
+      ),
     ],
     metrics: rootCaMetricsOf,
-    async reconcile(namespace, cluster, signal) {
-      if (isActive(cluster.get(Namespace, namespace)))
-        await measured(cluster, publish(ca, namespace, cluster, signal));
+    async reconcile(name, cluster, signal) {
+      if (!isActive(cluster.get(Namespace, name))) return undefined;
+      const plan = planRootCa(name, cluster.get(ConfigMap, `${name}/${configMap}`), ca);
+      await measured(cluster, publish(plan, cluster, signal));
       return undefined;
     },
   });
 }
 
+export interface RootCaPlan {
+  create?: Draft<ConfigMap>;
+  update?: ConfigMap;
+}
+
+/** What brings the ConfigMap of a namespace up to date; its description may be another, but not missing. */
+export function planRootCa(namespace: string, present: ConfigMap | undefined, ca: string): RootCaPlan {
+  const data = { 'ca.crt': ca };
+  if (!present) {
+    const annotations = { [descriptionAnnotation]: description };
+    return { create: { metadata: { name: configMap, namespace, annotations }, data } };
+  }
+  const { annotations } = present.metadata;
+  if (isDeepStrictEqual(present.data, data) && annotations?.[descriptionAnnotation]) return {};
+  const metadata = {
+    ...present.metadata,
+    annotations: { ...annotations, [descriptionAnnotation]: description },
+  };
+  return { update: { ...present, metadata, data } };
+}
+
 async function publish(
-  ca: string,
-  namespace: string,
+  { create, update }: RootCaPlan,
   cluster: ReconcileCluster,
   signal: AbortSignal,
 ): Promise<void> {
-  const wanted = { 'ca.crt': ca };
-  const present = cluster.get(ConfigMap, `${namespace}/${name}`);
-  if (!present) {
-    const annotations = { 'kubernetes.io/description': description };
-    const metadata = { name, namespace, annotations };
-    await inNamespaceThatStays(cluster.create(ConfigMap, { metadata, data: wanted }, signal));
-    return;
-  }
-  const isSame = present.data?.['ca.crt'] === ca && Object.keys(present.data).length === 1;
-  if (!isSame) await cluster.update(ConfigMap, { ...present, data: wanted }, signal);
+  if (create) await inNamespaceThatStays(cluster.create(ConfigMap, create, signal));
+  if (update) await cluster.update(ConfigMap, update, signal);
 }
 
 async function measured({ clock, metrics }: ReconcileCluster, work: Promise<void>): Promise<void> {

@@ -1,10 +1,21 @@
 /** Every namespace has a service account `default`. */
-import { keyOf } from '../../api/meta.ts';
+import { type Draft, keyOf } from '../../api/meta.ts';
 import { Namespace, ServiceAccount } from '../../api/resources.gen.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
-import { inNamespaceThatStays } from './namespace-content.ts';
+import { inNamespaceThatStays, isActive } from './namespace-content.ts';
 
 const names = new Set(['default']);
+
+/** The accounts to create. `has`: whether an account of that key is there. */
+export function planServiceAccounts(
+  namespace: Namespace | undefined,
+  has: (key: string) => boolean,
+): Draft<ServiceAccount>[] {
+  if (!namespace || !isActive(namespace)) return [];
+  return [...names]
+    .map((name) => ({ metadata: { name, namespace: namespace.metadata.name } }))
+    .filter((account) => !has(keyOf(account)));
+}
 
 export const serviceAccountController = defineController({
   name: 'serviceaccount',
@@ -15,16 +26,10 @@ export const serviceAccountController = defineController({
       old && names.has(metadata.name) ? [metadata.namespace!] : [],
     ),
   ],
-  async reconcile(namespace, cluster, signal) {
-    if (!isActive(cluster.get(Namespace, namespace))) return;
-    for (const name of names) {
-      const metadata = { name, namespace };
-      if (cluster.get(ServiceAccount, keyOf({ metadata }))) continue;
-      await inNamespaceThatStays(cluster.create(ServiceAccount, { metadata }, signal));
-    }
+  async reconcile(name, cluster, signal) {
+    const has = (key: string) => cluster.get(ServiceAccount, key) !== undefined;
+    for (const account of planServiceAccounts(cluster.get(Namespace, name), has))
+      await inNamespaceThatStays(cluster.create(ServiceAccount, account, signal));
+    return undefined;
   },
 });
-
-export function isActive(namespace: Namespace | undefined): boolean {
-  return namespace?.status?.phase === 'Active' && !namespace.metadata.deletionTimestamp;
-}

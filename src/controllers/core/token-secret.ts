@@ -35,28 +35,52 @@ export function tokenSecretController(issue: IssueSecretToken, ca: string): AnyC
       const secret = cluster.get(Secret, key);
       const name = secret && accountOf(secret);
       if (!name || secret.metadata.deletionTimestamp) return;
-      const { namespace = '', annotations } = secret.metadata;
+      const { namespace = '' } = secret.metadata;
       // Only the server's answer counts: a secret is not deleted because its account is not in the cache yet.
       const account =
         cluster.get(ServiceAccount, `${namespace}/${name}`) ??
         (await cluster.client.get(ServiceAccount, { name, namespace }, signal).catch(undefinedIfNotFound));
-      const uid = annotations?.[uidAnnotation];
-      if (!account || (uid && uid !== account.metadata.uid)) {
-        await cluster.delete(Secret, secret, signal);
-        return;
-      }
-      const { data = {} } = secret;
-      if (uid && data.token && data['ca.crt'] && data.namespace) return;
-      const encode = (text: string) => Buffer.from(text).toString('base64');
-      const token =
-        data.token ??
-        encode(await issue(namespace, secret.metadata.name, { name, uid: account.metadata.uid }));
-      const filled = { ...data, token, 'ca.crt': encode(ca), namespace: encode(namespace) };
-      const metadata = {
-        ...secret.metadata,
-        annotations: { ...annotations, [uidAnnotation]: account.metadata.uid },
-      };
-      await cluster.update(Secret, { ...secret, metadata, data: filled }, signal);
+      const act = planTokenSecret(secret, account, ca);
+      if (act === 'delete') await cluster.delete(Secret, secret, signal);
+      if (act !== 'fill') return;
+      const { uid } = account!.metadata;
+      const token = secret.data?.token
+        ? undefined
+        : await issue(namespace, secret.metadata.name, { name, uid });
+      await cluster.update(Secret, filledSecret(secret, { uid, token, ca }), signal);
     },
   });
+}
+
+/** `account`: of the name that the secret has; another may have had it when the secret was filled. */
+export function planTokenSecret(
+  { metadata, data = {} }: Secret,
+  account: ServiceAccount | undefined,
+  ca: string,
+): 'delete' | 'fill' | 'keep' {
+  const uid = metadata.annotations?.[uidAnnotation];
+  if (!account || (uid && uid !== account.metadata.uid)) return 'delete';
+  return uid && data.token && data.namespace && data['ca.crt'] === encode(ca) ? 'keep' : 'fill';
+}
+
+/** `uid`: the account's. `token`: to replace that of the secret, if any. */
+export function filledSecret(
+  secret: Secret,
+  { uid, token, ca }: { uid: string; token: string | undefined; ca: string },
+): Secret {
+  const { metadata, data } = secret;
+  return {
+    ...secret,
+    metadata: { ...metadata, annotations: { ...metadata.annotations, [uidAnnotation]: uid } },
+    data: {
+      ...data,
+      ...(token !== undefined && { token: encode(token) }),
+      'ca.crt': encode(ca),
+      namespace: encode(metadata.namespace ?? ''),
+    },
+  };
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString('base64');
 }

@@ -16,12 +16,20 @@ export const clusterRoleAggregationController = defineController({
   ],
   async reconcile(name, cluster, signal) {
     const role = cluster.get(ClusterRole, name);
-    if (!role?.aggregationRule) return;
-    const rules = aggregateRules(role, cluster.informer(ClusterRole).list());
-    if (sameRules(role.rules ?? [], rules)) return;
-    await cluster.update(ClusterRole, { ...role, rules }, signal);
+    const rules = role && planAggregation(role, cluster.informer(ClusterRole).list());
+    if (rules) await cluster.update(ClusterRole, { ...role, rules }, signal);
   },
 });
+
+/** The rules that the role should have; undefined when it has them, or says itself what it allows. */
+export function planAggregation(
+  role: ClusterRole,
+  all: Iterable<ClusterRole>,
+): rbac.PolicyRule[] | undefined {
+  if (!role.aggregationRule) return undefined;
+  const rules = aggregateRules(role, all);
+  return sameRules(role.rules ?? [], rules) ? undefined : rules;
+}
 
 /** Each rule once, ordered by the names of the roles that hold it. */
 function aggregateRules(role: ClusterRole, all: Iterable<ClusterRole>): rbac.PolicyRule[] {
