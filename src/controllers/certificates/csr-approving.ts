@@ -3,7 +3,7 @@ import { CertificateSigningRequest, SubjectAccessReview } from '../../api/resour
 import { defineController } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { approve, isDecided } from './csr-approval.ts';
-import { kindOfNodeClient, readRequest, signers } from './csr-request.ts';
+import { kindOfNodeClient, type ReadRequest, readRequest, signers } from './csr-request.ts';
 
 const messages = {
   selfnodeclient: 'Auto approving self kubelet client certificate after SubjectAccessReview.',
@@ -18,15 +18,24 @@ export const csrApprovingController = defineController({
     csr.spec.signerName === signers.kubeletClient && !isDecided(csr),
   async reconcile(name, cluster, signal) {
     const csr = cluster.get(CertificateSigningRequest, name);
-    if (!csr || isDecided(csr)) return;
-    const request = await readRequest(csr);
-    // Unreadable and unauthorized requests wait for an administrator, like any other request that no controller
-    // approves.
-    const kind = 'unreadable' in request ? undefined : kindOfNodeClient(csr, request);
-    if (!kind || !(await isAllowed(cluster, csr, kind, signal))) return;
-    await approve(cluster, csr, messages[kind], signal);
+    const plan = csr && planApproval(csr, await readRequest(csr));
+    if (plan && (await isAllowed(cluster, csr, plan.review, signal)))
+      await approve(cluster, csr, plan.message, signal);
+    return undefined;
   },
 });
+
+/**
+ * What must be allowed to the requester, and the message of the approval then. Undefined for requests that wait for an
+ * administrator: unreadable and unauthorized ones do, like any other that no controller approves.
+ */
+export function planApproval(
+  csr: CertificateSigningRequest,
+  request: ReadRequest,
+): { review: keyof typeof messages; message: string } | undefined {
+  const kind = isDecided(csr) ? undefined : kindOfNodeClient(csr, request);
+  return kind && { review: kind, message: messages[kind] };
+}
 
 async function isAllowed(
   cluster: ReconcileCluster,

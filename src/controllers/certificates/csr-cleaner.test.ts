@@ -5,7 +5,7 @@ import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
-import { runCsrCleaner } from './csr-cleaner.ts';
+import { isDone, runCsrCleaner } from './csr-cleaner.ts';
 
 const hourMs = 3_600_000;
 
@@ -35,3 +35,21 @@ test('a request whose certificate cannot be read keeps no other from being remov
   stop.abort();
   await running;
 });
+
+const nowMs = Date.parse('2026-01-10T00:00:00Z');
+const ago = (hours: number) => new Date(nowMs - hours * hourMs).toISOString();
+const condition = (type: string, hours: number) => ({ type, status: 'True', lastUpdateTime: ago(hours) });
+
+for (const [what, created, status, expected] of [
+  ['pending for less than a day', 23, {}, false],
+  ['pending for more than a day', 25, {}, true],
+  ['denied for less than an hour', 48, { conditions: [condition('Denied', 0.9)] }, false],
+  ['denied for more than an hour', 48, { conditions: [condition('Denied', 1.1)] }, true],
+  ['failed for more than an hour', 48, { conditions: [condition('Failed', 1.1)] }, true],
+  ['approved long ago, and not signed yet', 48, { conditions: [condition('Approved', 47)] }, false],
+  ['signed', 48, { certificate: 'x', conditions: [condition('Approved', 1.1)] }, true],
+] as const)
+  test(`a request ${what} is ${expected ? 'removed' : 'kept'}`, () => {
+    const csr = sparse<CertificateSigningRequest>({ metadata: { creationTimestamp: ago(created) }, status });
+    assert.equal(isDone(csr, nowMs), expected);
+  });

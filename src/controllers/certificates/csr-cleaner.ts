@@ -33,7 +33,8 @@ export async function runCsrCleaner(environment: ControllerEnvironment, signal: 
   }
 }
 
-function isDone(csr: CertificateSigningRequest, nowMs: number): boolean {
+/** @throws when its certificate cannot be read */
+export function isDone(csr: CertificateSigningRequest, nowMs: number): boolean {
   for (const type of ['Approved', 'Denied', 'Failed'] as const) {
     const condition = findCondition(csr.status?.conditions, type);
     const sinceMs = Date.parse(condition?.lastUpdateTime ?? condition?.lastTransitionTime ?? '');

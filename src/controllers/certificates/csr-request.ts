@@ -1,6 +1,8 @@
 /** What a certificate request asks for, and whether its signer may give it. */
 
 import type { CertificateSigningRequest } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
+import type { CertificateSigningRequestStatus } from '../../api/types/certificates-v1.gen.ts';
 import { nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
 import type { ParsedSigningRequest } from '../../base/pki.ts';
 import { messageOf } from '../../base/text/error-message.ts';
@@ -19,10 +21,22 @@ export function hasCondition(csr: CertificateSigningRequest, type: string): bool
   return findCondition(csr.status?.conditions, type)?.status === 'True';
 }
 
-/** The parsed PEM of the request, or why it cannot be read. */
-export async function readRequest(
-  csr: CertificateSigningRequest,
-): Promise<ParsedSigningRequest | { unreadable: string }> {
+/** The status with one more condition, which lasts. */
+export function withVerdict(
+  { status }: CertificateSigningRequest,
+  verdict: { type: string; reason: string; message: string },
+  nowMs: number,
+): CertificateSigningRequestStatus {
+  const now = formatTime(nowMs);
+  const condition = { ...verdict, status: 'True' as const, lastUpdateTime: now, lastTransitionTime: now };
+  return { ...status, conditions: [...(status?.conditions ?? []), condition] };
+}
+
+/** What a request asks for, or why it cannot be read. */
+export type ReadRequest = ParsedSigningRequest | { unreadable: string };
+
+/** Parses the PEM of the request. */
+export async function readRequest(csr: CertificateSigningRequest): Promise<ReadRequest> {
   // Loaded on demand: many clusters never see a request, and the library is large.
   const { parseSigningRequest } = await import('../../base/pki.ts');
   try {
@@ -40,10 +54,8 @@ export function requestPem(csr: CertificateSigningRequest): string {
 const reservedNames = new Set(['front-proxy-client']);
 
 /** Why the signer refuses; undefined when it accepts. */
-export function findRefusal(
-  csr: CertificateSigningRequest,
-  request: ParsedSigningRequest,
-): string | undefined {
+export function findRefusal(csr: CertificateSigningRequest, request: ReadRequest): string | undefined {
+  if ('unreadable' in request) return request.unreadable;
   const usages = csr.spec.usages ?? [];
   if (reservedNames.has(request.commonName)) return `common name ${request.commonName} is reserved`;
   switch (csr.spec.signerName) {
@@ -111,8 +123,9 @@ function refuseNodeUsages(usages: readonly string[], purpose: string): string | 
 /** A kubelet's client certificate, requested by the node itself or on its behalf. */
 export function kindOfNodeClient(
   csr: CertificateSigningRequest,
-  request: ParsedSigningRequest,
+  request: ReadRequest,
 ): 'selfnodeclient' | 'nodeclient' | undefined {
-  if (csr.spec.signerName !== signers.kubeletClient || findRefusal(csr, request)) return undefined;
+  if (csr.spec.signerName !== signers.kubeletClient) return undefined;
+  if ('unreadable' in request || findRefusal(csr, request)) return undefined;
   return csr.spec.username === request.commonName ? 'selfnodeclient' : 'nodeclient';
 }

@@ -7,7 +7,7 @@ import { nodeUserPrefix } from '../../api/well-known.ts';
 import type { ParsedSigningRequest } from '../../base/pki.ts';
 import { defineController } from '../../client/controller/controller.ts';
 import { approve, isDecided } from './csr-approval.ts';
-import { findRefusal, readRequest, signers } from './csr-request.ts';
+import { findRefusal, type ReadRequest, readRequest, signers } from './csr-request.ts';
 
 export const csrServingApprovingController = defineController({
   name: 'certificate',
@@ -18,15 +18,23 @@ export const csrServingApprovingController = defineController({
     csr.spec.signerName === signers.kubeletServing && !isDecided(csr),
   async reconcile(name, cluster, signal) {
     const csr = cluster.get(CertificateSigningRequest, name);
-    if (!csr || isDecided(csr)) return;
-    const request = await readRequest(csr);
-    if ('unreadable' in request || findRefusal(csr, request)) return;
-    const { username = '' } = csr.spec;
-    const node = cluster.get(Node, username.slice(nodeUserPrefix.length));
-    if (!node || !isOfNode(request, username, node)) return;
-    await approve(cluster, csr, 'The node asked for its own name and addresses.', signal);
+    if (!csr) return;
+    const node = cluster.get(Node, csr.spec.username?.slice(nodeUserPrefix.length) ?? '');
+    if (maySelfServe(csr, await readRequest(csr), node))
+      await approve(cluster, csr, 'The node asked for its own name and addresses.', signal);
   },
 });
+
+/** Whether a request that is not decided on yet may be approved. `node`: the requester's, if it is a node. */
+export function maySelfServe(
+  csr: CertificateSigningRequest,
+  request: ReadRequest,
+  node: Node | undefined,
+): boolean {
+  if (!node || isDecided(csr) || csr.spec.signerName !== signers.kubeletServing) return false;
+  if ('unreadable' in request || findRefusal(csr, request)) return false;
+  return isOfNode(request, csr.spec.username ?? '', node);
+}
 
 /** The requester is the node, and every name in the request is one of the node's. */
 export function isOfNode(request: ParsedSigningRequest, username: string, node: Node): boolean {

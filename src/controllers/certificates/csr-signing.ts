@@ -2,10 +2,17 @@
 
 import { X509Certificate } from 'node:crypto';
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
-import { formatTime } from '../../api/schema/time.ts';
-import type { CertificatePair } from '../../base/pki.ts';
+import type { CertificatePair, SignRequestOptions } from '../../base/pki.ts';
 import { type AnyController, defineController } from '../../client/controller/controller.ts';
-import { findRefusal, hasCondition, readRequest, requestPem, signers } from './csr-request.ts';
+import {
+  findRefusal,
+  hasCondition,
+  type ReadRequest,
+  readRequest,
+  requestPem,
+  signers,
+  withVerdict,
+} from './csr-request.ts';
 
 const ownSigners: ReadonlySet<string> = new Set(Object.values(signers));
 const validityDefaultMs = 365 * 86_400_000;
@@ -25,28 +32,47 @@ export function csrSigningController(authority: CertificatePair): AnyController 
       const csr = cluster.get(CertificateSigningRequest, name);
       if (!csr || !isWaiting(csr)) return;
       const nowMs = cluster.clock.now();
-      const outcome = await sign(authority, csr, nowMs);
-      const now = formatTime(nowMs);
+      const plan = planSigning(csr, await readRequest(csr), { authorityEndMs: endOf(authority), nowMs });
       const status =
-        'certificate' in outcome
-          ? { ...csr.status, certificate: Buffer.from(outcome.certificate).toString('base64') }
-          : {
-              ...csr.status,
-              conditions: [
-                ...(csr.status?.conditions ?? []),
-                {
-                  type: 'Failed',
-                  status: 'True',
-                  reason: 'SignerValidationFailure',
-                  message: outcome.refusal,
-                  lastUpdateTime: now,
-                  lastTransitionTime: now,
-                },
-              ],
-            };
+        'refused' in plan
+          ? plan.refused
+          : { ...csr.status, certificate: await sign(authority, csr, plan.options) };
       await cluster.updateStatus(CertificateSigningRequest, csr, status, signal);
     },
   });
+}
+
+type Status = NonNullable<CertificateSigningRequest['status']>;
+type SigningPlan = { options: SignRequestOptions } | { refused: Status };
+
+/** @throws when the authority has ended, see {@link validityOf} */
+export function planSigning(
+  csr: CertificateSigningRequest,
+  request: ReadRequest,
+  { authorityEndMs, nowMs }: { authorityEndMs: number; nowMs: number },
+): SigningPlan {
+  const message = findRefusal(csr, request);
+  if (message !== undefined)
+    return {
+      refused: withVerdict(csr, { type: 'Failed', reason: 'SignerValidationFailure', message }, nowMs),
+    };
+  const { usages: keyUsages = [], expirationSeconds } = csr.spec;
+  const usages = (['server', 'client'] as const).filter((usage) => keyUsages.includes(`${usage} auth`));
+  return { options: { usages, keyUsages, ...validityOf(expirationSeconds, authorityEndMs, nowMs) } };
+}
+
+function endOf({ cert }: CertificatePair): number {
+  return Date.parse(new X509Certificate(cert).validTo);
+}
+
+async function sign(
+  authority: CertificatePair,
+  csr: CertificateSigningRequest,
+  options: SignRequestOptions,
+): Promise<string> {
+  const { signRequest } = await import('../../base/pki.ts');
+  const pem = await signRequest(authority, requestPem(csr), options);
+  return Buffer.from(pem).toString('base64');
 }
 
 function isWaiting(csr: CertificateSigningRequest): boolean {
@@ -57,27 +83,6 @@ function isWaiting(csr: CertificateSigningRequest): boolean {
     !hasCondition(csr, 'Failed') &&
     !csr.status?.certificate
   );
-}
-
-async function sign(
-  authority: CertificatePair,
-  csr: CertificateSigningRequest,
-  nowMs: number,
-): Promise<{ certificate: string } | { refusal: string }> {
-  const request = await readRequest(csr);
-  const refusal = 'unreadable' in request ? request.unreadable : findRefusal(csr, request);
-  if (refusal !== undefined) return { refusal };
-  const authorityEndMs = Date.parse(new X509Certificate(authority.cert).validTo);
-  const validity = validityOf(csr.spec.expirationSeconds, authorityEndMs, nowMs);
-  const wanted = csr.spec.usages ?? [];
-  const usages = (['server', 'client'] as const).filter((usage) => wanted.includes(`${usage} auth`));
-  const { signRequest } = await import('../../base/pki.ts');
-  const certificate = await signRequest(authority, requestPem(csr), {
-    usages,
-    keyUsages: wanted,
-    ...validity,
-  });
-  return { certificate };
 }
 
 /**
