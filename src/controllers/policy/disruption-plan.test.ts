@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PodDisruptionBudget } from '../../api/resources.gen.ts';
 import { nowMs, pod } from '../objects.fixture.ts';
-import { planBudget, planFailSafe, unmanagedMessage } from './disruption-plan.ts';
+import {
+  contestedMessage,
+  contestedPods,
+  planBudget,
+  planFailSafe,
+  unmanagedMessage,
+} from './disruption-plan.ts';
 
 const now = { ms: nowMs, text: new Date(nowMs).toISOString() };
 const budget = (spec: object, status: object = {}) =>
@@ -69,5 +75,28 @@ test('the error about pods without a controller has the selector as upstream pri
   assert.match(
     unmanagedMessage(budget({ selector })),
     /^Pods selected by this PodDisruptionBudget \(selector: &LabelSelector\{MatchLabels:map\[string\]string\{a: 1,b: 2,\},MatchExpressions:\[\]LabelSelectorRequirement\{LabelSelectorRequirement\{Key:tier,Operator:In,Values:\[a b\],\},\},\}\) were found to be unmanaged\. As a result/,
+  );
+});
+
+test('of several budgets of a pod, the first by name reports it', () => {
+  const named = (name: string, labels: Record<string, string>) =>
+    ({
+      metadata: { name, namespace: 'default' },
+      spec: { selector: { matchLabels: labels } },
+    }) as PodDisruptionBudget;
+  const [a, b, other] = [
+    named('a', { app: 'web' }),
+    named('b', { tier: 'front' }),
+    named('c', { app: 'db' }),
+  ];
+  const all = [b!, other!, a!];
+  const shared = pod('shared', { labels: { app: 'web', tier: 'front' } });
+  const webOnly = pod('web', { labels: { app: 'web' } });
+  assert.deepEqual(contestedPods(a!, all, [shared, webOnly]), [shared]);
+  assert.deepEqual(contestedPods(b!, all, [shared]), []);
+  assert.deepEqual(contestedPods(a!, [a!], [shared]), []);
+  assert.equal(
+    contestedMessage(a!, shared),
+    'Pod "default"/"shared" matches multiple PodDisruptionBudgets.  Chose "a" arbitrarily.',
   );
 });

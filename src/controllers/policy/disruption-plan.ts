@@ -1,4 +1,5 @@
 /** How many disruptions a budget allows. Decides; never acts. */
+import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
 import type * as policy from '../../api/types/policy-v1.gen.ts';
 import { withCondition } from '../conditions.ts';
@@ -119,4 +120,31 @@ function stillDisrupted(
     recheckInMs = Math.min(recheckInMs ?? leftMs, leftMs);
   }
   return { disruptedPods, ...(recheckInMs !== undefined && { recheckInMs }) };
+}
+
+/**
+ * Pods that several budgets select, and of which this one reports it: the first by name. Such a pod cannot be evicted.
+ * `all`: the budgets of the namespace.
+ */
+export function contestedPods(
+  pdb: PodDisruptionBudget,
+  all: Iterable<PodDisruptionBudget>,
+  pods: readonly Pod[],
+): Pod[] {
+  const { name } = pdb.metadata;
+  const others = [...all]
+    .filter((other) => other.metadata.name !== name)
+    .map(({ metadata, spec }) => ({
+      isBefore: metadata.name < name,
+      selects: compileLabelSelector(spec?.selector),
+    }));
+  if (others.length === 0) return [];
+  return pods.filter((pod) => {
+    const rivals = others.filter(({ selects }) => selects(pod.metadata.labels));
+    return rivals.length > 0 && !rivals.some(({ isBefore }) => isBefore);
+  });
+}
+
+export function contestedMessage({ metadata }: PodDisruptionBudget, pod: Pod): string {
+  return `Pod "${metadata.namespace}"/"${pod.metadata.name}" matches multiple PodDisruptionBudgets.  Chose "${metadata.name}" arbitrarily.`;
 }

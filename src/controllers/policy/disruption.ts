@@ -13,7 +13,14 @@ import { formatTime } from '../../api/schema/time.ts';
 import { defineController, quietMsFor, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
-import { needsScale, planBudget, planFailSafe, unmanagedMessage } from './disruption-plan.ts';
+import {
+  contestedMessage,
+  contestedPods,
+  needsScale,
+  planBudget,
+  planFailSafe,
+  unmanagedMessage,
+} from './disruption-plan.ts';
 import { expectedScale, UnknownScale } from './disruption-scale.ts';
 
 export const disruptionController = defineController({
@@ -39,7 +46,7 @@ export const disruptionController = defineController({
       cluster.event(targetOf(PodDisruptionBudget, pdb), 'Normal', 'NoPods', 'No matching pods found');
     const nowMs = cluster.clock.now();
     const now = { ms: nowMs, text: formatTime(nowMs) };
-    reportOthers(cluster, pdb, pods);
+    reportContested(cluster, pdb, pods);
     const scale = await scaleFor(cluster, pdb, pods, signal);
     if (scale instanceof UnknownScale) {
       const message = `Failed to calculate the number of expected pods: ${scale.message}`;
@@ -61,19 +68,13 @@ export const disruptionController = defineController({
 /** Versions of pods for which an event has already reported that several budgets select them. */
 const reported = new WeakSet<Pod>();
 
-/** A pod with several budgets cannot be evicted. The error names the budget that comes first by name. */
-function reportOthers(cluster: ReconcileCluster, pdb: PodDisruptionBudget, pods: readonly Pod[]): void {
-  const { namespace = '', name } = pdb.metadata;
-  const others = [...cluster.informer(PodDisruptionBudget).inNamespace(namespace)].filter(
-    (other) => other.metadata.name !== name,
-  );
-  if (others.length === 0) return;
-  for (const pod of pods) {
+/** The error of an eviction names the same budget. */
+function reportContested(cluster: ReconcileCluster, pdb: PodDisruptionBudget, pods: readonly Pod[]): void {
+  const all = cluster.informer(PodDisruptionBudget).inNamespace(pdb.metadata.namespace ?? '');
+  for (const pod of contestedPods(pdb, all, pods)) {
     if (reported.has(pod)) continue;
-    const rivals = others.filter(({ spec }) => compileLabelSelector(spec?.selector)(pod.metadata.labels));
-    if (rivals.length === 0 || rivals.some((other) => other.metadata.name < name)) continue;
     reported.add(pod);
-    const message = `Pod "${namespace}"/"${pod.metadata.name}" matches multiple PodDisruptionBudgets.  Chose "${name}" arbitrarily.`;
+    const message = contestedMessage(pdb, pod);
     cluster.event(targetOf(Pod, pod), 'Warning', 'MultiplePodDisruptionBudgets', message);
   }
 }

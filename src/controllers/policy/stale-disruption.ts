@@ -31,7 +31,7 @@ export const staleDisruptionController = defineController({
 });
 
 /** Time until the pod's announced disruption counts as stale; undefined when none is announced. */
-function staleInMs(pod: Pod, nowMs: number): number | undefined {
+export function staleInMs(pod: Pod, nowMs: number): number | undefined {
   const condition = podCondition(pod, type);
   if (pod.metadata.deletionTimestamp || isPodTerminal(pod) || condition?.status !== 'True') return undefined;
   if (condition.reason === kubeletReason) return undefined;
