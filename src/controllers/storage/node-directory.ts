@@ -26,7 +26,7 @@ export async function onNodeDirectory(
 }
 
 /** The directory of a volume on a node's disk; undefined for volumes elsewhere. */
-export function directoryOf({ spec }: PersistentVolume): string | undefined {
+export function directoryOf({ spec }: Pick<PersistentVolume, 'spec'>): string | undefined {
   return spec?.hostPath?.path ?? spec?.local?.path;
 }
 

@@ -1,15 +1,16 @@
 /** A VolumeAttributesClass is deleted only once no claim and no volume names it. */
 import { PersistentVolume, PersistentVolumeClaim, VolumeAttributesClass } from '../../api/resources.gen.ts';
 import { attributesClassesOf } from '../../api/volume-binding.ts';
-import { defineController, watch } from '../../client/controller/controller.ts';
+import { watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
+import { defineProtection } from './protection.ts';
 
-const finalizer = 'kubernetes.io/vac-protection';
 const byAttributesClass = 'attributesClass';
 
-export const vacProtectionController = defineController({
+export const vacProtectionController = defineProtection({
   name: 'vacprotection',
-  reconciles: VolumeAttributesClass,
+  protects: VolumeAttributesClass,
+  finalizer: 'kubernetes.io/vac-protection',
   watches: [
     watch(PersistentVolumeClaim, (claim, old) => [
       ...attributesClassesOf(claim),
@@ -17,24 +18,10 @@ export const vacProtectionController = defineController({
     ]),
     watch(PersistentVolume, (volume, old) => [...classOfVolume(volume), ...(old ? classOfVolume(old) : [])]),
   ],
-  async reconcile(name, cluster, signal) {
-    const attributes = cluster.get(VolumeAttributesClass, name);
-    if (!attributes) return undefined;
-    const finalizers = attributes.metadata.finalizers ?? [];
-    const isProtected = finalizers.includes(finalizer);
-    const isGoing = attributes.metadata.deletionTimestamp !== undefined;
-    let wanted = finalizers;
-    if (!isGoing && !isProtected) wanted = [...finalizers, finalizer];
-    else if (isGoing && isProtected && !isUsed(name, cluster))
-      wanted = finalizers.filter((other) => other !== finalizer);
-    if (wanted === finalizers) return undefined;
-    const metadata = { ...attributes.metadata, finalizers: wanted };
-    await cluster.update(VolumeAttributesClass, { ...attributes, metadata }, signal);
-    return undefined;
-  },
+  isUsed: ({ metadata }, cluster) => isNamed(metadata.name, cluster),
 });
 
-function isUsed(name: string, cluster: ReconcileCluster): boolean {
+function isNamed(name: string, cluster: ReconcileCluster): boolean {
   const claims = cluster.informer(PersistentVolumeClaim);
   claims.addIndex(byAttributesClass, attributesClassesOf);
   const volumes = cluster.informer(PersistentVolume);

@@ -19,45 +19,59 @@ export const volumeExpandController = defineController({
   ],
   async reconcile(key, cluster, signal) {
     const claim = cluster.get(PersistentVolumeClaim, key);
-    if (!claim || !isClaimBound(claim) || claim.status?.phase !== 'Bound') return undefined;
-    const wanted = claim.spec?.resources?.requests?.storage;
-    const held = claim.status.capacity?.storage;
-    if (!wanted || !held || compareQuantities(parseQuantity(wanted), parseQuantity(held)) <= 0)
-      return undefined;
-    const volume = cluster.get(PersistentVolume, claim.spec!.volumeName!);
-    const provisioner = volume?.metadata.annotations?.[volumeAnnotations.provisionedBy];
-    if (!volume) return undefined;
-    if (!ownProvisioners.has(provisioner ?? '')) {
-      cluster.event(targetOf(PersistentVolumeClaim, claim), 'Normal', 'ExternalExpanding', externalExpanding);
+    const volume = claim?.spec?.volumeName ? cluster.get(PersistentVolume, claim.spec.volumeName) : undefined;
+    const plan = claim && volume && planExpansion(claim, volume);
+    if (!plan) return undefined;
+    const tell = (reason: string, message: string) =>
+      cluster.event(targetOf(PersistentVolumeClaim, claim), 'Normal', reason, message);
+    if (plan === 'external') {
+      tell('ExternalExpanding', externalExpanding);
       return undefined;
     }
-
-    // A directory needs no resizing; only the size that the volume states and quotas count changes.
-    const volumeCapacity = volume.spec?.capacity?.storage ?? '0';
-    if (compareQuantities(parseQuantity(wanted), parseQuantity(volumeCapacity)) > 0)
-      await cluster.patch(
-        PersistentVolume,
-        volume,
-        { spec: { capacity: { storage: wanted } } },
-        { type: 'merge', signal },
-      );
-    const conditions = claim.status.conditions?.filter(
-      ({ type }) => type !== 'Resizing' && type !== 'FileSystemResizePending',
-    );
-    const capacity = { ...claim.status.capacity, storage: wanted };
-    const allocatedResources = { ...claim.status.allocatedResources, storage: wanted };
-    await cluster.updateStatus(
-      PersistentVolumeClaim,
-      claim,
-      { ...claim.status, capacity, allocatedResources, ...(conditions && { conditions }) },
-      signal,
-    );
-    cluster.event(
-      targetOf(PersistentVolumeClaim, claim),
-      'Normal',
-      'VolumeResizeSuccessful',
-      `ExpandVolume succeeded for volume ${key}`,
-    );
+    if (plan.storage) {
+      const patch = { spec: { capacity: { storage: plan.storage } } };
+      await cluster.patch(PersistentVolume, volume, patch, { type: 'merge', signal });
+    }
+    await cluster.updateStatus(PersistentVolumeClaim, claim, plan.status, signal);
+    tell('VolumeResizeSuccessful', `ExpandVolume succeeded for volume ${key}`);
     return undefined;
   },
 });
+
+export interface Expansion {
+  /** The size that the volume is to state, if it states less. */
+  storage?: string;
+  /** Of the claim. */
+  status: NonNullable<PersistentVolumeClaim['status']>;
+}
+
+/**
+ * A directory needs no resizing: only the size that the volume states and quotas count changes. `external`: another
+ * provisioner made the volume. Undefined when the claim has what it requests.
+ */
+export function planExpansion(
+  claim: PersistentVolumeClaim,
+  volume: PersistentVolume,
+): Expansion | 'external' | undefined {
+  if (!isClaimBound(claim) || claim.status?.phase !== 'Bound') return undefined;
+  const wanted = claim.spec?.resources?.requests?.storage;
+  const held = claim.status.capacity?.storage;
+  if (!wanted || !held || !isMore(wanted, held)) return undefined;
+  const provisioner = volume.metadata.annotations?.[volumeAnnotations.provisionedBy];
+  if (!ownProvisioners.has(provisioner ?? '')) return 'external';
+  const { conditions, capacity, allocatedResources, ...status } = claim.status;
+  const left = conditions?.filter(({ type }) => type !== 'Resizing' && type !== 'FileSystemResizePending');
+  return {
+    ...(isMore(wanted, volume.spec?.capacity?.storage ?? '0') && { storage: wanted }),
+    status: {
+      ...status,
+      capacity: { ...capacity, storage: wanted },
+      allocatedResources: { ...allocatedResources, storage: wanted },
+      ...(left && { conditions: left }),
+    },
+  };
+}
+
+function isMore(a: string, b: string): boolean {
+  return compareQuantities(parseQuantity(a), parseQuantity(b)) > 0;
+}
