@@ -1,11 +1,19 @@
 /** Binds claims to volumes, and applies the reclaim policy to volumes whose claim is gone. */
 import { keyOf } from '../../api/meta.ts';
 import { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../api/resources.gen.ts';
-import { isDefaultClass, volumeAnnotations } from '../../api/volume-binding.ts';
+import { isDefaultClass } from '../../api/volume-binding.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
+import {
+  boundClaim,
+  boundStatus,
+  claimedVolume,
+  provisionerMarks,
+  unboundStatus,
+  volumeStatus,
+} from './binding.ts';
 import { type ClaimWorld, type PlannedEvent, planClaim } from './claim-plan.ts';
 import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
 import { planVolume, withoutClaim } from './volume-plan.ts';
@@ -194,105 +202,36 @@ async function bind(
   cluster: ReconcileCluster,
   signal: AbortSignal,
 ): Promise<void> {
-  const claimed = await claimVolume(volume, claim, cluster, signal);
-  await setVolumePhase(claimed, 'Bound', cluster, signal);
-  const bound = await nameVolume(claim, volume.metadata.name, cluster, signal);
-  if (bound.status?.phase !== 'Bound') await showBound(bound, volume, cluster, signal);
-}
-
-/** The volume names its claim, which reserves it. */
-async function claimVolume(
-  volume: PersistentVolume,
-  { metadata: { name, namespace, uid, resourceVersion } }: PersistentVolumeClaim,
-  cluster: ReconcileCluster,
-  signal: AbortSignal,
-): Promise<PersistentVolume> {
-  const { metadata, spec } = volume;
-  if (spec?.claimRef?.uid === uid) return volume;
-  const reference = {
-    kind: 'PersistentVolumeClaim',
-    apiVersion: 'v1',
-    namespace,
-    name,
-    uid,
-    resourceVersion,
-  };
-  const marks: Record<string, string> = spec?.claimRef
-    ? {}
-    : { [volumeAnnotations.boundByController]: 'yes' };
-  const claimed = {
-    ...volume,
-    metadata: { ...metadata, annotations: { ...metadata.annotations, ...marks } },
-    spec: { ...spec!, claimRef: { ...spec?.claimRef, ...reference } },
-  };
-  return cluster.update(PersistentVolume, claimed, signal);
-}
-
-/** The claim names its volume, and is marked as bound. */
-async function nameVolume(
-  claim: PersistentVolumeClaim,
-  volumeName: string,
-  cluster: ReconcileCluster,
-  signal: AbortSignal,
-): Promise<PersistentVolumeClaim> {
-  const { boundByController, bindCompleted } = volumeAnnotations;
-  const { metadata, spec } = claim;
-  const isMarked = metadata.annotations?.[bindCompleted] !== undefined;
-  if (spec?.volumeName === volumeName && isMarked) return claim;
-  const marks: Record<string, string> = spec?.volumeName ? {} : { [boundByController]: 'yes' };
-  const annotations = { ...metadata.annotations, ...marks, [bindCompleted]: 'yes' };
-  const bound = { ...claim, metadata: { ...metadata, annotations }, spec: { ...spec!, volumeName } };
-  return cluster.update(PersistentVolumeClaim, bound, signal);
-}
-
-/** The claim's status describes its volume. */
-async function showBound(
-  claim: PersistentVolumeClaim,
-  { spec: { accessModes = [], capacity = {}, volumeAttributesClassName } = {} }: PersistentVolume,
-  cluster: ReconcileCluster,
-  signal: AbortSignal,
-): Promise<void> {
-  const status = {
-    ...claim.status,
-    phase: 'Bound' as const,
-    accessModes,
-    capacity,
-    ...(volumeAttributesClassName !== undefined && {
-      currentVolumeAttributesClassName: volumeAttributesClassName,
-    }),
-  };
-  await cluster.updateStatus(PersistentVolumeClaim, claim, status, signal);
+  const reserving = claimedVolume(volume, claim);
+  const reserved = reserving ? await cluster.update(PersistentVolume, reserving, signal) : volume;
+  await setVolumePhase(reserved, 'Bound', cluster, signal);
+  const binding = boundClaim(claim, volume.metadata.name);
+  const bound = binding ? await cluster.update(PersistentVolumeClaim, binding, signal) : claim;
+  const status = boundStatus(bound, volume);
+  if (status) await cluster.updateStatus(PersistentVolumeClaim, bound, status, signal);
 }
 
 /** Names the provisioner on the claim: provisioners wait for that. */
 async function askProvisioner(
   claim: PersistentVolumeClaim,
-  { provisioner }: StorageClass,
+  storageClass: StorageClass,
   cluster: ReconcileCluster,
   signal: AbortSignal,
 ): Promise<void> {
-  const { storageProvisioner, betaStorageProvisioner } = volumeAnnotations;
-  if (claim.metadata.annotations?.[storageProvisioner] === provisioner) return;
-  const annotations = { [storageProvisioner]: provisioner, [betaStorageProvisioner]: provisioner };
+  const annotations = provisionerMarks(claim, storageClass);
+  if (!annotations) return;
   const patch = { metadata: { uid: claim.metadata.uid, annotations } };
   await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge', signal });
 }
 
-/** For a claim without a volume: clears status fields that describe one. */
 async function setClaimPhase(
   claim: PersistentVolumeClaim,
   phase: 'Pending' | 'Lost',
   cluster: ReconcileCluster,
   signal: AbortSignal,
 ): Promise<void> {
-  if (claim.status?.phase === phase) return;
-  const {
-    accessModes: _,
-    capacity: __,
-    currentVolumeAttributesClassName: ___,
-    ...status
-  } = claim.status ?? {};
-  await cluster.updateStatus(PersistentVolumeClaim, claim, { ...status, phase }, signal);
+  const status = unboundStatus(claim, phase);
+  if (status) await cluster.updateStatus(PersistentVolumeClaim, claim, status, signal);
 }
 
 async function setVolumePhase(
@@ -301,9 +240,8 @@ async function setVolumePhase(
   cluster: ReconcileCluster,
   signal: AbortSignal,
 ): Promise<PersistentVolume> {
-  if (volume.status?.phase === phase) return volume;
-  const { message: _, reason: __, ...status } = volume.status ?? {};
-  return cluster.updateStatus(PersistentVolume, volume, { ...status, phase }, signal);
+  const status = volumeStatus(volume, phase);
+  return status ? await cluster.updateStatus(PersistentVolume, volume, status, signal) : volume;
 }
 
 /** The claim that a changed volume names or named; for a volume that has become free, every unbound claim. */
