@@ -20,7 +20,8 @@ import { targetOf } from '../../client/events/event-recorder.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 import { hasOutOfServiceTaint, nodeCondition } from '../nodes/node-state.ts';
 import { isPodTerminal } from '../pod-state.ts';
-import { letGoMs, mayDetach, planAttachments, uniqueVolumeName } from './attach-plan.ts';
+import { attachedAfter, letGoMs, mayDetach, planAttachments, uniqueVolumeName } from './attach-plan.ts';
+import { LastReports, planReports } from './attach-reports.ts';
 import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
 
 const attachmentsByVolume = 'volume';
@@ -51,8 +52,7 @@ const watches = [
 ];
 
 export function attachDetachController(): AnyController {
-  /** What was last reported, by volume and node: it is not repeated until it changes. */
-  const reported = new Map<string, string>();
+  const reported = new LastReports();
   const held = new HeldVolumes();
   return defineController({
     name: 'attachdetach',
@@ -89,7 +89,9 @@ export function attachDetachController(): AnyController {
         await attempt(detach(cluster, { volume, attachment, heldMs: since }, signal));
       }
       if (failure !== undefined) throw failure;
-      reportChanges(cluster, { volume, users, attachments, blocked: plan.blocked, reported });
+      const reports = planReports(volume, users, attachments, plan.blocked);
+      for (const { pods, type, reason, message } of reported.filter(volume, users, reports))
+        for (const pod of pods) cluster.event(targetOf(Pod, pod), type, reason, message);
       const waitMs = held.note(name, plan.held, nowMs);
       return waitMs === undefined ? undefined : { requeueAfterMs: waitMs };
     },
@@ -179,66 +181,8 @@ async function setAttached(
   { name, isAttached }: { name: string; isAttached: boolean },
   signal: AbortSignal,
 ): Promise<void> {
-  const present = node.status?.volumesAttached ?? [];
-  if (present.some((each) => each.name === name) === isAttached) return;
-  const others = present.filter((each) => each.name !== name);
-  const volumesAttached = isAttached ? [...others, { name, devicePath: '' }] : others;
-  await cluster.updateStatus(Node, node, { ...node.status, volumesAttached }, signal);
-}
-
-function reportChanges(
-  cluster: ReconcileCluster,
-  {
-    volume,
-    users,
-    attachments,
-    blocked,
-    reported,
-  }: {
-    volume: PersistentVolume;
-    users: ReadonlyMap<string, readonly Pod[]>;
-    attachments: readonly VolumeAttachment[];
-    blocked: readonly { pods: readonly Pod[]; message: string }[];
-    reported: Map<string, string>;
-  },
-): void {
-  const { name } = volume.metadata;
-  const reportOnce = (nodeName: string, text: string, act: () => void) => {
-    const key = `${name} ${nodeName}`;
-    if (reported.get(key) === text) return;
-    reported.set(key, text);
-    act();
-  };
-  for (const key of reported.keys()) {
-    const [volumeName, nodeName] = key.split(' ') as [string, string];
-    if (volumeName === name && !users.has(nodeName)) reported.delete(key);
-  }
-  for (const { pods, message } of blocked)
-    reportOnce(pods[0]!.spec?.nodeName ?? '', message, () => {
-      for (const pod of pods) cluster.event(targetOf(Pod, pod), 'Warning', 'FailedAttachVolume', message);
-    });
-  for (const { spec, status } of attachments) {
-    const nodeName = spec?.nodeName ?? '';
-    // Pods that already run had the event from the controller that attached the volume.
-    const waiting = (users.get(nodeName) ?? []).filter((pod) => pod.status?.phase === 'Pending');
-    if (status?.attached)
-      reportOnce(nodeName, 'attached', () => {
-        for (const pod of waiting)
-          cluster.event(
-            targetOf(Pod, pod),
-            'Normal',
-            'SuccessfulAttachVolume',
-            `AttachVolume.Attach succeeded for volume "${name}" `,
-          );
-      });
-    else if (status?.attachError?.message) {
-      const message = `AttachVolume.Attach failed for volume "${name}" : ${status.attachError.message}`;
-      reportOnce(nodeName, message, () => {
-        for (const pod of waiting)
-          cluster.event(targetOf(Pod, pod), 'Warning', 'FailedAttachVolume', message);
-      });
-    }
-  }
+  const volumesAttached = attachedAfter(node, name, { isAttached });
+  if (volumesAttached) await cluster.updateStatus(Node, node, { ...node.status, volumesAttached }, signal);
 }
 
 /** On a node, and not ended. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node, PersistentVolume, Pod, VolumeAttachment } from '../../api/resources.gen.ts';
-import { type AttachInput, planAttachments } from './attach-plan.ts';
+import { type AttachInput, attachedAfter, planAttachments } from './attach-plan.ts';
 
 const volumeOf = (...accessModes: string[]) =>
   ({
@@ -110,4 +110,15 @@ test('a node that is off, or silent for long, is not waited for to let go', () =
   ];
   for (const [name, input, detach] of rows)
     assert.deepEqual(planned({ attachments: [attachment('a')], ...input }).detach, detach, name);
+});
+
+test('the list of a node changes only by the volume that comes or goes', () => {
+  const node = (...names: string[]) =>
+    ({ status: { volumesAttached: names.map((name) => ({ name, devicePath: 'x' })) } }) as Node;
+  const names = (given: Node, name: string, isAttached: boolean) =>
+    attachedAfter(given, name, { isAttached })?.map((each) => each.name);
+  assert.deepEqual(names(node('a'), 'b', true), ['a', 'b']);
+  assert.deepEqual(names(node('a', 'b'), 'a', false), ['b']);
+  assert.equal(names(node('a'), 'a', true), undefined);
+  assert.equal(names({} as Node, 'a', false), undefined);
 });

@@ -1,5 +1,6 @@
 /** Where a CSI volume should be attached. Decides; never acts. */
 import type { Node, PersistentVolume, Pod, VolumeAttachment } from '../../api/resources.gen.ts';
+import type { AttachedVolume } from '../../api/types/core-v1.gen.ts';
 import { hasOutOfServiceTaint, nodeCondition } from '../nodes/node-state.ts';
 
 /** How long a node that is not ready may hold a volume before it is detached anyway; upstream's figure. */
@@ -63,6 +64,18 @@ export function uniqueVolumeName({ spec }: PersistentVolume): string {
 export function mayDetach(volume: PersistentVolume, node: Node | undefined, heldMs: number): boolean {
   if (!node || !isInUse(volume, node) || hasOutOfServiceTaint(node)) return true;
   return heldMs >= letGoMs && nodeCondition(node, 'Ready')?.status !== 'True';
+}
+
+/** What a node's status lists as attached once the volume of that name is, or no longer is; undefined when it does. */
+export function attachedAfter(
+  { status }: Node,
+  name: string,
+  { isAttached }: { isAttached: boolean },
+): AttachedVolume[] | undefined {
+  const present = status?.volumesAttached ?? [];
+  if (present.some((each) => each.name === name) === isAttached) return undefined;
+  const others = present.filter((each) => each.name !== name);
+  return isAttached ? [...others, { name, devicePath: '' }] : others;
 }
 
 /** A node that is gone uses nothing. */
