@@ -3,6 +3,7 @@ import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import { matchesLabels } from '../../api/label-selector.ts';
 import { keyOf } from '../../api/meta.ts';
 import type { Pod, Service } from '../../api/resources.gen.ts';
+import type { ServicePort } from '../../api/types/core-v1.gen.ts';
 import type { Informer } from '../../client/informers/informer.ts';
 import { isPodTerminal } from '../pod-state.ts';
 
@@ -57,6 +58,24 @@ export function findPort(
     for (const one of container.ports ?? [])
       if (one.name === target && (one.protocol ?? 'TCP') === protocol) return one.containerPort;
   return undefined;
+}
+
+/** The ports of the Service on this pod; those that it lacks are left out. */
+export function portsOf({ spec }: Service, pod: Pod): ServedPort[] {
+  const ports: ServedPort[] = [];
+  for (const { name = '', port, targetPort, protocol = 'TCP', appProtocol } of spec?.ports ?? []) {
+    const number = findPort(pod, targetPort, port, protocol);
+    if (number !== undefined)
+      ports.push({ name, port: number, protocol, ...(appProtocol && { appProtocol }) });
+  }
+  return ports;
+}
+
+export interface ServedPort {
+  name: string;
+  port: number;
+  protocol: NonNullable<ServicePort['protocol']>;
+  appProtocol?: string;
 }
 
 /** The pod's address of a family, or undefined. */

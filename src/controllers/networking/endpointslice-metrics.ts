@@ -87,15 +87,19 @@ export function noteSlices(
     present,
     wanted,
     plan,
-  }: { present: readonly EndpointSlice[]; wanted: readonly WantedSlices[]; plan: SlicePlan },
+    sliceMax: max = sliceMax,
+  }: {
+    present: readonly EndpointSlice[];
+    wanted: readonly WantedSlices[];
+    plan: SlicePlan;
+    /** Endpoints per slice. */
+    sliceMax?: number;
+  },
 ): void {
   const groups = wanted.flatMap((family) => family.groups);
   services.set(key, {
     slices: present.length + plan.create.length - plan.remove.length,
-    desired: groups.reduce(
-      (sum, { endpoints }) => sum + Math.max(1, Math.ceil(endpoints.length / sliceMax)),
-      0,
-    ),
+    desired: groups.reduce((sum, { endpoints }) => sum + Math.max(1, Math.ceil(endpoints.length / max)), 0),
     endpoints: groups.reduce((sum, { endpoints }) => sum + endpoints.length, 0),
   });
   const keyed = (endpoint: Endpoint) => [endpointKey(endpoint), endpoint] as const;

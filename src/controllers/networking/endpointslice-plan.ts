@@ -1,17 +1,14 @@
 /** Distributes endpoints over slices with as few changes to the existing ones as possible. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Draft, OwnerReference } from '../../api/meta.ts';
-import { EndpointSlice } from '../../api/resources.gen.ts';
-import { undefinedIfNotFound } from '../../api/status.ts';
+import type { EndpointSlice } from '../../api/resources.gen.ts';
 import type * as discovery from '../../api/types/discovery-v1.gen.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
-import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { canonicalJson } from '../pod-template.ts';
-import { reportRefusal } from './endpoint-refusal.ts';
 
 /** The label that names a slice's controller. */
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
-/** Endpoints per slice. */
+/** Endpoints per slice, where nothing else is said. */
 export const sliceMax = 100;
 
 export interface WantedSlices {
@@ -29,6 +26,8 @@ export interface SliceIdentity {
   annotations?: Record<string, string>;
   /** False: a Service without endpoints has no slice, instead of an empty one. */
   keepsPlaceholder?: boolean;
+  /** Endpoints per slice. */
+  sliceMax?: number;
 }
 
 export interface SlicePlan {
@@ -91,8 +90,9 @@ function planGroup(
   // Endpoints stay in the slices that hold them.
   const kept = fitting.map((slice) => ({ slice, endpoints: takeFrom(missing, slice) }));
   const rest = [...missing.values()];
-  const room = kept.filter((entry) => entry.endpoints.length < sliceMax);
-  for (const entry of room) entry.endpoints.push(...rest.splice(0, sliceMax - entry.endpoints.length));
+  const { sliceMax: max = sliceMax } = identity;
+  const room = kept.filter((entry) => entry.endpoints.length < max);
+  for (const entry of room) entry.endpoints.push(...rest.splice(0, max - entry.endpoints.length));
   const isPlaceholder = endpoints.length === 0;
   let used = 0;
   for (const entry of kept) {
@@ -102,10 +102,10 @@ function planGroup(
     }
     used++;
     const next = withContent(entry.slice, ports, entry.endpoints, identity);
-    if (!isSame(entry.slice, next)) plan.update.push(next);
+    if (!isSame(entry.slice, next, identity)) plan.update.push(next);
   }
   if (isPlaceholder && used === 0) plan.create.push(newSlice(addressType, ports, [], identity));
-  while (rest.length > 0) plan.create.push(newSlice(addressType, ports, rest.splice(0, sliceMax), identity));
+  while (rest.length > 0) plan.create.push(newSlice(addressType, ports, rest.splice(0, max), identity));
   return plan;
 }
 
@@ -179,33 +179,12 @@ function orNone(ports: discovery.EndpointPort[]): discovery.EndpointPort[] | und
   return ports.length > 0 ? ports : undefined;
 }
 
-function isSame(a: EndpointSlice, b: EndpointSlice): boolean {
+function isSame(a: EndpointSlice, b: EndpointSlice, { annotations }: SliceIdentity): boolean {
   return (
+    (!annotations || isDeepStrictEqual(a.metadata.annotations ?? {}, annotations)) &&
     isDeepStrictEqual(a.metadata.labels, b.metadata.labels) &&
     a.metadata.ownerReferences?.[0]?.uid === b.metadata.ownerReferences?.[0]?.uid &&
     samePorts(a.ports, b.ports ?? []) &&
     canonicalJson(a.endpoints ?? []) === canonicalJson(b.endpoints ?? [])
   );
-}
-
-/** `report` is called for writes that the server refuses, with what was tried and why it failed. */
-export async function applySlicePlan(
-  cluster: ReconcileCluster,
-  plan: SlicePlan,
-  signal: AbortSignal,
-  report: (act: string, why: string) => void = () => undefined,
-): Promise<void> {
-  const tell = (act: string) => (why: string) => report(act, why);
-  for (const slice of plan.create)
-    await reportRefusal(cluster.create(EndpointSlice, slice, signal), tell('create EndpointSlice'));
-  for (const slice of plan.update)
-    await reportRefusal(
-      cluster.update(EndpointSlice, slice, signal).catch(undefinedIfNotFound),
-      tell(`update ${slice.metadata.name} EndpointSlice`),
-    );
-  for (const slice of plan.remove)
-    await reportRefusal(
-      cluster.delete(EndpointSlice, slice, signal),
-      tell(`delete ${slice.metadata.name} EndpointSlice`),
-    );
 }

@@ -1,42 +1,22 @@
 /** EndpointSlices: a Service's addresses, in slices of at most 100. */
 import { keyOf } from '../../api/meta.ts';
 import { EndpointSlice, Node, Pod, Service } from '../../api/resources.gen.ts';
-import type * as discovery from '../../api/types/discovery-v1.gen.ts';
-import { headlessServiceLabel, serviceNameLabel } from '../../api/well-known.ts';
+import { serviceNameLabel } from '../../api/well-known.ts';
 import {
   type AnyController,
   defineController,
   quietMsFor,
   watch,
 } from '../../client/controller/controller.ts';
-import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { controllerReference } from '../adoption.ts';
-import { isPodReady } from '../pod-state.ts';
-import {
-  addressablePods,
-  addressOf,
-  concernsEndpoints,
-  findPort,
-  hasSelector,
-  servicesOf,
-} from './endpoint-pods.ts';
-import { TriggerTimes, triggerTimeAnnotation } from './endpoint-trigger-time.ts';
+import { addressablePods, concernsEndpoints, hasSelector, servicesOf } from './endpoint-pods.ts';
+import { TriggerTimes } from './endpoint-trigger-time.ts';
 import { endpointSliceMetricsOf, noteSlices } from './endpointslice-metrics.ts';
-import {
-  applySlicePlan,
-  managedByLabel,
-  planSlices,
-  type SlicePlan,
-  type WantedSlices,
-} from './endpointslice-plan.ts';
-import {
-  computeZoneShares,
-  isSharedByCapacity,
-  planHints,
-  type ZoneShares,
-  zoneOf,
-} from './topology-hints.ts';
+import { managedByLabel, planSlices } from './endpointslice-plan.ts';
+import { applySlicePlan } from './endpointslice-writes.ts';
+import { labelsOfSlices, planHintEvents, stampTriggerTime, wantedSlices } from './service-endpoints.ts';
+import { isSharedByCapacity, zoneOf } from './topology-hints.ts';
 
 const manager = 'endpointslice-controller.k8s.io';
 
@@ -77,8 +57,12 @@ export function endpointSliceController(): AnyController {
       const present = ownSlices(cluster.informer(EndpointSlice), namespace!, name, manager).filter(
         ({ metadata }) => !metadata.deletionTimestamp,
       );
-      const wanted = wantedSlices(service, pods, cluster);
-      if (isSharedByCapacity(service)) reportHints(cluster, service, present, wanted);
+      const wanted = wantedSlices(service, pods, {
+        zoneOfNode: (node) => zoneOf(cluster.get(Node, node)),
+        nodes: () => cluster.informer(Node).list(),
+      });
+      for (const { type, reason, message } of planHintEvents(service, present, wanted))
+        cluster.event(targetOf(Service, service), type, reason, message);
       const owner = controllerReference({ type: Service, object: service });
       const identity = { name, namespace: namespace!, manager, labels: labelsOfSlices(service), owner };
       const plan = planSlices(present, wanted, identity);
@@ -98,25 +82,6 @@ export function endpointSliceController(): AnyController {
       return { quietMs: quietMsFor(pods.length) };
     },
   });
-}
-
-/** One group of endpoints for each address family of the Service. */
-function wantedSlices(
-  service: Service,
-  pods: readonly Pod[],
-  cluster: Pick<ReconcileCluster, 'get' | 'informer'>,
-): WantedSlices[] {
-  const zoneOfNode = (node: string | undefined) => (node ? zoneOf(cluster.get(Node, node)) : undefined);
-  const families = (service.spec?.ipFamilies ?? ['IPv4']) as ('IPv4' | 'IPv6')[];
-  const shares = isSharedByCapacity(service) ? computeZoneShares(cluster.informer(Node).list()) : undefined;
-  return families.map((family) =>
-    withHints(service, computeEndpoints(service, pods, family, zoneOfNode), shares),
-  );
-}
-
-function labelsOfSlices({ metadata, spec }: Service): Record<string, string> {
-  const { [headlessServiceLabel]: _, ...labels } = metadata.labels ?? {};
-  return spec?.clusterIP === 'None' ? { ...labels, [headlessServiceLabel]: '' } : labels;
 }
 
 export function ownSlices(
@@ -139,14 +104,6 @@ function byService({ metadata }: EndpointSlice): readonly string[] {
   return service ? [`${managedBy} ${metadata.namespace}/${service}`] : [];
 }
 
-/** A write carries the time of the change that caused it, and no time when there was no such change. */
-function stampTriggerTime(plan: SlicePlan, time: string | undefined): void {
-  for (const { metadata } of [...plan.create, ...plan.update]) {
-    const { [triggerTimeAnnotation]: _, ...others } = metadata.annotations ?? {};
-    metadata.annotations = { ...others, ...(time && { [triggerTimeAnnotation]: time }) };
-  }
-}
-
 /**
  * Shares by capacity follow the ready nodes. A node that moves to another zone takes its endpoints along, for services
  * of any kind.
@@ -164,103 +121,4 @@ function servicesConcernedByNode(services: Iterable<Service>, node: Node, old: N
   return [...services]
     .filter((service) => hasSelector(service) && (isMoved || isSharedByCapacity(service)))
     .map(keyOf);
-}
-
-/** Across all endpoints of the family, whatever their ports. */
-function withHints(
-  service: Service,
-  wanted: WantedSlices,
-  shares: ZoneShares | undefined,
-): WantedSlices & { problem?: string } {
-  const { endpoints, problem } = planHints(
-    service,
-    wanted.groups.flatMap((group) => group.endpoints),
-    shares,
-  );
-  const rest = [...endpoints];
-  const groups = wanted.groups.map((group) => ({
-    ...group,
-    endpoints: rest.splice(0, group.endpoints.length),
-  }));
-  return { ...wanted, groups, ...(problem && { problem }) };
-}
-
-function reportHints(
-  cluster: ReconcileCluster,
-  service: Service,
-  present: readonly EndpointSlice[],
-  wanted: readonly (WantedSlices & { problem?: string })[],
-): void {
-  for (const { addressType, problem } of wanted) {
-    const text = `addressType: ${addressType}`;
-    const hadHints = present.some(
-      (slice) => slice.addressType === addressType && slice.endpoints?.some(({ hints }) => hints),
-    );
-    if (problem)
-      cluster.event(
-        targetOf(Service, service),
-        'Warning',
-        'TopologyAwareHintsDisabled',
-        `${problem}, ${text}`,
-      );
-    else if (!hadHints)
-      cluster.event(
-        targetOf(Service, service),
-        'Normal',
-        'TopologyAwareHintsEnabled',
-        `Topology Aware Hints has been enabled, ${text}`,
-      );
-  }
-}
-
-/** The endpoints of one address family, grouped by the ports that they have. */
-function computeEndpoints(
-  service: Service,
-  pods: readonly Pod[],
-  family: 'IPv4' | 'IPv6',
-  zoneOfNode: (node: string | undefined) => string | undefined,
-): WantedSlices {
-  const groups = new Map<string, { ports: discovery.EndpointPort[]; endpoints: discovery.Endpoint[] }>();
-  for (const pod of pods) {
-    const ip = addressOf(pod, family);
-    if (!ip) continue;
-    const ports = portsFor(service, pod);
-    const key = JSON.stringify(ports);
-    const group = groups.get(key) ?? { ports, endpoints: [] };
-    groups.set(key, group);
-    group.endpoints.push(toEndpoint(service, pod, ip, zoneOfNode));
-  }
-  return { addressType: family, groups: [...groups.values()] };
-}
-
-function toEndpoint(
-  service: Service,
-  pod: Pod,
-  ip: string,
-  zoneOfNode: (node: string | undefined) => string | undefined,
-): discovery.Endpoint {
-  const { name, namespace, uid, deletionTimestamp } = pod.metadata;
-  const { hostname, subdomain, nodeName } = pod.spec ?? {};
-  const serving = isPodReady(pod);
-  const terminating = deletionTimestamp !== undefined;
-  const ready = Boolean(service.spec?.publishNotReadyAddresses) || (serving && !terminating);
-  const zone = zoneOfNode(nodeName);
-  return {
-    addresses: [ip],
-    conditions: { ready, serving, terminating },
-    ...(hostname && subdomain === service.metadata.name && { hostname }),
-    ...(nodeName && { nodeName }),
-    targetRef: { kind: 'Pod', namespace, name, uid },
-    ...(zone && { zone }),
-  };
-}
-
-function portsFor(service: Service, pod: Pod): discovery.EndpointPort[] {
-  const ports: discovery.EndpointPort[] = [];
-  for (const { name = '', port, targetPort, protocol = 'TCP', appProtocol } of service.spec!.ports ?? []) {
-    const number = findPort(pod, targetPort, port, protocol);
-    if (number === undefined) continue;
-    ports.push({ name, port: number, protocol, ...(appProtocol && { appProtocol }) });
-  }
-  return ports;
 }

@@ -3,7 +3,15 @@ import { describe, it } from 'node:test';
 import type { Service } from '../../api/resources.gen.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
-import { letsGo, loadBalancerController, parsePool, planAddress } from './load-balancer.ts';
+import { loadBalancerController } from './load-balancer.ts';
+import {
+  hasAddress,
+  letsGo,
+  parsePool,
+  planAddress,
+  planRelease,
+  withAddress,
+} from './load-balancer-plan.ts';
 
 const pool = [{ first: '172.30.7.128', last: '172.30.7.129' }];
 
@@ -71,6 +79,46 @@ describe('addresses of load balancers', () => {
   for (const [name, now, old, isFreed] of changes)
     it(`${isFreed ? 'come free' : 'do not come free'} when a service ${name}`, () =>
       assert.equal(letsGo(now, old), isFreed));
+
+  it('are shown by a service, which stays until its address is let go', () => {
+    const given = withAddress(service('a'), '172.30.7.128');
+    assert.deepEqual(
+      [
+        hasAddress(given, '172.30.7.128'),
+        hasAddress(given, '172.30.7.129'),
+        hasAddress(holder, '172.30.7.128'),
+      ],
+      [true, false, false],
+    );
+    assert.deepEqual(withAddress(given, '172.30.7.128').metadata.finalizers, given.metadata.finalizers);
+  });
+
+  const kept = withAddress(service('a'), '172.30.7.128');
+  const going = { ...kept, metadata: { ...kept.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
+  const releases: [
+    string,
+    Service,
+    { address: string | undefined; finalizers: number | undefined } | undefined,
+  ][] = [
+    ['is deleted', going, { address: '172.30.7.128', finalizers: 0 }],
+    ['becomes a ClusterIP', { ...kept, spec: { type: 'ClusterIP' } }, { address: undefined, finalizers: 0 }],
+    ['becomes a ClusterIP, and was never held', plain, { address: undefined, finalizers: undefined }],
+    [
+      'goes to another class',
+      { ...kept, spec: { ...kept.spec, loadBalancerClass: 'x' } },
+      { address: '172.30.7.128', finalizers: 0 },
+    ],
+    ['never had one', service('a'), undefined],
+  ];
+  for (const [name, given, expected] of releases)
+    it(`are let go when a service ${name}: ${expected ? 'it is written' : 'nothing is written'}`, () => {
+      const released = planRelease(given);
+      const ip = released?.status?.loadBalancer?.ingress?.[0]?.ip;
+      assert.deepEqual(
+        released && { address: ip, finalizers: released.metadata.finalizers?.length },
+        expected,
+      );
+    });
 
   it('reads pools of ranges, blocks and single addresses, and names what is none', () => {
     assert.deepEqual(parsePool('10.0.0.5-10.0.0.9, 10.1.0.7/30 10.2.0.1'), [
