@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { writeBusyboxImage } from './images.ts';
-import { eventually, root, TestCluster } from './test-cluster.ts';
+import { writeBusyboxImage } from '../images.ts';
+import { eventually, root, TestCluster } from '../test-cluster.ts';
 
 const image = 'test.local/busybox:1';
 const driver = 'dra.test.example';
