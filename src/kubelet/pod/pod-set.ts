@@ -1,42 +1,34 @@
-/**
- * All pods of the node: passes events of the API and the runtime to their workers, and cleans up what belongs to no
- * pod.
- */
+/** All pods of the node: passes changes of their objects to their workers, and has what belongs to no pod cleaned up. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { mirrorPodAnnotation } from '../../api/well-known.ts';
-import { backoffDelayMs } from '../../base/async/backoff.ts';
-import { pause } from '../../base/clock.ts';
 import type { Informer } from '../../client/informers/informer.ts';
 import type { KubeletContext } from '../context.ts';
-import type { RuntimeEvent } from '../cri/runtime.ts';
-import { RuntimeError } from '../cri/runtime-error.ts';
 import type { WaitingResize } from '../resize.ts';
-import { labels } from './pod-observation.ts';
+import { clearOrphans } from './orphans.ts';
 import { PodOwners } from './pod-owners.ts';
 import { PodWorker } from './pod-worker.ts';
-
-/** How often everything is listed despite the event stream, since events may be missed. */
-const relistMs = 60_000;
-/** Without events. */
-const blindRelistMs = 1_000;
-const followRetry = { firstMs: 50, maxMs: 2_000 };
+import { RuntimeFollower } from './runtime-follower.ts';
 
 export class PodSet {
   readonly #context: KubeletContext;
   readonly #workers = new Map<string, PodWorker>();
   readonly #owners = new PodOwners();
+  readonly #runtime: RuntimeFollower;
   /** Uids of pods that are finished here, while older events about them may still arrive. */
   readonly #gone = new Set<string>();
   /** Uids of pods that an earlier agent had begun to run, until all pods of this node are known. */
   readonly #begun = new Set<string>();
-  /** States at the last listing, by id. */
-  #listed = new Map<string, string>();
   #informer: Informer<Pod> | undefined;
-  #relistedMs: number | undefined;
 
   constructor(context: KubeletContext) {
     this.#context = context;
+    this.#runtime = new RuntimeFollower({
+      context,
+      owners: this.#owners,
+      find: (uid) => this.#workers.get(uid),
+      listed: () => this.#tryClearOrphans(),
+    });
   }
 
   find(uid: string): PodWorker | undefined {
@@ -121,8 +113,8 @@ export class PodSet {
 
   /** Lists what the runtime has, and follows it from then on. */
   async start(): Promise<void> {
-    await this.#learnOwners();
-    void this.#followRuntime();
+    for (const uid of await this.#runtime.learnOwners()) this.#begun.add(uid);
+    void this.#runtime.run();
   }
 
   /** `informer`: synced, so all pods of this node are known: anything else is cleaned up. */
@@ -182,119 +174,13 @@ export class PodSet {
       this.#owners.delete(id);
   }
 
-  async #followRuntime(): Promise<void> {
-    const { runtime, signal, clock, logger } = this.#context;
-    let canStream = true;
-    for (let attempt = 0; !signal.aborted; ) {
-      if (!canStream) {
-        await pause(clock, blindRelistMs, signal);
-        await this.#tryRelist();
-        continue;
-      }
-      const stop = new AbortController();
-      const following = AbortSignal.any([stop.signal, signal]);
-      try {
-        const relisting = this.#relistFromTimeToTime(following);
-        const ready = () => {
-          attempt = 0;
-          void this.#tryRelist();
-        };
-        for await (const event of runtime.events(following, ready)) this.#take(event);
-        stop.abort();
-        await relisting;
-      } catch (error) {
-        if (signal.aborted) return;
-        if (error instanceof RuntimeError && error.code === 'Unimplemented') canStream = false;
-        else {
-          logger.info('the runtime went away', { error });
-          await pause(clock, backoffDelayMs(followRetry, Math.min(attempt++, 8)), signal);
-        }
-      } finally {
-        stop.abort();
-      }
-    }
-  }
-
-  async #relistFromTimeToTime(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#context;
-    while (!signal.aborted) {
-      await pause(clock, relistMs, signal);
-      if (signal.aborted) return;
-      await this.#tryRelist();
-      if (this.#informer) await this.#tryClearOrphans();
-    }
-  }
-
-  #take(event: RuntimeEvent): void {
-    const uid = this.#owners.podOf(event.id);
-    if (uid === undefined) return;
-    // A start is our own doing; the worker looks by itself.
-    if (event.type === 'exited') this.#workers.get(uid)?.runtimeChanged(event.id);
-  }
-
-  /** A failure is retried at the next listing. */
-  async #tryRelist(): Promise<void> {
-    try {
-      await this.#relist();
-    } catch (error) {
-      this.#context.logger.debug('the runtime could not be listed', { error });
-    }
-  }
-
-  /** Finds what changed without an event. */
-  async #relist(): Promise<void> {
-    const { runtime, clock, timings } = this.#context;
-    const startMs = clock.monotonic();
-    const lastMs = this.#relistedMs;
-    this.#relistedMs = startMs;
-    const forgetGone = this.#owners.beforeListing();
-    const [sandboxes, containers] = await Promise.all([runtime.listPodSandboxes(), runtime.listContainers()]);
-    const now = new Map<string, string>();
-    for (const { id, state, labels: own } of [...sandboxes, ...containers]) {
-      const uid = own[labels.podUid];
-      if (!uid) continue;
-      now.set(id, state);
-      this.#owners.set(id, uid);
-      if (this.#listed.get(id) !== state && this.#knownState(uid, id) !== isUp(state))
-        this.#workers.get(uid)?.runtimeChanged();
-    }
-    for (const id of this.#listed.keys()) {
-      if (now.has(id)) continue;
-      const uid = this.#owners.podOf(id);
-      if (uid) this.#workers.get(uid)?.runtimeChanged();
-    }
-    forgetGone((id) => now.has(id));
-    this.#listed = now;
-    const seconds = (ms: number) => ms / 1000;
-    timings.relist({
-      seconds: seconds(clock.monotonic() - startMs),
-      sinceLastSeconds: lastMs === undefined ? undefined : seconds(startMs - lastMs),
-      nowMs: clock.now(),
-    });
-  }
-
-  #knownState(uid: string, id: string): boolean | undefined {
-    const observed = this.#workers.get(uid)?.observed;
-    const container = observed?.containers.find((candidate) => candidate.id === id);
-    if (container) return container.state === 'running';
-    return observed?.sandboxes.find((candidate) => candidate.id === id)?.ready;
-  }
-
-  async #learnOwners(): Promise<void> {
-    const { runtime } = this.#context;
-    const [sandboxes, containers] = await Promise.all([runtime.listPodSandboxes(), runtime.listContainers()]);
-    for (const { id, labels: own } of [...sandboxes, ...containers])
-      if (own[labels.podUid]) this.#owners.set(id, own[labels.podUid]!);
-    for (const { labels: own } of sandboxes) if (own[labels.podUid]) this.#begun.add(own[labels.podUid]!);
-  }
-
   /** Cleans up now what pods have left behind, as soon as it is known which pods are wanted. */
   tidy(): void {
-    if (!this.#informer) return;
     void this.#tryClearOrphans();
   }
 
   async #tryClearOrphans(): Promise<void> {
+    if (!this.#informer) return;
     try {
       await this.#clearOrphans();
     } catch (error) {
@@ -302,60 +188,12 @@ export class PodSet {
     }
   }
 
-  /** Kills what runs for pods that do not belong here, and removes their devices, files, volumes and groups. */
-  async #clearOrphans(): Promise<void> {
-    const { runtime, machine, volumes, claims, userNamespaces, logger, timings } = this.#context;
-    const isWanted = (uid: string) => this.#workers.has(uid);
-    const sandboxes = (await runtime.listPodSandboxes()).filter(({ labels: own }) => {
-      const uid = own[labels.podUid];
-      return uid !== undefined && !isWanted(uid);
-    });
-    /** What cannot be removed yet, because a driver is absent, does not hold up the rest. False: it stays. */
-    const attempt = async (what: string, work: () => Promise<void>): Promise<boolean> => {
-      try {
-        await work();
-        return true;
-      } catch (error) {
-        logger.info('what a pod left stays for now', { what, error });
-        return false;
-      }
-    };
-    /** Pods of which something may still run, and which must keep their volumes. */
-    const stuck = new Set<string>();
-    await Promise.all(
-      sandboxes.map(async ({ id, metadata, labels: own }) => {
-        const pod = `${metadata.namespace}/${metadata.name}`;
-        logger.info('a pod that is not wanted here is removed', { pod });
-        timings.orphanFound();
-        const isGone = await attempt(`sandbox of ${pod}`, async () => {
-          await runtime.stopPodSandbox(id);
-          await runtime.removePodSandbox(id);
-        });
-        if (!isGone) stuck.add(own[labels.podUid]!);
-      }),
-    );
-    const mayGo = (uid: string) => !isWanted(uid) && !stuck.has(uid);
-    await attempt('claimed devices', () => claims.tidy((uid) => !mayGo(uid)));
-    const torn = [];
-    for (const uid of await volumes.list())
-      if (mayGo(uid)) torn.push(await attempt(`volumes of ${uid}`, () => volumes.tearDown(uid)));
-    const cleaned = torn.filter(Boolean).length;
-    timings.orphanVolumes(cleaned, torn.length - cleaned);
-    await attempt('staged volumes', () => volumes.clearUnused());
-    for (const uid of await machine.cgroups.list())
-      if (mayGo(uid)) await attempt(`control group of ${uid}`, () => machine.cgroups.remove(uid));
-    for (const uid of await userNamespaces.list())
-      if (mayGo(uid)) await attempt(`user namespace of ${uid}`, () => userNamespaces.release(uid));
-    for (const uid of await machine.files.listPods())
-      if (mayGo(uid)) await attempt(`files of ${uid}`, () => machine.files.removePod(uid));
+  #clearOrphans(): Promise<void> {
+    return clearOrphans(this.#context, (uid) => this.#workers.has(uid));
   }
 
   /** Pods from the informer; for the server's /pods. */
   apiPods(): Pod[] {
     return [...(this.#informer?.list() ?? [])];
   }
-}
-
-function isUp(state: string): boolean {
-  return state === 'CONTAINER_RUNNING' || state === 'SANDBOX_READY';
 }
