@@ -61,16 +61,36 @@ export function tolerancesOf({ behavior }: Spec): Tolerances {
 }
 
 /** How long recommendations must be remembered. */
-export function windowMsOf({ behavior }: Spec): number {
+function windowMsOf({ behavior }: Spec): number {
   const up = behavior?.scaleUp?.stabilizationWindowSeconds ?? 0;
   const down = behavior?.scaleDown?.stabilizationWindowSeconds ?? stabilizeDownSecondsDefault;
   return Math.max(up, down) * 1000;
 }
 
 /** How long scalings must be remembered. */
-export function periodMsOf({ behavior }: Spec): number {
+function periodMsOf({ behavior }: Spec): number {
   const policies = [...(behavior?.scaleUp?.policies ?? []), ...(behavior?.scaleDown?.policies ?? [])];
   return Math.max(15, ...policies.map(({ periodSeconds }) => periodSeconds)) * 1000;
+}
+
+/** What of the history the windows and periods still cover. */
+export function recentHistory(spec: Spec, history: ScalingHistory, nowMs: number): ScalingHistory {
+  const since = (windowMs: number) => (entry: { atMs: number }) => entry.atMs > nowMs - windowMs;
+  const { recommendations, ups, downs } = history;
+  const periodMs = periodMsOf(spec);
+  return {
+    recommendations: recommendations.filter(since(windowMsOf(spec))),
+    ups: ups.filter(since(periodMs)),
+    downs: downs.filter(since(periodMs)),
+  };
+}
+
+/** The history with one more change of size. */
+export function withScaling(history: ScalingHistory, from: number, to: number, atMs: number): ScalingHistory {
+  const event = { change: Math.abs(to - from), atMs };
+  return to > from
+    ? { ...history, ups: [...history.ups, event] }
+    : { ...history, downs: [...history.downs, event] };
 }
 
 export interface ReplicaRequest {
