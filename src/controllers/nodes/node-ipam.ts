@@ -68,11 +68,9 @@ export function nodeIpamController(options: NodeIpamOptions): AnyController {
         hold(name, node.spec.podCIDR, metrics);
         return;
       }
-      const taken = new Set(handedOut.values());
-      for (const other of cluster.informer(Node).list())
-        if (other.spec?.podCIDR) taken.add(other.spec.podCIDR);
       const known = handedOut.get(name);
-      const next = known ? undefined : nextRange(options, taken);
+      const taken = () => takenRanges(cluster.informer(Node).list(), handedOut.values());
+      const next = known ? undefined : nextRange(options, taken());
       const range = known ?? next?.range;
       if (!range) {
         const message = `Node ${name} status is now: CIDRNotAvailable`;
@@ -91,8 +89,15 @@ function rangeCount({ clusterCidr, nodeMaskSize }: NodeIpamOptions): number {
   return 2 ** (nodeMaskSize - Number(clusterCidr.split('/')[1]));
 }
 
+/** `handedOut`: also those that the nodes do not show yet. */
+export function takenRanges(nodes: Iterable<Node>, handedOut: Iterable<string>): Set<string> {
+  const taken = new Set(handedOut);
+  for (const { spec } of nodes) if (spec?.podCIDR) taken.add(spec.podCIDR);
+  return taken;
+}
+
 /** The lowest free range of the cluster's; undefined when all are taken. */
-function nextRange(
+export function nextRange(
   options: NodeIpamOptions,
   taken: ReadonlySet<string>,
 ): { range: string; tries: number } | undefined {

@@ -1,12 +1,9 @@
 /** What a node's silence and conditions mean: its conditions and taints, and how fast pods may be evicted. */
 import type { Node } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { regionLabel, zoneLabel } from '../../api/well-known.ts';
+import { monitorGraceMs } from './node-heartbeat.ts';
 import { nodeCondition } from './node-state.ts';
-
-/** A node that has been silent for this long is Unknown. */
-export const monitorGraceMs = 40_000;
-/** The same for a node that has never reported anything. */
-export const startupGraceMs = 60_000;
 
 const watchedConditions = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'];
 
@@ -41,6 +38,20 @@ export function silentConditions(node: Node, now: string): core.NodeCondition[] 
   return hasChanged ? conditions : undefined;
 }
 
+/** Older manifests still select nodes by these. */
+const oldLabels = {
+  'kubernetes.io/os': 'beta.kubernetes.io/os',
+  'kubernetes.io/arch': 'beta.kubernetes.io/arch',
+};
+
+/** Old labels that should have the values of the labels that replaced them; undefined when they have. */
+export function missingOldLabels({ metadata: { labels = {} } }: Node): Record<string, string> | undefined {
+  const missing = Object.entries(oldLabels).flatMap(([label, old]) =>
+    labels[label] !== undefined && labels[old] !== labels[label] ? [[old, labels[label]]] : [],
+  );
+  return missing.length > 0 ? Object.fromEntries(missing) : undefined;
+}
+
 const notReady = 'node.kubernetes.io/not-ready';
 const unreachable = 'node.kubernetes.io/unreachable';
 const conditionTaints: readonly [type: string, status: string, key: string][] = [
@@ -56,7 +67,7 @@ const ownNoSchedule = new Set([...conditionTaints.map(([, , key]) => key), unsch
 const ownNoExecute = new Set([notReady, unreachable]);
 
 /** The NoExecute taint that follows from the node's readiness; undefined for a ready node. */
-export function executeTaintKey(node: Node): string | undefined {
+function executeTaintKey(node: Node): string | undefined {
   const status = nodeCondition(node, 'Ready')?.status;
   if (status === 'False') return notReady;
   return status === 'Unknown' ? unreachable : undefined;
@@ -66,11 +77,7 @@ export function executeTaintKey(node: Node): string | undefined {
  * The taints that the node should have. `mayEvict`: whether a NoExecute taint may be added now; one that stands for
  * another state is replaced in any case. Undefined when nothing changes.
  */
-export function planTaints(
-  node: Node,
-  mayEvict: 'yes' | 'no' | 'withdraw',
-  now: string,
-): core.Taint[] | undefined {
+export function planTaints(node: Node, mayEvict: MayEvict, now: string): core.Taint[] | undefined {
   const wanted = new Set<string>();
   for (const [type, status, key] of conditionTaints)
     if (nodeCondition(node, type)?.status === status) wanted.add(`${key} NoSchedule`);
@@ -108,4 +115,43 @@ export function evictionIntervalMs(state: ZoneState, zoneSize: number): number |
   const largeZone = 50;
   if (state !== 'partial') return 10_000;
   return zoneSize > largeZone ? 100_000 : undefined;
+}
+
+/** Whether a node may lose its pods now, or a node that is losing them is to keep the rest. */
+export type MayEvict = 'yes' | 'no' | 'withdraw';
+
+/**
+ * Whether it is the node's turn, by the state of the nodes of all zones. `lastMs`: when a node of its zone last began to
+ * lose its pods. `waitMs`: when to look again.
+ */
+export function planEvictionTurn(
+  node: Node,
+  all: Iterable<Node>,
+  { lastMs, nowMs }: { lastMs: number | undefined; nowMs: number },
+): { mayEvict: MayEvict; waitMs?: number } {
+  const key = executeTaintKey(node);
+  if (!key) return { mayEvict: 'no' };
+  const counts = new Map<string, { ready: number; notReady: number }>();
+  for (const listed of all) {
+    const one = listed.metadata.name === node.metadata.name ? node : listed;
+    const count = counts.get(zoneOf(one)) ?? { ready: 0, notReady: 0 };
+    if (nodeCondition(one, 'Ready')?.status === 'True') count.ready++;
+    else count.notReady++;
+    counts.set(zoneOf(one), count);
+  }
+  const states = [...counts.values()].map(({ ready, notReady }) => zoneState(ready, notReady));
+  // No node is heard from: it is this side that is cut off.
+  if (states.every((state) => state === 'full')) return { mayEvict: 'withdraw' };
+  const hasTaint = node.spec?.taints?.some((one) => one.effect === 'NoExecute' && one.key === key);
+  if (hasTaint) return { mayEvict: 'no' };
+  const { ready, notReady } = counts.get(zoneOf(node)) ?? { ready: 0, notReady: 1 };
+  const intervalMs = evictionIntervalMs(zoneState(ready, notReady), ready + notReady);
+  if (intervalMs === undefined) return { mayEvict: 'no', waitMs: monitorGraceMs };
+  const waitMs = lastMs === undefined ? 0 : lastMs + intervalMs - nowMs;
+  return waitMs > 0 ? { mayEvict: 'no', waitMs } : { mayEvict: 'yes' };
+}
+
+export function zoneOf(node: Node): string {
+  const { labels } = node.metadata;
+  return `${labels?.[regionLabel] ?? ''}:${labels?.[zoneLabel] ?? ''}`;
 }

@@ -9,7 +9,8 @@ import { type AnyController, defineController, watch } from '../../client/contro
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { byNodeName, nodeNameIndex } from './node-lifecycle.ts';
-import { noExecuteTaints, tolerates } from './node-state.ts';
+import { noExecuteTaints } from './node-state.ts';
+import { addedAtMs, type DuePod, planEvictions, taintTimes } from './taint-eviction-plan.ts';
 
 const evictionMetricsOf = metricsPerRegistry((registry) => ({
   deletions: registry
@@ -31,10 +32,10 @@ const evictionMetricsOf = metricsPerRegistry((registry) => ({
 const retryMs = 1_000;
 
 export function taintEvictionController(): AnyController {
-  /** When a taint without `timeAdded` was first seen: `node key effect` → ms since the epoch. */
-  const firstSeen = new Map<string, number>();
+  /** By node, when taints without `timeAdded` were first seen. */
+  const firstSeen = new Map<string, ReadonlyMap<string, number>>();
   /** By node, the uids of pods that are to be evicted later. */
-  const scheduled = new Map<string, Set<string>>();
+  const scheduled = new Map<string, ReadonlySet<string>>();
 
   return defineController({
     name: 'noexec_taint_node',
@@ -58,23 +59,22 @@ export function taintEvictionController(): AnyController {
       pods.addIndex(nodeNameIndex, byNodeName);
       const taints = node ? noExecuteTaints(node) : [];
       const nowMs = cluster.clock.now();
-      const addedMs = taintTimes(name, taints, firstSeen, nowMs);
-      const before = scheduled.get(name);
-      const running = new Set<string>();
-      const due: DuePod[] = [];
-      let nextMs: number | undefined;
-      for (const pod of pods.byIndex(nodeNameIndex, name)) {
-        const dueMs = evictionTime(pod, taints, addedMs);
-        if (pod.metadata.deletionTimestamp || dueMs === undefined) {
-          if (before?.has(pod.metadata.uid) && !pod.metadata.deletionTimestamp) recordCancelled(cluster, pod);
-        } else if (dueMs <= nowMs) due.push({ pod, dueMs });
-        else {
-          running.add(pod.metadata.uid);
-          nextMs = Math.min(nextMs ?? Number.POSITIVE_INFINITY, dueMs);
-        }
-      }
-      if (running.size > 0) scheduled.set(name, running);
-      else scheduled.delete(name);
+      const seen = taintTimes(taints, firstSeen.get(name) ?? new Map(), nowMs);
+      const addedMs = taints.map((taint) => addedAtMs(taint, seen));
+      const {
+        due,
+        later,
+        cancelled,
+        nextMs: soonestMs,
+      } = planEvictions(
+        pods.byIndex(nodeNameIndex, name),
+        { taints, addedMs },
+        { scheduled: scheduled.get(name) ?? new Set(), nowMs },
+      );
+      for (const pod of cancelled) recordCancelled(cluster, pod);
+      remember(firstSeen, name, seen);
+      remember(scheduled, name, later);
+      let nextMs = soonestMs;
       if (!(await evictAll(cluster, due, signal)))
         nextMs = Math.min(nextMs ?? Number.POSITIVE_INFINITY, nowMs + retryMs);
       return nextMs === undefined ? undefined : { requeueAfterMs: nextMs - nowMs };
@@ -82,10 +82,10 @@ export function taintEvictionController(): AnyController {
   });
 }
 
-/** A pod whose time is over, and since when. */
-interface DuePod {
-  pod: Pod;
-  dueMs: number;
+/** Nothing is kept of nodes without any. */
+function remember<Of extends { size: number }>(known: Map<string, Of>, node: string, of: Of): void {
+  if (of.size > 0) known.set(node, of);
+  else known.delete(node);
 }
 
 /** False when some pod could not be evicted; that does not hold back the others. */
@@ -111,40 +111,6 @@ async function evictAll(
       isComplete = false;
     }
   return isComplete;
-}
-
-type Taints = ReturnType<typeof noExecuteTaints>;
-
-function taintTimes(node: string, taints: Taints, firstSeen: Map<string, number>, nowMs: number): number[] {
-  const keys = taints.map((taint) => `${node} ${taint.key} ${taint.value ?? ''}`);
-  for (const key of firstSeen.keys())
-    if (key.startsWith(`${node} `) && !keys.includes(key)) firstSeen.delete(key);
-  return taints.map((taint, index) => {
-    if (taint.timeAdded) return Date.parse(taint.timeAdded);
-    const key = keys[index]!;
-    const seenMs = firstSeen.get(key) ?? nowMs;
-    firstSeen.set(key, seenMs);
-    return seenMs;
-  });
-}
-
-/**
- * When the pod must go because of the node's taints; undefined when it may stay. `addedMs`: when each taint was added.
- */
-export function evictionTime(pod: Pod, taints: Taints, addedMs: readonly number[]): number | undefined {
-  let dueMs: number | undefined;
-  for (const [index, taint] of taints.entries()) {
-    const matching = (pod.spec?.tolerations ?? []).filter((toleration) => tolerates(toleration, taint));
-    // Beyond 2^53 they are big integers, which Math.min does not take.
-    const limits = matching
-      .map(({ tolerationSeconds }) => tolerationSeconds)
-      .filter((one) => one !== undefined)
-      .map(Number);
-    if (matching.length > 0 && limits.length === 0) continue;
-    const leftMs = limits.length === 0 ? 0 : Math.max(0, Math.min(...limits)) * 1000;
-    dueMs = Math.min(dueMs ?? Number.POSITIVE_INFINITY, addedMs[index]! + leftMs);
-  }
-  return dueMs;
 }
 
 function recordCancelled(cluster: ReconcileCluster, pod: Pod): void {
