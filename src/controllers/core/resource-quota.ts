@@ -3,16 +3,7 @@
  * corrects.
  */
 import { apiVersionOf, type KubeObject, keyOf, type ResourceType } from '../../api/meta.ts';
-import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
-import {
-  changesScope,
-  concernsResource,
-  devicesSuffix,
-  matchesScopes,
-  sameAmounts,
-  totalUsage,
-  usageOf,
-} from '../../api/quota.ts';
+import { changesScope, concernsResource, devicesSuffix, matchesScopes, usageOf } from '../../api/quota.ts';
 import {
   ConfigMap,
   PersistentVolumeClaim,
@@ -33,6 +24,7 @@ import type { ControllerEnvironment, ReconcileCluster } from '../../client/contr
 import { type DiscoveredResource, discoverResources } from '../../client/discovery.ts';
 import { FollowedResources } from '../followed-resources.ts';
 import { isPodTerminal } from '../pod-state.ts';
+import { type Lowered, planQuota, settleMs } from './resource-quota-plan.ts';
 
 /** Core resources that quotas know by name; all others are counted as `count/…` only. */
 const followed: readonly ResourceType[] = [
@@ -49,37 +41,13 @@ const known: readonly ResourceType[] = [...followed, ResourceQuota as ResourceTy
 /** How often quotas are recalculated from scratch, for changes that no watch reports. */
 const resyncMs = 300_000;
 
-/**
- * Admission charges a quota before the object is stored, and a recount in between would miss the object: usage is
- * reduced only once the quota has been left alone for this long.
- */
-const settleMs = 500;
-/** A quota that is charged all the time is still corrected after this. */
-const settleMaxMs = 5_000;
-
-/** Quotas (by uid) that a recount would lower: since when, and how long at which version. */
-const unsettled = new Map<string, { version: string; versionMs: number; sinceMs: number }>();
-
-function isSettled(quota: ResourceQuota, used: Record<string, string>, nowMs: number): boolean {
-  const reported = quota.status?.used ?? {};
-  const isLowered = Object.entries(used).some(
-    ([name, text]) =>
-      reported[name] !== undefined &&
-      compareQuantities(parseQuantity(text), parseQuantity(reported[name])) < 0,
-  );
-  if (!isLowered) return true;
-  const { uid, resourceVersion: version } = quota.metadata;
-  const known = unsettled.get(uid) ?? { version, versionMs: nowMs, sinceMs: nowMs };
-  if (known.version !== version) Object.assign(known, { version, versionMs: nowMs });
-  unsettled.set(uid, known);
-  return nowMs - known.versionMs >= settleMs || nowMs - known.sinceMs >= settleMaxMs;
-}
-
 /** The server's resources, as of the last time that some quota asked for more than the followed ones. */
 type Countable = { resources: readonly DiscoveredResource[] };
 
 export function resourceQuotaController(): AnyController {
   const countable: Countable = { resources: [] };
+  /** By key, quotas that a recount would lower. */
+  const lowered = new Map<string, Lowered>();
   return defineController({
     name: 'resourcequota_primary',
     component: 'resourcequota-controller',
@@ -90,17 +58,17 @@ export function resourceQuotaController(): AnyController {
     source: (enqueue, environment, signal) => followCounted(countable, enqueue, environment, signal),
     async reconcile(key, cluster, signal) {
       const quota = cluster.get(ResourceQuota, key);
+      if (!quota) lowered.delete(key);
       if (!quota || quota.metadata.deletionTimestamp) return;
-      const hard = quota.spec?.hard ?? {};
-      const names = Object.keys(hard);
       const { usages, uncounted } = await usagesIn(cluster, quota, countable, signal);
-      const used = totalUsage(names, usages);
-      // What cannot be counted now keeps its count: a lower one would admit too much.
-      for (const name of uncounted.keys()) used[name] = quota.status?.used?.[name] ?? used[name]!;
-      const isSame = sameAmounts(quota.status?.hard, hard) && sameAmounts(quota.status?.used, used);
-      if (!isSame && !isSettled(quota, used, cluster.clock.now())) return { requeueAfterMs: settleMs };
-      unsettled.delete(quota.metadata.uid);
-      if (!isSame) await cluster.updateStatus(ResourceQuota, quota, { hard, used }, signal);
+      const counted = { usages, uncounted: uncounted.keys() };
+      const plan = planQuota(quota, counted, lowered.get(key), cluster.clock.now());
+      if (plan.lowered) {
+        lowered.set(key, plan.lowered);
+        return { requeueAfterMs: settleMs };
+      }
+      lowered.delete(key);
+      if (plan.status) await cluster.updateStatus(ResourceQuota, quota, plan.status, signal);
       for (const failure of uncounted.values()) throw failure;
       return { requeueAfterMs: resyncMs };
     },
