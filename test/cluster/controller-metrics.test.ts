@@ -59,6 +59,7 @@ const upstreamQueues = [
     'endpoint_slice_mirroring',
     'ephemeral_volume',
     'garbage_collector_attempt_to_delete',
+    'garbage_collector_attempt_to_orphan',
   ],
   ...['horizontalpodautoscaler', 'ipaddresses', 'job', 'namespace', 'node_lifecycle_controller'],
   ...['noexec_taint_node', 'pvcprotection', 'pvprotection', 'replicaset', 'replicationmanager'],

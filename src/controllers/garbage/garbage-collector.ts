@@ -12,17 +12,17 @@ import { targetOf } from '../../client/events/event-recorder.ts';
 import type { ReflectorSink } from '../../client/informers/reflector.ts';
 import { FollowedResources } from '../followed-resources.ts';
 import { GarbageGraph, type GraphConsequences, type GraphNode } from './garbage-graph.ts';
+import {
+  blockingDependents,
+  type OwnerState,
+  type OwnersByState,
+  type PropagationPolicy,
+  planCollect,
+} from './garbage-plan.ts';
 
 /** Resources whose objects own nothing, and whose number would only cost memory. */
 const ignored = new Set(['events', 'events.events.k8s.io']);
 const workers = 20;
-
-/**
- * What an owner means for its dependent. `unseen`: the server says that it exists, but no watch has shown it yet; it
- * may be gone before one does, so the dependent is checked again.
- */
-type OwnerState = 'solid' | 'unseen' | 'dangling' | 'waiting';
-type OwnersByState = Record<OwnerState, OwnerReference[]>;
 
 export async function runGarbageCollector(
   environment: ControllerEnvironment,
@@ -40,7 +40,10 @@ class GarbageCollector {
   readonly #environment: ControllerEnvironment;
   readonly #signal: AbortSignal;
   readonly #graph = new GarbageGraph();
+  /** Uids of objects to be checked. */
   readonly #queue: WorkQueue;
+  /** Uids of objects whose dependents are to be released. */
+  readonly #orphaning: WorkQueue;
   /** By `group/kind`, over all versions. */
   readonly #kinds = new Map<string, ResourceType>();
 
@@ -50,7 +53,10 @@ class GarbageCollector {
     this.#environment = { ...environment, logger, recorder };
     this.#signal = signal;
     const { clock, metrics } = environment;
-    this.#queue = new WorkQueue({ name: 'garbage_collector_attempt_to_delete', clock, metrics });
+    const queue = (act: string) =>
+      new WorkQueue({ name: `garbage_collector_attempt_to_${act}`, clock, metrics });
+    this.#queue = queue('delete');
+    this.#orphaning = queue('orphan');
   }
 
   async run(): Promise<void> {
@@ -75,8 +81,9 @@ class GarbageCollector {
     const following = followed.run();
     // Before every resource has been listed once, most owners would appear to be missing.
     await followed.ready;
-    const working = runWorkers(this.#queue, workers, (key) => this.#work(key), this.#signal);
-    await Promise.all([following, working]);
+    const checking = this.#work(this.#queue, (node) => this.#check(node));
+    const orphaning = this.#work(this.#orphaning, (node) => this.#orphanDependents(node));
+    await Promise.all([following, checking, orphaning]);
   }
 
   #sinkOf(resource: ResourceType): ReflectorSink<KubeObject> {
@@ -101,24 +108,24 @@ class GarbageCollector {
 
   #apply({ check, orphan }: GraphConsequences): void {
     for (const node of check) this.#queue.add(node.uid);
-    for (const node of orphan) this.#queue.add(`orphan ${node.uid}`);
+    for (const node of orphan) this.#orphaning.add(node.uid);
   }
 
-  async #work(key: string): Promise<void> {
-    try {
-      const isOrphaning = key.startsWith('orphan ');
-      const node = this.#graph.get(isOrphaning ? key.slice('orphan '.length) : key);
-      let isSettled = true;
-      if (node && isOrphaning) await this.#orphanDependents(node);
-      else if (node) isSettled = await this.#check(node);
-      if (isSettled) this.#queue.forget(key);
-      else this.#queue.retry(key);
-    } catch (error) {
-      if (this.#signal.aborted) return;
-      const isRace = error instanceof StatusError && error.code === 409;
-      if (!isRace) this.#environment.logger.debug('will try again', { uid: key, error });
-      this.#queue.retry(key);
-    }
+  /** `act`: returns false for a node that is to be looked at again. */
+  #work(queue: WorkQueue, act: (node: GraphNode) => Promise<boolean>): Promise<void> {
+    const work = async (uid: string) => {
+      try {
+        const node = this.#graph.get(uid);
+        if (!node || (await act(node))) queue.forget(uid);
+        else queue.retry(uid);
+      } catch (error) {
+        if (this.#signal.aborted) return;
+        const isRace = error instanceof StatusError && error.code === 409;
+        if (!isRace) this.#environment.logger.debug('will try again', { uid, error });
+        queue.retry(uid);
+      }
+    };
+    return runWorkers(queue, workers, work, this.#signal);
   }
 
   /** Decides whether an object may stay, by what the server says about it and its owners. False: check again. */
@@ -137,23 +144,15 @@ class GarbageCollector {
 
   /** Deletes an object without living owners, or removes dead owners from it. False: check again. */
   async #collect(node: GraphNode, object: KubeObject): Promise<boolean> {
-    const { solid, unseen, dangling, waiting } = await this.#classify(node, object);
-    if (solid.length + unseen.length > 0) {
-      const gone = [...dangling, ...waiting];
-      if (gone.length > 0) await this.#dropOwners(node, object, new Set(gone.map((owner) => owner.uid)));
-      return unseen.length === 0;
+    const { finalizers = [] } = object.metadata;
+    const { dependents } = node;
+    const plan = planCollect(await this.#classify(node, object), { finalizers, dependents });
+    if (plan.act === 'keep') {
+      if (plan.drop.length > 0) await this.#dropOwners(node, object, new Set(plan.drop));
+      return !plan.isUnsure;
     }
-    if (waiting.length > 0 && node.dependents) {
-      // In a cycle of blocking references every object would wait for the others.
-      if ([...node.dependents].some((dependent) => dependent.isDeletingDependents))
-        await this.#unblockOwners(node, object);
-      await this.#delete(node, object, 'Foreground');
-    } else if (waiting.length + dangling.length > 0) {
-      const finalizers = object.metadata.finalizers ?? [];
-      const isOrphaning = finalizers.includes(orphanFinalizer);
-      const policy = finalizers.includes(foregroundFinalizer) ? 'Foreground' : 'Background';
-      await this.#delete(node, object, isOrphaning ? 'Orphan' : policy);
-    }
+    if (plan.unblocksOwners) await this.#unblockOwners(node, object);
+    await this.#delete(node, object, plan.policy);
     return true;
   }
 
@@ -169,7 +168,7 @@ class GarbageCollector {
   }
 
   async #classify(node: GraphNode, object: KubeObject): Promise<OwnersByState> {
-    const groups: OwnersByState = { solid: [], unseen: [], dangling: [], waiting: [] };
+    const groups: Record<OwnerState, OwnerReference[]> = { solid: [], unseen: [], dangling: [], waiting: [] };
     for (const reference of object.metadata.ownerReferences ?? [])
       groups[await this.#stateOf(node, reference)].push(reference);
     return groups;
@@ -212,16 +211,15 @@ class GarbageCollector {
 
   /** The last blocking dependent is gone, so the owner may go. */
   async #endForeground(node: GraphNode, object: KubeObject): Promise<void> {
-    const blocking = [...(node.dependents ?? [])].filter((dependent) =>
-      dependent.owners.some((owner) => owner.uid === node.uid && owner.blockOwnerDeletion),
-    );
+    const blocking = blockingDependents(node);
     if (blocking.length === 0) return await this.#dropFinalizer(node, object, foregroundFinalizer);
     for (const dependent of blocking) if (!dependent.isDeletingDependents) this.#queue.add(dependent.uid);
   }
 
-  async #orphanDependents(node: GraphNode): Promise<void> {
+  async #orphanDependents(node: GraphNode): Promise<true> {
     const object = await this.#read(node.resource!, node.namespace, node.name);
-    if (object?.metadata.uid !== node.uid || !object.metadata.finalizers?.includes(orphanFinalizer)) return;
+    if (object?.metadata.uid !== node.uid || !object.metadata.finalizers?.includes(orphanFinalizer))
+      return true;
     const owner = new Set([node.uid]);
     await Promise.all(
       [...(node.dependents ?? [])].map(async (dependent) => {
@@ -230,6 +228,7 @@ class GarbageCollector {
       }),
     );
     await this.#dropFinalizer(node, object, orphanFinalizer);
+    return true;
   }
 
   #read(
@@ -268,11 +267,7 @@ class GarbageCollector {
       .catch(undefinedIfNotFound);
   }
 
-  async #delete(
-    node: GraphNode,
-    object: KubeObject,
-    propagationPolicy: 'Orphan' | 'Foreground' | 'Background',
-  ): Promise<void> {
+  async #delete(node: GraphNode, object: KubeObject, propagationPolicy: PropagationPolicy): Promise<void> {
     const { uid, resourceVersion, name, namespace } = object.metadata;
     // The version is part of the precondition, since an owner may have been added in the meantime.
     const preconditions = { uid, resourceVersion };
