@@ -151,8 +151,8 @@ function decide({ job, active, matches, nowMs }: SeenPods, plan: JobPlan): Verdi
   const backoffLimit = spec.backoffLimit ?? (spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1);
   if (plan.failed > backoffLimit || restartsExceed(job, active, backoffLimit))
     return failure('BackoffLimitExceeded', 'Job has reached the specified backoff limit');
-  const deadlineMs = leftOfDeadlineMs(job, nowMs);
-  if (deadlineMs !== undefined && !plan.isSuspended) {
+  const deadlineMs = plan.isSuspended ? undefined : leftOfDeadlineMs(job, nowMs);
+  if (deadlineMs !== undefined) {
     if (deadlineMs <= 0) return failure('DeadlineExceeded', 'Job was active longer than specified deadline');
     plan.waitMs = deadlineMs;
   }
@@ -175,8 +175,10 @@ function failure(reason: string, message: string): Verdict {
 
 function leftOfDeadlineMs(job: Job, nowMs: number): number | undefined {
   const { activeDeadlineSeconds } = job.spec!;
-  if (activeDeadlineSeconds === undefined || !job.status?.startTime) return undefined;
-  return Date.parse(job.status.startTime) + activeDeadlineSeconds * 1000 - nowMs;
+  if (activeDeadlineSeconds === undefined) return undefined;
+  // A job without a start starts now.
+  const startMs = job.status?.startTime ? Date.parse(job.status.startTime) : nowMs;
+  return startMs + activeDeadlineSeconds * 1000 - nowMs;
 }
 
 /** When containers restart within the pod, the limit counts those restarts. */

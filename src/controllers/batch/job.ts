@@ -16,10 +16,9 @@ import {
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
-import { findCondition } from '../conditions.ts';
 import { allAtOnce, type BatchOutcome, isInVain, PodControl, slowStart } from '../pod-control.ts';
 import type { JobBackoff } from './job-backoff.ts';
-import { formatIndexes, parseIndexes } from './job-indexes.ts';
+import { parseIndexes } from './job-indexes.ts';
 import {
   completionModeOf,
   creationReasonOf,
@@ -29,6 +28,7 @@ import {
 } from './job-metrics.ts';
 import { failuresOfIndex, isFinished, type JobPlan, planJob, type Verdict } from './job-plan.ts';
 import { isTracked, keptByAnother, newJobPod, trackingFinalizer } from './job-pod.ts';
+import { countedStatus, outcomesOf, recordingStatus, suspensionEvent } from './job-status.ts';
 
 /** What this process remembers of the failures of unfinished jobs, by key. */
 type Memory = Map<string, { uid: string; backoff: JobBackoff }>;
@@ -151,18 +151,10 @@ class JobReconcile {
     const remembered = this.#memory.get(keyOf(job));
     const isSameJob = remembered?.uid === job.metadata.uid;
     const plan = planJob(job, pods, cluster.clock.now(), isSameJob ? remembered.backoff : undefined);
-    const isSuspended = job.spec!.suspend === true;
-    if (!job.status?.startTime && !isSuspended) plan.waitMs ??= this.#deadlineMs();
-
     const failure = await this.#managePods(plan, pods);
     await this.#count(plan, pods);
     if (failure !== undefined && !isInVain(failure)) throw failure;
     return { requeueAfterMs: plan.waitMs, quietMs: quietMsFor(pods.length) };
-  }
-
-  #deadlineMs(): number | undefined {
-    const seconds = this.#job.spec!.activeDeadlineSeconds;
-    return seconds === undefined ? undefined : seconds * 1000;
   }
 
   async #managePods(plan: JobPlan, pods: readonly Pod[]): Promise<unknown> {
@@ -197,15 +189,9 @@ class JobReconcile {
    * First the outcomes are recorded as uncounted, then the pods' finalizers are removed, then the outcomes are counted.
    */
   async #count(plan: JobPlan, pods: readonly Pod[]): Promise<void> {
-    const before = this.#job.status?.uncountedTerminatedPods;
-    const succeeded = [...(before?.succeeded ?? []), ...plan.newlySucceeded];
-    const failed = [...(before?.failed ?? []), ...plan.newlyFailed];
-    const interim = this.#statusFor(plan);
-    const isUrgent =
-      plan.newlySucceeded.length + plan.newlyFailed.length > 0 ||
-      plan.release.length > 0 ||
-      interim.conditions?.length !== this.#job.status?.conditions?.length;
-    if (isUrgent) await this.#write({ ...interim, uncountedTerminatedPods: { succeeded, failed } });
+    const recorded = outcomesOf(this.#job, plan);
+    const recording = recordingStatus(this.#job, plan, this.#now);
+    if (recording) await this.#write(recording);
     this.#memory.set(keyOf(this.#job), { uid: this.#job.metadata.uid, backoff: plan.backoff });
 
     const released = new Set<string>();
@@ -213,82 +199,12 @@ class JobReconcile {
       await dropFinalizer(this.#cluster, pod, this.#signal);
       released.add(pod.metadata.uid);
     });
-    // A pod that is gone, or had lost its finalizer before, is counted now.
-    const tracked = new Set(pods.filter(isTracked).map((pod) => pod.metadata.uid));
-    const isHeld = (uid: string) => tracked.has(uid) && !released.has(uid);
-    const status = this.#statusFor(plan);
-    const count = (list: readonly string[]) => list.filter((uid) => !isHeld(uid)).length;
-    if (!plan.completedIndexes) status.succeeded = (this.#job.status?.succeeded ?? 0) + count(succeeded);
-    status.failed = (this.#job.status?.failed ?? 0) + count(failed);
-    const left = { succeeded: succeeded.filter(isHeld), failed: failed.filter(isHeld) };
-    status.uncountedTerminatedPods = left;
-    // A pod that could not be released would be left without a controller.
-    const isOver =
-      plan.verdict &&
-      failure === undefined &&
-      left.succeeded.length + left.failed.length + plan.terminating + plan.active === 0;
-    if (isOver) this.#conclude(status, plan.verdict!);
+    const subject = { job: this.#job, recorded, now: this.#now };
+    const { status, end } = countedStatus(subject, plan, pods, released);
     await this.#write(status);
     this.#noteFinished(plan);
-    if (isOver) this.#reportEnd(plan.verdict!);
+    if (end) this.#reportEnd(end);
     if (failure !== undefined) throw failure;
-  }
-
-  /** Counts and conditions, without what is being counted. */
-  #statusFor(plan: JobPlan): batch.JobStatus {
-    const { status, spec } = this.#job;
-    const conditions = [...(status?.conditions ?? [])];
-    if (plan.verdict) {
-      const type = plan.verdict.outcome === 'failure' ? 'FailureTarget' : 'SuccessCriteriaMet';
-      if (findCondition(conditions, type)?.status !== 'True')
-        conditions.push(this.#condition(type, 'True', plan.verdict.reason, plan.verdict.message));
-    } else {
-      this.#noteSuspension(conditions);
-    }
-    const isStarting = !status?.startTime && !spec!.suspend;
-    const isStopping = spec!.suspend && findCondition(status?.conditions, 'Suspended')?.status !== 'True';
-    const startTime = isStarting ? this.#now : isStopping ? undefined : status?.startTime;
-    const { completedIndexes, failedIndexes } = plan;
-    return {
-      ...status,
-      conditions,
-      startTime: spec!.suspend ? undefined : startTime,
-      active: plan.active,
-      ready: plan.ready,
-      terminating: plan.terminating,
-      ...(completedIndexes && {
-        succeeded: completedIndexes.size,
-        completedIndexes: formatIndexes(completedIndexes),
-      }),
-      ...(failedIndexes && { failedIndexes: formatIndexes(failedIndexes) }),
-    };
-  }
-
-  #noteSuspension(conditions: batch.JobCondition[]): void {
-    const isSuspended = this.#job.spec!.suspend === true;
-    const at = conditions.findIndex((condition) => condition.type === 'Suspended');
-    const isMarked = conditions[at]?.status === 'True';
-    if (isSuspended === isMarked) return;
-    const next = isSuspended
-      ? this.#condition('Suspended', 'True', 'JobSuspended', 'Job suspended')
-      : this.#condition('Suspended', 'False', 'JobResumed', 'Job resumed');
-    if (at >= 0) conditions[at] = next;
-    else conditions.push(next);
-  }
-
-  #condition(type: string, status: 'True' | 'False', reason: string, message: string): batch.JobCondition {
-    return { type, status, reason, message, lastProbeTime: this.#now, lastTransitionTime: this.#now };
-  }
-
-  #conclude(status: batch.JobStatus, verdict: Verdict): void {
-    const type = verdict.outcome === 'failure' ? 'Failed' : 'Complete';
-    status.conditions = [
-      ...(status.conditions ?? []),
-      this.#condition(type, 'True', verdict.reason, verdict.message),
-    ];
-    // A job whose pods end while it is suspended has still started.
-    status.startTime ??= this.#now;
-    if (verdict.outcome === 'success') status.completionTime = this.#now;
   }
 
   /** Called once the status that counts them is written. */
@@ -330,11 +246,9 @@ class JobReconcile {
   }
 
   async #write(status: batch.JobStatus): Promise<void> {
-    const was = findCondition(this.#job.status?.conditions, 'Suspended')?.status;
-    const is = findCondition(status.conditions, 'Suspended')?.status;
+    const event = suspensionEvent(this.#job.status, status);
     this.#job = await this.#cluster.updateStatus(Job, this.#job, status, this.#signal);
-    if (was !== is && is === 'True') this.#event('Normal', 'Suspended', 'Job suspended');
-    if (was !== is && is === 'False') this.#event('Normal', 'Resumed', 'Job resumed');
+    if (event) this.#event('Normal', event.reason, event.message);
   }
 
   #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
