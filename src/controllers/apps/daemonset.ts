@@ -3,7 +3,6 @@ import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { Draft, KubeObject } from '../../api/meta.ts';
 import { keyOf } from '../../api/meta.ts';
 import { ControllerRevision, DaemonSet, Node, Pod } from '../../api/resources.gen.ts';
-import { backoffDelayMs } from '../../base/async/backoff.ts';
 import {
   type AnyController,
   defineController,
@@ -24,6 +23,7 @@ import {
   RevisionCollision,
   revisionHashLabel,
 } from './controller-revision.ts';
+import { type NodeFailures, planEnded } from './daemonset-ended.ts';
 import {
   type DaemonPlan,
   type DaemonView,
@@ -32,18 +32,16 @@ import {
   planDaemonUpdate,
   podsByNode,
   specForNode,
-  targetNodeOf,
 } from './daemonset-plan.ts';
 
 const burst = 250;
 const historyLimit = 10;
 const generationAnnotation = 'deprecated.daemonset.template.generation';
 const generationLabel = 'pod-template-generation';
-const failedPodBackoff = { firstMs: 1_000, maxMs: 15 * 60_000 };
 
 export function daemonSetController(): AnyController {
-  /** How often pods failed on a node, by set and node. */
-  const failures = new Map<string, { count: number; untilMs: number }>();
+  /** By set and node. */
+  const failures = new Map<string, NodeFailures>();
   return defineController({
     name: 'daemonset',
     component: 'daemonset-controller',
@@ -78,7 +76,7 @@ function isSame(a: unknown, b: unknown): boolean {
 async function syncDaemonSet(
   cluster: ReconcileCluster,
   set: DaemonSet,
-  failures: Map<string, { count: number; untilMs: number }>,
+  failures: Map<string, NodeFailures>,
   signal: AbortSignal,
 ): Promise<ReconcileOutcome | undefined> {
   const { selector } = set.spec!;
@@ -102,7 +100,13 @@ async function syncDaemonSet(
   let retryInMs: number | undefined;
   if (!set.metadata.deletionTimestamp) {
     const plan = planDaemons(view);
-    retryInMs = replaceEnded(cluster, set, plan, failures);
+    const failuresOn = (node: string) => failures.get(`${keyOf(set)} ${node}`);
+    const ended = planEnded(plan.ended, failuresOn, cluster.clock.monotonic());
+    for (const { type, reason, message } of ended.events)
+      cluster.event(targetOf(DaemonSet, set), type, reason, message);
+    for (const [node, failed] of ended.failed) failures.set(`${keyOf(set)} ${node}`, failed);
+    plan.remove.push(...ended.remove);
+    retryInMs = ended.retryInMs;
     const isSettled = plan.create.length + plan.remove.length === 0;
     // Replacement starts from a settled set: missing and surplus pods are dealt with first.
     if (isSettled) Object.assign(plan, planDaemonUpdate(view));
@@ -145,40 +149,6 @@ async function currentRevision(
     }
     throw error;
   }
-}
-
-/** Moves ended pods into the plan, except those in back-off; returns the time until the next may be replaced. */
-function replaceEnded(
-  cluster: ReconcileCluster,
-  set: DaemonSet,
-  plan: DaemonPlan,
-  failures: Map<string, { count: number; untilMs: number }>,
-): number | undefined {
-  let retryInMs: number | undefined;
-  const nowMs = cluster.clock.monotonic();
-  for (const pod of plan.ended) {
-    const { namespace, name } = pod.metadata;
-    const node = targetNodeOf(pod);
-    const place = `${namespace}/${name} on node ${node}`;
-    if (pod.status?.phase === 'Succeeded') {
-      const message = `Found succeeded daemon pod ${place}, will try to delete it`;
-      cluster.event(targetOf(DaemonSet, set), 'Normal', 'SucceededDaemonPod', message);
-      plan.remove.push(pod);
-      continue;
-    }
-    const key = `${keyOf(set)} ${node}`;
-    const past = failures.get(key);
-    if (past && past.untilMs > nowMs) {
-      retryInMs = Math.min(retryInMs ?? Number.POSITIVE_INFINITY, past.untilMs - nowMs);
-      continue;
-    }
-    const count = (past?.count ?? 0) + 1;
-    failures.set(key, { count, untilMs: nowMs + backoffDelayMs(failedPodBackoff, count - 1) });
-    const message = `Found failed daemon pod ${place}, will try to kill it`;
-    cluster.event(targetOf(DaemonSet, set), 'Warning', 'FailedDaemonPod', message);
-    plan.remove.push(pod);
-  }
-  return retryInMs;
 }
 
 async function applyPlan(

@@ -12,7 +12,7 @@ import {
   revisionAnnotation,
   revisionHistoryAnnotation,
 } from './deployment-annotations.ts';
-import { maxSurgeOf } from './deployment-rollout.ts';
+import { desiredReplicas, maxSurgeOf, replicasOf, type ScaleStep } from './deployment-rollout.ts';
 
 const hashLabel = 'pod-template-hash';
 const revisionHistoryMaxChars = 2000;
@@ -92,9 +92,48 @@ export function annotationsFor(
   return annotations;
 }
 
+/** The new set with its number, and with what else the Deployment passes on; undefined when it has all that. */
+export function syncedReplicaSet(
+  deployment: Deployment,
+  current: ReplicaSet,
+  revision: bigint,
+): ReplicaSet | undefined {
+  const annotations = annotationsFor(deployment, current, revision);
+  const minReadySeconds = deployment.spec!.minReadySeconds ?? 0;
+  const isSynced =
+    (current.spec?.minReadySeconds ?? 0) === minReadySeconds && hasAnnotations(current, annotations);
+  if (isSynced) return undefined;
+  const metadata = { ...current.metadata, annotations };
+  return { ...current, metadata, spec: { ...current.spec!, minReadySeconds } };
+}
+
+/** The set with its new size, and with the Deployment's at this time; undefined when it has both. */
+export function scaledReplicaSet(
+  deployment: Deployment,
+  { rs, replicas }: ScaleStep,
+): ReplicaSet | undefined {
+  const wanted = scaleAnnotations(deployment);
+  if (replicasOf(rs) === replicas && hasAnnotations(rs, wanted)) return undefined;
+  const metadata = { ...rs.metadata, annotations: { ...rs.metadata.annotations, ...wanted } };
+  return { ...rs, metadata, spec: { ...rs.spec!, replicas } };
+}
+
+function hasAnnotations({ metadata }: ReplicaSet, wanted: Record<string, string>): boolean {
+  return Object.entries(wanted).every(([key, value]) => metadata.annotations?.[key] === value);
+}
+
+/** The Deployment was resized since a set was last scaled: scaling comes before any rollout. */
+export function isResized(deployment: Deployment, sets: readonly ReplicaSet[]): boolean {
+  const desired = String(desiredReplicas(deployment));
+  return sets.some((rs) => {
+    const scaledFor = rs.metadata.annotations?.[desiredReplicasAnnotation];
+    return replicasOf(rs) > 0 && scaledFor !== undefined && scaledFor !== desired;
+  });
+}
+
 /** The annotations of a ReplicaSet that record the Deployment's size at the last scaling. */
-export function scaleAnnotations(deployment: Deployment): Record<string, string> {
-  const desired = deployment.spec!.replicas ?? 1;
+function scaleAnnotations(deployment: Deployment): Record<string, string> {
+  const desired = desiredReplicas(deployment);
   return {
     [desiredReplicasAnnotation]: String(desired),
     [maxReplicasAnnotation]: String(desired + maxSurgeOf(deployment)),

@@ -14,15 +14,16 @@ import { claim } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
 import { isInVain } from '../pod-control.ts';
 import { isPodTerminal } from '../pod-state.ts';
-import { desiredReplicasAnnotation, revisionAnnotation } from './deployment-annotations.ts';
+import { revisionAnnotation } from './deployment-annotations.ts';
 import {
-  annotationsFor,
+  isResized,
   newReplicaSet,
   nextRevision,
   planHistoryCleanup,
   revisionOf,
-  scaleAnnotations,
+  scaledReplicaSet,
   splitReplicaSets,
+  syncedReplicaSet,
 } from './deployment-revision.ts';
 import { planRollback } from './deployment-rollback.ts';
 import {
@@ -126,7 +127,7 @@ class Rollout {
     }
     if (paused) await this.#rescale();
     else if (await this.#rollBack()) return undefined;
-    else if (this.#isScaled()) await this.#rescale();
+    else if (isResized(this.#deployment, this.#all)) await this.#rescale();
     else if (strategy?.type === 'Recreate') await this.#recreate();
     else await this.#roll();
     return { requeueAfterMs: this.#checkAgainInMs() };
@@ -152,15 +153,6 @@ class Rollout {
     this.#cluster.event(targetOf(Deployment, deployment), 'Warning', 'SelectingAll', message);
     const { generation } = deployment.metadata;
     await this.#updateStatus({ ...deployment.status, observedGeneration: generation });
-  }
-
-  /** The Deployment was resized since a set was last scaled: scaling comes before any rollout. */
-  #isScaled(): boolean {
-    const desired = String(desiredReplicas(this.#deployment));
-    return this.#all.some((rs) => {
-      const scaledFor = rs.metadata.annotations?.[desiredReplicasAnnotation];
-      return replicasOf(rs) > 0 && scaledFor !== undefined && scaledFor !== desired;
-    });
   }
 
   async #rescale(): Promise<void> {
@@ -239,16 +231,8 @@ class Rollout {
 
   async #syncCurrent(current: ReplicaSet, revision: bigint): Promise<void> {
     const deployment = this.#deployment;
-    const annotations = annotationsFor(deployment, current, revision);
-    const minReadySeconds = deployment.spec!.minReadySeconds ?? 0;
-    const isUpToDate =
-      (current.spec?.minReadySeconds ?? 0) === minReadySeconds &&
-      Object.entries(annotations).every(([key, value]) => current.metadata.annotations?.[key] === value);
-    if (!isUpToDate) {
-      const metadata = { ...current.metadata, annotations };
-      const changed = { ...current, metadata, spec: { ...current.spec!, minReadySeconds } };
-      this.#current = await this.#cluster.update(ReplicaSet, changed, this.#signal);
-    }
+    const changed = syncedReplicaSet(deployment, current, revision);
+    if (changed) this.#current = await this.#cluster.update(ReplicaSet, changed, this.#signal);
     const isUnknown =
       hasProgressDeadline(deployment) && !findCondition(deployment.status?.conditions, 'Progressing');
     const condition = isUnknown
@@ -317,19 +301,14 @@ class Rollout {
     for (const step of steps) await this.#scale(step);
   }
 
-  async #scale({ rs, replicas }: ScaleStep): Promise<void> {
-    const wanted = scaleAnnotations(this.#deployment);
-    const annotations = { ...rs.metadata.annotations, ...wanted };
-    const isNoted = Object.entries(wanted).every(([key, value]) => rs.metadata.annotations?.[key] === value);
-    const before = replicasOf(rs);
-    if (before === replicas && isNoted) return;
-    const changed = await this.#cluster.update(
-      ReplicaSet,
-      { ...rs, metadata: { ...rs.metadata, annotations }, spec: { ...rs.spec!, replicas } },
-      this.#signal,
-    );
+  async #scale(step: ScaleStep): Promise<void> {
+    const { rs, replicas } = step;
+    const scaled = scaledReplicaSet(this.#deployment, step);
+    if (!scaled) return;
+    const changed = await this.#cluster.update(ReplicaSet, scaled, this.#signal);
     if (rs === this.#current) this.#current = changed;
     else this.#old = this.#old.map((one) => (one === rs ? changed : one));
+    const before = replicasOf(rs);
     if (before === replicas) return;
     const direction = before < replicas ? 'up' : 'down';
     const message = `Scaled ${direction} replica set ${rs.metadata.name} from ${before} to ${replicas}`;
