@@ -8,7 +8,7 @@ import type { FrontProxyIdentity } from './aggregation/backend.ts';
 import type { AuditPolicy } from './audit/policy.ts';
 import type { DialService } from './dynamic-admission/webhook-client.ts';
 import type { AuthorizationMetrics } from './metrics/authorization-metrics.ts';
-import type { NodeCredentials } from './nodes/node-connector.ts';
+import type { NodeAccess } from './nodes/node-connector.ts';
 import type { SecurityOptions } from './security.ts';
 import type { PortRange } from './services/service-allocation.ts';
 
@@ -20,8 +20,8 @@ export interface ApiServerOptions {
   metrics: MetricsRegistry;
   /** True when other API servers write to the same store. */
   sharedStore?: boolean;
-  /** For log, exec, attach, portforward and proxy: what the server shows to the nodes' agents. */
-  nodes?: NodeCredentials;
+  /** For log, exec, attach, portforward and proxy: what the server shows to the nodes' agents, if there are any. */
+  nodes?: NodeAccess;
   /** Reaches webhooks that are Services of the cluster. */
   dialService?: DialService;
   /** Concurrent requests; upstream's default when absent. */

@@ -122,7 +122,7 @@ async function openControlPlane(
     metrics,
     clusterCa: pem(`${pkiFiles.authority}.crt`),
     signingAuthority: readPair(config.pkiFolder, pkiFiles.authority),
-    nodes: shown.toNodes,
+    nodes: config.simulatedNodes > 0 ? 'simulated' : shown.toNodes,
     frontProxy: shown.toAggregated,
     podCidr: config.podCidr,
     ...(config.schedulerConfigFile && { scheduler: readSchedulerConfig(config.schedulerConfigFile) }),

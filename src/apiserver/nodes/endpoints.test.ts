@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { serviceDialer } from './endpoints.ts';
-import type { NodeConnector } from './node-connector.ts';
+import { connectEndpoint, serviceDialer } from './endpoints.ts';
+import { NodeConnector } from './node-connector.ts';
 
 test('a service that is another name for a host outside is reached there, on the port that is asked for', async () => {
   const server = createServer((socket) => socket.end('hello')).listen(0, 'localhost');
@@ -19,6 +19,27 @@ test('a service that is another name for a host outside is reached there, on the
     const [data] = await once(socket, 'data');
     assert.equal(String(data), 'hello');
     socket.destroy();
+  } finally {
+    server.close();
+  }
+});
+
+test('an endpoint that is on no node is reached directly where nodes are simulated, and one that is on a node not at all', async () => {
+  const server = createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    const ready = { type: 'Ready', status: 'True' };
+    const node = { metadata: { name: 'n1' }, status: { conditions: [ready] } };
+    const objects = sparse<ObjectReader>({ get: () => node, list: () => [node] });
+    const nodes = new NodeConnector(objects, 'simulated');
+    const { port } = server.address() as AddressInfo;
+    const endpoint = { address: '127.0.0.1', port, nodeName: undefined };
+    const socket = await connectEndpoint(objects, nodes, endpoint);
+    const [data] = await once(socket, 'data');
+    assert.equal(String(data), 'hello');
+    socket.destroy();
+    const onNode = { ...endpoint, nodeName: 'n1' };
+    await assert.rejects(connectEndpoint(objects, nodes, onNode), { code: 503, message: /is simulated/ });
   } finally {
     server.close();
   }

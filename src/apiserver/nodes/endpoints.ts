@@ -77,14 +77,15 @@ export function serviceDialer(
 
 /**
  * A connection to an endpoint through its node. When no node is named (endpoints made by hand, services of the nodes
- * themselves) any ready node will do, since all of them can reach the pods; without nodes the connection is direct.
+ * themselves) any ready node will do, since all of them can reach the pods; without nodes, or with nodes that are simulated,
+ * the connection is direct.
  */
 export async function connectEndpoint(
   objects: ObjectReader,
   nodes: NodeConnector,
   { address, port, nodeName }: Endpoint,
 ): Promise<Duplex> {
-  const through = nodeName ?? anyReadyNode(objects);
+  const through = nodeName ?? (nodes.carryTraffic ? anyReadyNode(objects) : undefined);
   return through ? nodes.tunnel(through, address, port) : connectStraight(address, port);
 }
 

@@ -44,3 +44,19 @@ test('an agent that does not answer whether it has connected is given up in time
   });
   agent.close();
 });
+
+test('simulated nodes are not dialed, since their addresses may be those of others', async () => {
+  const objects = new FakeObjects().put(Node, {
+    metadata: { name: 'n1' },
+    spec: {},
+    status: { addresses: [{ type: 'InternalIP', address: '127.0.0.1' }] },
+  });
+  const connector = new NodeConnector(objects, 'simulated');
+  const refused = {
+    code: 503,
+    message: 'error dialing backend: node "n1" is simulated: nothing runs in its pods',
+  };
+  assert.throws(() => connector.connect('n1'), refused);
+  await assert.rejects(connector.tunnel('n1', '127.0.0.1', 80), refused);
+  assert.throws(() => connector.connect('n2'), { code: 404 });
+});

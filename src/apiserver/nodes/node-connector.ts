@@ -14,6 +14,9 @@ export interface NodeCredentials {
   ca: string;
 }
 
+/** Simulated nodes run nothing that could be reached; their addresses may be those of others. */
+export type NodeAccess = NodeCredentials | 'simulated';
+
 const agentPortDefault = 10_250;
 const connectTimeoutMs = 10_000;
 /** For an agent's answer to CONNECT: upstream's dialers give up after as long. */
@@ -26,26 +29,34 @@ const addressOrder = ['InternalIP', 'ExternalIP', 'Hostname', 'InternalDNS', 'Ex
 
 export class NodeConnector {
   readonly #objects: ObjectReader;
-  readonly #credentials: NodeCredentials | undefined;
-
+  readonly #access: NodeAccess | undefined;
   readonly #tunnelTimeoutMs: number;
 
   constructor(
     objects: ObjectReader,
-    credentials: NodeCredentials | undefined,
+    access: NodeAccess | undefined,
     { tunnelTimeoutMs = tunnelTimeoutMsDefault }: { tunnelTimeoutMs?: number } = {},
   ) {
     this.#objects = objects;
-    this.#credentials = credentials;
+    this.#access = access;
     this.#tunnelTimeoutMs = tunnelTimeoutMs;
+  }
+
+  /** Whether addresses beyond the nodes can be reached through one of them. */
+  get carryTraffic(): boolean {
+    return this.#access !== 'simulated';
   }
 
   /** A TLS connection to the agent of a node. @throws StatusError 404, 503 */
   connect(nodeName: string): Promise<TLSSocket> {
     const node = this.#objects.get(Node, '', nodeName);
     if (!node) throw notFound(Node, nodeName);
-    const credentials = this.#credentials;
+    const credentials = this.#access;
     if (!credentials) throw serviceUnavailable('this server has no credentials for nodes');
+    if (credentials === 'simulated')
+      throw serviceUnavailable(
+        `error dialing backend: node ${JSON.stringify(nodeName)} is simulated: nothing runs in its pods`,
+      );
     const host = nodeAddress(node);
     const port = agentPortOf(node);
     return new Promise((resolve, reject) => {

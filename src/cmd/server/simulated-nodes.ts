@@ -19,7 +19,7 @@ import { simulatedMachine } from '../../kubelet/simulated-machine.ts';
 const nodeSize = { cpuCores: 8, memoryBytes: 32 * 1024 ** 3 };
 const podsMax = 110;
 
-/** Node addresses, from a range reserved for documentation. */
+/** From a range reserved for benchmarks. Nothing is ever sent to them. */
 const nodeAddress = (index: number) => `198.18.${Math.floor(index / 250)}.${(index % 250) + 1}`;
 
 export async function runSimulatedNodes(
