@@ -12,7 +12,7 @@ import {
   StatefulSet,
 } from '../../src/api/resources.gen.ts';
 import type { Client } from '../../src/client/client.ts';
-import { isTracked } from '../../src/controllers/batch/job-pod.ts';
+import { isTracked } from '../../src/controllers/batch/job/job-pod.ts';
 
 const historyLimitUnlessTold = 10;
 

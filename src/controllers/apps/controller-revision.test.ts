@@ -4,7 +4,7 @@ import { StatefulSet } from '../../api/resources.gen.ts';
 import type { PodTemplateSpec } from '../../api/types/core-v1.gen.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { planRevision, revisionData } from './controller-revision.ts';
-import { newStatefulPod } from './statefulset-pod.ts';
+import { newStatefulPod } from './statefulset/statefulset-pod.ts';
 
 test('the data of a revision has its keys sorted, as kubectl writes what it compares with', () => {
   const template = sparse<PodTemplateSpec>({

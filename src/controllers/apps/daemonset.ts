@@ -23,7 +23,7 @@ import {
   RevisionCollision,
   revisionHashLabel,
 } from './controller-revision.ts';
-import { type NodeFailures, planEnded } from './daemonset-ended.ts';
+import { type NodeFailures, planEnded } from './daemonset/daemonset-ended.ts';
 import {
   type DaemonPlan,
   type DaemonView,
@@ -32,7 +32,7 @@ import {
   planDaemonUpdate,
   podsByNode,
   specForNode,
-} from './daemonset-plan.ts';
+} from './daemonset/daemonset-plan.ts';
 
 const burst = 250;
 const historyLimit = 10;

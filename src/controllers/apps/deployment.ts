@@ -14,7 +14,7 @@ import { claim } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
 import { isInVain } from '../pod-control.ts';
 import { isPodTerminal } from '../pod-state.ts';
-import { revisionAnnotation } from './deployment-annotations.ts';
+import { revisionAnnotation } from './deployment/deployment-annotations.ts';
 import {
   isResized,
   newReplicaSet,
@@ -24,8 +24,8 @@ import {
   scaledReplicaSet,
   splitReplicaSets,
   syncedReplicaSet,
-} from './deployment-revision.ts';
-import { planRollback } from './deployment-rollback.ts';
+} from './deployment/deployment-revision.ts';
+import { planRollback } from './deployment/deployment-rollback.ts';
 import {
   desiredReplicas,
   newReplicaSetSize,
@@ -35,7 +35,7 @@ import {
   type ScaleStep,
   trustsUnavailability,
   withCountsOf,
-} from './deployment-rollout.ts';
+} from './deployment/deployment-rollout.ts';
 import {
   computeDeploymentStatus,
   computeRolloutStatus,
@@ -47,7 +47,7 @@ import {
   progressCondition,
   progressReasons,
   setDeploymentCondition,
-} from './deployment-status.ts';
+} from './deployment/deployment-status.ts';
 
 export const deploymentController = defineController({
   name: 'deployment',

@@ -22,7 +22,7 @@ import {
   planReplicas,
   type ReplicaFailure,
   type ReplicaOwner,
-} from './replicas.ts';
+} from './replicaset/replicas.ts';
 
 const deletionAgeRatioOf = metricsPerRegistry((registry) => {
   const name = 'replicaset_controller_sorting_deletion_age_ratio';

@@ -20,7 +20,11 @@ import {
   revisionHashLabel,
   templateOf,
 } from './controller-revision.ts';
-import { forgetStatefulSet, noteStatefulSet, statefulSetMetricsOf } from './statefulset-metrics.ts';
+import {
+  forgetStatefulSet,
+  noteStatefulSet,
+  statefulSetMetricsOf,
+} from './statefulset/statefulset-metrics.ts';
 import {
   completeUpdate,
   countStep,
@@ -28,7 +32,7 @@ import {
   planStatefulStatus,
   type Revisions,
   type StatefulStep,
-} from './statefulset-plan.ts';
+} from './statefulset/statefulset-plan.ts';
 import {
   claimsFor,
   isStaleClaim,
@@ -37,7 +41,7 @@ import {
   planClaimOwners,
   podNameOf,
   withIdentity,
-} from './statefulset-pod.ts';
+} from './statefulset/statefulset-pod.ts';
 
 const historyLimit = 10;
 

@@ -11,7 +11,7 @@ import { defineController } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { isInVain } from '../pod-control.ts';
-import { type CronSchedule, parseCronSchedule } from './cron-schedule.ts';
+import { type CronSchedule, parseCronSchedule } from './cronjob/cron-schedule.ts';
 import {
   dueTimes,
   finishedAs,
@@ -20,7 +20,7 @@ import {
   planStart,
   referenceTo,
   surplusJobs,
-} from './cronjob-plan.ts';
+} from './cronjob/cronjob-plan.ts';
 
 const creationSkewOf = metricsPerRegistry((registry) => {
   const name = 'cronjob_controller_job_creation_skew_duration_seconds';

@@ -7,8 +7,8 @@ import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { job, pod } from '../objects.fixture.ts';
+import { failuresOf, trackingFinalizer } from './job/job-pod.ts';
 import { jobController } from './job.ts';
-import { failuresOf, trackingFinalizer } from './job-pod.ts';
 
 const labels = { app: 'j', 'batch.kubernetes.io/job-name': 'j' };
 const ended = (name: string) => pod(name, { phase: 'Succeeded', labels, finalizers: [trackingFinalizer] });

@@ -17,18 +17,18 @@ import type { ReconcileCluster } from '../../client/controller/controller-cluste
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
 import { allAtOnce, type BatchOutcome, isInVain, PodControl, slowStart } from '../pod-control.ts';
-import type { JobBackoff } from './job-backoff.ts';
-import { parseIndexes } from './job-indexes.ts';
+import type { JobBackoff } from './job/job-backoff.ts';
+import { parseIndexes } from './job/job-indexes.ts';
 import {
   completionModeOf,
   creationReasonOf,
   followJobMetrics,
   type JobAction,
   jobMetricsOf,
-} from './job-metrics.ts';
-import { failuresOfIndex, isFinished, type JobPlan, planJob, type Verdict } from './job-plan.ts';
-import { isTracked, keptByAnother, newJobPod, trackingFinalizer } from './job-pod.ts';
-import { countedStatus, outcomesOf, recordingStatus, suspensionEvent } from './job-status.ts';
+} from './job/job-metrics.ts';
+import { failuresOfIndex, isFinished, type JobPlan, planJob, type Verdict } from './job/job-plan.ts';
+import { isTracked, keptByAnother, newJobPod, trackingFinalizer } from './job/job-pod.ts';
+import { countedStatus, outcomesOf, recordingStatus, suspensionEvent } from './job/job-status.ts';
 
 /** What this process remembers of the failures of unfinished jobs, by key. */
 type Memory = Map<string, { uid: string; backoff: JobBackoff }>;

@@ -12,10 +12,10 @@ import {
 } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
-import { addressablePods, concernsEndpoints, hasSelector, servicesOf } from './endpoint-pods.ts';
-import { reportRefusal } from './endpoint-refusal.ts';
-import { TriggerTimes } from './endpoint-trigger-time.ts';
-import { planEndpoints } from './endpoints-plan.ts';
+import { addressablePods, concernsEndpoints, hasSelector, servicesOf } from './endpoints/endpoint-pods.ts';
+import { reportRefusal } from './endpoints/endpoint-refusal.ts';
+import { TriggerTimes } from './endpoints/endpoint-trigger-time.ts';
+import { planEndpoints } from './endpoints/endpoints-plan.ts';
 
 /** Endpoints with this annotation hold a lock, and no addresses. */
 const leaderAnnotation = 'control-plane.alpha.kubernetes.io/leader';

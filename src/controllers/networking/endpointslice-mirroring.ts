@@ -3,10 +3,9 @@ import { EndpointSlice, Endpoints, Service } from '../../api/resources.gen.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
-import { ownSlices } from './endpointslice.ts';
-import { noteSlices, sliceMirroringMetricsOf } from './endpointslice-metrics.ts';
-import { managedByLabel, planSlices } from './endpointslice-plan.ts';
-import { applySlicePlan } from './endpointslice-writes.ts';
+import { noteSlices, sliceMirroringMetricsOf } from './endpoints/endpointslice-metrics.ts';
+import { managedByLabel, planSlices } from './endpoints/endpointslice-plan.ts';
+import { applySlicePlan } from './endpoints/endpointslice-writes.ts';
 import {
   addressesMax,
   isMirrored,
@@ -14,7 +13,8 @@ import {
   mirrorIdentity,
   mirrorManager,
   tooManyMessage,
-} from './mirrored-endpoints.ts';
+} from './endpoints/mirrored-endpoints.ts';
+import { ownSlices } from './endpointslice.ts';
 
 export const endpointSliceMirroringController = defineController({
   name: 'endpoint_slice_mirroring',

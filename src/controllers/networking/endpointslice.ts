@@ -10,13 +10,18 @@ import {
 } from '../../client/controller/controller.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { controllerReference } from '../adoption.ts';
-import { addressablePods, concernsEndpoints, hasSelector, servicesOf } from './endpoint-pods.ts';
-import { TriggerTimes } from './endpoint-trigger-time.ts';
-import { endpointSliceMetricsOf, noteSlices } from './endpointslice-metrics.ts';
-import { managedByLabel, planSlices } from './endpointslice-plan.ts';
-import { applySlicePlan } from './endpointslice-writes.ts';
-import { labelsOfSlices, planHintEvents, stampTriggerTime, wantedSlices } from './service-endpoints.ts';
-import { isSharedByCapacity, zoneOf } from './topology-hints.ts';
+import { addressablePods, concernsEndpoints, hasSelector, servicesOf } from './endpoints/endpoint-pods.ts';
+import { TriggerTimes } from './endpoints/endpoint-trigger-time.ts';
+import { endpointSliceMetricsOf, noteSlices } from './endpoints/endpointslice-metrics.ts';
+import { managedByLabel, planSlices } from './endpoints/endpointslice-plan.ts';
+import { applySlicePlan } from './endpoints/endpointslice-writes.ts';
+import {
+  labelsOfSlices,
+  planHintEvents,
+  stampTriggerTime,
+  wantedSlices,
+} from './endpoints/service-endpoints.ts';
+import { isSharedByCapacity, zoneOf } from './endpoints/topology-hints.ts';
 
 const manager = 'endpointslice-controller.k8s.io';
 

@@ -20,8 +20,14 @@ import { targetOf } from '../../client/events/event-recorder.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 import { hasOutOfServiceTaint, nodeCondition } from '../nodes/node-state.ts';
 import { isPodTerminal } from '../pod-state.ts';
-import { attachedAfter, letGoMs, mayDetach, planAttachments, uniqueVolumeName } from './attach-plan.ts';
-import { LastReports, planReports } from './attach-reports.ts';
+import {
+  attachedAfter,
+  letGoMs,
+  mayDetach,
+  planAttachments,
+  uniqueVolumeName,
+} from './attach/attach-plan.ts';
+import { LastReports, planReports } from './attach/attach-reports.ts';
 import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
 
 const attachmentsByVolume = 'volume';

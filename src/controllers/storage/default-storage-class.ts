@@ -3,7 +3,7 @@ import { StorageClass } from '../../api/resources.gen.ts';
 import { isAlreadyExists } from '../../api/status.ts';
 import { isDefaultClass, volumeAnnotations } from '../../api/volume-binding.ts';
 import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
-import { ownProvisioner } from './provisioner-names.ts';
+import { ownProvisioner } from './provisioning/provisioner-names.ts';
 
 /** Runs once at the start; a cluster that has a default class already is left alone. */
 export async function ensureDefaultStorageClass(

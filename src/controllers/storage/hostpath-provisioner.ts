@@ -25,10 +25,10 @@ import {
   planProvisioning,
   selectedNodeOf,
   takesPods,
-} from './hostpath-plan.ts';
-import { onNodeDirectory } from './node-directory.ts';
-import { ownProvisioner } from './provisioner-names.ts';
-import { type PlacementWorld, pickNode } from './volume-node.ts';
+} from './provisioning/hostpath-plan.ts';
+import { onNodeDirectory } from './provisioning/node-directory.ts';
+import { ownProvisioner } from './provisioning/provisioner-names.ts';
+import { type PlacementWorld, pickNode } from './provisioning/volume-node.ts';
 
 /** By claim, the node on which its volume is being created, until the claim shows it. */
 type VolumesUnderWay = Map<string, { uid: string; node: Node }>;

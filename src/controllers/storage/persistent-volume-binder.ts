@@ -13,11 +13,11 @@ import {
   provisionerMarks,
   unboundStatus,
   volumeStatus,
-} from './binding.ts';
-import { type ClaimWorld, type PlannedEvent, planClaim } from './claim-plan.ts';
+} from './binding/binding.ts';
+import { type ClaimWorld, type PlannedEvent, planClaim } from './binding/claim-plan.ts';
+import { planVolume, withoutClaim } from './binding/volume-plan.ts';
+import { reclaimVolume } from './binding/volume-reclaim.ts';
 import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
-import { planVolume, withoutClaim } from './volume-plan.ts';
-import { reclaimVolume } from './volume-reclaim.ts';
 
 const component = 'persistentvolume-controller';
 

@@ -4,7 +4,7 @@ import { PersistentVolume, PersistentVolumeClaim } from '../../api/resources.gen
 import { isClaimBound, volumeAnnotations } from '../../api/volume-binding.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
-import { ownProvisioners } from './provisioner-names.ts';
+import { ownProvisioners } from './provisioning/provisioner-names.ts';
 
 const externalExpanding = 'waiting for an external controller to expand this PVC';
 

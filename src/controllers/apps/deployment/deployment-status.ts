@@ -1,0 +1,207 @@
+/** A Deployment's status, computed from its ReplicaSets: replica counts, and whether the rollout makes progress. */
+import type { Deployment, ReplicaSet } from '../../../api/resources.gen.ts';
+import type * as apps from '../../../api/types/apps-v1.gen.ts';
+import { findCondition, withoutCondition } from '../../conditions.ts';
+import { desiredReplicas, maxUnavailableOf, replicasOf, sum, totals } from './deployment-rollout.ts';
+
+type Condition = apps.DeploymentCondition;
+
+export interface Now {
+  ms: number;
+  /** The same as RFC 3339. */
+  text: string;
+}
+
+export const progressReasons = {
+  created: 'NewReplicaSetCreated',
+  found: 'FoundNewReplicaSet',
+  updated: 'ReplicaSetUpdated',
+  available: 'NewReplicaSetAvailable',
+  createError: 'ReplicaSetCreateError',
+  timedOut: 'ProgressDeadlineExceeded',
+  paused: 'DeploymentPaused',
+  resumed: 'DeploymentResumed',
+} as const;
+
+/** The server's default means "none": a rollout never counts as stuck then. */
+const noDeadline = 2 ** 31 - 1;
+
+export function hasProgressDeadline(deployment: Deployment): boolean {
+  const seconds = deployment.spec!.progressDeadlineSeconds;
+  return seconds !== undefined && seconds !== noDeadline;
+}
+
+export function progressCondition(
+  status: 'True' | 'False' | 'Unknown',
+  reason: string,
+  message: string,
+  now: string,
+): Condition {
+  return { type: 'Progressing', status, reason, message, lastUpdateTime: now, lastTransitionTime: now };
+}
+
+/** Sets a condition unless it already says the same; its transition time changes only with its status. */
+export function setDeploymentCondition(
+  conditions: readonly Condition[] | undefined,
+  next: Condition,
+): Condition[] {
+  const current = findCondition(conditions, next.type);
+  if (current?.status === next.status && current.reason === next.reason) return [...(conditions ?? [])];
+  const lastTransitionTime =
+    current?.status === next.status ? current.lastTransitionTime : next.lastTransitionTime;
+  return [...withoutCondition(conditions, next.type), { ...next, lastTransitionTime }];
+}
+
+/** The numbers and the Available condition. */
+export function computeDeploymentStatus(
+  deployment: Deployment,
+  current: ReplicaSet | undefined,
+  all: readonly ReplicaSet[],
+  now: Now,
+): apps.DeploymentStatus {
+  const counts = totals(all);
+  const { status } = deployment;
+  const isAvailable = counts.availableReplicas >= desiredReplicas(deployment) - maxUnavailableOf(deployment);
+  const available: Condition = {
+    type: 'Available',
+    status: isAvailable ? 'True' : 'False',
+    reason: isAvailable ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable',
+    message: isAvailable
+      ? 'Deployment has minimum availability.'
+      : 'Deployment does not have minimum availability.',
+    lastUpdateTime: now.text,
+    lastTransitionTime: now.text,
+  };
+  return {
+    ...counts,
+    observedGeneration: deployment.metadata.generation,
+    updatedReplicas: current?.status?.replicas ?? 0,
+    unavailableReplicas: Math.max(0, sum(all, replicasOf) - counts.availableReplicas),
+    ...(status?.collisionCount !== undefined && { collisionCount: status.collisionCount }),
+    conditions: setDeploymentCondition(status?.conditions, available),
+  };
+}
+
+/** The status of a rollout under way or done: {@link computeDeploymentStatus} and the Progressing and failure conditions. */
+export function computeRolloutStatus(
+  deployment: Deployment,
+  current: ReplicaSet | undefined,
+  all: readonly ReplicaSet[],
+  now: Now,
+): apps.DeploymentStatus {
+  const status = computeDeploymentStatus(deployment, current, all, now);
+  const before = findCondition(deployment.status?.conditions, 'Progressing');
+  const isDone = status.replicas === status.updatedReplicas && before?.reason === progressReasons.available;
+  if (!hasProgressDeadline(deployment)) {
+    status.conditions = withoutCondition(status.conditions, 'Progressing');
+  } else if (!isDone) {
+    status.conditions = withProgress({ deployment, current, status, before, now });
+  }
+  const failure = (current ? [current, ...all] : all)
+    .map((rs) => findCondition(rs.status?.conditions, 'ReplicaFailure'))
+    .find((condition) => condition !== undefined);
+  status.conditions = failure
+    ? setDeploymentCondition(status.conditions, {
+        type: 'ReplicaFailure',
+        status: failure.status,
+        reason: failure.reason,
+        message: failure.message,
+        lastUpdateTime: now.text,
+        lastTransitionTime: failure.lastTransitionTime ?? now.text,
+      })
+    : withoutCondition(status.conditions, 'ReplicaFailure');
+  return status;
+}
+
+interface Progress {
+  deployment: Deployment;
+  current: ReplicaSet | undefined;
+  status: apps.DeploymentStatus;
+  /** The previous `Progressing` condition. */
+  before: Condition | undefined;
+  now: Now;
+}
+
+/** The conditions of `status`, with the present state of progress. */
+function withProgress({ deployment, current, status, before, now }: Progress): Condition[] {
+  const subject = current
+    ? `ReplicaSet "${current.metadata.name}"`
+    : `Deployment "${deployment.metadata.name}"`;
+  const condition = (value: 'True' | 'False', reason: string, message: string) =>
+    progressCondition(value, reason, `${subject} ${message}`, now.text);
+  const { available, updated, timedOut } = progressReasons;
+  if (isComplete(deployment, status))
+    return setDeploymentCondition(
+      status.conditions,
+      condition('True', available, 'has successfully progressed.'),
+    );
+  if (hasProgressed(deployment, status)) {
+    const next = condition('True', updated, 'is progressing.');
+    if (before?.status === 'True') next.lastTransitionTime = before.lastTransitionTime;
+    // Each step forward restarts the deadline.
+    return [...withoutCondition(status.conditions, 'Progressing'), next];
+  }
+  if (isTimedOut(deployment, before, now.ms))
+    return setDeploymentCondition(
+      status.conditions,
+      condition('False', timedOut, 'has timed out progressing.'),
+    );
+  return status.conditions ?? [];
+}
+
+export function isComplete(deployment: Deployment, status: apps.DeploymentStatus): boolean {
+  const desired = desiredReplicas(deployment);
+  return (
+    (status.updatedReplicas ?? 0) === desired &&
+    (status.replicas ?? 0) === desired &&
+    (status.availableReplicas ?? 0) === desired &&
+    (status.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0)
+  );
+}
+
+function hasProgressed(deployment: Deployment, next: apps.DeploymentStatus): boolean {
+  const old = deployment.status ?? {};
+  const oldPods = (status: apps.DeploymentStatus) => (status.replicas ?? 0) - (status.updatedReplicas ?? 0);
+  return (
+    (next.updatedReplicas ?? 0) > (old.updatedReplicas ?? 0) ||
+    oldPods(next) < oldPods(old) ||
+    (next.readyReplicas ?? 0) > (old.readyReplicas ?? 0) ||
+    (next.availableReplicas ?? 0) > (old.availableReplicas ?? 0)
+  );
+}
+
+function isTimedOut(deployment: Deployment, before: Condition | undefined, nowMs: number): boolean {
+  if (!before || before.reason === progressReasons.available) return false;
+  if (before.reason === progressReasons.timedOut) return true;
+  const deadlineMs = deployment.spec!.progressDeadlineSeconds! * 1000;
+  return Date.parse(before.lastUpdateTime ?? '') + deadlineMs < nowMs;
+}
+
+/** When to check again whether the rollout is stuck; undefined when there is nothing to wait for. */
+export function progressCheckInMs(
+  deployment: Deployment,
+  status: apps.DeploymentStatus,
+  nowMs: number,
+): number | undefined {
+  const progress = findCondition(status.conditions, 'Progressing');
+  if (!progress || !hasProgressDeadline(deployment)) return undefined;
+  if (deployment.spec!.paused || progress.reason === progressReasons.timedOut) return undefined;
+  if (isComplete(deployment, status)) return undefined;
+  const deadlineMs = deployment.spec!.progressDeadlineSeconds! * 1000;
+  return Math.max(0, Date.parse(progress.lastUpdateTime ?? '') + deadlineMs - nowMs) + 1000;
+}
+
+/** The condition for a Deployment that is paused or resumed; undefined when it already has it. */
+export function pauseCondition(deployment: Deployment, now: Now): Condition | undefined {
+  if (!hasProgressDeadline(deployment)) return undefined;
+  const current = findCondition(deployment.status?.conditions, 'Progressing');
+  // A rollout known to be stuck remains so: pausing it does not restart the deadline.
+  if (current?.reason === progressReasons.timedOut) return undefined;
+  const { paused, resumed } = progressReasons;
+  const isMarked = current?.reason === paused;
+  if (deployment.spec!.paused && !isMarked)
+    return progressCondition('Unknown', paused, 'Deployment is paused', now.text);
+  if (!deployment.spec!.paused && isMarked)
+    return progressCondition('Unknown', resumed, 'Deployment is resumed', now.text);
+  return undefined;
+}

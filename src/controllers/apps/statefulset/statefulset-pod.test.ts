@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { OwnerReference } from '../../../api/meta.ts';
+import type { PersistentVolumeClaim, Pod, StatefulSet } from '../../../api/resources.gen.ts';
+import { sparse } from '../../../base/sparse.fixture.ts';
+import { planClaimOwners } from './statefulset-pod.ts';
+
+type Policy = 'Retain' | 'Delete';
+
+function setOf(whenDeleted: Policy, whenScaled: Policy): StatefulSet {
+  return sparse<StatefulSet>({
+    metadata: { name: 'web', uid: 'set' },
+    spec: { persistentVolumeClaimRetentionPolicy: { whenDeleted, whenScaled } },
+  });
+}
+
+const pod = sparse<Pod>({ metadata: { name: 'web-0', uid: 'pod' } });
+const asSet = owner('apps/v1', 'StatefulSet', 'web', 'set');
+const asPod = owner('v1', 'Pod', 'web-0', 'pod');
+const another = owner('v1', 'ConfigMap', 'dummy', 'other');
+
+function owner(apiVersion: string, kind: string, name: string, uid: string): OwnerReference {
+  return { apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true };
+}
+
+function planned(set: StatefulSet, owners: OwnerReference[], isCondemned = false) {
+  const claim = sparse<PersistentVolumeClaim>({ metadata: { name: 'data-web-0', ownerReferences: owners } });
+  const wanted = planClaimOwners(set, claim, pod, { isCondemned });
+  return wanted?.map(({ uid }) => uid);
+}
+
+test('a claim is owned by the set, by the pod that is scaled away, or not at all, as the policy says', () => {
+  const cases: [Policy, Policy, boolean, string[]][] = [
+    ['Retain', 'Retain', false, []],
+    ['Retain', 'Retain', true, []],
+    ['Delete', 'Retain', false, ['set']],
+    ['Delete', 'Retain', true, ['set']],
+    ['Retain', 'Delete', false, []],
+    ['Retain', 'Delete', true, ['pod']],
+    ['Delete', 'Delete', false, ['set']],
+    ['Delete', 'Delete', true, ['pod']],
+  ];
+  for (const [whenDeleted, whenScaled, isCondemned, expected] of cases) {
+    const set = setOf(whenDeleted, whenScaled);
+    const plain = { ...another, controller: false };
+    const before = [asSet, plain, asPod];
+    assert.deepEqual(planned(set, before, isCondemned), ['other', ...expected]);
+    const after = [plain, asSet, asPod].filter(({ uid }) => uid === 'other' || expected.includes(uid));
+    assert.equal(planned(set, after, isCondemned), undefined);
+  }
+});
+
+test('an owner that is not marked as the controller becomes it', () => {
+  const set = setOf('Delete', 'Retain');
+  assert.deepEqual(planned(set, [{ ...asSet, controller: false }]), ['set']);
+});
+
+test('a claim that another controller has is left to it', () => {
+  const set = setOf('Delete', 'Delete');
+  for (const isCondemned of [false, true]) {
+    assert.equal(planned(set, [another], isCondemned), undefined);
+    assert.deepEqual(planned(set, [another, { ...asSet, controller: false }], isCondemned), ['other']);
+  }
+});
+
+test('a claim of an earlier set or pod of the same name is not touched', () => {
+  const set = setOf('Delete', 'Delete');
+  for (const stale of [
+    { ...asSet, uid: 'earlier' },
+    { ...asSet, uid: 'earlier', apiVersion: 'apps/v1beta2' },
+    { ...asPod, uid: 'earlier' },
+  ])
+    assert.equal(planned(set, [stale], true), undefined);
+});
