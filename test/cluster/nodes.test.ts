@@ -111,6 +111,29 @@ test('every node has a range of addresses of its own', async () => {
   assert.deepEqual(ranges.sort(), ['10.244.0.0/24', '10.244.1.0/24', '10.244.2.0/24']);
 });
 
+test('all nodes learn how long to cache Secrets and ConfigMaps when the cluster has grown or shrunk', async () => {
+  await using cluster = await createCluster({ nodes: 0, controllers: ['nodettl'] });
+  const { client } = cluster;
+  const names = Array.from({ length: 101 }, (_, index) => `n${index}`);
+  const add = (some: readonly string[]) =>
+    Promise.all(some.map((name) => client.create(Node, { metadata: { name }, spec: {}, status: {} })));
+  const remove = (some: readonly string[]) =>
+    Promise.all(some.map((name) => client.delete(Node, { name })));
+  const allHave = async (seconds: string) =>
+    (await client.list(Node)).items.every(
+      ({ metadata }) => metadata.annotations?.['node.alpha.kubernetes.io/ttl'] === seconds,
+    );
+  await add(names.slice(0, 100));
+  await cluster.until(() => allHave('0'));
+  await add(names.slice(100));
+  await cluster.until(() => allHave('15'));
+  await remove(names.slice(90));
+  await cluster.clock.advance(1_000);
+  assert.ok(await allHave('15'));
+  await remove(names.slice(89, 90));
+  await cluster.until(() => allHave('0'));
+});
+
 test('no container of a pod runs before the rules for its traffic are in force; a pod that goes waits for none', async () => {
   const inForce = Promise.withResolvers<void>();
   let asked = 0;
