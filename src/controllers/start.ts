@@ -77,7 +77,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     attachdetach: attachDetachController(),
     bootstrapsigner: bootstrapSigner,
     clusterroleaggregation: clusterRoleAggregationController,
-    cronjob: cronJobController,
+    cronjob: cronJobController(options.clock),
     csrapproving: csrApprovingController,
     csrcleaner: runCsrCleaner,
     csrservingapproving: csrServingApprovingController,

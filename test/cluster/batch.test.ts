@@ -328,3 +328,31 @@ test('times that were missed while the controller was down are made up for once,
     assert.equal((await jobNames(cluster)).length, expected);
   }
 });
+
+test('periods of @every are counted from the last run, also when the controller was away in between', async () => {
+  await using cluster = await createCluster();
+  const { client, clock } = cluster;
+  await client.create(CronJob, cronJob({ schedule: '@every 10m' }, 'sleep 1'));
+  await clock.advance(13 * 60_000);
+  assert.equal((await jobNames(cluster)).length, 1);
+  await cluster.stopControllers();
+  cluster.startControllers();
+  await clock.advance(8 * 60_000);
+  assert.equal((await jobNames(cluster)).length, 2);
+});
+
+test('a schedule that was changed holds from then on: what it would have called for before is not made up for', async () => {
+  await using cluster = await createCluster({ nodes: 0, controllers: ['cronjob'] });
+  const { client, clock } = cluster;
+  await client.create(CronJob, cronJob({ schedule: '0 0 1 7 *' }, 'sleep 1'));
+  await clock.advance(12 * 60_000);
+  const at = { name: 'cron', namespace };
+  await client.patch(CronJob, at, { spec: { schedule: '*/10 * * * *' } }, { type: 'merge' });
+  await clock.advance(2 * 60_000);
+  // Nor is it later, for another reason to look at the CronJob.
+  await client.patch(CronJob, at, { spec: { successfulJobsHistoryLimit: 2 } }, { type: 'merge' });
+  await clock.advance(2 * 60_000);
+  assert.deepEqual(await jobNames(cluster), []);
+  await clock.advance(5 * 60_000);
+  assert.equal((await jobNames(cluster)).length, 1);
+});

@@ -5,9 +5,10 @@ import { CronJob, Job } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { isAlreadyExists, undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import type { Clock } from '../../base/clock.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
 import { messageOf } from '../../base/text/error-message.ts';
-import { defineController } from '../../client/controller/controller.ts';
+import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { isInVain } from '../pod-control.ts';
@@ -19,6 +20,7 @@ import {
   planFollow,
   planStart,
   referenceTo,
+  startOf,
   surplusJobs,
 } from './cronjob/cronjob-plan.ts';
 
@@ -31,28 +33,52 @@ const creationSkewOf = metricsPerRegistry((registry) => {
 /** Timers fire a little late, so that the time has certainly passed. */
 const slackMs = 100;
 
-export const cronJobController = defineController({
-  name: 'cronjob',
-  component: 'cronjob-controller',
-  reconciles: CronJob,
-  owns: [Job],
-  metrics: creationSkewOf,
-  async reconcile(key, cluster, signal) {
-    const cronJob = cluster.get(CronJob, key);
-    if (!cronJob?.spec) return;
-    return await new CronReconcile(cluster, cronJob, signal).sync();
-  },
-});
+export function cronJobController(clock: Pick<Clock, 'now'>): AnyController {
+  /** By uid, when the schedule was last seen to change. */
+  const changed = new Map<string, number>();
+  return defineController({
+    name: 'cronjob',
+    component: 'cronjob-controller',
+    reconciles: CronJob,
+    owns: [Job],
+    watches: [
+      watch(CronJob, (cronJob, old) => {
+        const { uid } = cronJob.metadata;
+        if (old === cronJob) changed.delete(uid);
+        else if (old && !haveSameSchedule(cronJob, old)) changed.set(uid, clock.now());
+        return [];
+      }),
+    ],
+    metrics: creationSkewOf,
+    async reconcile(key, cluster, signal) {
+      const cronJob = cluster.get(CronJob, key);
+      if (!cronJob?.spec) return;
+      const changedMs = changed.get(cronJob.metadata.uid);
+      return await new CronReconcile(cluster, { cronJob, changedMs }, signal).sync();
+    },
+  });
+}
+
+function haveSameSchedule(a: CronJob, b: CronJob): boolean {
+  return a.spec?.schedule === b.spec?.schedule && a.spec?.timeZone === b.spec?.timeZone;
+}
 
 /** One reconcile of one CronJob. */
 class CronReconcile {
   readonly #cluster: ReconcileCluster;
   readonly #signal: AbortSignal;
+  readonly #changedMs: number | undefined;
   #cronJob: CronJob;
 
-  constructor(cluster: ReconcileCluster, cronJob: CronJob, signal: AbortSignal) {
+  /** `changedMs`: when the schedule was changed, as far as this controller has seen it. */
+  constructor(
+    cluster: ReconcileCluster,
+    { cronJob, changedMs }: { cronJob: CronJob; changedMs: number | undefined },
+    signal: AbortSignal,
+  ) {
     this.#cluster = cluster;
     this.#cronJob = cronJob;
+    this.#changedMs = changedMs;
     this.#signal = signal;
   }
 
@@ -64,22 +90,25 @@ class CronReconcile {
     const schedule = this.#parse();
     if (!schedule) return undefined;
     const nowMs = this.#cluster.clock.now();
-    const nextMs = schedule.next(nowMs);
+    const nextMs = schedule.upcoming(startOf(this.#cronJob), nowMs);
     if (nextMs === undefined) {
       const never = 'time difference between two schedules is less than 1 second';
       const text = `invalid schedule: ${this.#cronJob.spec!.schedule} : ${never}`;
       this.#event('Warning', 'InvalidSchedule', text);
       return undefined;
     }
+    const outcome = { requeueAfterMs: nextMs - nowMs + slackMs };
     const { newestMs, missed } = dueTimes(this.#cronJob, schedule, nowMs);
+    // What a changed schedule would have called for before was not missed.
+    if (newestMs === undefined || newestMs < (this.#changedMs ?? newestMs)) return outcome;
     if (missed === 'many')
       this.#event(
         'Warning',
         'TooManyMissedTimes',
         'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew',
       );
-    if (newestMs !== undefined) await this.#startAt(newestMs, nowMs, jobs);
-    return { requeueAfterMs: nextMs - nowMs + slackMs };
+    await this.#startAt(newestMs, nowMs, jobs);
+    return outcome;
   }
 
   #parse(): CronSchedule | undefined {

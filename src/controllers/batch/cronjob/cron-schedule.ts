@@ -7,6 +7,8 @@ export interface CronSchedule {
   next(afterMs: number): number | undefined;
   /** The last time after `afterMs` and not after `untilMs`, without stepping through all times in between. */
   latest(afterMs: number, untilMs: number): number | undefined;
+  /** The first time strictly after `nowMs` of those that follow from `fromMs`: periods are counted from there. */
+  upcoming(fromMs: number, nowMs: number): number | undefined;
 }
 
 const horizonYears = 5;
@@ -20,19 +22,21 @@ export function parseCronSchedule(text: string, timeZone?: string): CronSchedule
   const cron = parseCron(prefix?.[2] ?? text.trim());
   if ('everyMs' in cron) return periodic(cron.everyMs);
   const next = (afterMs: number) => nextTime(cron, zone, afterMs);
-  return { next, latest: (afterMs, untilMs) => bisectLatest(next, afterMs, untilMs) };
+  return {
+    next,
+    latest: (afterMs, untilMs) => bisectLatest(next, afterMs, untilMs),
+    upcoming: (_fromMs, nowMs) => next(nowMs),
+  };
 }
 
 /** Starts from whole seconds. */
 function periodic(everyMs: number): CronSchedule {
   const next = (afterMs: number) => Math.floor(afterMs / 1000) * 1000 + everyMs;
-  return {
-    next,
-    latest(afterMs, untilMs) {
-      const first = next(afterMs);
-      return first > untilMs ? undefined : first + Math.floor((untilMs - first) / everyMs) * everyMs;
-    },
+  const latest = (afterMs: number, untilMs: number) => {
+    const first = next(afterMs);
+    return first > untilMs ? undefined : first + Math.floor((untilMs - first) / everyMs) * everyMs;
   };
+  return { next, latest, upcoming: (fromMs, nowMs) => next(latest(fromMs, nowMs) ?? fromMs) };
 }
 
 function bisectLatest(next: CronSchedule['next'], afterMs: number, untilMs: number): number | undefined {

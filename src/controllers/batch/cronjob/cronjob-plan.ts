@@ -11,6 +11,11 @@ const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 /** A schedule with this many missed times is wrong, or a clock is: reported, then ignored. */
 const missedMax = 100;
 
+/** The last time that was acted on, or the beginning. */
+export function startOf({ metadata, status }: CronJob): number {
+  return Date.parse(status?.lastScheduleTime ?? metadata.creationTimestamp);
+}
+
 /** Times that are due: the newest, and how many there were since the last one that was acted on. */
 export function dueTimes(
   cronJob: CronJob,
@@ -18,7 +23,7 @@ export function dueTimes(
   nowMs: number,
 ): { newestMs: number | undefined; missed: 'none' | 'few' | 'many' } {
   const { startingDeadlineSeconds } = cronJob.spec!;
-  let fromMs = Date.parse(cronJob.status?.lastScheduleTime ?? cronJob.metadata.creationTimestamp);
+  let fromMs = startOf(cronJob);
   if (startingDeadlineSeconds !== undefined)
     fromMs = Math.max(fromMs, nowMs - startingDeadlineSeconds * 1000);
   let newestMs: number | undefined;
