@@ -205,6 +205,11 @@ test('the version is laid out for readers', async () => {
   assert.match(answer.body.toString(), /^\{\n {2}"major": "1",\n {2}"minor": "36",\n/);
 });
 
+test('an idle HTTP/1.1 connection stays for a minute and a half', async () => {
+  const answer = await http1('GET', '/version');
+  assert.equal(answer.headers['keep-alive'], 'timeout=90');
+});
+
 test('a review has no columns, so a table of it is not acceptable', async () => {
   const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
   const review = JSON.stringify({ spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } });

@@ -14,6 +14,11 @@ const headerBytesMax = 1024 * 1024;
 /** Requests that one HTTP/2 connection may have under way. */
 const streamsPerConnectionMax = 1000;
 const headTimeoutMsDefault = 32_000;
+/**
+ * How long an HTTP/1.1 connection stays without a request, as upstream's: clients of Go keep theirs as long, and one that
+ * sends just when the server hangs up cannot know whether its write was done.
+ */
+const idleTimeoutMs = 90_000;
 /** Bytes that an HTTP/2 client may send before it must wait for us. */
 const windowBytes = 1024 * 1024;
 
@@ -72,8 +77,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     },
     ...{ maxHeaderSize: headerBytesMax, connectionsCheckingInterval: Math.min(headTimeoutMs, 10_000) },
   });
-  // Node's compatibility layer for HTTP/1.1 does not take this one among the options.
-  Object.assign(server, { headersTimeout: headTimeoutMs });
+  // Node's compatibility layer for HTTP/1.1 does not take these among the options.
+  Object.assign(server, { headersTimeout: headTimeoutMs, keepAliveTimeout: idleTimeoutMs });
   const sockets = trackSockets(server);
   serveRequests(server, options);
   await new Promise<void>((resolve, reject) => {
