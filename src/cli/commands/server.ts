@@ -25,7 +25,7 @@ import {
 } from '../options/api-server-options.ts';
 import { etcdTlsFiles, etcdTlsOptions } from '../options/etcd-options.ts';
 import { parsePool, poolOption } from '../options/load-balancer-pool.ts';
-import { checkMachineAddress } from '../options/machine-address.ts';
+import { checkMachineAddress, listenHosts } from '../options/machine-address.ts';
 import { checkNamedFiles } from '../options/named-files.ts';
 import { parseCount, parseOptions } from '../options/parse-options.ts';
 import { shareServerKeys } from '../server-keys.ts';
@@ -117,7 +117,7 @@ function serverConfig(options: ServerOptions, folder: string): Omit<ServerConfig
   const { address, port, pkiFolder, etcd, loadBalancerPool, schedulerConfig, api } = options;
   return {
     clusterName: 'wherry',
-    listen: ['127.0.0.1', address].map((host) => ({ host, port })),
+    listen: listenHosts(address).map((host) => ({ host, port })),
     advertiseAddress: address,
     pkiFolder,
     store: etcd ?? { sqlite: join(folder, 'wherry.db') },

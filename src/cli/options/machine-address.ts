@@ -21,3 +21,8 @@ export function checkMachineAddress(address: string): void {
         advice: 'give the machine another address, or choose one of its others with --address',
       });
 }
+
+/** Where a server of the machine listens: there, and for the machine's own programs on its loopback address. */
+export function listenHosts(address: string): string[] {
+  return [...new Set(['127.0.0.1', address])];
+}
