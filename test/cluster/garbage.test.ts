@@ -97,6 +97,8 @@ test('an owner in another namespace counts as gone, and is reported', async () =
   const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid };
   await client.create(ConfigMap, { metadata: { name: 'child', namespace, ownerReferences: [reference] } });
   await client.create(ClusterRole, { metadata: { name: 'wide', ownerReferences: [reference] }, rules: [] });
+  const unknown = { ...reference, apiVersion: 'example.com/v1', kind: 'Thing' };
+  await client.create(ConfigMap, { metadata: { name: 'puzzle', namespace, ownerReferences: [unknown] } });
   const gone = () =>
     client.get(ConfigMap, { name: 'child', namespace }).then(
       () => false,
@@ -109,10 +111,10 @@ test('an owner in another namespace counts as gone, and is reported', async () =
       .filter(({ reason }) => reason === 'OwnerRefInvalidNamespace')
       .map(({ message }) => message)
       .sort();
-  await cluster.until(async () => (await recorded()).length === 2, 30_000);
-  const owned = (where: string) =>
-    `ownerRef [v1/ConfigMap, namespace: ${where}, name: owner, uid: ${owner.metadata.uid}] does not exist in namespace "${where}"`;
-  assert.deepEqual(await recorded(), [owned(''), owned(namespace)]);
+  await cluster.until(async () => (await recorded()).length === 3, 30_000);
+  const owned = (where: string, kind = 'v1/ConfigMap') =>
+    `ownerRef [${kind}, namespace: ${where}, name: owner, uid: ${owner.metadata.uid}] does not exist in namespace "${where}"`;
+  assert.deepEqual(await recorded(), [owned(namespace, 'example.com/v1/Thing'), owned(''), owned(namespace)]);
   assert.equal((await client.get(ClusterRole, { name: 'wide' })).metadata.deletionTimestamp, undefined);
 });
 

@@ -177,10 +177,10 @@ class GarbageCollector {
   async #stateOf(node: GraphNode, reference: OwnerReference): Promise<OwnerState> {
     const state = this.#knownState(node, reference);
     if (state) return state;
+    if (this.#isKnownElsewhere(node, reference)) this.#reportMismatch(node, reference);
     const { group } = parseApiVersion(reference.apiVersion);
     const resource = this.#kinds.get(`${group}/${reference.kind}`);
     if (!resource) throw new Error(`no resource has the kind ${reference.kind} of ${reference.apiVersion}`);
-    if (this.#isKnownElsewhere(node, reference)) this.#reportMismatch(node, reference);
     // A cluster-scoped object cannot be owned by a namespaced one: there is no telling which namespace is meant.
     if (resource.namespaced && !node.namespace) return 'solid';
     const owner = await this.#read(resource, node.namespace, reference.name);
