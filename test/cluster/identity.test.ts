@@ -70,6 +70,11 @@ test('an aggregated role holds the rules of the roles that it selects', async ()
   } as Draft<ClusterRole>);
   await cluster.until(async () => (await rules()).length === 1, 10_000);
   assert.deepEqual(await rules(), [rule]);
+  const { managedFields } = (await client.get(ClusterRole, { name: 'whole' })).metadata;
+  assert.deepEqual(
+    managedFields?.map(({ manager, operation }) => `${manager} ${operation}`),
+    ['clusterrole-aggregation-controller Apply', 'test Update'],
+  );
   await client.delete(ClusterRole, { name: 'part' });
   await cluster.until(async () => (await rules()).length === 0, 10_000);
 });

@@ -1,5 +1,6 @@
 /** ClusterRoles with an aggregation rule hold the rules of all the roles that it selects. */
 import { compileLabelSelector } from '../../api/label-selector.ts';
+import { apiVersionOf } from '../../api/meta.ts';
 import { ClusterRole } from '../../api/resources.gen.ts';
 import type * as rbac from '../../api/types/rbac-v1.gen.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
@@ -17,7 +18,16 @@ export const clusterRoleAggregationController = defineController({
   async reconcile(name, cluster, signal) {
     const role = cluster.get(ClusterRole, name);
     const rules = role && planAggregation(role, cluster.informer(ClusterRole).list());
-    if (rules) await cluster.update(ClusterRole, { ...role, rules }, signal);
+    if (!rules) return;
+    // Applied, so that the rules show whose they are; the uid keeps a role that was just deleted from being made again.
+    const applied = {
+      apiVersion: apiVersionOf(ClusterRole),
+      kind: ClusterRole.kind,
+      metadata: { name, uid: role.metadata.uid },
+      rules,
+    };
+    const fieldManager = 'clusterrole-aggregation-controller';
+    await cluster.patch(ClusterRole, role, applied, { type: 'apply', fieldManager, force: true, signal });
   },
 });
 
