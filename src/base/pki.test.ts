@@ -84,6 +84,36 @@ test('a signing request is read, signed under its own subject and names, and che
   assert.ok(cert.raw.includes(Buffer.from('0603551d0f0101ff040403020780', 'hex')));
 });
 
+test('a certificate whose request names no usage of its key but logging in is good for logging in', async (context) => {
+  const authority = await createAuthority('wherry-ca');
+  const { request, key } = await createSigningRequest({ commonName: 'jane' });
+  const cert = await signRequest(authority, request, {
+    usages: ['client'],
+    keyUsages: ['client auth'],
+    notBefore: new Date(Date.now() - 60_000),
+    notAfter: new Date(Date.now() + 60_000),
+  });
+  assert.deepEqual(new X509Certificate(cert).keyUsage, ['1.3.6.1.5.5.7.3.2']);
+  const server = await issueCertificate(authority, {
+    commonName: 'apiserver',
+    usages: ['server'],
+    ipAddresses: ['127.0.0.1'],
+  });
+  const options = { requestCert: true, rejectUnauthorized: false };
+  const listener = tls.createServer({ ...server, ca: authority.cert, ...options });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const socket = tls.connect({ host: '127.0.0.1', port, ca: authority.cert, cert, key });
+  context.after(() => {
+    socket.destroy();
+    listener.close();
+  });
+  const [peer] = (await once(listener, 'secureConnection')) as [tls.TLSSocket];
+  context.after(() => peer.destroy());
+  assert.equal(peer.authorized, true);
+});
+
 test('a request that was changed after it was signed is refused', async () => {
   const { request } = await createSigningRequest({ commonName: 'ann' });
   const der = Buffer.from(request.replace(/-----[^-]+-----/g, ''), 'base64');

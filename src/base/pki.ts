@@ -216,6 +216,7 @@ async function sign(
   },
 ): Promise<string> {
   const issuer = new x509.X509Certificate(authority.cert);
+  const keyUsage = flagsOf(leaf.keyUsages ?? leafKeyUsages);
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: randomSerialNumber(),
     subject: leaf.subject,
@@ -227,8 +228,11 @@ async function sign(
     signingAlgorithm: keyAlgorithm,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(flagsOf(leaf.keyUsages ?? leafKeyUsages), true),
-      new x509.ExtendedKeyUsageExtension(leaf.usages.map((usage) => usageOids[usage])),
+      // An extension that names no usage would forbid all of them.
+      ...(keyUsage === 0 ? [] : [new x509.KeyUsagesExtension(keyUsage, true)]),
+      ...(leaf.usages.length === 0
+        ? []
+        : [new x509.ExtendedKeyUsageExtension(leaf.usages.map((usage) => usageOids[usage]))]),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
       ...(leaf.alternativeNames.length > 0
         ? [new x509.SubjectAlternativeNameExtension(leaf.alternativeNames)]
