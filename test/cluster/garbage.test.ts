@@ -118,6 +118,25 @@ test('an owner in another namespace counts as gone, and is reported', async () =
   assert.equal((await client.get(ClusterRole, { name: 'wide' })).metadata.deletionTimestamp, undefined);
 });
 
+test('an owner of another kind or name than the reference says counts as gone', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const { uid } = (await client.create(ConfigMap, { metadata: { name: 'owner', namespace } })).metadata;
+  await cluster.clock.advance(1_000);
+  const right = { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid };
+  for (const [name, reference] of Object.entries({
+    right,
+    'wrong-kind': { ...right, kind: 'Secret' },
+    'wrong-name': { ...right, name: 'other' },
+  }))
+    await client.create(ConfigMap, { metadata: { name, namespace, ownerReferences: [reference] } });
+  const left = async () =>
+    (await client.list(ConfigMap, { namespace })).items.map((one) => one.metadata.name);
+  await cluster.until(async () => (await left()).every((name) => !name.startsWith('wrong')), 30_000);
+  await cluster.clock.advance(30_000);
+  assert.deepEqual(await left(), ['kube-root-ca.crt', 'owner', 'right']);
+});
+
 test('resources that discovery fails to tell of for a while are still followed', async () => {
   let isCut = false;
   const wrapTransport = (transport: Transport): Transport => ({

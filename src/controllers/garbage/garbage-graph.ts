@@ -2,7 +2,7 @@
  * Who owns whom in the whole cluster, with as little memory per object as possible. Pure bookkeeping, without access to
  * the server.
  */
-import type { KubeObject, OwnerReference, ResourceType } from '../../api/meta.ts';
+import { type KubeObject, type OwnerReference, parseApiVersion, type ResourceType } from '../../api/meta.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../../api/well-known.ts';
 
 export interface GraphNode {
@@ -70,10 +70,12 @@ export class GarbageGraph {
     return consequences;
   }
 
-  /** The owner that a reference means; undefined when it is unknown, or is not where the reference says it is. */
+  /** The owner that a reference means; undefined when it is unknown, or is not what and where the reference says. */
   livingOwner(node: GraphNode, reference: OwnerReference): GraphNode | undefined {
     const owner = this.#nodes.get(reference.uid);
     if (!owner || owner.isVirtual || owner.name !== reference.name) return undefined;
+    const { group } = parseApiVersion(reference.apiVersion);
+    if (owner.kind !== reference.kind || owner.resource?.group !== group) return undefined;
     const isElsewhere = owner.namespace !== undefined && owner.namespace !== node.namespace;
     return isElsewhere ? undefined : owner;
   }
