@@ -117,8 +117,7 @@ test('all nodes learn how long to cache Secrets and ConfigMaps when the cluster 
   const names = Array.from({ length: 101 }, (_, index) => `n${index}`);
   const add = (some: readonly string[]) =>
     Promise.all(some.map((name) => client.create(Node, { metadata: { name }, spec: {}, status: {} })));
-  const remove = (some: readonly string[]) =>
-    Promise.all(some.map((name) => client.delete(Node, { name })));
+  const remove = (some: readonly string[]) => Promise.all(some.map((name) => client.delete(Node, { name })));
   const allHave = async (seconds: string) =>
     (await client.list(Node)).items.every(
       ({ metadata }) => metadata.annotations?.['node.alpha.kubernetes.io/ttl'] === seconds,
