@@ -71,6 +71,13 @@ export function union(left: FieldSet | undefined, right: FieldSet | undefined): 
   return isEmptySet(out) ? undefined : out;
 }
 
+/** Of many sets: by halves, as one after the other would copy what there is already for each. */
+export function unionOf(sets: readonly FieldSet[]): FieldSet | undefined {
+  if (sets.length <= 2) return union(sets[0], sets[1]);
+  const half = sets.length >> 1;
+  return union(unionOf(sets.slice(0, half)), unionOf(sets.slice(half)));
+}
+
 function unionNodes(left: FieldSet, right: FieldSet): FieldSet {
   if (left === right) return left;
   const children = isEmptySet(left)

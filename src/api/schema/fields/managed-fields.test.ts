@@ -109,3 +109,42 @@ test('entries of very many managers are compared at once, wherever they stand', 
   keepTimesWhenUnchanged(live, another);
   assert.notEqual(managedFieldsOf(another), managedFieldsOf(live));
 });
+
+test('very many updaters are put together at once, and what they own is owned still', () => {
+  const count = 20_000;
+  const entries = Array.from({ length: count }, (_, index) => ({
+    manager: `m${index}`,
+    operation: 'Update',
+    apiVersion: 'v1',
+    time: '2026-01-01T00:00:00Z',
+    fieldsType: 'FieldsV1',
+    fieldsV1: { 'f:data': { [`f:k${index}`]: {} } },
+  }));
+  const data = Object.fromEntries(entries.map((_, index) => [`k${index}`, 'v']));
+  const withEntries = (managedFields: JsonObject[]): JsonObject => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'a', managedFields },
+    data,
+  });
+  const next = withEntries(entries);
+  const before = process.cpuUsage();
+  trackUpdate(withEntries(entries.slice(0, 1)), next, {
+    schema: 'io.k8s.api.core.v1.ConfigMap',
+    apiVersion: 'v1',
+    subresource: '',
+    manager: 'm0',
+    time: '2026-01-02T00:00:00Z',
+  });
+  assert.ok(process.cpuUsage(before).user / 1000 < 4000);
+  const after = managedFieldsOf(next);
+  assert.equal(after.length, 10);
+  const old = after.find(({ manager }) => manager === 'ancient-changes') as {
+    fieldsV1: { 'f:data': object };
+  };
+  const kept = after.flatMap(({ fieldsV1 }) =>
+    Object.keys((fieldsV1 as { 'f:data'?: object })['f:data'] ?? {}),
+  );
+  assert.equal(new Set(kept).size, count);
+  assert.ok(Object.keys(old.fieldsV1['f:data']).length >= count - 10);
+});

@@ -16,7 +16,7 @@ import {
   rememberUpdate,
   writeManagedFields,
 } from './field-owners.ts';
-import { difference, type FieldSet, intersection, isEmptySet, setOf, union } from './field-set.ts';
+import { difference, type FieldSet, intersection, isEmptySet, setOf, union, unionOf } from './field-set.ts';
 import { alignWithSchema } from './schema-changes.ts';
 import { type Comparison, compareTyped, TypedValueError } from './typed-value.ts';
 import { type WrittenFields, writtenPart } from './written-fields.ts';
@@ -125,24 +125,36 @@ export function computeTakeover(
 ): Takeover {
   const comparison = known ?? compareWritten(old, next, ownership);
   const takeover: Takeover = { comparison, conflicts: new Map(), removed: new Map(), obsolete: [] };
-  const byVersion = new Map<string, Comparison | 'gone'>([[ownership.apiVersion, comparison]]);
+  const byVersion = new Map<string, ChangedFields | 'gone'>([
+    [ownership.apiVersion, changedFields(comparison)],
+  ]);
   for (const [key, owner] of owners) {
     if (key === except) continue;
     let compared = byVersion.get(owner.apiVersion);
     if (!compared) {
-      compared = compareInVersion(old, next, ownership, owner.apiVersion);
+      const inVersion = compareInVersion(old, next, ownership, owner.apiVersion);
+      compared = inVersion === 'gone' ? inVersion : changedFields(inVersion);
       byVersion.set(owner.apiVersion, compared);
     }
     if (compared === 'gone') {
       takeover.obsolete.push(key);
       continue;
     }
-    const changed = union(compared.modified, compared.added);
-    const conflict = intersection(owner.fields, changed);
+    const conflict = intersection(owner.fields, compared.changed);
     if (conflict) takeover.conflicts.set(key, conflict);
     if (compared.removed) takeover.removed.set(key, compared.removed);
   }
   return takeover;
+}
+
+/** Put together once for all owners of a version, who may be many. */
+interface ChangedFields {
+  changed: FieldSet | undefined;
+  removed: FieldSet | undefined;
+}
+
+function changedFields({ modified, added, removed }: Comparison): ChangedFields {
+  return { changed: union(modified, added), removed };
 }
 
 const noDifference: Comparison = { removed: undefined, modified: undefined, added: undefined };
@@ -288,6 +300,8 @@ function capUpdaters(owners: Ownerships): void {
     return compareText(left.time ?? '', right.time ?? '') || compareText(leftKey, rightKey);
   });
   const firstOfVersion = new Map<string, string>();
+  // A client may have sent thousands: what they own together is put together once.
+  const merged = new Map<string, FieldSet[]>();
   for (const [key, owner] of updaters) {
     if (excess <= 0) break;
     const first = firstOfVersion.get(owner.apiVersion);
@@ -305,11 +319,15 @@ function capUpdaters(owners: Ownerships): void {
     };
     const bucketKey = ownershipKey(bucket);
     const older = owners.get(bucketKey) ?? owners.get(first);
+    const sets = merged.get(bucketKey) ?? [older!.fields];
+    merged.set(bucketKey, sets);
+    sets.push(owner.fields);
     if (!owners.has(bucketKey)) owners.delete(first);
     owners.delete(key);
-    owners.set(bucketKey, { ...bucket, fields: union(owner.fields, older?.fields)! });
+    owners.set(bucketKey, bucket);
     excess--;
   }
+  for (const [key, sets] of merged) owners.set(key, { ...owners.get(key)!, fields: unionOf(sets)! });
 }
 
 /**
