@@ -22,6 +22,7 @@ import {
   subdomainLengthMax,
   subdomainProblems,
 } from '../validation/names.ts';
+import { signingRequestProblem } from './pkcs10.ts';
 
 const legacySigner = 'kubernetes.io/legacy-unknown';
 const expirationSecondsMin = 600;
@@ -146,9 +147,8 @@ function defaultBeta(object: KubeObject): void {
 
 function* validateSpec(request: CertificateSigningRequest, { isBeta }: { isBeta: boolean }): FieldErrors {
   const spec = request.spec;
-  const pem = Buffer.from(spec?.request ?? '', 'base64').toString();
-  if (!holdsRequest(pem))
-    yield invalidValue('spec.request', spec?.request, 'PEM block type must be CERTIFICATE REQUEST');
+  const problem = signingRequestProblem(Buffer.from(spec?.request ?? '', 'base64'));
+  if (problem) yield invalidValue('spec.request', spec?.request, problem);
   if (!spec?.usages?.length) yield required('spec.usages');
   const usages = new Set<string>();
   for (const [index, usage] of (spec?.usages ?? []).entries()) {
@@ -164,16 +164,6 @@ function* validateSpec(request: CertificateSigningRequest, { isBeta }: { isBeta:
       spec.expirationSeconds,
       'may not specify a duration less than 600 seconds (10 minutes)',
     );
-}
-
-/** Looks once from each end: a text of many beginnings must not be searched from each of them. */
-function holdsRequest(pem: string): boolean {
-  const begin = /-----BEGIN (NEW )?CERTIFICATE REQUEST-----/.exec(pem);
-  const end = Math.max(
-    pem.lastIndexOf('-----END CERTIFICATE REQUEST-----'),
-    pem.lastIndexOf('-----END NEW CERTIFICATE REQUEST-----'),
-  );
-  return begin !== null && end > begin.index + begin[0].length;
 }
 
 function* validateConditions({ status }: CertificateSigningRequest): FieldErrors {
