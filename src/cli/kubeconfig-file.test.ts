@@ -48,6 +48,16 @@ suite("the user's kubeconfig", () => {
     assert.equal(Buffer.from(read().users[0].user['client-key-data'], 'base64').toString(), 'KEY');
   });
 
+  test('has a line for each value, as kubectl writes it, also after everything was removed', async () => {
+    await mergeIntoKubeconfig(file, entry);
+    const first = readFileSync(file, 'utf8');
+    assert.match(first, /^ {4}server: https:\/\/127\.0\.0\.1:6443$/m);
+    assert.match(first, /^current-context: wherry$/m);
+    await removeFromKubeconfig(file, 'wherry');
+    await mergeIntoKubeconfig(file, entry);
+    assert.equal(readFileSync(file, 'utf8'), first);
+  });
+
   test('belongs to the user who called sudo, with the folders created for it and no others', async () => {
     const own = { home: folder, userId: process.getuid!(), groupId: process.getgid!() };
     const changed: string[] = [];
@@ -88,7 +98,7 @@ suite("the user's kubeconfig", () => {
     assert.equal(await mergeIntoKubeconfig(file, entry), false);
     writeFileSync(
       file,
-      readFileSync(file, 'utf8').replace('user: wherry\n', 'user: wherry\n      namespace: mine\n'),
+      readFileSync(file, 'utf8').replace('user: wherry\n', 'user: wherry\n    namespace: mine\n'),
     );
     await mergeIntoKubeconfig(file, { ...entry, server: 'https://127.0.0.1:6444' });
     assert.equal(read().clusters.length, 1);

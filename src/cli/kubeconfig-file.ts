@@ -30,6 +30,9 @@ export interface KubeconfigEntry {
   key: string;
 }
 
+/** Long values on one line, and lists no deeper than their key. */
+const asKubectl = { lineWidth: 0, indentSeq: false };
+
 const sections = ['clusters', 'users', 'contexts'] as const;
 
 /** The context of a cluster: `wherry` for the cluster of that name, `wherry-NAME` for others. */
@@ -67,7 +70,7 @@ function readAccounts(): string {
 export function renderKubeconfig(entry: KubeconfigEntry): string {
   const document = emptyKubeconfig();
   setEntry(document, entry);
-  return document.toString();
+  return document.toString(asKubectl);
 }
 
 /** @returns true when the file was changed */
@@ -110,7 +113,7 @@ async function changeFile(path: string, change: (document: Document) => void): P
         advice: 'fix it or move it away, or let KUBECONFIG name another file',
       });
     change(document);
-    const after = document.toString({ lineWidth: 0 });
+    const after = document.toString(asKubectl);
     if (after === before) return false;
     const temporary = `${target}.wherry`;
     rmSync(temporary, { force: true });
@@ -146,7 +149,8 @@ function setEntry(document: Document, entry: KubeconfigEntry): void {
     name,
     context: { cluster: name, user: name, ...(namespace && { namespace }) },
   });
-  document.set('current-context', name);
+  // A node of its own: in the place of an empty text it would be quoted as that is.
+  document.set('current-context', document.createNode(name));
 }
 
 function put(
@@ -160,6 +164,8 @@ function put(
     document.set(section, list);
   }
   const { items } = list as YAMLSeq;
+  // What an empty list, `[]`, becomes is to look as others do.
+  if (items.length === 0) (list as YAMLSeq).flow = false;
   const node = document.createNode(value);
   const index = items.findIndex((item) => nameOf(item) === value.name);
   if (index < 0) items.push(node);
