@@ -5,36 +5,33 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { batch, evictions, runSeed, type Scenario, services } from './fault-scenarios.ts';
-import { upkeep } from './upkeep-scenario.ts';
+import { batch } from './faults/batch-scenario.ts';
+import { evictions } from './faults/evictions-scenario.ts';
+import { runSeed, type Scenario } from './faults/run-seed.ts';
+import { services } from './faults/services-scenario.ts';
+import { upkeep } from './faults/upkeep-scenario.ts';
 
-const seeds = Number(process.env.SEEDS ?? 10);
+const seedsAsked = process.env.SEEDS;
 const firstSeed = Number(process.env.SEED ?? 1);
 /** Failing seeds after which a run stops. */
 const failuresMax = 20;
 
-test(`${seeds} seeded runs with faults keep every promise`, async () => {
-  await assertKept(services);
-});
+const suites: readonly { keep: string; scenario: Scenario; seeds: number }[] = [
+  { keep: 'every promise', scenario: services, seeds: 10 },
+  { keep: 'what jobs promise', scenario: batch, seeds: 10 },
+  { keep: 'what budgets promise', scenario: evictions, seeds: 10 },
+  { keep: 'nodes, namespaces, quotas and services right', scenario: upkeep, seeds: 10 },
+];
 
-test(`${seeds} seeded runs with faults keep what jobs promise`, async () => {
-  await assertKept(batch);
-});
-
-test(`${seeds} seeded runs with faults keep what budgets promise`, async () => {
-  await assertKept(evictions);
-});
-
-test(`${seeds} seeded runs with faults keep nodes, namespaces, quotas and services right`, async () => {
-  await assertKept(upkeep);
-});
-
-async function assertKept(scenario: Scenario): Promise<void> {
-  const failed: Record<string, string[]> = {};
-  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
-    const problems = await runSeed(scenario, seed);
-    if (problems.length > 0) failed[`SEED=${seed}`] = problems;
-    if (Object.keys(failed).length === failuresMax) break;
-  }
-  assert.deepEqual(failed, {});
+for (const { keep, scenario, seeds: usual } of suites) {
+  const seeds = Number(seedsAsked ?? usual);
+  test(`${seeds} seeded runs with faults keep ${keep}`, async () => {
+    const failed: Record<string, string[]> = {};
+    for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
+      const problems = await runSeed(scenario, seed);
+      if (problems.length > 0) failed[`SEED=${seed}`] = problems;
+      if (Object.keys(failed).length === failuresMax) break;
+    }
+    assert.deepEqual(failed, {});
+  });
 }

@@ -1,9 +1,9 @@
 /** Promises that hold in every state of a cluster, whatever happens to its controllers. Checked at every event. */
-import { controllerOf, type KubeObject } from '../../src/api/meta.ts';
-import { Job, Pod } from '../../src/api/resources.gen.ts';
-import type { Client } from '../../src/client/client.ts';
-import { isFinished } from '../../src/controllers/batch/job/job-plan.ts';
-import { isPodActive, isPodReady } from '../../src/controllers/pod-state.ts';
+import { controllerOf, type KubeObject } from '../../../src/api/meta.ts';
+import { Job, Pod } from '../../../src/api/resources.gen.ts';
+import type { Client } from '../../../src/client/client.ts';
+import { isFinished } from '../../../src/controllers/batch/job/job-plan.ts';
+import { isPodActive, isPodReady } from '../../../src/controllers/pod-state.ts';
 
 export interface Bounds {
   /** Most pods at a time that are not on their way out. */

@@ -2,7 +2,7 @@
  * What goes on around workloads, for controllers with a bad connection: nodes fall silent and return, a namespace is
  * deleted and made again under its name, quotas count, Jobs go when their time is over, and a Service follows its pods.
  */
-import type { Draft } from '../../src/api/meta.ts';
+import type { Draft } from '../../../src/api/meta.ts';
 import {
   ConfigMap,
   Deployment,
@@ -15,12 +15,12 @@ import {
   Service,
   ServiceAccount,
   StatefulSet,
-} from '../../src/api/resources.gen.ts';
-import { sparse } from '../../src/base/sparse.fixture.ts';
-import { isPodReady, isPodTerminal } from '../../src/controllers/pod-state.ts';
-import type { Run, Scenario } from './fault-scenarios.ts';
+} from '../../../src/api/resources.gen.ts';
+import { sparse } from '../../../src/base/sparse.fixture.ts';
+import { isPodReady, isPodTerminal } from '../../../src/controllers/pod-state.ts';
+import { deploymentOf, jobOf, statefulSetOf } from '../workloads.ts';
+import type { Run, Scenario } from './run-seed.ts';
 import { findUnsettled } from './unsettled.ts';
-import { deploymentOf, jobOf, statefulSetOf } from './workloads.ts';
 
 const namespace = 'default';
 /** The namespace that comes and goes. */

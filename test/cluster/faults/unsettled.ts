@@ -1,5 +1,5 @@
 /** What must be true of workloads in a settled cluster: counts right, no orphans, revisions in order and few. */
-import { controllerOf, type KubeObject } from '../../src/api/meta.ts';
+import { controllerOf, type KubeObject } from '../../../src/api/meta.ts';
 import {
   ControllerRevision,
   CronJob,
@@ -10,9 +10,9 @@ import {
   ReplicaSet,
   ReplicationController,
   StatefulSet,
-} from '../../src/api/resources.gen.ts';
-import type { Client } from '../../src/client/client.ts';
-import { isTracked } from '../../src/controllers/batch/job/job-pod.ts';
+} from '../../../src/api/resources.gen.ts';
+import type { Client } from '../../../src/client/client.ts';
+import { isTracked } from '../../../src/controllers/batch/job/job-pod.ts';
 
 const historyLimitUnlessTold = 10;
 
@@ -125,8 +125,8 @@ function statefulSetProblems(set: StatefulSet, revisions: readonly ControllerRev
     ),
     ...unequal(set, {
       replicas: [replicas, wanted],
-      readyReplicas: [readyReplicas, wanted],
-      updatedReplicas: [updatedReplicas, wanted],
+      readyReplicas: [readyReplicas ?? 0, wanted],
+      updatedReplicas: [updatedReplicas ?? 0, wanted],
       currentRevision: [currentRevision, updateRevision],
       updateRevision: [updateRevision, newest?.metadata.name],
     }),
