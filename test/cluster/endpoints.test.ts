@@ -1,9 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Draft } from '../../src/api/meta.ts';
-import { EndpointSlice, Event, Namespace, Pod, ResourceQuota, Service } from '../../src/api/resources.gen.ts';
+import {
+  EndpointSlice,
+  Endpoints,
+  Event,
+  Namespace,
+  Pod,
+  ResourceQuota,
+  Service,
+} from '../../src/api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../src/api/status.ts';
+import { sparse } from '../../src/base/sparse.fixture.ts';
 import type { Transport } from '../../src/client/transport/transport.ts';
 import { type Cluster, createCluster } from './cluster.ts';
+import { Gate } from './gate.ts';
 
 const serviceIn = (namespace: string, finalizers: string[] = []) =>
   ({
@@ -120,4 +131,38 @@ test('a pod leaves its Service within a second of failing its readiness probe, a
     const tookMs = clock.now() - startMs;
     assert.ok(tookMs < 2000, `${healthy ? 'passing' : 'failing'} shows after ${tookMs} ms`);
   }
+});
+
+test('Endpoints made by hand stay with a Service that was made again, though its cache lacks it', async () => {
+  const gate = new Gate();
+  await using cluster = await createCluster({
+    nodes: 0,
+    scheduler: false,
+    controllers: ['endpoints'],
+    wrapTransport: (transport) => gate.wrap(transport),
+  });
+  const { client, clock } = cluster;
+  const metadata = { name: 'outside', namespace: 'default' };
+  const make = async (ip: string) => {
+    await client.create(
+      Service,
+      sparse<Draft<Service>>({ metadata: { ...metadata }, spec: { ports: [{ port: 80 }] } }),
+    );
+    const subsets = [{ addresses: [{ ip }], ports: [{ port: 80 }] }];
+    await client.create(Endpoints, sparse<Draft<Endpoints>>({ metadata: { ...metadata }, subsets }));
+  };
+  await make('10.9.0.1');
+  await clock.advance(1_000);
+
+  gate.hold(Service);
+  for (const type of [Service, Endpoints]) await client.delete(type, metadata);
+  await make('10.9.0.2');
+  await clock.advance(1_000);
+  gate.letOneThrough(); // The deletion.
+  await clock.advance(1_000);
+  const kept = await client.get(Endpoints, metadata).catch(undefinedIfNotFound);
+  assert.equal(kept?.subsets?.[0]?.addresses?.[0]?.ip, '10.9.0.2');
+  gate.release();
+  await client.delete(Service, metadata);
+  await cluster.until(async () => !(await client.get(Endpoints, metadata).catch(undefinedIfNotFound)));
 });

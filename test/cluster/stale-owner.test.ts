@@ -14,8 +14,8 @@ import {
   ReplicationController,
   StatefulSet,
 } from '../../src/api/resources.gen.ts';
-import type { Transport, TransportEvent } from '../../src/client/transport/transport.ts';
 import { type Cluster, createCluster } from './cluster.ts';
+import { Gate } from './gate.ts';
 import {
   cronJobOf,
   daemonSetOf,
@@ -31,39 +31,6 @@ const name = 'work';
 const at = { name, namespace };
 /** Without a garbage collector: what the dead own stays, as far as their controllers let it. */
 const everywhere = ['serviceaccount', 'nodeipam', 'nodelifecycle'];
-
-/** Watches of the kind that it holds tell nothing until it lets go. */
-class Gate {
-  #held: string | undefined;
-  #opened = Promise.withResolvers<void>();
-
-  hold({ plural }: ResourceType): void {
-    this.#held = plural;
-  }
-
-  release(): void {
-    this.#held = undefined;
-    this.#opened.resolve();
-  }
-
-  wrap(transport: Transport): Transport {
-    const pass = async function* (this: Gate, plural: string, events: AsyncIterable<TransportEvent>) {
-      for await (const event of events) {
-        if (this.#held === plural) await this.#opened.promise;
-        yield event;
-      }
-    };
-    return {
-      send: async (request) => {
-        const response = await transport.send(request);
-        if (!('events' in response)) return response;
-        const plural = request.path.split('?')[0]!.split('/').at(-1)!;
-        return { ...response, events: pass.call(this, plural, response.events) };
-      },
-      close: () => transport.close(),
-    };
-  }
-}
 
 interface Case {
   type: ResourceType;

@@ -1,7 +1,7 @@
 /** Endpoints: the old form of a Service's addresses, at most 1,000 of them, for clients that still read it. */
 
 import { matchesLabels } from '../../api/label-selector.ts';
-import type { Draft, KubeObject } from '../../api/meta.ts';
+import { type Draft, type KubeObject, splitKey } from '../../api/meta.ts';
 import { Endpoints, Pod, Service } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import {
@@ -40,8 +40,8 @@ export function endpointsController(): AnyController {
       if (!service) {
         triggerTimes.forget(key);
         // Including Endpoints made for the Service by hand.
-        if (present && !(leaderAnnotation in (present.metadata.annotations ?? {})))
-          await cluster.delete(Endpoints, present, signal);
+        const mayGo = present && !(leaderAnnotation in (present.metadata.annotations ?? {}));
+        if (mayGo && (await isGone(cluster, key, signal))) await cluster.delete(Endpoints, present, signal);
         return;
       }
       if (!hasSelector(service)) return;
@@ -58,6 +58,11 @@ export function endpointsController(): AnyController {
       return create ? undefined : { quietMs: quietMsFor(pods.length) };
     },
   });
+}
+
+/** The cache may lack a Service that was made again under its name: its Endpoints are not to be lost. */
+async function isGone(cluster: ReconcileCluster, key: string, signal: AbortSignal): Promise<boolean> {
+  return (await cluster.client.get(Service, splitKey(key), signal).catch(undefinedIfNotFound)) === undefined;
 }
 
 async function createEndpoints(
