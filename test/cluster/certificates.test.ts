@@ -3,10 +3,13 @@ import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import type { Draft } from '../../src/api/meta.ts';
 import { CertificateSigningRequest, Secret, ServiceAccount } from '../../src/api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../src/api/status.ts';
 import { createAuthority, createSigningRequest } from '../../src/base/pki.ts';
+import { sparse } from '../../src/base/sparse.fixture.ts';
 import { findCondition } from '../../src/controllers/conditions.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
+import { Gate } from './gate.ts';
 
 const authority = await createAuthority('test');
 const kubeletClient = 'kubernetes.io/kube-apiserver-client-kubelet';
@@ -118,4 +121,39 @@ test('a secret for a service account gets its token, and goes with the account',
       ),
     10_000,
   );
+});
+
+test('a secret gets the token of the account that has the name now, though the cache shows an earlier one', async () => {
+  const namespace = 'default';
+  const gate = new Gate();
+  await using cluster = await createCluster({
+    nodes: 0,
+    scheduler: false,
+    controllers: ['tokensecret'],
+    wrapTransport: (transport) => gate.wrap(transport),
+    issueSecretToken: (_namespace, _secret, account) => account.uid,
+  });
+  const { client, clock } = cluster;
+  const account = { name: 'robot', namespace };
+  await client.create(ServiceAccount, { metadata: { ...account } });
+  await clock.advance(1_000);
+  gate.hold(ServiceAccount);
+  await client.delete(ServiceAccount, account);
+  const { metadata: renewed } = await client.create(ServiceAccount, { metadata: { ...account } });
+  const annotations = { 'kubernetes.io/service-account.name': 'robot' };
+  await client.create(
+    Secret,
+    sparse<Draft<Secret>>({
+      metadata: { name: 'key', namespace, annotations },
+      type: 'kubernetes.io/service-account-token',
+    }),
+  );
+  await clock.advance(1_000);
+  const token = async () =>
+    (await client.get(Secret, { name: 'key', namespace }).catch(undefinedIfNotFound))?.data?.token;
+  const wanted = Buffer.from(renewed.uid).toString('base64');
+  assert.equal(await token(), wanted);
+  gate.release();
+  await clock.advance(10_000);
+  assert.equal(await token(), wanted);
 });

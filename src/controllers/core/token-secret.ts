@@ -35,11 +35,14 @@ export function tokenSecretController(issue: IssueSecretToken, ca: string): AnyC
       const secret = cluster.get(Secret, key);
       const name = secret && accountOf(secret);
       if (!name || secret.metadata.deletionTimestamp) return;
-      const { namespace = '' } = secret.metadata;
-      // Only the server's answer counts: a secret is not deleted because its account is not in the cache yet.
+      const { namespace = '', annotations } = secret.metadata;
+      const cached = cluster.get(ServiceAccount, `${namespace}/${name}`);
+      // Otherwise only the server's answer counts: the cache may lack the account, or still show an earlier one of its
+      // name, for which no token must be issued and no secret deleted.
       const account =
-        cluster.get(ServiceAccount, `${namespace}/${name}`) ??
-        (await cluster.client.get(ServiceAccount, { name, namespace }, signal).catch(undefinedIfNotFound));
+        cached && cached.metadata.uid === annotations?.[uidAnnotation]
+          ? cached
+          : await cluster.client.get(ServiceAccount, { name, namespace }, signal).catch(undefinedIfNotFound);
       const act = planTokenSecret(secret, account, ca);
       if (act === 'delete') await cluster.delete(Secret, secret, signal);
       if (act !== 'fill') return;
