@@ -90,6 +90,26 @@ test('undecided requests are removed after a day', async () => {
   assert.equal((await cluster.client.list(CertificateSigningRequest)).items.length, 0);
 });
 
+test('requests are removed by a controller that never runs for long', async () => {
+  await using cluster = await createCluster({ nodes: 0, scheduler: false, controllers: ['csrcleaner'] });
+  const { client, clock } = cluster;
+  await ask(cluster, 'user', { commonName: 'jane' }, 'kubernetes.io/kube-apiserver-client');
+  const csr = await read(cluster, 'user');
+  const denial = { type: 'Denied', status: 'True' as const, reason: 'ByHand', message: '' };
+  await client.update(
+    CertificateSigningRequest,
+    { ...csr, status: { conditions: [denial] } },
+    { subresource: 'approval' },
+  );
+  for (let halfHours = 0; halfHours < 3; halfHours++) {
+    await clock.advance(1_800_000);
+    await cluster.stopControllers();
+    cluster.startControllers();
+  }
+  await clock.advance(1_000);
+  assert.equal((await client.list(CertificateSigningRequest)).items.length, 0);
+});
+
 test('a secret for a service account gets its token, and goes with the account', async () => {
   await using cluster = await createCluster({
     issueSecretToken: (_namespace, name, account) => `token of ${account.name} in ${name}`,
