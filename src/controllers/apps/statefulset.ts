@@ -195,7 +195,7 @@ class StatefulReconcile {
       const key = `${set.metadata.namespace}/${draft.metadata.name}`;
       const present = this.#cluster.get(PersistentVolumeClaim, key);
       if (present) {
-        if (present.metadata.deletionTimestamp || isStaleClaim(present, name, pod)) {
+        if (present.metadata.deletionTimestamp || isStaleClaim(present, set, name, pod)) {
           if (!pod) throw new Error(`pvc ${draft.metadata.name} is being deleted`);
           return false;
         }

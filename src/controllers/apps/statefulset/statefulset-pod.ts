@@ -146,9 +146,19 @@ function names(a: OwnerReference, b: OwnerReference): boolean {
   return a.kind === b.kind && a.name === b.name && group(a) === group(b);
 }
 
-/** The claim is waiting to be collected together with an earlier pod of the same name: nothing new may use it. */
-export function isStaleClaim(claim: PersistentVolumeClaim, podName: string, pod: Pod | undefined): boolean {
+/**
+ * The claim is waiting for the garbage collector, which deletes it together with an earlier set or pod of the same name,
+ * or takes it from that: nothing new may use it meanwhile.
+ */
+export function isStaleClaim(
+  claim: PersistentVolumeClaim,
+  set: StatefulSet,
+  podName: string,
+  pod: Pod | undefined,
+): boolean {
   return (claim.metadata.ownerReferences ?? []).some(
-    (owner) => owner.kind === 'Pod' && owner.name === podName && owner.uid !== pod?.metadata.uid,
+    ({ kind, name, uid }) =>
+      (kind === 'Pod' && name === podName && uid !== pod?.metadata.uid) ||
+      (kind === StatefulSet.kind && name === set.metadata.name && uid !== set.metadata.uid),
   );
 }
