@@ -35,10 +35,10 @@ import {
 } from './statefulset/statefulset-plan.ts';
 import {
   claimsFor,
-  isStaleClaim,
   newStatefulPod,
   ordinalOf,
   planClaimOwners,
+  planClaims,
   podNameOf,
   withIdentity,
 } from './statefulset/statefulset-pod.ts';
@@ -190,22 +190,14 @@ class StatefulReconcile {
   /** False when a claim of an earlier pod must go first. */
   async #makeClaims(ordinal: number, pod: Pod | undefined): Promise<boolean> {
     const set = this.#set;
-    const name = podNameOf(set, ordinal);
-    for (const draft of claimsFor(set, ordinal)) {
-      const key = `${set.metadata.namespace}/${draft.metadata.name}`;
-      const present = this.#cluster.get(PersistentVolumeClaim, key);
-      if (present) {
-        if (present.metadata.deletionTimestamp || isStaleClaim(present, set, name, pod)) {
-          if (!pod) throw new Error(`pvc ${draft.metadata.name} is being deleted`);
-          return false;
-        }
-        continue;
-      }
-      // Claims are not owned by their set from the start: claims made for a deleted set would never be collected.
-      if (!(await this.#cluster.stays(set, this.#signal))) return false;
-      await this.#makeClaim(draft, name);
-    }
-    return true;
+    const claimOf = (key: string) => this.#cluster.get(PersistentVolumeClaim, key);
+    const { create, blockedBy } = planClaims(set, ordinal, pod, claimOf);
+    // Claims are not owned by their set from the start: claims made for a deleted set would never be collected.
+    if (create.length > 0 && !(await this.#cluster.stays(set, this.#signal))) return false;
+    for (const draft of create) await this.#makeClaim(draft, podNameOf(set, ordinal));
+    if (blockedBy === undefined) return true;
+    if (!pod) throw new Error(`pvc ${blockedBy} is being deleted`);
+    return false;
   }
 
   async #makeClaim(draft: Draft<PersistentVolumeClaim>, podName: string): Promise<void> {

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import type { OwnerReference } from '../../../api/meta.ts';
 import type { PersistentVolumeClaim, Pod, StatefulSet } from '../../../api/resources.gen.ts';
 import { sparse } from '../../../base/sparse.fixture.ts';
-import { planClaimOwners } from './statefulset-pod.ts';
+import { statefulSet } from '../../objects.fixture.ts';
+import { planClaimOwners, planClaims } from './statefulset-pod.ts';
 
 type Policy = 'Retain' | 'Delete';
 
@@ -72,3 +73,56 @@ test('a claim of an earlier set or pod of the same name is not touched', () => {
   ])
     assert.equal(planned(set, [stale], true), undefined);
 });
+
+for (const [what, present, pod, create, blockedBy] of [
+  ['of which none is there', {}, undefined, ['data-db-1', 'logs-db-1'], undefined],
+  ['of which one is there', { 'data-db-1': {} }, undefined, ['logs-db-1'], undefined],
+  [
+    'of which one is going',
+    { 'data-db-1': { deletionTimestamp: 'x' } },
+    undefined,
+    ['logs-db-1'],
+    'data-db-1',
+  ],
+  [
+    'of which one goes with an earlier pod',
+    { 'logs-db-1': { owner: 'u0' } },
+    undefined,
+    ['data-db-1'],
+    'logs-db-1',
+  ],
+  [
+    'of which one goes with another pod than the present',
+    { 'logs-db-1': { owner: 'u0' } },
+    'u1',
+    ['data-db-1'],
+    'logs-db-1',
+  ],
+  [
+    'of which one goes with the present pod',
+    { 'logs-db-1': { owner: 'u1' } },
+    'u1',
+    ['data-db-1'],
+    undefined,
+  ],
+] as const)
+  test(`claims of an ordinal ${what}: ${create.length} to be made${blockedBy ? `, once ${blockedBy} is gone` : ''}`, () => {
+    const volumeClaimTemplates = ['data', 'logs'].map((name) => ({ metadata: { name }, spec: {} }));
+    const known: Record<string, { deletionTimestamp?: string; owner?: string }> = present;
+    const plan = planClaims(
+      statefulSet(2, { volumeClaimTemplates }),
+      1,
+      pod && sparse<Pod>({ metadata: { name: 'db-1', uid: pod } }),
+      (key) => {
+        const [namespace, name = ''] = key.split('/');
+        const one = known[name];
+        if (!one || namespace !== 'default') return undefined;
+        const { owner, deletionTimestamp } = one;
+        const ownerReferences = owner ? [{ apiVersion: 'v1', kind: 'Pod', name: 'db-1', uid: owner }] : [];
+        return sparse<PersistentVolumeClaim>({
+          metadata: { name, ownerReferences, ...(deletionTimestamp && { deletionTimestamp }) },
+        });
+      },
+    );
+    assert.deepEqual([plan.create.map(({ metadata }) => metadata.name), plan.blockedBy], [create, blockedBy]);
+  });

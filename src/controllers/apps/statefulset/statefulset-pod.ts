@@ -146,11 +146,37 @@ function names(a: OwnerReference, b: OwnerReference): boolean {
   return a.kind === b.kind && a.name === b.name && group(a) === group(b);
 }
 
+export interface ClaimsPlan {
+  /** Those that are missing. */
+  create: Draft<PersistentVolumeClaim>[];
+  /** A claim that has to go first: nothing new may use it. */
+  blockedBy: string | undefined;
+}
+
+/** The claims that the pod of an ordinal needs. `pod`: the present one, if there is one. */
+export function planClaims(
+  set: StatefulSet,
+  ordinal: number,
+  pod: Pod | undefined,
+  claimOf: (key: string) => PersistentVolumeClaim | undefined,
+): ClaimsPlan {
+  const plan: ClaimsPlan = { create: [], blockedBy: undefined };
+  const podName = podNameOf(set, ordinal);
+  for (const draft of claimsFor(set, ordinal)) {
+    const { name = '', namespace } = draft.metadata;
+    const present = claimOf(`${namespace}/${name}`);
+    if (!present) plan.create.push(draft);
+    else if (present.metadata.deletionTimestamp || isStaleClaim(present, set, podName, pod))
+      plan.blockedBy ??= name;
+  }
+  return plan;
+}
+
 /**
  * The claim is waiting for the garbage collector, which deletes it together with an earlier set or pod of the same name,
  * or takes it from that: nothing new may use it meanwhile.
  */
-export function isStaleClaim(
+function isStaleClaim(
   claim: PersistentVolumeClaim,
   set: StatefulSet,
   podName: string,
