@@ -27,7 +27,14 @@ import {
   jobMetricsOf,
 } from './job/job-metrics.ts';
 import { failuresOfIndex, isFinished, type JobPlan, planJob, type Verdict } from './job/job-plan.ts';
-import { isTracked, keptByAnother, newJobPod, trackingFinalizer } from './job/job-pod.ts';
+import {
+  isOwnedBy,
+  isTracked,
+  keptByAnother,
+  mayBeLeftBehind,
+  newJobPod,
+  trackingFinalizer,
+} from './job/job-pod.ts';
 import { countedStatus, outcomesOf, recordingStatus, suspensionEvent } from './job/job-status.ts';
 
 /** What this process remembers of the failures of unfinished jobs, by key. */
@@ -77,19 +84,13 @@ async function releaseOrphans(
 ): Promise<unknown> {
   const [namespace = '', name = ''] = key.split('/');
   const pods = job ? cluster.orphansIn(Pod, namespace) : cluster.informer(Pod).inNamespace(namespace);
-  const left = [...pods].filter((pod) => {
-    if (!isTracked(pod)) return false;
-    const controller = controllerOf(pod);
-    if (controller) return !job && controller.kind === 'Job' && controller.name === name;
-    return pod.metadata.labels?.[jobNameLabel] === name;
-  });
+  const left = [...pods].filter((pod) => mayBeLeftBehind(pod, name, job));
   if (left.length === 0) return undefined;
   const fresh =
     job ?? (await cluster.client.get(Job, { namespace, name }, signal).catch(undefinedIfNotFound));
   let failure: unknown;
   for (const pod of left) {
-    const controller = controllerOf(pod);
-    if (controller && controller.uid === fresh?.metadata.uid) continue;
+    if (isOwnedBy(pod, fresh)) continue;
     await dropFinalizer(cluster, pod, signal).catch((error: unknown) => {
       failure ??= error;
     });

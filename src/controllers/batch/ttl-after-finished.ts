@@ -34,7 +34,7 @@ export const ttlAfterFinishedController = defineController({
 });
 
 /** Undefined for a job that is unfinished or has no time to live. */
-function timeLeftMs(job: Job, nowMs: number): number | undefined {
+export function timeLeftMs(job: Job, nowMs: number): number | undefined {
   const endMs = endOfLifeMs(job);
   return endMs === undefined ? undefined : Math.max(0, endMs - nowMs);
 }

@@ -1,5 +1,6 @@
 /** A Job's pods: how they are created, and what their state counts as. */
-import type { Draft } from '../../../api/meta.ts';
+import { jobNameLabel } from '../../../api/batch/job.ts';
+import { controllerOf, type Draft } from '../../../api/meta.ts';
 import { Job, type Pod } from '../../../api/resources.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import { podFromTemplate } from '../../pod-template.ts';
@@ -109,4 +110,20 @@ function withIndexVariable(container: core.Container): core.Container {
   if (container.env?.some(({ name }) => name === indexVariable)) return container;
   const fieldRef = { fieldPath: `metadata.labels['${indexKey}']` };
   return { ...container, env: [...(container.env ?? []), { name: indexVariable, valueFrom: { fieldRef } }] };
+}
+
+/**
+ * Whether a pod still carries the finalizer, although no job counts it any longer: it has no controller, or the job that
+ * is its controller is gone. `name`: of the job that made it. `job`: as it is known; a cache may lag behind.
+ */
+export function mayBeLeftBehind(pod: Pod, name: string, job: Job | undefined): boolean {
+  if (!isTracked(pod)) return false;
+  const controller = controllerOf(pod);
+  if (controller) return !job && controller.kind === 'Job' && controller.name === name;
+  return pod.metadata.labels?.[jobNameLabel] === name;
+}
+
+export function isOwnedBy(pod: Pod, job: Job | undefined): boolean {
+  const controller = controllerOf(pod);
+  return controller !== undefined && controller.uid === job?.metadata.uid;
 }
