@@ -112,7 +112,11 @@ async function emptyNamespace(
 }
 
 /** Objects without finalizers should be gone: at once, or for pods when their grace period is over. */
-function isUnexpected(resource: DiscoveredResource, left: readonly KubeObject[], sinceMs: number): boolean {
+export function isUnexpected(
+  resource: DiscoveredResource,
+  left: readonly KubeObject[],
+  sinceMs: number,
+): boolean {
   if (left.length === 0 || left.some((object) => (object.metadata.finalizers ?? []).length > 0)) return false;
   const graceSeconds = left.map((object) => object.metadata.deletionGracePeriodSeconds ?? 0);
   const isPods = resource.group === '' && resource.plural === 'pods';
@@ -216,7 +220,11 @@ function listed(
   return `${title}: ${sorted.map(([name, count]) => describe(name, count)).join(', ')}`;
 }
 
-function deletionConditions(namespace: Namespace, remains: Remains, now: string): core.NamespaceCondition[] {
+export function deletionConditions(
+  namespace: Namespace,
+  remains: Remains,
+  now: string,
+): core.NamespaceCondition[] {
   let conditions = namespace.status?.conditions ?? [];
   for (const { type, failed, passed } of deletionChecks) {
     const message = failed.message(remains);

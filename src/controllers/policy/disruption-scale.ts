@@ -88,15 +88,25 @@ async function askScale(
   const { group, version } = parseApiVersion(reference.apiVersion);
   const path = groupVersionPath({ group, version });
   const list = await client.raw<APIResourceList>('GET', path, undefined, signal).catch(undefinedIfNotFound);
-  const resource = list?.resources.find(({ kind, name }) => kind === reference.kind && !name.includes('/'));
-  if (!resource)
-    throw new UnknownScale(`no matches for kind "${reference.kind}" in version "${reference.apiVersion}"`);
-  if (!list?.resources.some(({ kind, name }) => name === `${resource.name}/scale` && kind === 'Scale'))
-    throw new UnknownScale(
-      `${group ? `${resource.name}.${group}` : resource.name} does not implement the scale subresource`,
-    );
-  const at = `${path}/namespaces/${namespace}/${resource.name}/${reference.name}/scale`;
+  const at = `${path}/namespaces/${namespace}/${scalableName(list, reference)}/${reference.name}/scale`;
   const scale = await client.raw<Scale>('GET', at, undefined, signal).catch(undefinedIfNotFound);
   if (scale?.metadata.uid !== reference.uid) return undefined;
   return { uid: reference.uid, replicas: scale.spec?.replicas ?? 0 };
+}
+
+/**
+ * The resource of the kind that the reference names. `list`: the resources of its version, if that is served.
+ * @throws UnknownScale in upstream's words
+ */
+export function scalableName(
+  list: APIResourceList | undefined,
+  { apiVersion, kind }: OwnerReference,
+): string {
+  const { group } = parseApiVersion(apiVersion);
+  const { resources = [] } = list ?? {};
+  const name = resources.find((one) => one.kind === kind && !one.name.includes('/'))?.name;
+  if (name === undefined) throw new UnknownScale(`no matches for kind "${kind}" in version "${apiVersion}"`);
+  if (!resources.some((one) => one.name === `${name}/scale` && one.kind === 'Scale'))
+    throw new UnknownScale(`${group ? `${name}.${group}` : name} does not implement the scale subresource`);
+  return name;
 }

@@ -124,7 +124,7 @@ async function evict(cluster: ReconcileCluster, pod: Pod, signal: AbortSignal): 
 }
 
 /** Undefined: an earlier attempt has written it. */
-function evictedCondition(pod: Pod, nowMs: number): PodCondition | undefined {
+export function evictedCondition(pod: Pod, nowMs: number): PodCondition | undefined {
   const old = pod.status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
   if (old?.status === 'True' && old.reason === evictedByTaint.reason) return undefined;
   // Without a generation, as upstream.

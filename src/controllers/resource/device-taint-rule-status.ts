@@ -61,7 +61,7 @@ export function deviceTaintRuleStatusController(news: RuleNews): AnyController {
 }
 
 /** A rule that is new or has changed is looked at at once; later news of its pods wait, so that many are told together. */
-function timeLeft(rule: DeviceTaintRule, lookAtMs: number | undefined, nowMs: number): number {
+export function timeLeft(rule: DeviceTaintRule, lookAtMs: number | undefined, nowMs: number): number {
   const told = evictionConditionOf(rule);
   if (!told || told.observedGeneration !== rule.metadata.generation) return 0;
   const againMs = Date.parse(told.lastTransitionTime) + ruleStatusPeriodMs;
