@@ -2,6 +2,7 @@
 import { Environment } from '@marcbachmann/cel-js';
 import { messageOf } from '../../base/text/error-message.ts';
 import { countRounds, withBudget } from './budget.ts';
+import { lengthProblem } from './check/parse.ts';
 import { registerAddresses } from './libraries/addresses.ts';
 import { registerAuthorizer } from './libraries/authorizer.ts';
 import { registerFormats } from './libraries/formats.ts';
@@ -76,6 +77,8 @@ function environmentOf(variables: readonly string[]): Environment {
 
 /** `variables`: the names that the expression may use. @throws CelError that describes the error in the expression */
 export function compileCel(source: string, variables: readonly string[]): CelProgram {
+  const tooLong = lengthProblem(source);
+  if (tooLong) throw new CelError(tooLong);
   try {
     const environment = environmentOf(variables);
     let parsed = parse(environment, source);

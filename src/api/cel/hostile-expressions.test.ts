@@ -201,3 +201,39 @@ test('unknown functions are reported, whatever their names are, and so are long 
   assert.ok(checkExpression(`duration("${'1'.repeat(100_000)}")`, new Map()).problems.length > 0);
   assert.ok(process.cpuUsage(before).user / 1000 < roundMsMax);
 });
+
+test('an expression that is too long is not read, and one that is nearly so is', () => {
+  const long = `'${'é'.repeat(99_999)}' == ''`;
+  const message = 'expression code point size exceeds limit: size: 100007, limit 100000';
+  assert.deepEqual(checkExpression(long, new Map()).problems, [`ERROR: <input>:-1:0: ${message}`]);
+  assert.throws(() => compileCel(long, []), { name: 'CelError', message });
+  const before = process.cpuUsage();
+  const chains = ['||', '&&', '+', '?'].map((sign) =>
+    sign === '?' ? `${'true ? 1 : '.repeat(9_000)}1` : Array(33_000).fill('1').join(sign),
+  );
+  for (const source of [
+    ...chains,
+    '!'.repeat(99_990),
+    '('.repeat(99_990),
+    '['.repeat(99_990),
+    '{1:'.repeat(33_000),
+    'a.'.repeat(49_990),
+    '1'.repeat(99_990),
+    '"'.repeat(99_990),
+    `a${'[0]'.repeat(33_000)}`,
+    `f(${'1,'.repeat(49_000)}1)`,
+    `[${'1,'.repeat(49_000)}1]`,
+    'a.map(b,'.repeat(12_000),
+  ]) {
+    checkExpression(source, new Map());
+    try {
+      compileCel(source, []);
+    } catch (error) {
+      assert.ok(error instanceof CelError);
+    }
+  }
+  assert.ok(process.cpuUsage(before).user / 1000 < 10_000);
+  const { problems } = checkExpression(chains[0]!, new Map());
+  assert.equal(problems.length, 101);
+  assert.match(problems.at(-1)!, /^\d+ more errors were truncated$/);
+});

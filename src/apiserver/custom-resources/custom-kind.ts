@@ -40,11 +40,13 @@ export function customKind(
   const names = acceptedNamesOf(definition);
   const stored = spec.versions.find((version) => version.storage) ?? spec.versions[0]!;
   const keepsUnknown = spec.preserveUnknownFields === true;
-  const versionOf = (name: string) => spec.versions.find((candidate) => candidate.name === name);
+  const versions = new Map(spec.versions.map((version) => [version.name, version]));
   const schemaOf = (version: string): StructuralSchema | undefined =>
-    keepsUnknown ? undefined : (versionOf(version)?.schema?.openAPIV3Schema as StructuralSchema | undefined);
+    keepsUnknown
+      ? undefined
+      : (versions.get(version)?.schema?.openAPIV3Schema as StructuralSchema | undefined);
   const codecFor = (version: string) => {
-    const { selectableFields = [] } = versionOf(version) ?? {};
+    const { selectableFields = [] } = versions.get(version) ?? {};
     const selectable = selectableFields.map(({ jsonPath }) => jsonPath.replace(/^\./, ''));
     return customCodec({ group: spec.group, version, kind: names.kind }, schemaOf(version), selectable);
   };

@@ -185,3 +185,26 @@ test('a certificate of many beginnings without an end is none', async () => {
   const { status, object: issued } = await issue(`about it:\n${authority.cert}\n${authority.cert}`);
   assert.equal(status, 200, JSON.stringify(issued));
 });
+
+test('a definition of thousands of versions is served in moderate time', async () => {
+  const versions = Array.from({ length: 8_000 }, (_, index) => ({
+    name: `v${index + 1}`,
+    served: true,
+    storage: index === 0,
+    schema: { openAPIV3Schema: { type: 'object' } },
+  }));
+  const names = { plural: 'ages', singular: 'age', kind: 'Age', listKind: 'AgeList' };
+  const { status } = await soon(
+    server.ask('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
+      metadata: { name: 'ages.x.io' },
+      spec: { group: 'x.io', scope: 'Cluster', names, versions },
+    }),
+  );
+  assert.equal(status, 201);
+  const made = async () => {
+    let answer = await server.ask('GET', '/apis/x.io/v8000/ages');
+    while (answer.status !== 200) answer = await server.ask('GET', '/apis/x.io/v8000/ages');
+    return answer;
+  };
+  await soon(made());
+});

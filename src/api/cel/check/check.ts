@@ -1,7 +1,7 @@
 /** Determines the type of an expression, and its errors, in the words of upstream's compiler. */
 import { RE2JS, RE2JSSyntaxException } from 're2js';
 import { declarations } from './declarations.ts';
-import { parseExpression } from './parse.ts';
+import { nowhere, parseExpression } from './parse.ts';
 import type { Overload } from './signatures.ts';
 import type { Problem } from './tokens.ts';
 import type { Loop, Tree } from './tree.ts';
@@ -334,20 +334,29 @@ function isPattern(text: string): boolean {
   }
 }
 
+/** Upstream's figures: problems beyond these are counted, and a longer line is not shown. */
+const shownMax = 100;
+const shownLineBytesMax = 16_384;
+
 function shownInOrder(source: string, problems: readonly Problem[]): string[] {
-  const sorted = [...problems].sort((left, right) => left.at - right.at);
-  return [...new Set(sorted.map((problem) => shown(source, problem)))];
+  const sorted = problems.slice(0, shownMax).sort((left, right) => left.at - right.at);
+  const texts = [...new Set(sorted.map((problem) => shown(source, problem)))];
+  const more = problems.length - shownMax;
+  return more > 0 ? [...texts, `${more} more errors were truncated`] : texts;
 }
 
 function shown(source: string, { at, text }: Problem): string {
+  if (at === nowhere) return `ERROR: <input>:-1:0: ${text}`;
   if (source === '') return `ERROR: <input>:1:0: ${text}`;
   const before = source.slice(0, at).split('\n');
   const line = source.split('\n')[before.length - 1] ?? '';
   const passed = [...before.at(-1)!];
+  const place = `ERROR: <input>:${before.length}:${passed.length + 1}: ${text}`;
+  if (Buffer.byteLength(line) > shownLineBytesMax) return place;
   const marks = passed.map((character) => (isWide(character) ? '．' : '.')).join('');
   const pointed = [...line][passed.length];
   const arrow = pointed !== undefined && isWide(pointed) ? '＾' : '^';
-  return `ERROR: <input>:${before.length}:${passed.length + 1}: ${text}\n | ${line}\n | ${marks}${arrow}`;
+  return `${place}\n | ${line}\n | ${marks}${arrow}`;
 }
 
 /** Upstream takes everything that is more than a byte for wide. */

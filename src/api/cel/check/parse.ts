@@ -34,7 +34,15 @@ export interface Parsed {
   problems: Problem[];
 }
 
+/** Upstream's limit of an expression's length. */
+const codePointsMax = 100_000;
+
+/** Of a problem with the expression as a whole. */
+export const nowhere = -1;
+
 export function parseExpression(source: string): Parsed {
+  const tooLong = lengthProblem(source);
+  if (tooLong) return { tree: undefined, problems: [{ at: nowhere, text: tooLong }] };
   const { tokens, problems } = tokenize(source);
   const parser = new Parser(source, tokens, problems);
   try {
@@ -44,6 +52,15 @@ export function parseExpression(source: string): Parsed {
     if (error !== stop) throw error;
     return { tree: undefined, problems };
   }
+}
+
+/** Before anything is read: reading, and showing where a mistake is, take their time. */
+export function lengthProblem(source: string): string | undefined {
+  if (source.length <= codePointsMax) return undefined;
+  const size = [...source].length;
+  return size > codePointsMax
+    ? `expression code point size exceeds limit: size: ${size}, limit ${codePointsMax}`
+    : undefined;
 }
 
 /** Nothing sensible can be said of what follows an error. */
@@ -56,6 +73,27 @@ const binaries: readonly (readonly string[])[] = [
   ['+', '-'],
   ['*', '/', '%'],
 ];
+
+/** Up to here, the levels of {@link binaries} are those of `||` and `&&`. */
+const logicLevel = 1;
+
+interface Operator {
+  name: string;
+  at: number;
+}
+
+function callOf({ name, at }: Operator, left: Tree, right: Tree): Tree {
+  return { op: 'call', at, name, of: undefined, args: [left, right] };
+}
+
+/** A tree that is no deeper than it must be, as upstream makes one: there may be thousands of terms. */
+function balanced(terms: readonly Tree[], operators: readonly Operator[]): Tree {
+  if (operators.length === 0) return terms[0]!;
+  const middle = operators.length >> 1;
+  const left = balanced(terms.slice(0, middle + 1), operators.slice(0, middle));
+  const right = balanced(terms.slice(middle + 1), operators.slice(middle + 1));
+  return callOf(operators[middle]!, left, right);
+}
 
 class Parser {
   readonly #source: string;
@@ -123,8 +161,7 @@ class Parser {
   }
 
   #expression(expected = expression): Tree {
-    if (++this.#depth > depthMax)
-      this.#fail(`Syntax error: expression recursion limit exceeded: ${depthMax}`);
+    this.#checkDepth(++this.#depth);
     const condition = this.#binary(0, expected);
     const question = this.#take('?');
     if (question) {
@@ -141,14 +178,21 @@ class Parser {
   #binary(level: number, expected: string): Tree {
     const signs = binaries[level];
     if (!signs) return this.#unary(expected);
-    let left = this.#binary(level + 1, expected);
+    const first = this.#binary(level + 1, expected);
+    const terms = [first];
+    const operators: Operator[] = [];
     while (this.#is(...signs)) {
       const { text, at } = this.#tokens[this.#next++]!;
-      const right = this.#binary(level + 1, expression);
-      const name = text === 'in' ? '@in' : `_${text}_`;
-      left = { op: 'call', at, name, of: undefined, args: [left, right] };
+      operators.push({ name: text === 'in' ? '@in' : `_${text}_`, at });
+      if (level > logicLevel) this.#checkDepth(operators.length + 1);
+      terms.push(this.#binary(level + 1, expression));
     }
-    return left;
+    if (level <= logicLevel) return balanced(terms, operators);
+    return terms.slice(1).reduce((left, right, index) => callOf(operators[index]!, left, right), first);
+  }
+
+  #checkDepth(depth: number): void {
+    if (depth > depthMax) this.#fail(`Syntax error: expression recursion limit exceeded: ${depthMax}`);
   }
 
   #unary(expected: string): Tree {
@@ -168,7 +212,8 @@ class Parser {
 
   #member(start: Tree): Tree {
     let tree = start;
-    for (;;) {
+    for (let depth = 1; ; depth++) {
+      this.#checkDepth(depth);
       const { at } = this.#token;
       if (this.#take('.')) tree = this.#field(tree, at);
       else if (this.#take('[')) {
