@@ -277,3 +277,24 @@ test('a StatefulSet that was made again uses no claim that is to go with its pre
   await cluster.until(async () => (await pods()).length === 1, 120_000);
   await cluster.until(async () => (await owner()) === second.metadata.uid);
 });
+
+test('a StatefulSet that is deleted in the foreground tells how many of its pods are left', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const set = statefulSetOf('db', 2);
+  await client.create(StatefulSet, {
+    ...set,
+    metadata: { ...set.metadata, finalizers: ['example.com/hold'] },
+  });
+  await cluster.until(async () => (await client.get(StatefulSet, at)).status?.readyReplicas === 2);
+  await client.delete(StatefulSet, at, { propagationPolicy: 'Foreground' });
+  await cluster.until(async () => (await client.list(Pod, { namespace })).items.length === 0, 90_000);
+  await cluster.clock.advance(1_000);
+  const { metadata, status } = await client.get(StatefulSet, at);
+  assert.deepEqual(
+    [status?.replicas, status?.readyReplicas, status?.availableReplicas, status?.updatedReplicas],
+    [0, undefined, 0, undefined],
+  );
+  assert.equal(status?.observedGeneration, metadata.generation);
+  assert.deepEqual((await client.list(ControllerRevision, { namespace })).items, []);
+});

@@ -28,6 +28,7 @@ import {
 import {
   completeUpdate,
   countStep,
+  lastRevisions,
   planStatefulSet,
   planStatefulStatus,
   type Revisions,
@@ -83,10 +84,15 @@ class StatefulReconcile {
     const revision = (one: ControllerRevision) => matches(one.metadata.labels);
     const known = await claim(ControllerRevision, revision, { cluster, owner, signal: this.#signal });
 
-    const revisions = await this.#revisions(known);
     const nowMs = cluster.clock.now();
     noteStatefulSet(cluster.metrics, set, pods, nowMs);
     const collisionCount = set.status?.collisionCount ?? 0;
+    if (set.metadata.deletionTimestamp) {
+      const status = planStatefulStatus(set, lastRevisions(set), pods, { collisionCount, nowMs });
+      await cluster.updateStatus(StatefulSet, set, status, this.#signal);
+      return {};
+    }
+    const revisions = await this.#revisions(known);
     const status = planStatefulStatus(set, revisions, pods, { collisionCount, nowMs });
     let failure: unknown;
     try {

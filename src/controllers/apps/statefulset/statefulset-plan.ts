@@ -26,6 +26,20 @@ export interface Revisions {
   update: ControllerRevision;
 }
 
+/** What of a revision a status tells. */
+interface NamedRevision {
+  metadata: { name: string };
+}
+
+/**
+ * The revisions of a set that is being deleted, by its status: its history may be gone before its pods, and no other is
+ * made.
+ */
+export function lastRevisions({ status }: StatefulSet): { current: NamedRevision; update: NamedRevision } {
+  const named = (name = '') => ({ metadata: { name } });
+  return { current: named(status?.currentRevision), update: named(status?.updateRevision) };
+}
+
 function isParallel(set: StatefulSet): boolean {
   return set.spec!.podManagementPolicy === 'Parallel';
 }
@@ -176,7 +190,7 @@ function planUpdate(
 /** Counts that describe the present pods; {@link countStep} adds what was just done. */
 export function planStatefulStatus(
   set: StatefulSet,
-  { current, update }: Revisions,
+  { current, update }: { current: NamedRevision; update: NamedRevision },
   pods: readonly Pod[],
   { collisionCount, nowMs }: { collisionCount: number; nowMs: number },
 ): apps.StatefulSetStatus {
