@@ -4,13 +4,13 @@ import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
 import { type APIService, Service } from '../../api/resources.gen.ts';
-import { serviceUnavailable } from '../../api/status.ts';
 import { joinHostPort } from '../../base/text/host-port.ts';
 import type { DialService } from '../dynamic-admission/webhook-client.ts';
 import { forwardedFor } from '../http/forwarded-for.ts';
 import { connectVerified } from '../http/verified-tls.ts';
 import { connectInTime } from '../nodes/connect-in-time.ts';
 import { exchange, relayUpgrade } from '../nodes/http-over.ts';
+import { UnreachableError } from '../nodes/unreachable.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { ApiResponse, RequestContext, UserInfo } from '../request.ts';
 
@@ -71,9 +71,9 @@ export async function forward(
   options: BackendOptions,
 ): Promise<ApiResponse> {
   const { request } = context;
-  const socket = await connectBackend(service, options, request.signal).catch((error: Error) => {
-    throw serviceUnavailable(`error trying to reach service: ${error.message}`, { cause: error });
-  });
+  const connected = await connectBackend(service, options, request.signal).catch(unreached);
+  if ('type' in connected) return connected;
+  const socket = connected;
   const path = request.search ? `${request.path}?${request.search}` : request.path;
   const { namespace, name } = service.spec.service!;
   const host = `${name}.${namespace}.svc`;
@@ -101,6 +101,18 @@ export async function forward(
     signal: request.signal,
   });
   return streamed(answer);
+}
+
+/** As upstream's proxy, which answers by itself and not as the API does. */
+function unreached(error: Error): ApiResponse {
+  const why = error instanceof UnreachableError ? error.why : error.message;
+  return {
+    type: 'raw',
+    status: 503,
+    contentType: 'text/plain; charset=utf-8',
+    headers: { 'x-content-type-options': 'nosniff' },
+    body: `${why}\n`,
+  };
 }
 
 /** The headers from which an aggregated server takes its user (requestheader authentication). */

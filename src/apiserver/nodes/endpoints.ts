@@ -8,6 +8,7 @@ import type { Random } from '../../base/random.ts';
 import { dialReason } from '../../base/text/dial-reason.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { NodeConnector } from './node-connector.ts';
+import { UnreachableError } from './unreachable.ts';
 
 export interface Endpoint {
   address: string;
@@ -100,11 +101,7 @@ function connectStraight(host: string, port: number): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port });
     const fail = (error: Error) =>
-      reject(
-        serviceUnavailable(`error trying to reach service: dial tcp ${host}:${port}: ${dialReason(error)}`, {
-          cause: error,
-        }),
-      );
+      reject(new UnreachableError(`dial tcp ${host}:${port}: ${dialReason(error)}`, { cause: error }));
     socket.once('error', fail);
     socket.once('connect', () => {
       socket.off('error', fail);

@@ -4,6 +4,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { Node } from '../../api/resources.gen.ts';
 import { notFound, serviceUnavailable } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { UnreachableError } from './unreachable.ts';
 
 /** Read for every connection, since they may have been renewed. */
 export interface NodeCredentials {
@@ -73,11 +74,8 @@ export class NodeConnector {
       });
       const fail = (error: Error) => {
         socket.destroy();
-        reject(
-          serviceUnavailable(`error dialing backend: dial tcp ${host}:${port}: ${error.message}`, {
-            cause: error,
-          }),
-        );
+        const message = `error dialing backend: dial tcp ${host}:${port}: ${error.message}`;
+        reject(new UnreachableError(message, { message, cause: error }));
       };
       socket.once('error', fail);
       const timeout = () => fail(new Error('i/o timeout'));
@@ -101,7 +99,7 @@ export class NodeConnector {
     const problem = tunnelProblem(head);
     if (problem !== undefined) {
       socket.destroy();
-      throw serviceUnavailable(`error trying to reach service: dial tcp ${target}: ${problem}`);
+      throw new UnreachableError(`dial tcp ${target}: ${problem}`);
     }
     if (rest.length > 0) socket.unshift(rest);
     return socket;
@@ -140,7 +138,7 @@ function readHead(
     const failWith = (why: string) => {
       stop();
       socket.destroy();
-      reject(serviceUnavailable(`error trying to reach service: dial tcp ${target}: ${why}`));
+      reject(new UnreachableError(`dial tcp ${target}: ${why}`));
     };
     const fail = () => failWith('connection closed');
     // A node that loses its power says nothing, nor does its connection end.

@@ -1,7 +1,7 @@
 /** TLS on an existing connection to a pod or an endpoint, whose certificate nobody in the cluster can verify. */
 import type { Duplex } from 'node:stream';
 import { connect, type TLSSocket } from 'node:tls';
-import { serviceUnavailable } from '../../api/status.ts';
+import { UnreachableError } from './unreachable.ts';
 
 /** @throws StatusError 503 when there is no handshake in time; the connection is closed then */
 export function unverifiedTls(socket: Duplex, handshakeTimeoutMs: number): Promise<TLSSocket> {
@@ -10,7 +10,7 @@ export function unverifiedTls(socket: Duplex, handshakeTimeoutMs: number): Promi
     const fail = (error: NodeJS.ErrnoException) => {
       secure.destroy();
       socket.destroy();
-      reject(serviceUnavailable(`error trying to reach service: ${reasonOf(error)}`, { cause: error }));
+      reject(new UnreachableError(reasonOf(error), { cause: error }));
     };
     const timeout = () => fail(new Error('net/http: TLS handshake timeout'));
     secure.setTimeout(handshakeTimeoutMs, timeout);

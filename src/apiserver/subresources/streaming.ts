@@ -5,6 +5,7 @@ import { resourceQuestion } from '../authorization/authorizer.ts';
 import { isTrue } from '../http/path.ts';
 import { relayUpgrade } from '../nodes/http-over.ts';
 import type { NodeConnector } from '../nodes/node-connector.ts';
+import { dialedForUpgrade } from '../nodes/unreachable.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { SubresourceHandler } from './handlers.ts';
@@ -73,7 +74,7 @@ async function relay(
 ): Promise<ApiResponse> {
   const { upgrade } = request;
   if (!upgrade) throw badRequest('Upgrade request required');
-  const target = await nodes.connect(node);
+  const target = await dialedForUpgrade(() => nodes.connect(node));
   const { authorization: _, host: _host, ...headers } = request.headers();
   return relayUpgrade(upgrade, target, {
     method: request.method,

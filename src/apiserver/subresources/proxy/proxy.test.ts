@@ -212,14 +212,22 @@ test('a pod that takes a secure connection and says nothing is not waited for', 
     random: seededRandom(1),
     handshakeTimeoutMs: 50,
   });
-  const context = sparse<RequestContext>({
-    request: { method: 'GET', search: '', headers: () => ({}), header: () => undefined },
-    info: { name: 'https:p:443', namespace: 'default', path: '/p/proxy/x', rest: '/x' },
-  });
-  await assert.rejects(async () => ask({} as never, context, {} as never), {
+  const proxied = async (upgrade?: object) => {
+    const context = sparse<RequestContext>({
+      request: { method: 'GET', search: '', headers: () => ({}), header: () => undefined, upgrade },
+      info: { name: 'https:p:443', namespace: 'default', path: '/p/proxy/x', rest: '/x' },
+    });
+    return await ask({} as never, context, {} as never);
+  };
+  await assert.rejects(proxied(), {
     code: 503,
     message: 'error trying to reach service: net/http: TLS handshake timeout',
   });
   assert.ok(socket?.destroyed);
+  await assert.rejects(proxied({ protocol: 'websocket' }), {
+    code: 500,
+    reason: '',
+    message: 'net/http: TLS handshake timeout',
+  });
   silent.close();
 });

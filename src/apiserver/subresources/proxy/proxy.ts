@@ -5,6 +5,7 @@ import { createGunzip, createInflateRaw } from 'node:zlib';
 import { internalError, methodNotAllowed } from '../../../api/status.ts';
 import { forwardedFor } from '../../http/forwarded-for.ts';
 import { exchange, relayUpgrade } from '../../nodes/http-over.ts';
+import { dialedForUpgrade } from '../../nodes/unreachable.ts';
 import type { ApiResponse, RequestContext } from '../../request.ts';
 import type { SubresourceHandler } from '../handlers.ts';
 import { escapePath, type LinkBase, rewriteHtml, rewriteLocation } from './rewrite.ts';
@@ -51,15 +52,19 @@ export function serveProxy(kind: ProxiedKind, options: TargetOptions): Subresour
     const { info, request } = context;
     if (!methods.has(request.method)) throw methodNotAllowed();
     const isRead = request.method === 'GET' || request.method === 'HEAD';
-    const backend = findBackend(kind, options, info);
-    if (info.rest === '' && isRead && !request.upgrade) return redirectToSlash(context);
+    const { upgrade } = request;
+    const find = () => findBackend(kind, options, info);
+    const backend = upgrade ? await dialedForUpgrade(async () => find()) : find();
+    if (info.rest === '' && isRead && !upgrade) return redirectToSlash(context);
     const rest = targetPath(info.rest);
     const path = request.search ? `${rest}?${request.search}` : rest;
     const prefix = prefixOf(context);
-    const socket = await backend.connect();
     const forwarded = { method: request.method, path, signal: request.signal };
-    if (request.upgrade)
-      return relayUpgrade(request.upgrade, socket, { ...forwarded, headers: upgradeHeaders(context) });
+    if (upgrade) {
+      const target = await dialedForUpgrade(() => backend.connect());
+      return relayUpgrade(upgrade, target, { ...forwarded, headers: upgradeHeaders(context) });
+    }
+    const socket = await backend.connect();
     const answer = await exchange(socket, {
       ...forwarded,
       headers: forwardedHeaders(context, prefix + rest),

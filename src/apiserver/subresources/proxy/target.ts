@@ -8,6 +8,7 @@ import type { Random } from '../../../base/random.ts';
 import { joinHostPort } from '../../../base/text/host-port.ts';
 import { connectEndpoint } from '../../nodes/endpoints.ts';
 import { agentPortOf, type NodeConnector, nodeAddress } from '../../nodes/node-connector.ts';
+import { UnreachableError } from '../../nodes/unreachable.ts';
 import { unverifiedTls } from '../../nodes/unverified-tls.ts';
 import type { ObjectReader } from '../../object-reader.ts';
 
@@ -165,7 +166,7 @@ export function isProxyable(address: string): boolean {
 function portNumber(text: string | number): number {
   const port = Number(text);
   if (Number.isInteger(port) && port > 0 && port <= 65_535) return port;
-  throw serviceUnavailable(`error trying to reach service: dial tcp: address ${text}: invalid port`);
+  throw new UnreachableError(`dial tcp: address ${text}: invalid port`);
 }
 
 /** `https:` in the path: TLS to the backend, whose certificate cannot be verified. */
