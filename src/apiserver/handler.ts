@@ -123,8 +123,10 @@ export class RequestHandler {
       const { identities, authenticate, authorize } = this.#options;
       const user = await identities.authenticating(context, () => authenticate(request));
       const info = { ...context.info, name: authorizedName(context.info, request.query) };
-      context.user = await impersonate(request, { caller: user, info, authorize });
-      if (context.user !== user) context.impersonator = user;
+      const { user: actual, constraint } = await impersonate(request, { caller: user, info, authorize });
+      context.user = actual;
+      if (actual !== user) context.impersonator = user;
+      if (constraint) context.impersonationConstraint = constraint;
       const { audit } = this.#options;
       const work = () => this.#answerInTime(context);
       return audit ? await audit.around(context, work) : await work();

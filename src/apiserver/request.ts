@@ -88,6 +88,8 @@ export interface RequestContext {
   user: UserInfo;
   /** The user who impersonates {@link RequestContext.user}, if any. */
   impersonator?: UserInfo;
+  /** The verb by which a constrained mode of impersonation allows that. */
+  impersonationConstraint?: string;
   /** Additional notes on the request for the audit log. */
   annotations?: Record<string, string>;
   /** Texts of `Warning` headers. */

@@ -92,7 +92,7 @@ export class AuditLog {
     stage: AuditStage,
     { listJson, ...more }: EventContent,
   ): void {
-    const { info, request, user, impersonator, auditId, annotations } = context;
+    const { info, request, user, impersonator, impersonationConstraint, auditId, annotations } = context;
     const { policy, clock } = this.#options;
     if (omitStages.includes(stage) || policy.omitStages?.includes(stage)) return;
     const event = {
@@ -105,6 +105,8 @@ export class AuditLog {
       verb: info.verb,
       user: userOf(impersonator ?? user),
       ...(impersonator && stage !== 'RequestReceived' && { impersonatedUser: userOf(user) }),
+      ...(impersonationConstraint &&
+        stage !== 'RequestReceived' && { authenticationMetadata: { impersonationConstraint } }),
       sourceIPs: [request.remoteAddress],
       userAgent: request.header('user-agent') ?? '',
       ...(info.isResource && { objectRef: referenceOf(context) }),

@@ -214,7 +214,11 @@ test('audit events of patches, deletes, scales and refusals have request, respon
   await server.ask('PATCH', `${configMaps}/c`, [{ op: 'remove', path: '/data' }], jsonPatch);
   assert.deepEqual(last().requestObject, [{ op: 'remove', path: '/data' }]);
   await server.ask('DELETE', `${configMaps}/c`, { propagationPolicy: 'Background' });
-  assert.equal(last().requestObject.propagationPolicy, 'Background');
+  assert.deepEqual(last().requestObject, {
+    kind: 'DeleteOptions',
+    apiVersion: 'meta.k8s.io/v1',
+    propagationPolicy: 'Background',
+  });
   assert.equal(last().responseObject.status, 'Success');
   assert.deepEqual(
     [last().responseStatus.status, last().responseStatus.code, last().responseStatus.details.name],
@@ -306,6 +310,10 @@ test('the audit policy applies to the user who impersonates, not to the imperson
       ['RequestReceived', 'ann', undefined],
       ['ResponseComplete', 'ann', 'bob'],
     ],
+  );
+  assert.deepEqual(
+    recorded.map(({ authenticationMetadata }) => authenticationMetadata),
+    [undefined, { impersonationConstraint: 'impersonate:user-info' }],
   );
 });
 

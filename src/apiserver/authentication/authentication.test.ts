@@ -201,7 +201,7 @@ test('impersonation asks for every part, in the old way when no narrow one is op
     'impersonate-group': 'a,b',
     'impersonate-extra-scopes': 'view',
   };
-  const user = await impersonate(request(headers), { caller, info: listPods, authorize });
+  const { user } = await impersonate(request(headers), { caller, info: listPods, authorize });
   assert.deepEqual(user, {
     name: 'bob',
     groups: ['a', 'b', 'system:authenticated'],
@@ -214,7 +214,7 @@ test('impersonation asks for every part, in the old way when no narrow one is op
     'impersonate groups b',
     'impersonate userextras view',
   ]);
-  const account = await impersonate(request({ 'impersonate-user': robot }), {
+  const { user: account } = await impersonate(request({ 'impersonate-user': robot }), {
     caller,
     info: listPods,
     authorize,
@@ -224,14 +224,14 @@ test('impersonation asks for every part, in the old way when no narrow one is op
     'system:serviceaccounts:ns',
     'system:authenticated',
   ]);
-  assert.equal(await impersonate(request({}), { caller, info: listPods, authorize }), caller);
+  assert.deepEqual(await impersonate(request({}), { caller, info: listPods, authorize }), { user: caller });
 });
 
 test('a key of extra values that is not well encoded stands as it came', async () => {
   const { authorize } = askedAuthorizer(() => true);
   const headers = { 'impersonate-user': 'bob', 'impersonate-extra-%zz': 'a', 'impersonate-extra-a%2fb': 'c' };
   const caller: UserInfo = { name: 'root', groups: [] };
-  const user = await impersonate(request(headers), { caller, info: listPods, authorize });
+  const { user } = await impersonate(request(headers), { caller, info: listPods, authorize });
   assert.deepEqual(user.extra, { '%zz': ['a'], 'a/b': ['c'] });
 });
 
@@ -265,8 +265,10 @@ test('a narrow impersonation needs the right to be the user and to do as that us
   for (const [name, caller, rights, groups] of rows) {
     const asRequest = request({ 'impersonate-user': name });
     const { asked, authorize } = askedAuthorizer((text) => rights.includes(text));
-    const user = await impersonate(asRequest, { caller, info: listPods, authorize });
+    const { user, constraint } = await impersonate(asRequest, { caller, info: listPods, authorize });
     assert.deepEqual([user.name, user.groups], [name, groups]);
+    const narrow = rights.map((right) => /^impersonate:\S+/.exec(right)?.[0]).find(Boolean);
+    assert.equal(constraint, narrow);
     assert.deepEqual(asked, rights);
     for (const right of rights) {
       const without = askedAuthorizer((text) => rights.includes(text) && text !== right);

@@ -44,20 +44,31 @@ const modes: readonly Mode[] = [
   },
 ];
 
+/** Whom a caller acts as. */
+export interface Impersonated {
+  user: UserInfo;
+  /** The verb of the constrained mode that allows it; absent where the legacy one does. */
+  constraint?: string;
+}
+
 /**
  * The user, with the groups that its name implies.
  * @throws StatusError 403 when no mode applies, in the words of the first that could have
  */
-export async function impersonatedUser(impersonation: Impersonation): Promise<UserInfo> {
+export async function impersonatedUser(impersonation: Impersonation): Promise<Impersonated> {
   let first: StatusError | undefined;
   for (const mode of modes.filter((each) => each.appliesTo(impersonation))) {
     const refusal = await narrowRefusal(impersonation, mode.name);
-    if (!refusal) return withNodeGroup(impersonation.wanted);
+    if (!refusal) return { user: withNodeGroup(impersonation.wanted), constraint: verbOf(mode.name) };
     first ??= refusal;
   }
   const refusal = await partsRefusal(impersonation, 'impersonate', { anyNode: false });
   if (refusal) throw first ?? refusal;
-  return impersonation.wanted;
+  return { user: impersonation.wanted };
+}
+
+function verbOf(mode: string): string {
+  return `impersonate:${mode}`;
 }
 
 /** A node that is impersonated narrowly is in the group of nodes. */
@@ -93,8 +104,7 @@ async function narrowRefusal(impersonation: Impersonation, mode: string): Promis
   };
   const onBehalf = { ...info, user: asked.caller, verb: `impersonate-on:${mode}:${info.verb}` };
   return (
-    (await refusalOf(asked, onBehalf)) ??
-    (await partsRefusal(asked, `impersonate:${mode}`, { anyNode: isAssociated }))
+    (await refusalOf(asked, onBehalf)) ?? (await partsRefusal(asked, verbOf(mode), { anyNode: isAssociated }))
   );
 }
 

@@ -3,7 +3,7 @@ import { badRequest } from '../../api/status.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { ApiRequest, RequestInfo, UserInfo } from '../request.ts';
 import { anonymousUser, withAuthenticatedGroup } from './authenticator.ts';
-import { impersonatedUser } from './impersonation-modes.ts';
+import { type Impersonated, impersonatedUser } from './impersonation-modes.ts';
 import { serviceAccountOf, serviceAccountUser } from './service-account-tokens.ts';
 
 type Headers = ReturnType<ApiRequest['headers']>;
@@ -17,23 +17,26 @@ const extraPrefix = 'impersonate-extra-';
 export async function impersonate(
   request: ApiRequest,
   { caller, info, authorize }: { caller: UserInfo; info: RequestInfo; authorize: Authorizer },
-): Promise<UserInfo> {
+): Promise<Impersonated> {
   const headers = request.headers();
-  if (!asksForAnother(headers)) return caller;
+  if (!asksForAnother(headers)) return { user: caller };
   const name = request.header('impersonate-user');
   const uid = request.header('impersonate-uid');
   const groups = listOf(headers['impersonate-group']);
   const extra = extraOf(headers);
   if (!name) {
-    if (!uid && groups.length === 0 && Object.keys(extra).length === 0) return caller;
+    if (!uid && groups.length === 0 && Object.keys(extra).length === 0) return { user: caller };
     throw badRequest(`requested ${printedUser(uid, groups, extra)} without impersonating a user name`);
   }
   const hasExtra = Object.keys(extra).length > 0;
   const wanted = { name, groups, ...(uid && { uid }), ...(hasExtra && { extra }) };
-  const user = withImpliedGroups(await impersonatedUser({ wanted, caller, info, authorize }));
-  return name === anonymousUser.name
-    ? { ...user, groups: anonymousUser.groups }
-    : withAuthenticatedGroup(user);
+  const impersonated = await impersonatedUser({ wanted, caller, info, authorize });
+  const user = withImpliedGroups(impersonated.user);
+  return {
+    ...impersonated,
+    user:
+      name === anonymousUser.name ? { ...user, groups: anonymousUser.groups } : withAuthenticatedGroup(user),
+  };
 }
 
 function withImpliedGroups(user: UserInfo): UserInfo {

@@ -30,7 +30,8 @@ export async function readDeleteOptions(context: RequestContext): Promise<Delete
     if (orphan !== null && orphan !== '') options.orphanDependents = orphan === 'true';
     if (query.has('dryRun')) options.dryRun = query.getAll('dryRun');
   }
-  if (body) context.requestObject = options;
+  // In the version that the client says, or else in that of options of all kinds.
+  if (body) context.requestObject = { ...options, apiVersion: body.apiVersion ?? 'meta.k8s.io/v1' };
   checkOptions(options);
   const orphan = options.orphanDependents as boolean | undefined;
   const policy = options.propagationPolicy as string | undefined;
