@@ -1,8 +1,10 @@
 /** Priority and fairness: which requests take seats of which priority level, which wait and which are refused. */
+
 import { PriorityLevelConfiguration } from '../../api/resources.gen.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
+import { isTrue } from '../../base/text/query-boolean.ts';
 import { isLongRunning } from '../http/deadline.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { ApiResponse, RequestContext, RequestInfo } from '../request.ts';
@@ -205,8 +207,7 @@ export class FlowControl {
   }
 
   #seatsOf(info: RequestInfo, query: URLSearchParams): number {
-    const lists =
-      info.verb === 'list' || (info.verb === 'watch' && query.get('sendInitialEvents') === 'true');
+    const lists = info.verb === 'list' || (info.verb === 'watch' && isTrue(query.get('sendInitialEvents')));
     if (!lists) return 1;
     const limit = Number(query.get('limit')) || Number.POSITIVE_INFINITY;
     const objects = Math.min(limit, this.#options.countOf(info));

@@ -1,8 +1,10 @@
 /** The transport of components in the server's own process: no sockets, no serialisation, the same layers. */
+
 import { Readable } from 'node:stream';
 import type { KubeObject } from '../../api/meta.ts';
 import { StatusError } from '../../api/status.ts';
 import { roundedIntegers } from '../../base/text/exact-json.ts';
+import { isTrue } from '../../base/text/query-boolean.ts';
 import type {
   Transport,
   TransportEvent,
@@ -28,7 +30,6 @@ import {
   type WatchSink,
 } from '../watch-cache/watch-group.ts';
 import { negotiate, type OutputFormat } from './negotiate.ts';
-import { isTrue } from './path.ts';
 
 /** Events that wait for a local reader; beyond them it is cut off and must list again. */
 const localBacklogEventsMax = 200_000;

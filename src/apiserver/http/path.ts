@@ -1,5 +1,7 @@
 /** What a path and a method ask for: the grammar of `/api/v1/…` and `/apis/GROUP/VERSION/…`, parsed by hand. */
+
 import { parseFieldSelector } from '../../api/selectors.ts';
+import { isTrue } from '../../base/text/query-boolean.ts';
 import type { RequestInfo } from '../request.ts';
 
 const verbOfMethod: Readonly<Record<string, string>> = {
@@ -108,9 +110,4 @@ function segment(text: string): string {
   } catch {
     return text; // not a valid escape: taken literally, and no name allows a percent sign
   }
-}
-
-/** A boolean of the query as upstream reads it: anything but these, no value included, is true. */
-export function isTrue(value: string | null): boolean {
-  return value !== null && value.toLowerCase() !== 'false' && value !== '0';
 }

@@ -1,8 +1,8 @@
 /** JSON for people: indented where the client asks for it or is one that shows answers as they come. */
+import { isTrue } from '../../base/text/query-boolean.ts';
 import type { ApiRequest } from '../request.ts';
 import type { Encoded } from './encode.ts';
 import { contentTypes } from './negotiate.ts';
-import { isTrue } from './path.ts';
 
 /** Browsers and the usual programs for trying a URL, as upstream takes them. */
 const readers = ['curl', 'Wget', 'Mozilla/5.0'];

@@ -1,10 +1,12 @@
 /** Sends an answer of the layers below over HTTP: encodes, compresses, streams watches. */
+
 import { type Duplex, Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
 import { internalError, StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
+import { isTrue } from '../../base/text/query-boolean.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
 import { tableFormOf } from './acceptable.ts';
@@ -20,7 +22,6 @@ import {
 import type { HttpResponse, ResponseHeaders } from './http-response.ts';
 import { listPieces, wholeItemsMax } from './list-pieces.ts';
 import { contentTypes, limitsOf, negotiate, type OutputFormat } from './negotiate.ts';
-import { isTrue } from './path.ts';
 import { prettyFor, wantsPretty } from './pretty.ts';
 import { warningHeaders } from './warning-headers.ts';
 import { HttpWatchSink } from './watch-stream.ts';

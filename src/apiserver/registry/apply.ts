@@ -8,7 +8,7 @@ import { bodySizeBytesMax, parseApplyBody } from '../../api/schema/body/body.ts'
 import type { JsonObject } from '../../api/schema/decode.ts';
 import { applyConfig } from '../../api/schema/patch/apply.ts';
 import { badRequest, conflict, invalid, StatusError } from '../../api/status.ts';
-import { isTrue } from '../http/path.ts';
+import { isTrue } from '../../base/text/query-boolean.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import { decodeAs, toStoredVersion } from './codec.ts';

@@ -4,6 +4,7 @@ import { type FieldError, invalidValue, notSupportedInOrder } from '../../api/fi
 import { bodySizeBytesMax } from '../../api/schema/body/body.ts';
 import { DecodeError, decode, type JsonObject } from '../../api/schema/decode.ts';
 import { badRequest, invalid } from '../../api/status.ts';
+import { isTrue } from '../../base/text/query-boolean.ts';
 import type { ApiRequest, RequestContext } from '../request.ts';
 import { type BodyType, mediaTypeOf, parseBytes, requireObjectMediaType } from './codec.ts';
 import type { DeleteRequest } from './delete.ts';
@@ -27,7 +28,7 @@ export async function readDeleteOptions(context: RequestContext): Promise<Delete
     const policy = query.get('propagationPolicy');
     if (policy) options.propagationPolicy = policy;
     const orphan = query.get('orphanDependents');
-    if (orphan !== null && orphan !== '') options.orphanDependents = orphan === 'true';
+    if (orphan !== null) options.orphanDependents = isTrue(orphan);
     if (query.has('dryRun')) options.dryRun = query.getAll('dryRun');
   }
   // In the version that the client says, or else in that of options of all kinds.

@@ -200,3 +200,23 @@ test('the options of a delete are read by their types', async () => {
   };
   assert.equal((await server.ask('DELETE', path, empty)).status, 200);
 });
+
+test('booleans of the query are true in whatever way they are written, unless they are false or 0', async () => {
+  for (const [written, orphans] of [
+    ['true', true],
+    ['True', true],
+    ['1', true],
+    ['', true],
+    ['False', false],
+    ['0', false],
+  ] as const) {
+    const path = `${configMaps}/boolean`;
+    await server.ask('POST', configMaps, configMap('boolean'));
+    await server.ask('DELETE', `${path}?orphanDependents=${written}`);
+    const left = await server.ask('GET', path);
+    assert.deepEqual(left.object.metadata?.finalizers, orphans ? ['orphan'] : undefined, written);
+    const merge = 'application/merge-patch+json';
+    if (orphans) await server.ask('PATCH', path, { metadata: { finalizers: null } }, merge);
+    assert.equal((await server.ask('GET', path)).status, 404, written);
+  }
+});

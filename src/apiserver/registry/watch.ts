@@ -1,7 +1,8 @@
 /** Watch: decides where it begins and how long it lasts; {@link WatchSession} does the rest. */
+
 import { type FieldError, forbiddenField, notSupported } from '../../api/field-error.ts';
 import { invalid } from '../../api/status.ts';
-import { isTrue } from '../http/path.ts';
+import { isTrue } from '../../base/text/query-boolean.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { WatchSessionOptions } from '../watch-cache/watch-session.ts';
 import { prepareViews } from './conversion.ts';

@@ -1,7 +1,7 @@
 /** Connections to a pod or a node are admitted first: webhooks and policies see the options of the connection. */
 
 import { asJsonObject, asKubeObject } from '../../api/schema/decode.ts';
-import { isTrue } from '../http/path.ts';
+import { isTrue } from '../../base/text/query-boolean.ts';
 import { writeRequest } from '../registry/request-options.ts';
 import type { RequestContext } from '../request.ts';
 import type { SubresourceHandler } from './handlers.ts';

@@ -17,8 +17,8 @@ import {
   notFound,
   StatusError,
 } from '../../api/status.ts';
+import { isTrue } from '../../base/text/query-boolean.ts';
 import { nestedCount, nestedString, setNestedValue } from '../custom-resources/nested-value.ts';
-import { isTrue } from '../http/path.ts';
 import { readApplyConfig } from '../registry/apply.ts';
 import { mediaTypeOf, readParsedBody } from '../registry/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';

@@ -1,8 +1,9 @@
 /** `pods/exec`, `pods/attach` and `pods/portforward`: upgraded connections, relayed to the node byte by byte. */
+
 import type { Pod } from '../../api/resources.gen.ts';
 import { badRequest, forbidden, methodNotAllowed } from '../../api/status.ts';
+import { isTrue } from '../../base/text/query-boolean.ts';
 import { resourceQuestion } from '../authorization/authorizer.ts';
-import { isTrue } from '../http/path.ts';
 import { relayUpgrade } from '../nodes/http-over.ts';
 import type { NodeConnector } from '../nodes/node-connector.ts';
 import { dialedForUpgrade } from '../nodes/unreachable.ts';

@@ -51,7 +51,8 @@ test('a log is followed while the runtime is too busy to say whether the contain
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const answer = await fetch(`http://127.0.0.1:${port}/containerLogs/ns/p/c?follow=true`);
+  // As Python's client writes it.
+  const answer = await fetch(`http://127.0.0.1:${port}/containerLogs/ns/p/c?follow=True`);
   assert.equal(await answer.text(), 'one\ntwo\n');
   server.close();
 });

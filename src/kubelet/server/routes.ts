@@ -1,9 +1,11 @@
 /** What the kubelet's server answers: logs, exec, attach, port-forward, statistics, volumes of its node. */
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Pod } from '../../api/resources.gen.ts';
 import { internalError } from '../../api/status.ts';
 import type { Container } from '../../api/types/core-v1.gen.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
+import { isTrue } from '../../base/text/query-boolean.ts';
 import { effectiveConfiguration, kubeletSettings } from '../configuration.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
 import type { Kubelet } from '../kubelet.ts';
@@ -252,7 +254,7 @@ export class Routes {
     const worker = await this.#worker(namespace, name);
     const history = worker.observed.containers.filter((container) => container.name === containerName);
     if (!containerSpec(worker, containerName)) throw new HttpProblem(404, `container not found in pod`);
-    const previous = query.get('previous') === 'true';
+    const previous = isTrue(query.get('previous'));
     // For a container in back-off, the one that ended last is both the present and the previous one.
     const waits = history[0]?.state === 'exited' && worker.waitingReason(containerName) !== undefined;
     const container = previous && !waits ? history[1] : history[0];
@@ -345,8 +347,8 @@ function logOptionsOf(query: URLSearchParams, nowMs: number): LogOptions {
   const limitBytes = number('limitBytes');
   const stream = query.get('stream')?.toLowerCase();
   return {
-    follow: query.get('follow') === 'true',
-    timestamps: query.get('timestamps') === 'true',
+    follow: isTrue(query.get('follow')),
+    timestamps: isTrue(query.get('timestamps')),
     ...(tailLines !== undefined && { tailLines }),
     ...(limitBytes !== undefined && { limitBytes }),
     ...(since && { since }),
