@@ -60,6 +60,8 @@ export class Aggregation {
   readonly #options: AggregationOptions;
   /** What the last successful probe of an APIService found, by its name. */
   readonly #resources = new Map<string, ListedResource[]>();
+  /** Where their OpenAPI documents are, with the hashes of these, by the names of APIServices. */
+  readonly #openApiUrls = new Map<string, string>();
   #probing: Promise<void> | undefined;
   #probedChanges = -1;
 
@@ -97,11 +99,14 @@ export class Aggregation {
     for (const service of [...this.#remote()].sort(byPriority)) {
       const { group = '', version = '' } = service.spec;
       const listed = this.#resources.get(service.metadata.name) ?? [];
-      const known = groups.get(group) ?? { group, versions: [] };
+      const openApiUrl = this.#openApiUrls.get(service.metadata.name);
+      // They are sorted: that of the first is the highest.
+      const known = groups.get(group) ?? { group, versions: [], priority: service.spec.groupPriorityMinimum };
       groups.set(group, known);
       known.versions.push({
         version,
         resources: listed.filter(isTopLevel).map((entry) => discovered(group, version, { entry, listed })),
+        ...(openApiUrl && { openApiUrl }),
         ...(!isAvailable(service) && { isStale: true }),
       });
     }
@@ -162,28 +167,66 @@ export class Aggregation {
     const timeout = AbortSignal.timeout(probeTimeoutMs);
     const signal = AbortSignal.any([this.#options.signal, timeout]);
     try {
-      const socket = await connectBackend(service, this.#options, signal);
-      const answer = await exchange(socket, {
-        method: 'GET',
-        path,
-        headers: { host: 'aggregated', accept: 'application/json', ...identityHeaders(probeUser) },
-        signal,
-      });
-      const chunks: Buffer[] = [];
-      let sizeBytes = 0;
-      for await (const chunk of answer as AsyncIterable<Buffer>) {
-        sizeBytes += chunk.length;
-        if (sizeBytes > discoveryBytesMax)
-          throw new Error(`the answer is longer than ${discoveryBytesMax} bytes`);
-        chunks.push(chunk);
-      }
-      if (answer.statusCode !== 200) return failing(url, `bad status from ${url}: ${answer.statusCode}`);
-      this.#resources.set(service.metadata.name, readResources(Buffer.concat(chunks).toString('utf8')));
+      const answer = await this.#get(service, path, signal);
+      if (answer.status !== 200) return failing(url, `bad status from ${url}: ${answer.status}`);
+      this.#resources.set(service.metadata.name, readResources(answer.text));
+      await this.#readOpenApiIndex(service, signal);
       return passed;
     } catch (error) {
       const why = timeout.aborted ? 'context deadline exceeded' : messageOf(error);
       return failing(url, `Get ${JSON.stringify(url)}: ${why}`);
     }
+  }
+
+  /** A server need not have such documents: then clients are led to where they would be. */
+  async #readOpenApiIndex(service: APIService, signal: AbortSignal): Promise<void> {
+    const { metadata, spec } = service;
+    const { group = '', version = '' } = spec;
+    const url = await this.#get(service, '/openapi/v3', signal).then(
+      ({ status, text }) => (status === 200 ? openApiUrlIn(text, `apis/${group}/${version}`) : undefined),
+      (error: unknown) => {
+        // It answers for its kinds, and is available.
+        this.#options.logger.debug('no index of OpenAPI documents', { name: metadata.name, error });
+        return undefined;
+      },
+    );
+    if (url) this.#openApiUrls.set(metadata.name, url);
+    else this.#openApiUrls.delete(metadata.name);
+  }
+
+  async #get(
+    service: APIService,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ status: number | undefined; text: string }> {
+    const socket = await connectBackend(service, this.#options, signal);
+    const answer = await exchange(socket, {
+      method: 'GET',
+      path,
+      headers: { host: 'aggregated', accept: 'application/json', ...identityHeaders(probeUser) },
+      signal,
+    });
+    const chunks: Buffer[] = [];
+    let sizeBytes = 0;
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > discoveryBytesMax)
+        throw new Error(`the answer is longer than ${discoveryBytesMax} bytes`);
+      chunks.push(chunk);
+    }
+    return { status: answer.statusCode, text: Buffer.concat(chunks).toString('utf8') };
+  }
+}
+
+/** Of the document of `path` in an index; only a place below that of all such documents is believed. */
+export function openApiUrlIn(text: string, path: string): string | undefined {
+  try {
+    const { paths } = JSON.parse(text) as { paths?: Record<string, { serverRelativeURL?: unknown }> };
+    const url = paths && Object.hasOwn(paths, path) ? paths[path]?.serverRelativeURL : undefined;
+    return typeof url === 'string' && /^\/openapi\/v3\/[^\s\\]*$/.test(url) ? url : undefined;
+  } catch {
+    // What another server calls an index may be anything; without one there is no hash.
+    return undefined;
   }
 }
 

@@ -4,6 +4,7 @@ import { parseYaml } from '../../api/schema/body/yaml.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import { createTestServer } from '../server.fixture.ts';
 import { Discovery } from './discovery.ts';
+import { type DiscoveredGroup, withOtherGroups } from './groups.ts';
 
 type Raw = Extract<ApiResponse, { type: 'raw' }>;
 
@@ -64,4 +65,39 @@ test('the root lists every path, that of all groups twice', async () => {
     all,
   );
   assert.deepEqual(paths, [...new Set(paths)].sort());
+});
+
+test('groups of other servers stand among those of this one by their priorities', () => {
+  const own = ['', 'apiregistration.k8s.io', 'apps', 'storagemigration.k8s.io', 'b.io', 'd.io', 'extensions'];
+  const groups: DiscoveredGroup[] = own.map((group) => ({ group, versions: [] }));
+  const others = [
+    ['first.io', 20_000],
+    ['middle.io', 17_000],
+    ['above.io', 2_000],
+    ['c.io', 1_000],
+    ['e.io', 1_000],
+    ['metrics.k8s.io', 100],
+  ] as const;
+  const all = withOtherGroups(
+    groups,
+    others.map(([group, priority]) => ({ group, priority, versions: [] })),
+  );
+  assert.deepEqual(
+    all.map(({ group }) => group),
+    [
+      '',
+      'apiregistration.k8s.io',
+      'first.io',
+      'apps',
+      'middle.io',
+      'storagemigration.k8s.io',
+      'above.io',
+      'b.io',
+      'c.io',
+      'd.io',
+      'e.io',
+      'metrics.k8s.io',
+      'extensions',
+    ],
+  );
 });

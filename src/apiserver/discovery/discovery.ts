@@ -10,7 +10,7 @@ import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts'
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { SubresourceHandlers } from '../subresources/handlers.ts';
 import { type AggregatedVersion, groupDiscoveryList } from './aggregated.ts';
-import { type DiscoveredGroup, discoverGroups } from './groups.ts';
+import { type DiscoveredGroup, discoverGroups, withOtherGroups } from './groups.ts';
 import { apiGroup, apiGroupList, apiResourceList, apiVersions } from './legacy.ts';
 
 export interface DiscoveryOptions {
@@ -18,7 +18,7 @@ export interface DiscoveryOptions {
   subresources: SubresourceHandlers;
   /** `host:port` under which clients reach the server. */
   serverAddress(): string;
-  /** Groups of other servers, appended to those of the kinds. */
+  /** Groups of other servers, put among those of the kinds by their priorities. */
   otherGroups?(): readonly DiscoveredGroup[];
 }
 
@@ -43,7 +43,7 @@ export class Discovery {
 
   #allGroups(): readonly DiscoveredGroup[] {
     const others = this.#options.otherGroups?.() ?? [];
-    return others.length === 0 ? this.groups() : [...this.groups(), ...others];
+    return others.length === 0 ? this.groups() : withOtherGroups(this.groups(), others);
   }
 
   register(handler: RequestHandler): void {

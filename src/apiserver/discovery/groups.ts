@@ -1,5 +1,6 @@
 /** What is served, in the order of discovery: groups, their versions, their resources. */
 import type { KindDefinition } from '../../api/kind.ts';
+import { prioritiesOf } from '../aggregation/priorities.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 import type { SubresourceHandlers } from '../subresources/handlers.ts';
 
@@ -19,6 +20,8 @@ export interface DiscoveredVersion<Resource extends DiscoverableResource = Disco
   resources: DiscoveredResource<Resource>[];
   /** Its server does not answer now: it may serve something else. */
   isStale?: boolean;
+  /** Where its OpenAPI document is, as its own server says. */
+  openApiUrl?: string;
 }
 
 export interface DiscoveredGroup<Resource extends DiscoverableResource = DiscoverableResource> {
@@ -26,6 +29,8 @@ export interface DiscoveredGroup<Resource extends DiscoverableResource = Discove
   group: string;
   /** The preferred version first. */
   versions: DiscoveredVersion<Resource>[];
+  /** By which groups of other servers have their place among those of this one. */
+  priority?: number;
 }
 
 /** Groups in upstream's order; those not named here follow, and `extensions` comes last. */
@@ -76,6 +81,31 @@ export function discoverGroups(
       }))
       .sort((a, b) => compareVersions(a.version, b.version)),
   }));
+}
+
+/** Groups of other servers in their places, as the priorities of APIServices have it. */
+export function withOtherGroups(
+  own: readonly DiscoveredGroup[],
+  others: readonly DiscoveredGroup[],
+): DiscoveredGroup[] {
+  const all = [...own];
+  for (const other of others) {
+    const at = all.findIndex((group) => comesBefore(other, group));
+    all.splice(at < 0 ? all.length : at, 0, other);
+  }
+  return all;
+}
+
+function comesBefore(left: DiscoveredGroup, right: DiscoveredGroup): boolean {
+  const [own, other] = [priorityOf(left), priorityOf(right)];
+  return own > other || (own === other && left.group < right.group);
+}
+
+function priorityOf({ group, priority }: DiscoveredGroup): number {
+  // The first and the last, whatever their numbers are.
+  if (group === groupOrder[0] || group === groupOrder[1]) return Number.POSITIVE_INFINITY;
+  if (group === 'extensions') return Number.NEGATIVE_INFINITY;
+  return priority ?? prioritiesOf(group, '').groupPriorityMinimum;
 }
 
 export function subresourcesInOrder(

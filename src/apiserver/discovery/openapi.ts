@@ -76,10 +76,10 @@ export class OpenApi {
   #index(): ApiResponse {
     const { paths } = openApiIndex(this.#sources(), kubernetesVersion);
     for (const { group, versions } of this.#options.others?.() ?? []) {
-      for (const { version, isStale } of versions) {
+      for (const { version, isStale, openApiUrl } of versions) {
         if (isStale) continue;
         const path = rootPath({ group, version });
-        paths[path.slice(1)] = { serverRelativeURL: `/openapi/v3${path}` };
+        paths[path.slice(1)] = { serverRelativeURL: openApiUrl ?? `/openapi/v3${path}` };
       }
     }
     // Upstream leaves the type to a guess, which is this one.

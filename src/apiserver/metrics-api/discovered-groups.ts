@@ -5,6 +5,9 @@ import type { DiscoveredGroup } from '../discovery/groups.ts';
 export const resourceMetricsGroup = 'metrics.k8s.io';
 export const customMetricsGroup = 'custom.metrics.k8s.io';
 
+/** As the APIServices of metrics servers have it. */
+const priority = 100;
+
 /** `metricNames`: those that pods expose now. */
 export function metricsGroups(metricNames: readonly string[]): DiscoveredGroup[] {
   const list = new Set(['get', 'list']);
@@ -30,6 +33,7 @@ export function metricsGroups(metricNames: readonly string[]): DiscoveredGroup[]
   return [
     {
       group: resourceMetricsGroup,
+      priority,
       versions: [
         {
           version: ofResources.version,
@@ -40,6 +44,6 @@ export function metricsGroups(metricNames: readonly string[]): DiscoveredGroup[]
         },
       ],
     },
-    { group: customMetricsGroup, versions: [custom('v1beta2'), custom('v1beta1')] },
+    { group: customMetricsGroup, priority, versions: [custom('v1beta2'), custom('v1beta1')] },
   ];
 }
