@@ -115,6 +115,11 @@ test('an owner in another namespace counts as gone, and is reported', async () =
   const owned = (where: string, kind = 'v1/ConfigMap') =>
     `ownerRef [${kind}, namespace: ${where}, name: owner, uid: ${owner.metadata.uid}] does not exist in namespace "${where}"`;
   assert.deepEqual(await recorded(), [owned(namespace, 'example.com/v1/Thing'), owned(''), owned(namespace)]);
+  await cluster.clock.advance(60_000);
+  const counts = (await client.list(Event)).items
+    .filter(({ reason }) => reason === 'OwnerRefInvalidNamespace')
+    .map(({ count }) => count);
+  assert.deepEqual(counts, [1, 1, 1]);
   assert.equal((await client.get(ClusterRole, { name: 'wide' })).metadata.deletionTimestamp, undefined);
 });
 

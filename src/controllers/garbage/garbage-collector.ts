@@ -177,7 +177,8 @@ class GarbageCollector {
   async #stateOf(node: GraphNode, reference: OwnerReference): Promise<OwnerState> {
     const state = this.#knownState(node, reference);
     if (state) return state;
-    if (this.#isKnownElsewhere(node, reference)) this.#reportMismatch(node, reference);
+    const isFirstTry = this.#queue.failuresOf(node.uid) === 0;
+    if (isFirstTry && this.#isKnownElsewhere(node, reference)) this.#reportMismatch(node, reference);
     const { group } = parseApiVersion(reference.apiVersion);
     const resource = this.#kinds.get(`${group}/${reference.kind}`);
     if (!resource) throw new Error(`no resource has the kind ${reference.kind} of ${reference.apiVersion}`);
