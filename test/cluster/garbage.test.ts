@@ -12,7 +12,7 @@ import {
   ReplicaSet,
   Secret,
 } from '../../src/api/resources.gen.ts';
-import { expired } from '../../src/api/status.ts';
+import { expired, undefinedIfNotFound } from '../../src/api/status.ts';
 import type { Client } from '../../src/client/client.ts';
 import { type Transport, TransportError } from '../../src/client/transport/transport.ts';
 import { createCluster } from './cluster.ts';
@@ -270,4 +270,21 @@ test('objects that a second group shows are neither followed nor deleted a secon
     asked.filter((path) => /^\/apis\/extensions\/\w+\//.test(path)),
     [],
   );
+});
+
+test('an object that is given an owner which is already gone goes, too', async () => {
+  await using cluster = await createCluster({ nodes: 0, controllers: ['garbagecollector'] });
+  const { client, clock } = cluster;
+  const at = { name: 'late', namespace: 'default' };
+  const isThere = async () => (await client.get(ConfigMap, at).catch(undefinedIfNotFound)) !== undefined;
+  const owner = await client.create(ConfigMap, { metadata: { name: 'owner', namespace: 'default' } });
+  await client.create(ConfigMap, { metadata: { ...at } });
+  await clock.advance(10_000);
+  const { name, uid } = owner.metadata;
+  await client.delete(ConfigMap, owner.metadata);
+  await clock.advance(10_000);
+  assert.ok(await isThere());
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name, uid }];
+  await client.patch(ConfigMap, at, { metadata: { ownerReferences } }, { type: 'merge' });
+  await cluster.until(async () => !(await isThere()), 60_000);
 });

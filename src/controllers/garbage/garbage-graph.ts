@@ -62,10 +62,12 @@ export class GarbageGraph {
     node.namespace = metadata.namespace;
     node.name = metadata.name;
     node.isVirtual = false;
+    const before = node.owners;
     this.#setOwners(node, metadata.ownerReferences ?? noOwners, consequences);
     this.#transition(node, metadata, consequences);
     // Its references may name owners that are already gone.
-    if (isNew && node.owners.length > 0 && this.#hasUnseenOwner(node)) consequences.check.push(node);
+    const isOwnedAnew = isNew || node.owners.some(({ uid }) => !before.some((one) => one.uid === uid));
+    if (isOwnedAnew && this.#hasUnseenOwner(node)) consequences.check.push(node);
     if (isNew && node.isDeletingDependents) consequences.check.push(...(node.dependents ?? []));
     return consequences;
   }
