@@ -10,7 +10,8 @@ import {
   ResourceSlice,
 } from '../../src/api/resources.gen.ts';
 import type { Client } from '../../src/client/client.ts';
-import { type Cluster, createCluster } from './cluster.ts';
+import { type Cluster, type ClusterOptions, createCluster } from './cluster.ts';
+import { Gate } from './gate.ts';
 
 const driver = 'gpu.example.com';
 const at = (name: string) => ({ namespace: 'default', name });
@@ -21,8 +22,8 @@ const devices = {
 };
 
 /** A node with two devices. */
-async function clusterWithDevices(): Promise<Cluster> {
-  const cluster = await createCluster();
+async function clusterWithDevices(options: ClusterOptions = {}): Promise<Cluster> {
+  const cluster = await createCluster(options);
   const { client } = cluster;
   const selectors = [{ cel: { expression: `device.driver == "${driver}"` } }];
   await client.create(DeviceClass, { metadata: { name: 'gpu' }, spec: { selectors } });
@@ -201,4 +202,26 @@ test('a claim that a failed binding left allocated where its pod cannot go is gi
     claim.status?.allocation?.devices?.results?.map(({ pool }) => pool),
     [`pool-${nodes.findIndex(({ name }) => name === elsewhere)}`],
   );
+});
+
+test('a pod keeps the device that it was given, though the cache shows an earlier pod of its name', async () => {
+  const gate = new Gate();
+  await using cluster = await clusterWithDevices({ wrapTransport: (transport) => gate.wrap(transport) });
+  const { client, clock } = cluster;
+  await client.create(ResourceClaim, { metadata: at('shared'), spec: { devices } } as Draft<ResourceClaim>);
+  await client.create(Pod, pod('one', { resourceClaimName: 'shared' }));
+  await cluster.until(async () => (await phaseOf(client, 'one')) === 'Running');
+  await clock.advance(1_000);
+
+  gate.hold(Pod);
+  await client.delete(Pod, at('one'), { gracePeriodSeconds: 0 });
+  const { metadata } = await client.create(Pod, pod('one', { resourceClaimName: 'shared' }));
+  const users = async () =>
+    (await client.get(ResourceClaim, at('shared'))).status?.reservedFor?.map(({ uid }) => uid);
+  await cluster.until(async () => (await phaseOf(client, 'one')) === 'Running');
+  await clock.advance(5_000);
+  assert.ok((await users())?.includes(metadata.uid));
+  gate.release();
+  await clock.advance(5_000);
+  assert.deepEqual(await users(), [metadata.uid]);
 });

@@ -109,15 +109,17 @@ export const resourceClaimController = defineController({
   },
 });
 
-/** A pod that the cache lacks may just not have arrived there: the server is asked. */
+/** The cache may lack a pod that has just arrived, or show an earlier one of its name: the server is asked. */
 async function isGone(
   cluster: ReconcileCluster,
   namespace: string | undefined,
   { name, uid }: PodReference,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const cached = cluster.get(Pod, `${namespace}/${name}`);
   const pod =
-    cluster.get(Pod, `${namespace}/${name}`) ??
-    (await cluster.client.get(Pod, { namespace, name }, signal).catch(undefinedIfNotFound));
+    cached?.metadata.uid === uid
+      ? cached
+      : await cluster.client.get(Pod, { namespace, name }, signal).catch(undefinedIfNotFound);
   return !pod || pod.metadata.uid !== uid || isOver(pod);
 }
