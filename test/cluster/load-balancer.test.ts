@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigMap, Event, Service } from '../../src/api/resources.gen.ts';
 import { StatusError } from '../../src/api/status.ts';
+import { type Transport, TransportError } from '../../src/client/transport/transport.ts';
 import { createCluster } from './cluster.ts';
+import { Gate } from './gate.ts';
 
 test('a service with an address stays until the address is let go, when its type changes and when it is deleted', async () => {
   await using cluster = await createCluster({ nodes: 0, scheduler: false, controllers: ['loadbalancer'] });
@@ -46,4 +48,43 @@ test('a service with an address stays until the address is let go, when its type
     'EnsuredLoadBalancer',
     'EnsuringLoadBalancer',
   ]);
+});
+
+test('an address stays given when the answer is lost, before the cache shows it', async () => {
+  const gate = new Gate();
+  let lost = 0;
+  const loseFirstAnswer = (transport: Transport): Transport => ({
+    async send(request) {
+      const response = await transport.send(request);
+      if (request.method === 'PUT' && lost++ === 0) throw new TransportError('the answer was lost');
+      return response;
+    },
+    close: () => transport.close(),
+  });
+  await using cluster = await createCluster({
+    nodes: 0,
+    scheduler: false,
+    controllers: ['loadbalancer'],
+    wrapTransport: (transport) => gate.wrap(loseFirstAnswer(transport)),
+  });
+  const { client, clock } = cluster;
+  const pool = { name: 'load-balancer', namespace: 'kube-system' };
+  await client.create(ConfigMap, { metadata: pool, data: { addresses: '10.9.0.1-10.9.0.2' } });
+  await clock.advance(1_000);
+  gate.hold(Service);
+  for (const name of ['a', 'b']) {
+    const metadata = { name, namespace: 'default' };
+    await client.create(Service, { metadata, spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } });
+  }
+  for (let services = 0; services < 2; services++) gate.letOneThrough();
+  await clock.advance(1_000);
+  const given = async () =>
+    (await client.list(Service, { namespace: 'default' })).items
+      .filter(({ spec }) => spec?.type === 'LoadBalancer')
+      .map(({ status }) => status?.loadBalancer?.ingress?.[0]?.ip);
+  assert.equal(lost > 0, true);
+  assert.deepEqual(await given(), ['10.9.0.1', '10.9.0.2']);
+  gate.release();
+  await clock.advance(60_000);
+  assert.deepEqual(await given(), ['10.9.0.1', '10.9.0.2']);
 });

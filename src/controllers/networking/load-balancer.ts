@@ -2,6 +2,7 @@
  * Gives every Service of type LoadBalancer an address from the cluster's pool; the nodes answer for it (src/network).
  */
 import { ConfigMap, Service } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
@@ -60,7 +61,7 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
         return;
       }
       if (hasAddress(service, plan.address)) return;
-      written.set(service.metadata.uid, await assign(service, plan.address, cluster, signal));
+      await assign(service, plan.address, { written, cluster, signal });
     },
   });
 }
@@ -77,21 +78,34 @@ function poolOf(
   }
 }
 
-/** Returns the service as written. */
+interface Assigning {
+  written: WrittenServices;
+  cluster: ReconcileCluster;
+  signal: AbortSignal;
+}
+
 async function assign(
   service: Service,
   address: string,
-  cluster: ReconcileCluster,
-  signal: AbortSignal,
-): Promise<Service> {
+  { written, cluster, signal }: Assigning,
+): Promise<void> {
   cluster.event(targetOf(Service, service), 'Normal', 'EnsuringLoadBalancer', 'Ensuring load balancer');
-  const assigned = await cluster.writeStatus(Service, withAddress(service, address), signal);
+  const { uid, resourceVersion } = service.metadata;
+  const wanted = withAddress(service, address);
+  // If the answer is lost, the next version in the cache shows whether the service was written.
+  written.set(uid, { service: wanted, shownFrom: Number(resourceVersion) + 1 });
+  try {
+    const assigned = await cluster.writeStatus(Service, wanted, signal);
+    written.set(uid, { service: assigned, shownFrom: Number(assigned.metadata.resourceVersion) });
+  } catch (error) {
+    if (error instanceof StatusError) written.delete(uid);
+    throw error;
+  }
   cluster.event(targetOf(Service, service), 'Normal', 'EnsuredLoadBalancer', 'Ensured load balancer');
-  return assigned;
 }
 
-/** By uid, services as last written, which the cache may not show yet. */
-type WrittenServices = Map<string, Service>;
+/** By uid, services as last written, and the first version in the cache that shows what became of it. */
+type WrittenServices = Map<string, { service: Service; shownFrom: number }>;
 
 /**
  * The next service must not be given an address that was assigned a moment ago. Entries that the cache has caught up
@@ -103,9 +117,9 @@ function asWritten(listed: Iterable<Service>, written: WrittenServices): Service
   return [...listed].map((service) => {
     const { uid, resourceVersion } = service.metadata;
     const newer = unseen.get(uid);
-    if (!newer || Number(newer.metadata.resourceVersion) <= Number(resourceVersion)) return service;
+    if (!newer || Number(resourceVersion) >= newer.shownFrom) return service;
     written.set(uid, newer);
-    return newer;
+    return newer.service;
   });
 }
 
