@@ -166,3 +166,38 @@ test('Endpoints made by hand stay with a Service that was made again, though its
   await client.delete(Service, metadata);
   await cluster.until(async () => !(await client.get(Endpoints, metadata).catch(undefinedIfNotFound)));
 });
+
+test('Endpoints that are gone, though the cache does not know, are not mirrored', async () => {
+  const gate = new Gate();
+  await using cluster = await createCluster({
+    nodes: 0,
+    scheduler: false,
+    controllers: ['endpointslicemirroring'],
+    wrapTransport: (transport) => gate.wrap(transport),
+  });
+  const { client, clock } = cluster;
+  const metadata = { name: 'outside', namespace: 'default' };
+  const slices = async () => (await slicesOf(cluster, 'default')).filter((one) => isMirrorOf(one, 'outside'));
+  await client.create(
+    Service,
+    sparse<Draft<Service>>({ metadata: { ...metadata }, spec: { ports: [{ port: 80 }] } }),
+  );
+  const subsets = [{ addresses: [{ ip: '10.9.0.1' }], ports: [{ port: 80 }] }];
+  await client.create(Endpoints, sparse<Draft<Endpoints>>({ metadata: { ...metadata }, subsets }));
+  await cluster.until(async () => (await slices()).length === 1);
+  await clock.advance(10_000);
+
+  gate.hold(Endpoints);
+  await client.delete(Endpoints, metadata);
+  // As the garbage collector does.
+  for (const slice of await slices()) await client.delete(EndpointSlice, slice.metadata);
+  await clock.advance(10_000);
+  assert.deepEqual(await slices(), []);
+});
+
+function isMirrorOf({ metadata: { labels } }: EndpointSlice, name: string): boolean {
+  const manager = labels?.['endpointslice.kubernetes.io/managed-by'];
+  return (
+    labels?.['kubernetes.io/service-name'] === name && manager === 'endpointslicemirroring-controller.k8s.io'
+  );
+}

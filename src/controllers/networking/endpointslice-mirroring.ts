@@ -51,6 +51,8 @@ export const endpointSliceMirroringController = defineController({
         tooManyMessage(skipped),
       );
     const plan = planSlices(present, wanted, mirrorIdentity(endpoints));
+    // Slices of Endpoints that are gone, though the cache does not know, would be collected and made again without end.
+    if (plan.create.length > 0 && !(await cluster.stays(endpoints, signal))) return;
     await applySlicePlan(cluster, plan, signal);
     noteSlices(metrics, key, { present, wanted, plan, sliceMax: addressesMax });
     metrics.duration.observe((cluster.clock.monotonic() - startMs) / 1000);
