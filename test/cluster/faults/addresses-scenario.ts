@@ -40,6 +40,7 @@ export const addresses: Scenario = {
     repool,
     rangeComesOrGoes,
     plainComesOrGoes,
+    askWhatGoes,
   ],
   async end({ client }) {
     await client.patch(ConfigMap, poolAt, { data: { addresses: pools[0] } }, { type: 'merge' });
@@ -173,6 +174,17 @@ async function plainComesOrGoes(run: Run): Promise<void> {
   await client.create(Service, draft).catch((error: unknown) => {
     if (!(error instanceof StatusError && error.code === 422)) throw error;
   });
+}
+
+/** A range is to go just when a service has got an address in it. */
+async function askWhatGoes(run: Run): Promise<void> {
+  const { client, random, clock } = run;
+  await plainComesOrGoes(run);
+  await clock.advance(random.next() * 100);
+  for (const name of Object.keys(ranges)) {
+    const present = await find(client, ServiceCIDR, { metadata: { name } });
+    if (present && !present.metadata.deletionTimestamp) await remove(run, ServiceCIDR, present);
+  }
 }
 
 function nodeProblems({ metadata: { name }, spec }: Node): string[] {

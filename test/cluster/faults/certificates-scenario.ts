@@ -68,6 +68,9 @@ function requestsRule({ asked }: Run): Rule {
     if (certificate && findCondition(conditions, 'Denied')) return [`${name}: denied, and signed`];
     if (new Set(conditions.map(({ type }) => type)).size < conditions.length)
       return [`${name}: decided more than once`];
+    const isAuto = conditions.some(({ reason }) => reason === 'AutoApproved');
+    if (isAuto && unentitled.has(request.object.spec.request))
+      return [`${name}: approved without a right to it`];
     if (certificate && !isForKeyOf(request.object, certificate)) return [`${name}: signed for another key`];
     return [];
   };
@@ -87,19 +90,24 @@ function isForKeyOf({ spec }: CertificateSigningRequest, certificate: string): b
 
 /** By request, the public key that it is for. */
 const keys = new Map<string, string>();
+/** Requests that no controller may approve. */
+const unentitled = new Set<string>();
 
 function spkiOf(key: KeyObject): string {
   return key.export({ type: 'spki', format: 'der' }).toString('base64');
 }
 
-async function ask({ client }: Run, name: string): Promise<void> {
+/** `isEntitled`: a node's request is for its own name. */
+async function ask({ client }: Run, name: string, { isEntitled = true } = {}): Promise<void> {
   const isNode = nodeNames.includes(name);
-  const subject = isNode
-    ? { commonName: `system:node:${name}`, organizations: ['system:nodes'] }
-    : { commonName: name };
+  const subject =
+    isNode && isEntitled
+      ? { commonName: `system:node:${name}`, organizations: ['system:nodes'] }
+      : { commonName: name };
   const { request, key } = await createSigningRequest(subject);
   const encoded = Buffer.from(request).toString('base64');
   keys.set(encoded, spkiOf(createPublicKey(key)));
+  if (isNode && !isEntitled) unentitled.add(encoded);
   await client.create(
     CertificateSigningRequest,
     sparse<Draft<CertificateSigningRequest>>({
@@ -121,13 +129,13 @@ async function comeOrGo(run: Run): Promise<void> {
   else await ask(run, name);
 }
 
-/** Another takes the name at once. */
+/** Another takes the name at once, perhaps one to which nobody is entitled. */
 async function renew(run: Run): Promise<void> {
   await realWork();
   const name = pick(run.random, names);
   const present = await find(run.client, CertificateSigningRequest, { metadata: { name } });
   if (present) await remove(run, CertificateSigningRequest, present);
-  await ask(run, name);
+  await ask(run, name, { isEntitled: run.random.next() < 0.5 });
 }
 
 /** An administrator approves or denies what waits; someone else's faster decision stands. */
@@ -153,12 +161,16 @@ async function decide({ client, random, clock }: Run): Promise<void> {
     });
 }
 
-function requestProblems({ metadata: { name }, status }: CertificateSigningRequest, nowMs: number): string[] {
+function requestProblems(
+  { metadata: { name }, spec, status }: CertificateSigningRequest,
+  nowMs: number,
+): string[] {
   const { certificate, conditions } = status ?? {};
   const decision = conditions?.find(({ type }) => decisions.includes(type));
   const isOver = decision && nowMs - Date.parse(decision.lastUpdateTime!) > cleanedWithinMs;
   if (isOver) return [`${name} has outlived its time`];
   if (decision?.type === 'Denied') return certificate ? [`${name} is denied, and signed`] : [];
+  if (unentitled.has(spec.request)) return certificate ? [`${name} is signed without a right to it`] : [];
   const isWanted = decision !== undefined || nodeNames.includes(name);
   return isWanted && !certificate ? [`${name} has no certificate: ${JSON.stringify(conditions)}`] : [];
 }

@@ -59,7 +59,8 @@ export const devices: Scenario = {
     removeWorker,
     removeWorker,
     sharerComesOrGoes,
-    sharerComesOrGoes,
+    renewSharer,
+    renewSharer,
     claimGoes,
     taint,
     taint,
@@ -77,6 +78,11 @@ export const devices: Scenario = {
       await eventually(run, 'the shared claim goes with its users', async () => !(await claim()));
     }
     if (!(await claim())) await client.create(ResourceClaim, sharedClaim());
+    else if (run.random.next() < 0.5)
+      for (const name of sharers) {
+        const pod = await find(client, Pod, { metadata: { name } });
+        if (pod) await remove(run, Pod, pod);
+      }
   },
   async problems({ client }) {
     const { items: claims } = await client.list(ResourceClaim, { namespace });
@@ -203,6 +209,17 @@ async function sharerComesOrGoes(run: Run): Promise<void> {
   const present = await find(client, Pod, { metadata: { name } });
   if (!present) await client.create(Pod, sharer(name));
   else if (!present.metadata.deletionTimestamp) await remove(run, Pod, present);
+}
+
+/** Another pod takes the name the moment that it is free. */
+async function renewSharer(run: Run): Promise<void> {
+  const { client, random, clock } = run;
+  const name = pick(random, sharers);
+  const present = () => find(client, Pod, { metadata: { name } });
+  const before = await present();
+  if (before) await remove(run, Pod, before);
+  for (let waitedMs = 0; waitedMs < 3_000 && (await present()); waitedMs += 50) await clock.advance(50);
+  if (!(await present())) await client.create(Pod, sharer(name));
 }
 
 /** Once its users are gone; another may be made by then. */

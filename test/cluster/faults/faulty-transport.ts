@@ -33,7 +33,7 @@ const breakWatch = 0.02;
 const holdEvent = 0.2;
 const holdMaxMs = 3_000;
 /** Of an event after which its watch lags by another time, which is none in half of the cases. */
-const changeLag = 0.2;
+const changeLag = 0.3;
 /** Between two events of a watch that lags: what reads its cache sees every state in between. */
 const betweenEventsMs = 1;
 
@@ -86,14 +86,14 @@ async function* faultyEvents(
   { clock, random, isBad, lagMaxMs }: FaultOptions,
 ): AsyncGenerator<TransportEvent> {
   const line = new DelayLine();
-  let lagMs = 0;
+  let lagMs: number | undefined;
   let lastDueMs = 0;
   void line.fill(events, () => {
-    if (!isBad()) lagMs = 0;
-    else if (random.next() < changeLag) lagMs = random.next() < 0.5 ? 0 : random.next() * lagMaxMs;
+    if (!isBad()) lagMs = undefined;
+    else if (lagMs === undefined || random.next() < changeLag)
+      lagMs = random.next() < 0.5 ? 0 : random.next() * lagMaxMs;
     const nowMs = clock.monotonic();
-    lastDueMs =
-      lagMs === 0 ? Math.max(nowMs, lastDueMs) : Math.max(nowMs + lagMs, lastDueMs + betweenEventsMs);
+    lastDueMs = lagMs ? Math.max(nowMs + lagMs, lastDueMs + betweenEventsMs) : Math.max(nowMs, lastDueMs);
     return lastDueMs;
   });
   try {

@@ -30,7 +30,15 @@ export const identity: Scenario = {
     for (const name of robots) await client.create(ServiceAccount, { metadata: { name, namespace } });
     for (const name of robots) await makeSecret(run, `${name}-0`, name);
   },
-  changes: [accountComesOrGoes, renewAccount, renewAccount, secretComesOrGoes, secretComesOrGoes, dropGiven],
+  changes: [
+    accountComesOrGoes,
+    renewAccount,
+    renewAccount,
+    renewSecret,
+    secretComesOrGoes,
+    dropGiven,
+    dropGiven,
+  ],
   async end(run) {
     for (const name of robots) {
       const account = await find(run.client, ServiceAccount, { metadata: { name } });
@@ -129,6 +137,20 @@ async function renewAccount(run: Run): Promise<void> {
   await client.create(ServiceAccount, { metadata: { name, namespace } });
   await clock.advance(random.next() * 100);
   await makeSecret(run, `${name}-${Math.floor(random.next() * 1e9)}`, name);
+}
+
+/** Another takes the name of the secret, when the account of the first is gone. */
+async function renewSecret(run: Run): Promise<void> {
+  const { client, random, clock } = run;
+  const account = pick(random, robots);
+  const metadata = { name: `${account}-main` };
+  const before = await find(client, ServiceAccount, { metadata: { name: account } });
+  if (before) await remove(run, ServiceAccount, before);
+  await clock.advance(random.next() * 200);
+  const secret = await find(client, Secret, { metadata });
+  if (secret) await remove(run, Secret, secret);
+  await client.create(ServiceAccount, { metadata: { name: account, namespace } });
+  if (!(await find(client, Secret, { metadata }))) await makeSecret(run, metadata.name, account);
 }
 
 async function secretComesOrGoes(run: Run): Promise<void> {

@@ -163,5 +163,5 @@ async function select(run: Run): Promise<void> {
     });
   await set(selector);
   await clock.advance(random.next() * 3_000);
-  if (random.next() < 0.8) await set(undefined);
+  if (random.next() < 0.5) await set(undefined);
 }

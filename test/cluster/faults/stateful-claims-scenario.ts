@@ -53,7 +53,7 @@ export const statefulClaims: Scenario = {
     for (const { name } of sets) await client.create(StatefulSet, setOf(name, 2));
     await client.create(ReplicaSet, scratchPods());
   },
-  changes: [scale, scale, scale, comeOrGo, comeOrGo, removeScratchPod],
+  changes: [scale, bounce, bounce, comeOrGo, renew, renew, removeScratchPod],
   async end(run) {
     const { client } = run;
     const present = () => Promise.all(sets.map((set) => find(client, StatefulSet, { metadata: set })));
@@ -85,6 +85,9 @@ function claimsRule({ asked }: Run): Rule {
     if (set?.before && (set.object.spec?.replicas ?? 1) < (set.before.spec?.replicas ?? 1))
       shrunk.add(set.object.metadata.name);
     const claim = changeOf(change, PersistentVolumeClaim);
+    const [former, next] = [claim?.before, claim?.object].map(setOwnerOf);
+    if (former && next && former !== next)
+      return [`claim ${claim?.object.metadata.name} was handed to the next set`];
     if (!claim?.isGone) return [];
     const { name } = claim.object.metadata;
     const users = world
@@ -105,6 +108,11 @@ function claimsRule({ asked }: Run): Rule {
 /** What {@link comeOrGo} has deleted is noted by name, too: sets of one name share their claims. */
 function wasDeleted(name: string, asked: ReadonlySet<string>): boolean {
   return asked.has(name);
+}
+
+/** The uid of the set that owns the claim. */
+function setOwnerOf(claim: PersistentVolumeClaim | undefined): string | undefined {
+  return claim?.metadata.ownerReferences?.find(({ kind }) => kind === StatefulSet.kind)?.uid;
 }
 
 function setOf(name: string, replicas: number): Draft<StatefulSet> {
@@ -137,6 +145,29 @@ async function scale({ client, random }: Run): Promise<void> {
   const metadata = { name: pick(random, sets).name };
   const replicas = Math.floor(random.next() * (replicasMax + 1));
   await modify(client, StatefulSet, { metadata }, (set) => ({ ...set, spec: { ...set.spec!, replicas } }));
+}
+
+/** Down, and up again before all is gone. */
+async function bounce({ client, random, clock }: Run): Promise<void> {
+  const metadata = { name: pick(random, sets).name };
+  const scaleTo = (replicas: number) =>
+    modify(client, StatefulSet, { metadata }, (set) => ({ ...set, spec: { ...set.spec!, replicas } }));
+  await scaleTo(Math.floor(random.next() * 2));
+  await clock.advance(random.next() * 4_000);
+  await scaleTo(replicasMax);
+}
+
+/** Made again the moment that it is gone, while its pods and claims are still there. */
+async function renew(run: Run): Promise<void> {
+  const { client, random, clock, asked } = run;
+  const { name } = pick(random, sets);
+  const present = await find(client, StatefulSet, { metadata: { name } });
+  if (present?.metadata.deletionTimestamp) return;
+  asked.add(name);
+  if (present) await remove(run, StatefulSet, present);
+  await clock.advance(random.next() * 500);
+  if (!(await find(client, StatefulSet, { metadata: { name } })))
+    await client.create(StatefulSet, setOf(name, 2));
 }
 
 async function comeOrGo(run: Run): Promise<void> {

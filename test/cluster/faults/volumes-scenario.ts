@@ -53,6 +53,8 @@ export const volumes: Scenario = {
     renewClaim,
     podComesOrGoes,
     podComesOrGoes,
+    useWhatGoes,
+    volumeComesOrGoes,
     volumeComesOrGoes,
     free,
   ],
@@ -115,6 +117,9 @@ function goneVolumeProblems(
 function changedHands({ object, before }: Change<PersistentVolume>, world: World): string[] {
   const former = world.byUid(PersistentVolumeClaim, before?.spec?.claimRef?.uid);
   const { name } = object.metadata;
+  const [held, holds] = [before?.spec?.claimRef?.uid, object.spec?.claimRef?.uid];
+  if (held && holds && held !== holds)
+    return [`volume ${name} went from one claim to the next, data and all`];
   return former?.spec?.volumeName === name && object.spec?.claimRef?.uid !== former.metadata.uid
     ? [`volume ${name} was taken from claim ${former.metadata.name}`]
     : [];
@@ -197,7 +202,23 @@ async function podComesOrGoes(run: Run): Promise<void> {
   const name = pick(random, podNames);
   const present = await find(client, Pod, { metadata: { name } });
   if (present) return await remove(run, Pod, present);
-  const claimName = pick(random, claimNames);
+  await makePod(client, name, pick(random, claimNames));
+}
+
+/** A pod takes a claim to its node just before the claim is to go. */
+async function useWhatGoes(run: Run): Promise<void> {
+  const { client, random, clock } = run;
+  const metadata = { name: pick(random, podNames) };
+  const claims = (await client.list(PersistentVolumeClaim, { namespace })).items;
+  const bound = claims.filter((one) => one.status?.phase === 'Bound' && !one.metadata.deletionTimestamp);
+  if (bound.length === 0 || (await find(client, Pod, { metadata }))) return;
+  const claim = pick(random, bound);
+  await makePod(client, metadata.name, claim.metadata.name);
+  await clock.advance(random.next() * 500);
+  await remove(run, PersistentVolumeClaim, claim);
+}
+
+async function makePod(client: Run['client'], name: string, claimName: string): Promise<void> {
   await client.create(
     Pod,
     sparse<Draft<Pod>>({
@@ -216,8 +237,7 @@ async function volumeComesOrGoes(run: Run): Promise<void> {
   const row = pick(random, handMade);
   const present = await find(client, PersistentVolume, { metadata: { name: row.name } });
   if (!present) await client.create(PersistentVolume, volumeOf(row));
-  else if (!present.metadata.deletionTimestamp && random.next() < 0.5)
-    await remove(run, PersistentVolume, present);
+  else if (!present.metadata.deletionTimestamp) await remove(run, PersistentVolume, present);
 }
 
 /** An administrator gives a released volume to the next claim. */
