@@ -67,6 +67,7 @@ export const devices: Scenario = {
   ],
   async end(run) {
     const { client } = run;
+    await breakOne(run);
     await eventually(run, 'pods leave broken devices', async () => (await onBroken(run)).length === 0);
     for (const rule of (await client.list(DeviceTaintRule)).items) await remove(run, DeviceTaintRule, rule);
     const claim = () => find(client, ResourceClaim, { metadata: { name: shared } });
@@ -237,16 +238,27 @@ async function taint(run: Run): Promise<void> {
   const metadata = { name: `${pool}-${device}` };
   const present = await find(client, DeviceTaintRule, { metadata });
   if (present) return await remove(run, DeviceTaintRule, present);
-  await client.create(
-    DeviceTaintRule,
-    sparse<Draft<DeviceTaintRule>>({
-      metadata,
-      spec: {
-        deviceSelector: { driver, pool, device },
-        taint: { key: 'example.com/broken', value: 'yes', effect: 'NoExecute' },
-      },
-    }),
-  );
+  await client.create(DeviceTaintRule, ruleOf(pool, device));
+}
+
+/** A device that a pod of the workload uses, if there is one. */
+async function breakOne({ client }: Run): Promise<void> {
+  const { items } = await client.list(ResourceClaim, { namespace });
+  const used = items.find(({ metadata, status }) => metadata.name !== shared && status?.reservedFor?.length);
+  const [pool = '', device = ''] = (used ? devicesOf(used)[0] : undefined)?.split('/') ?? [];
+  const metadata = { name: `${pool}-${device}` };
+  if (pool && !(await find(client, DeviceTaintRule, { metadata })))
+    await client.create(DeviceTaintRule, ruleOf(pool, device));
+}
+
+function ruleOf(pool: string, device: string): Draft<DeviceTaintRule> {
+  return sparse<Draft<DeviceTaintRule>>({
+    metadata: { name: `${pool}-${device}` },
+    spec: {
+      deviceSelector: { driver, pool, device },
+      taint: { key: 'example.com/broken', value: 'yes', effect: 'NoExecute' },
+    },
+  });
 }
 
 /** Names of pods on devices whose taint they do not tolerate. */

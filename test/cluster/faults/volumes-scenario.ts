@@ -60,7 +60,7 @@ export const volumes: Scenario = {
   ],
   /** Pods go, so that claims which were asked to go can. */
   async end(run) {
-    const { client } = run;
+    const { client, clock } = run;
     for (const pod of (await client.list(Pod, { namespace })).items) await remove(run, Pod, pod);
     const claims = async () => (await client.list(PersistentVolumeClaim, { namespace })).items;
     await eventually(run, 'claims that were to go are gone', async () =>
@@ -68,7 +68,9 @@ export const volumes: Scenario = {
     );
     for (const [index, name] of claimNames.entries())
       if (!(await find(client, PersistentVolumeClaim, { metadata: { name } })))
-        await client.create(PersistentVolumeClaim, claimOf(name, classes[index % 2]!));
+        await client.create(PersistentVolumeClaim, claimOf(name, index === 0 ? '' : classes[index % 2]!));
+    await clock.advance(5_000);
+    for (const { name } of handMade) await freeOne(run, name);
   },
   async problems({ client }) {
     const { items: all } = await client.list(PersistentVolume);
@@ -241,11 +243,14 @@ async function volumeComesOrGoes(run: Run): Promise<void> {
 }
 
 /** An administrator gives a released volume to the next claim. */
-async function free({ client, random }: Run): Promise<void> {
-  const { items } = await client.list(PersistentVolume);
-  const released = items.filter(({ status }) => status?.phase === 'Released');
-  if (released.length === 0) return;
-  await modify(client, PersistentVolume, pick(random, released), (volume) => {
+async function free(run: Run): Promise<void> {
+  await freeOne(run, pick(run.random, handMade).name);
+}
+
+async function freeOne({ client }: Run, name: string): Promise<void> {
+  const released = await find(client, PersistentVolume, { metadata: { name } });
+  if (released?.status?.phase !== 'Released') return;
+  await modify(client, PersistentVolume, released, (volume) => {
     if (volume.status?.phase !== 'Released' || volume.metadata.deletionTimestamp) return volume;
     const { claimRef: _, ...spec } = volume.spec!;
     return { ...volume, spec };
