@@ -1,6 +1,7 @@
 /** EndpointSlices: a Service's addresses, in slices of at most 100. */
 import { keyOf } from '../../api/meta.ts';
 import { EndpointSlice, Node, Pod, Service } from '../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
 import {
   type AnyController,
@@ -8,6 +9,7 @@ import {
   quietMsFor,
   watch,
 } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { controllerReference } from '../adoption.ts';
 import { addressablePods, concernsEndpoints, hasSelector, servicesOf } from './endpoints/endpoint-pods.ts';
@@ -71,6 +73,8 @@ export function endpointSliceController(): AnyController {
       const owner = controllerReference({ type: Service, object: service });
       const identity = { name, namespace: namespace!, manager, labels: labelsOfSlices(service), owner };
       const plan = planSlices(present, wanted, identity);
+      // Slices of a Service that is gone, though the cache does not know, would be collected and made again without end.
+      if (plan.create.length > 0 && (await isGone(service, cluster, signal))) return;
       stampTriggerTime(plan, triggerTimes.next(key, service, pods));
       try {
         await applySlicePlan(cluster, plan, signal, (act, why) => {
@@ -126,4 +130,14 @@ function servicesConcernedByNode(services: Iterable<Service>, node: Node, old: N
   return [...services]
     .filter((service) => hasSelector(service) && (isMoved || isSharedByCapacity(service)))
     .map(keyOf);
+}
+
+/** One that is being deleted is still served. */
+async function isGone(
+  { metadata: { name, namespace, uid } }: Service,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const present = await cluster.client.get(Service, { name, namespace }, signal).catch(undefinedIfNotFound);
+  return present?.metadata.uid !== uid;
 }
