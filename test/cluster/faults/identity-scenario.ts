@@ -75,17 +75,19 @@ export const identity: Scenario = {
   always: { of: [ServiceAccount, Secret], rule: tokensRule },
 };
 
-/** A token is its account's for good, and a secret goes only with its account. */
+/** A token is its account's for good, and a secret goes only with its account: the one that it has, or was made for. */
 function tokensRule({ asked }: Run): Rule {
+  const madeFor = new Map<string, string | undefined>();
   return (change, world) => {
     const secret = changeOf(change, Secret);
     if (!secret) return [];
     const { object, before, isGone } = secret;
     const { name, uid, annotations } = object.metadata;
+    if (!before) madeFor.set(uid, accountOf(object, world)?.metadata.uid);
     if (isGone) {
       const account = accountOf(object, world);
-      const own = annotations?.[uidAnnotation];
-      const isNeeded = account && (own ?? account.metadata.uid) === account.metadata.uid;
+      const own = annotations?.[uidAnnotation] ?? madeFor.get(uid);
+      const isNeeded = account !== undefined && own === account.metadata.uid;
       return isNeeded && !asked.has(uid) ? [`secret ${name} went, though its account is there`] : [];
     }
     const [token, former] = [tokenOf(object), before && tokenOf(before)];
