@@ -1,7 +1,7 @@
 /** The tasks behind `npm start`, `npm test`, `npm run check` and `npm run bench`; bootstrap.mjs starts it with the pinned Node. */
 import { spawn } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism, constants, setPriority, tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodeFlags } from '../src/host/cluster-context.ts';
@@ -40,12 +40,6 @@ const sideBySide = [`--test-concurrency=${Math.max(2, Math.min(4, availableParal
 
 /** Those that mostly wait for time limits of Kubernetes go on beside the others, one after the other. */
 const oneByOne = ['--test-concurrency=1'];
-
-/**
- * End-to-end tests wait for containers and leave much of the processor's time. Clusters on a virtual clock do not mind when
- * they get theirs, so they take that.
- */
-const spareTime = constants.priority.PRIORITY_BELOW_NORMAL;
 
 /** Compiled once, as clusters are: for all files of tests, and the clusters that they make, a third of the calculating time. */
 const compiledEnvironment = {
@@ -124,16 +118,15 @@ async function runAllTests(args: readonly string[], canRunContainers: boolean): 
   try {
     const codes = [
       await runUnitTests(listing),
-      ...(await Promise.all([
-        listing((more) => runAside(clusterTests, [...everyCore, ...more], spareTime)),
-        ...(canRunContainers
-          ? [
-              listing((more) => runTests(endToEndTests, [...sideBySide, ...more])),
-              listing((more) => runAside(waitingEndToEndTests, [...oneByOne, ...more])),
-            ]
-          : []),
-      ])),
+      await listing((more) => runTests(clusterTests, [...everyCore, ...more])),
     ];
+    if (canRunContainers)
+      codes.push(
+        ...(await Promise.all([
+          listing((more) => runTests(endToEndTests, [...sideBySide, ...more])),
+          listing((more) => runAside(waitingEndToEndTests, [...oneByOne, ...more])),
+        ])),
+      );
     const code = codes.find((each) => each !== 0) ?? 0;
     return code && !isUnclear ? await repeatFailed(failed, args, code) : code;
   } finally {
@@ -185,12 +178,8 @@ function runTests(files: readonly string[], more: readonly string[]): Promise<nu
 }
 
 /** Beside others: its output follows as a whole. */
-async function runAside(
-  files: readonly string[],
-  more: readonly string[],
-  priority: number = constants.priority.PRIORITY_NORMAL,
-): Promise<number> {
-  const { code, output } = await capture(testCommand(files, more), compiledEnvironment, priority);
+async function runAside(files: readonly string[], more: readonly string[]): Promise<number> {
+  const { code, output } = await capture(testCommand(files, more), compiledEnvironment);
   console.log(output);
   return code;
 }
@@ -241,11 +230,9 @@ function runCommand([command, ...rest]: readonly string[], env = process.env): P
 function capture(
   [command, ...rest]: readonly string[],
   env = process.env,
-  priority: number = constants.priority.PRIORITY_NORMAL,
 ): Promise<{ code: number; output: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(command!, rest, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env });
-    if (child.pid) setPriority(child.pid, priority);
     const chunks: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
