@@ -7,6 +7,7 @@ import {
   Deployment,
   Job,
   Pod,
+  PodDisruptionBudget,
   ReplicaSet,
   ReplicationController,
   StatefulSet,
@@ -28,8 +29,10 @@ export async function findUnsettled(client: Client, namespace: string): Promise<
     client.list(Job, { namespace }),
     client.list(ControllerRevision, { namespace }),
     client.list(Pod, { namespace }),
+    client.list(PodDisruptionBudget, { namespace }),
   ]);
-  const [deployments, sets, controllers, statefulSets, daemonSets, cronJobs, jobs, revisions, pods] = listed;
+  const [deployments, sets, controllers, statefulSets, daemonSets, cronJobs, jobs, revisions, pods, budgets] =
+    listed;
   const all = listed.flatMap((list) => list.items as KubeObject[]);
   return [
     ...orphans(all),
@@ -39,6 +42,7 @@ export async function findUnsettled(client: Client, namespace: string): Promise<
     ...daemonSets.items.flatMap((one) => daemonSetProblems(one, ownedBy(one, revisions.items))),
     ...jobs.items.flatMap((one) => jobProblems(one, ownedBy(one, pods.items))),
     ...cronJobs.items.flatMap((one) => cronJobProblems(one, ownedBy(one, jobs.items))),
+    ...budgets.items.flatMap(budgetProblems),
   ];
 }
 
@@ -67,15 +71,23 @@ function unequal(
   return wrong.length === 0 ? [] : [`${one.metadata.name}: ${text}: ${JSON.stringify(one.status)}`];
 }
 
+/** A status that is older than what is asked for may show numbers that were right before. */
+function observed({
+  metadata,
+  status,
+}: KubeObject & { status?: { observedGeneration?: number } }): Record<string, [unknown, unknown]> {
+  return { observedGeneration: [status?.observedGeneration, metadata.generation] };
+}
+
 function deploymentProblems(deployment: Deployment, sets: readonly ReplicaSet[]): string[] {
   const revisions = sets.map((rs) => Number(rs.metadata.annotations?.['deployment.kubernetes.io/revision']));
   const wanted = deployment.spec?.replicas;
   const alive = sets.filter((rs) => (rs.spec?.replicas ?? 0) > 0);
-  const { replicas, updatedReplicas, availableReplicas, observedGeneration } = deployment.status ?? {};
+  const { replicas, updatedReplicas, availableReplicas } = deployment.status ?? {};
   return [
     ...revisionProblems(deployment, revisions, alive.length, deployment.spec?.revisionHistoryLimit),
     ...unequal(deployment, {
-      observedGeneration: [observedGeneration, deployment.metadata.generation],
+      ...observed(deployment),
       replicas: [replicas, wanted],
       updatedReplicas: [updatedReplicas, wanted],
       availableReplicas: [availableReplicas, wanted],
@@ -106,6 +118,7 @@ function replicaProblems(set: ReplicaSet | ReplicationController): string[] {
   const wanted = set.spec?.replicas;
   const { replicas, readyReplicas, availableReplicas } = set.status ?? {};
   return unequal(set, {
+    ...observed(set),
     replicas: [replicas, wanted],
     readyReplicas: [readyReplicas ?? 0, wanted],
     availableReplicas: [availableReplicas ?? 0, wanted],
@@ -124,6 +137,7 @@ function statefulSetProblems(set: StatefulSet, revisions: readonly ControllerRev
       set.spec?.revisionHistoryLimit,
     ),
     ...unequal(set, {
+      ...observed(set),
       replicas: [replicas, wanted],
       readyReplicas: [readyReplicas ?? 0, wanted],
       updatedReplicas: [updatedReplicas ?? 0, wanted],
@@ -148,6 +162,7 @@ function daemonSetProblems(set: DaemonSet, revisions: readonly ControllerRevisio
       set.spec?.revisionHistoryLimit,
     ),
     ...unequal(set, {
+      ...observed(set),
       currentNumberScheduled: [currentNumberScheduled, desiredNumberScheduled],
       numberAvailable: [numberAvailable, desiredNumberScheduled],
       updatedNumberScheduled: [updatedNumberScheduled, desiredNumberScheduled],
@@ -181,4 +196,10 @@ function cronJobProblems(cronJob: CronJob, jobs: readonly Job[]): string[] {
   const limit = cronJob.spec?.successfulJobsHistoryLimit ?? 3;
   const over = jobs.length > limit ? [`${cronJob.metadata.name}: more than ${limit} jobs are left`] : [];
   return [...over, ...unequal(cronJob, { active: [cronJob.status?.active?.length ?? 0, 0] })];
+}
+
+/** A pod that was to be evicted, and is there still, is forgotten after two minutes. */
+function budgetProblems(budget: PodDisruptionBudget): string[] {
+  const disrupted = Object.keys(budget.status?.disruptedPods ?? {}).length;
+  return unequal(budget, { ...observed(budget), disruptedPods: [disrupted, 0] });
 }
