@@ -37,7 +37,7 @@ export async function findUnsettled(client: Client, namespace: string): Promise<
   return [
     ...orphans(all),
     ...deployments.items.flatMap((one) => deploymentProblems(one, ownedBy(one, sets.items))),
-    ...[...sets.items, ...controllers.items].flatMap(replicaProblems),
+    ...[...sets.items, ...controllers.items].flatMap((one) => replicaProblems(one, ownedBy(one, pods.items))),
     ...statefulSets.items.flatMap((one) => statefulSetProblems(one, ownedBy(one, revisions.items))),
     ...daemonSets.items.flatMap((one) => daemonSetProblems(one, ownedBy(one, revisions.items))),
     ...jobs.items.flatMap((one) => jobProblems(one, ownedBy(one, pods.items))),
@@ -114,7 +114,12 @@ function revisionProblems(
   ];
 }
 
-function replicaProblems(set: ReplicaSet | ReplicationController): string[] {
+function stays({ metadata, status }: Pod): boolean {
+  return !metadata.deletionTimestamp && status?.phase !== 'Failed' && status?.phase !== 'Succeeded';
+}
+
+/** Its status may not know yet of a pod that is gone. */
+function replicaProblems(set: ReplicaSet | ReplicationController, pods: readonly Pod[]): string[] {
   const wanted = set.spec?.replicas;
   const { replicas, readyReplicas, availableReplicas } = set.status ?? {};
   return unequal(set, {
@@ -122,6 +127,7 @@ function replicaProblems(set: ReplicaSet | ReplicationController): string[] {
     replicas: [replicas, wanted],
     readyReplicas: [readyReplicas ?? 0, wanted],
     availableReplicas: [availableReplicas ?? 0, wanted],
+    'pods that stay': [pods.filter(stays).length, wanted],
   });
 }
 
