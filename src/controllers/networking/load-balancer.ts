@@ -8,7 +8,6 @@ import type { ReconcileCluster } from '../../client/controller/controller-cluste
 import { targetOf } from '../../client/events/event-recorder.ts';
 import {
   type AddressRange,
-  addressOf,
   hasAddress,
   isHeld,
   isOurs,
@@ -33,9 +32,10 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
     concerns: (service: Service, old: Service | undefined) =>
       isOurs(service) || isHeld(service) || (old !== undefined && isOurs(old)),
     watches: [
-      // A waiting service may be waiting for an address that becomes free, or for another pool.
+      // A service may be waiting for an address that becomes free, or for another pool: also one whose own address is of
+      // an earlier pool.
       watch(Service, (service, old, informers) =>
-        letsGo(service, old) ? waiting(informers.of(Service).list()) : [],
+        letsGo(service, old) ? keysOf(informers.of(Service).list()) : [],
       ),
       watch(ConfigMap, ({ metadata }, _old, informers) =>
         metadata.name === poolName && metadata.namespace === poolNamespace
@@ -132,10 +132,6 @@ async function release(service: Service, cluster: ReconcileCluster, signal: Abor
   if (isHeld(service)) tell('DeletingLoadBalancer', 'Deleting load balancer');
   await cluster.writeStatus(Service, released, signal);
   if (isHeld(service)) tell('DeletedLoadBalancer', 'Deleted load balancer');
-}
-
-function waiting(services: Iterable<Service>): string[] {
-  return keysOf([...services].filter((service) => isOurs(service) && !addressOf(service)));
 }
 
 function keysOf(services: Iterable<Service>): string[] {
