@@ -1,4 +1,5 @@
 /** ASN.1 in DER, read as strictly as Go's library reads it, and refused in its words. */
+import { isUtf8 } from 'node:buffer';
 
 export class DerError extends Error {
   constructor(message: string) {
@@ -242,15 +243,6 @@ export function checkAnyValue(value: DerValue): void {
   else if (tag === derKinds.oid.tag) readOid(value);
   else if (tag === 12 && !isUtf8(content)) throw new DerError('asn1: invalid UTF-8 string');
   else if (tag === 30 && !isBasicPlane(content)) throw new DerError('invalid BMPString');
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Characters of two bytes that stand for themselves. A zero at the end is none. */

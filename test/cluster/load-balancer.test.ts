@@ -88,3 +88,31 @@ test('an address stays given when the answer is lost, before the cache shows it'
   await clock.advance(60_000);
   assert.deepEqual(await given(), ['10.9.0.1', '10.9.0.2']);
 });
+
+test('a service whose address is of an earlier pool gets one of the new pool as soon as there is room', async () => {
+  await using cluster = await createCluster({ nodes: 0, scheduler: false, controllers: ['loadbalancer'] });
+  const { client } = cluster;
+  const pool = { name: 'load-balancer', namespace: 'kube-system' };
+  await client.create(ConfigMap, { metadata: pool, data: { addresses: '10.9.0.1-10.9.0.2' } });
+  const at = (name: string) => ({ name, namespace: 'default' });
+  const has = async (name: string, ip: string) =>
+    (await client.get(Service, at(name))).status?.loadBalancer?.ingress?.[0]?.ip === ip;
+  for (const [name, ip] of [
+    ['a', '10.9.0.1'],
+    ['b', '10.9.0.2'],
+  ] as const) {
+    await client.create(Service, {
+      metadata: at(name),
+      spec: { type: 'LoadBalancer', ports: [{ port: 80 }] },
+    });
+    await cluster.until(() => has(name, ip));
+  }
+
+  await client.patch(ConfigMap, pool, { data: { addresses: '10.9.0.2' } }, { type: 'merge' });
+  const isTold = ({ reason, involvedObject }: Event) =>
+    reason === 'SyncLoadBalancerFailed' && involvedObject.name === 'a';
+  await cluster.until(async () => (await client.list(Event, { namespace: 'default' })).items.some(isTold));
+  assert.ok(await has('b', '10.9.0.2'));
+  await client.delete(Service, at('b'));
+  await cluster.until(() => has('a', '10.9.0.2'));
+});

@@ -86,7 +86,7 @@ export async function connectEndpoint(
   nodes: NodeConnector,
   { address, port, nodeName }: Endpoint,
 ): Promise<Duplex> {
-  const through = nodeName ?? (nodes.carryTraffic ? anyReadyNode(objects) : undefined);
+  const through = nodeName ?? (nodes.canTunnel ? anyReadyNode(objects) : undefined);
   return through ? nodes.tunnel(through, address, port) : connectStraight(address, port);
 }
 

@@ -43,8 +43,8 @@ export class NodeConnector {
     this.#tunnelTimeoutMs = tunnelTimeoutMs;
   }
 
-  /** Whether addresses beyond the nodes can be reached through one of them. */
-  get carryTraffic(): boolean {
+  /** Whether an address can be reached through a node: simulated ones carry nothing. */
+  get canTunnel(): boolean {
     return this.#access !== 'simulated';
   }
 
