@@ -111,7 +111,7 @@ async function startApiServer(parts: ApiServerParts, closing: AbortController): 
 function describe(parts: ApiServerParts): void {
   const { handler, discovery, aggregation, registry, options } = parts;
   discovery.register(handler);
-  new OpenApi({ groups: () => discovery.groups(), others: () => aggregation.groups() }).register(handler);
+  new OpenApi({ groups: () => discovery.groups(), others: () => aggregation.openApi }).register(handler);
   handler.addRoute('/version', ['application/json'], serveVersion);
   for (const [name, dump] of Object.entries(parts.flowControl.dumps))
     handler.addPath(`/debug/api_priority_and_fairness/${name}`, dump);

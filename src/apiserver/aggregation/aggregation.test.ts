@@ -15,7 +15,6 @@ import { createClient } from '../../client/create-client.ts';
 import { discoverResources } from '../../client/discovery.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
 import { type ApiServer, createApiServer } from '../server.ts';
-import { openApiUrlIn } from './aggregation.ts';
 
 let server: ApiServer;
 let client: Client;
@@ -24,7 +23,6 @@ let caBundle: string;
 const metrics = new MetricsRegistry();
 /** What it says that it serves. */
 let served: unknown;
-const openApiUrl = '/openapi/v3/apis/wardle.example.com/v1?hash=ABC';
 /** What it answers with. */
 let status = 200;
 let seen: {
@@ -79,9 +77,7 @@ before(async () => {
       ];
       const answer = url.startsWith('/apis/wardle.example.com/v1/')
         ? { kind: 'FlunderList', apiVersion: 'wardle.example.com/v1', metadata: {}, items: [] }
-        : url === '/openapi/v3'
-          ? { paths: { 'apis/wardle.example.com/v1': { serverRelativeURL: openApiUrl } } }
-          : { kind: 'APIResourceList', groupVersion: 'wardle.example.com/v1', resources: served };
+        : { kind: 'APIResourceList', groupVersion: 'wardle.example.com/v1', resources: served };
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
     });
   }).listen(0, '127.0.0.1');
@@ -103,10 +99,6 @@ after(async () => {
   backend.closeAllConnections();
   backend.close();
 });
-
-function asText(answer: unknown): string {
-  return typeof answer === 'string' ? answer : JSON.stringify(answer);
-}
 
 async function availabilityOf(name: string, status: string): Promise<string> {
   for await (const event of client.watch(APIService, {}, AbortSignal.timeout(15_000))) {
@@ -168,10 +160,6 @@ test('once its endpoints are there it is asked, discovered, and given requests w
   const names = groups.groups.map(({ name }) => name);
   assert.ok(names.indexOf('wardle.example.com') > names.indexOf('storagemigration.k8s.io'));
   assert.ok(names.indexOf('wardle.example.com') < names.indexOf('metrics.k8s.io'));
-  const { paths } = JSON.parse(await client.raw<string>('GET', '/openapi/v3').then(asText)) as {
-    paths: Record<string, { serverRelativeURL: string }>;
-  };
-  assert.equal(paths['apis/wardle.example.com/v1']?.serverRelativeURL, openApiUrl);
   seen = [];
   const list = await client.raw<{ kind: string }>(
     'GET',
@@ -252,25 +240,6 @@ test('a server that was there and then not is counted once, with the reason', as
   for (let look = 0; look < 100 && !line.test(metrics.expose()); look++) await systemClock.sleep(20);
   assert.match(metrics.expose(), line);
   assert.match(metrics.expose(), /^aggregator_unavailable_apiservice\{name="v1.wardle.example.com"\} 1$/m);
-});
-
-test('only an index that names a place below all such documents is believed', () => {
-  const path = 'apis/a.io/v1';
-  const rows: [index: unknown, url: string | undefined][] = [
-    [
-      { paths: { [path]: { serverRelativeURL: '/openapi/v3/apis/a.io/v1?hash=1' } } },
-      '/openapi/v3/apis/a.io/v1?hash=1',
-    ],
-    [{ paths: { [path]: { serverRelativeURL: 'https://elsewhere/openapi/v3/x' } } }, undefined],
-    [{ paths: { [path]: { serverRelativeURL: 1 } } }, undefined],
-    [{ paths: { [path]: null } }, undefined],
-    [{ paths: {} }, undefined],
-    [{}, undefined],
-    [null, undefined],
-    [[], undefined],
-  ];
-  for (const [index, url] of rows) assert.equal(openApiUrlIn(JSON.stringify(index), path), url);
-  assert.equal(openApiUrlIn('<html>', path), undefined);
 });
 
 test('every group version of the server itself has a local APIService', async () => {

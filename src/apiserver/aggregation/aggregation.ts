@@ -13,9 +13,10 @@ import { messageOf } from '../../base/text/error-message.ts';
 import type { Client } from '../../client/client.ts';
 import type { DiscoverableResource, DiscoveredGroup, DiscoveredResource } from '../discovery/groups.ts';
 import { compareVersions } from '../discovery/groups.ts';
+import type { ForeignDocuments } from '../discovery/openapi.ts';
 import type { Delegate } from '../handler.ts';
-import { exchange } from '../nodes/http-over.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { askBackend } from './ask-backend.ts';
 import {
   type Availability,
   availabilityFromObjects,
@@ -24,7 +25,8 @@ import {
   unavailable,
   withAvailability,
 } from './availability.ts';
-import { type BackendOptions, connectBackend, forward, identityHeaders, serviceAddress } from './backend.ts';
+import { type BackendOptions, forward, serviceAddress } from './backend.ts';
+import { OpenApiDocuments } from './openapi-documents.ts';
 
 export interface AggregationOptions extends BackendOptions {
   objects: ObjectReader;
@@ -52,16 +54,13 @@ interface ListedResource {
 /** How often servers are checked; an unavailable one is checked as often. */
 const probeIntervalMs = 2_000;
 const probeTimeoutMs = 5_000;
-/** Of what one server says it serves. */
-const discoveryBytesMax = 16 * 1024 * 1024;
 const probeUser = { name: 'system:kube-aggregator', groups: [mastersGroup] };
 
 export class Aggregation {
   readonly #options: AggregationOptions;
   /** What the last successful probe of an APIService found, by its name. */
   readonly #resources = new Map<string, ListedResource[]>();
-  /** Where their OpenAPI documents are, with the hashes of these, by the names of APIServices. */
-  readonly #openApiUrls = new Map<string, string>();
+  readonly #documents: OpenApiDocuments;
   #probing: Promise<void> | undefined;
   #probedChanges = -1;
 
@@ -70,6 +69,7 @@ export class Aggregation {
 
   constructor(options: AggregationOptions) {
     this.#options = options;
+    this.#documents = new OpenApiDocuments(options);
     this.#lost = options.metrics.counter(
       'aggregator_unavailable_apiservice_total',
       'Counter of APIServices which are marked as unavailable broken down by APIService name and reason.',
@@ -99,26 +99,40 @@ export class Aggregation {
     for (const service of [...this.#remote()].sort(byPriority)) {
       const { group = '', version = '' } = service.spec;
       const listed = this.#resources.get(service.metadata.name) ?? [];
-      const openApiUrl = this.#openApiUrls.get(service.metadata.name);
       // They are sorted: that of the first is the highest.
       const known = groups.get(group) ?? { group, versions: [], priority: service.spec.groupPriorityMinimum };
       groups.set(group, known);
       known.versions.push({
         version,
         resources: listed.filter(isTopLevel).map((entry) => discovered(group, version, { entry, listed })),
-        ...(openApiUrl && { openApiUrl }),
+        priority: service.spec.versionPriority,
         ...(!isAvailable(service) && { isStale: true }),
       });
     }
     return [...groups.values()];
   }
 
-  /** Handles requests for group versions that an APIService delegates to a service, and for their OpenAPI documents. */
+  /** What the servers document, those first whose documents come first. */
+  get openApi(): ForeignDocuments {
+    const known = [...this.#remote()].sort(byPriority).flatMap((service) => {
+      const documents = this.#documents.of(service.metadata.name);
+      return documents ? [{ service, documents }] : [];
+    });
+    return {
+      v2: known.flatMap(({ documents }) => documents.v2 ?? []),
+      urls: new Map(known.toReversed().flatMap(({ documents }) => [...documents.urls])),
+      converted: new Map(
+        known.flatMap(({ service, documents: { converted } }) =>
+          converted ? [[openApiPath(service), converted] as const] : [],
+        ),
+      ),
+    };
+  }
+
+  /** Handles requests for group versions that an APIService delegates to a service, and for OpenAPI documents there. */
   readonly delegate: Delegate = (context) => {
-    const match = /^(?:\/openapi\/v3)?\/apis\/([^/]+)\/([^/]+)(\/|$)/.exec(context.info.path);
-    if (!match) return undefined;
-    const service = this.#options.objects.get(APIService, '', `${match[2]}.${match[1]}`);
-    if (!service?.spec.service) return undefined;
+    const service = this.#serviceFor(context.info.path);
+    if (!service) return undefined;
     if (isAvailable(service)) return forward(service, context, this.#options);
     return {
       type: 'raw',
@@ -127,6 +141,25 @@ export class Aggregation {
       body: 'service unavailable\n',
     };
   };
+
+  #serviceFor(path: string): APIService | undefined {
+    const document = /^\/openapi\/v3\/(apis\/.+)$/.exec(path)?.[1];
+    if (document !== undefined) return this.#documentingServer(document);
+    const match = /^\/apis\/([^/]+)\/([^/]+)(\/|$)/.exec(path);
+    const service = match && this.#options.objects.get(APIService, '', `${match[2]}.${match[1]}`);
+    return service?.spec.service ? service : undefined;
+  }
+
+  /** The one that answers for a group version documents it, too; what else is documented is asked of the first. */
+  #documentingServer(path: string): APIService | undefined {
+    let first: APIService | undefined;
+    for (const service of [...this.#remote()].sort(byPriority)) {
+      if (!this.#documents.of(service.metadata.name)?.urls.has(path)) continue;
+      if (openApiPath(service) === path) return service;
+      first ??= service;
+    }
+    return first;
+  }
 
   *#remote(): Generator<APIService> {
     for (const service of this.#options.objects.list(APIService)) if (service.spec.service) yield service;
@@ -137,6 +170,7 @@ export class Aggregation {
     const changes = this.#options.objects.changesOf(APIService);
     if (changes === this.#probedChanges && this.#remote().next().done) return;
     this.#probedChanges = changes;
+    this.#documents.keepOnly(new Set([...this.#remote()].map(({ metadata }) => metadata.name)));
     await Promise.all([...this.#options.objects.list(APIService)].map((service) => this.#probe(service)));
   }
 
@@ -167,67 +201,21 @@ export class Aggregation {
     const timeout = AbortSignal.timeout(probeTimeoutMs);
     const signal = AbortSignal.any([this.#options.signal, timeout]);
     try {
-      const answer = await this.#get(service, path, signal);
+      const answer = await askBackend(service, this.#options, { path, user: probeUser, signal });
       if (answer.status !== 200) return failing(url, `bad status from ${url}: ${answer.status}`);
       this.#resources.set(service.metadata.name, readResources(answer.text));
-      await this.#readOpenApiIndex(service, signal);
+      this.#documents.refresh(service);
       return passed;
     } catch (error) {
       const why = timeout.aborted ? 'context deadline exceeded' : messageOf(error);
       return failing(url, `Get ${JSON.stringify(url)}: ${why}`);
     }
   }
-
-  /** A server need not have such documents: then clients are led to where they would be. */
-  async #readOpenApiIndex(service: APIService, signal: AbortSignal): Promise<void> {
-    const { metadata, spec } = service;
-    const { group = '', version = '' } = spec;
-    const url = await this.#get(service, '/openapi/v3', signal).then(
-      ({ status, text }) => (status === 200 ? openApiUrlIn(text, `apis/${group}/${version}`) : undefined),
-      (error: unknown) => {
-        // It answers for its kinds, and is available.
-        this.#options.logger.debug('no index of OpenAPI documents', { name: metadata.name, error });
-        return undefined;
-      },
-    );
-    if (url) this.#openApiUrls.set(metadata.name, url);
-    else this.#openApiUrls.delete(metadata.name);
-  }
-
-  async #get(
-    service: APIService,
-    path: string,
-    signal: AbortSignal,
-  ): Promise<{ status: number | undefined; text: string }> {
-    const socket = await connectBackend(service, this.#options, signal);
-    const answer = await exchange(socket, {
-      method: 'GET',
-      path,
-      headers: { host: 'aggregated', accept: 'application/json', ...identityHeaders(probeUser) },
-      signal,
-    });
-    const chunks: Buffer[] = [];
-    let sizeBytes = 0;
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
-      sizeBytes += chunk.length;
-      if (sizeBytes > discoveryBytesMax)
-        throw new Error(`the answer is longer than ${discoveryBytesMax} bytes`);
-      chunks.push(chunk);
-    }
-    return { status: answer.statusCode, text: Buffer.concat(chunks).toString('utf8') };
-  }
 }
 
-/** Of the document of `path` in an index; only a place below that of all such documents is believed. */
-export function openApiUrlIn(text: string, path: string): string | undefined {
-  try {
-    const { paths } = JSON.parse(text) as { paths?: Record<string, { serverRelativeURL?: unknown }> };
-    const url = paths && Object.hasOwn(paths, path) ? paths[path]?.serverRelativeURL : undefined;
-    return typeof url === 'string' && /^\/openapi\/v3\/[^\s\\]*$/.test(url) ? url : undefined;
-  } catch {
-    // What another server calls an index may be anything; without one there is no hash.
-    return undefined;
-  }
+/** As indexes name the document of what an APIService is about. */
+function openApiPath({ spec: { group = '', version = '' } }: APIService): string {
+  return `apis/${group}/${version}`;
 }
 
 function failing(url: string, why: string): Availability {

@@ -101,3 +101,52 @@ test('groups of other servers stand among those of this one by their priorities'
     ],
   );
 });
+
+test('a version that another server answers for takes the place of this server’s own, once', () => {
+  const version = (name: string, priority?: number) => ({
+    version: name,
+    resources: [],
+    ...(priority !== undefined && { priority }),
+  });
+  const own: DiscoveredGroup[] = [
+    { group: 'apps', versions: [version('v1')] },
+    { group: 'a.io', versions: [version('v2'), version('v1')] },
+    { group: 'b.io', versions: [version('v1')] },
+  ];
+  const others = [
+    { group: 'b.io', priority: 2_000, versions: [version('v1', 300), version('v3', 50)] },
+    { group: 'apps', priority: 5, versions: [version('v9', 15)] },
+  ];
+  const all = withOtherGroups(own, others);
+  assert.deepEqual(
+    all.map(({ group, versions }) => [group, versions.map(({ version, priority }) => [version, priority])]),
+    [
+      [
+        'apps',
+        [
+          ['v9', 15],
+          ['v1', undefined],
+        ],
+      ],
+      [
+        'b.io',
+        [
+          ['v1', 300],
+          ['v3', 50],
+        ],
+      ],
+      [
+        'a.io',
+        [
+          ['v2', undefined],
+          ['v1', undefined],
+        ],
+      ],
+    ],
+  );
+  assert.deepEqual(
+    own[2]?.versions.map(({ version }) => version),
+    ['v1'],
+    'what was given stays as it was',
+  );
+});

@@ -20,8 +20,8 @@ export interface DiscoveredVersion<Resource extends DiscoverableResource = Disco
   resources: DiscoveredResource<Resource>[];
   /** Its server does not answer now: it may serve something else. */
   isStale?: boolean;
-  /** Where its OpenAPI document is, as its own server says. */
-  openApiUrl?: string;
+  /** By which a version of another server has its place among the group's; of this server's own they are known. */
+  priority?: number;
 }
 
 export interface DiscoveredGroup<Resource extends DiscoverableResource = DiscoverableResource> {
@@ -83,17 +83,34 @@ export function discoverGroups(
   }));
 }
 
-/** Groups of other servers in their places, as the priorities of APIServices have it. */
+/**
+ * Groups of other servers in their places, as the priorities of APIServices have it. Where they serve a version of a
+ * group that this server has too, theirs is the one that is asked: it takes the place of the own.
+ */
 export function withOtherGroups(
   own: readonly DiscoveredGroup[],
   others: readonly DiscoveredGroup[],
 ): DiscoveredGroup[] {
   const all = [...own];
   for (const other of others) {
-    const at = all.findIndex((group) => comesBefore(other, group));
-    all.splice(at < 0 ? all.length : at, 0, other);
+    const present = all.findIndex(({ group }) => group === other.group);
+    const group = present < 0 ? other : mergeGroups(all[present]!, other);
+    if (present >= 0) all.splice(present, 1);
+    const at = all.findIndex((next) => comesBefore(group, next));
+    all.splice(at < 0 ? all.length : at, 0, group);
   }
   return all;
+}
+
+function mergeGroups(own: DiscoveredGroup, other: DiscoveredGroup): DiscoveredGroup {
+  const { group } = own;
+  const ofOther = new Set(other.versions.map(({ version }) => version));
+  const priority = ({ version, priority }: DiscoveredVersion) =>
+    priority ?? prioritiesOf(group, version).versionPriority;
+  const versions = [...own.versions.filter(({ version }) => !ofOther.has(version)), ...other.versions].sort(
+    (left, right) => priority(right) - priority(left) || compareVersions(left.version, right.version),
+  );
+  return { group, versions, priority: Math.max(priorityOf(own), priorityOf(other)) };
 }
 
 function comesBefore(left: DiscoveredGroup, right: DiscoveredGroup): boolean {

@@ -23,7 +23,11 @@ function served() {
     definition: {},
   };
   const groups = [{ group: '', versions: [{ version: 'v1', resources: [{ resource, subresources: [] }] }] }];
-  const others = [{ group: 'other.example.com', versions: [{ version: 'v1', resources: [] }] }];
+  const others = {
+    v2: [],
+    urls: new Map([['apis/other.example.com/v1', '/openapi/v3/apis/other.example.com/v1?hash=1']]),
+    converted: new Map(),
+  };
   new OpenApi({ groups: () => groups as never, others: () => others }).register({
     addPath: (path: string, handler: Handler) => exact.set(path, handler),
     addPrefix: (path: string, handler: Handler) => prefixes.set(path, handler),
@@ -51,7 +55,7 @@ test('the index leads to a document that may be kept for good', async () => {
 test('the index leads to the documents of other servers too', async () => {
   const { paths } = JSON.parse(String((await served()('/openapi/v3')).body));
   assert.deepEqual(paths['apis/other.example.com/v1'], {
-    serverRelativeURL: '/openapi/v3/apis/other.example.com/v1',
+    serverRelativeURL: '/openapi/v3/apis/other.example.com/v1?hash=1',
   });
 });
 

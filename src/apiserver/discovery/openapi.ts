@@ -4,6 +4,7 @@
  */
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
+import { mergeDocuments } from '../../api/openapi/foreign-v2.ts';
 import { rootPaths } from '../../api/openapi/root-paths.ts';
 import type { JsonSchema, OpenApiGroupVersion, OpenApiResource } from '../../api/openapi/source.ts';
 import { rootPath } from '../../api/openapi/source.ts';
@@ -46,9 +47,25 @@ const oldProtobufType = {
 export interface OpenApiOptions {
   /** What discovery publishes about this server's own kinds. */
   groups(): readonly DiscoveredGroup<ServedResource>[];
-  /** Groups of other servers: their documents are had from them. */
-  others?(): readonly DiscoveredGroup[];
+  others?(): ForeignDocuments;
 }
+
+/** What servers behind this one document of what they serve. */
+export interface ForeignDocuments {
+  /** Of OpenAPI 2, in the order in which they are put into the document of all. */
+  v2: readonly ForeignDocument[];
+  /** The places of documents of OpenAPI 3, by the paths in the index; requests for them do not come here. */
+  urls: ReadonlyMap<string, string>;
+  /** Documents of OpenAPI 3 that such servers do not have themselves, by those paths. */
+  converted: ReadonlyMap<string, ForeignDocument>;
+}
+
+export interface ForeignDocument {
+  document: JsonSchema;
+  hash: string;
+}
+
+const noDocuments: ForeignDocuments = { v2: [], urls: new Map(), converted: new Map() };
 
 export class OpenApi {
   readonly #options: OpenApiOptions;
@@ -73,15 +90,16 @@ export class OpenApi {
       );
   }
 
+  #others(): ForeignDocuments {
+    return this.#options.others?.() ?? noDocuments;
+  }
+
   #index(): ApiResponse {
     const { paths } = openApiIndex(this.#sources(), kubernetesVersion);
-    for (const { group, versions } of this.#options.others?.() ?? []) {
-      for (const { version, isStale, openApiUrl } of versions) {
-        if (isStale) continue;
-        const path = rootPath({ group, version });
-        paths[path.slice(1)] = { serverRelativeURL: openApiUrl ?? `/openapi/v3${path}` };
-      }
-    }
+    const { urls, converted } = this.#others();
+    for (const [path, { hash }] of converted)
+      paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
+    for (const [path, serverRelativeURL] of urls) paths[path] = { serverRelativeURL };
     // Upstream leaves the type to a guess, which is this one.
     const contentType = 'text/plain; charset=utf-8';
     return { type: 'raw', status: 200, contentType, body: JSON.stringify({ paths }) };
@@ -89,7 +107,10 @@ export class OpenApi {
 
   async #v3({ request, info }: RequestContext): Promise<ApiResponse> {
     const path = info.path.slice('/openapi/v3'.length);
-    const document = findDocument(this.#sources(), path);
+    const converted = this.#others().converted.get(path.slice(1));
+    const document = converted
+      ? { hash: converted.hash, make: () => converted.document }
+      : findDocument(this.#sources(), path);
     if (!document) return bare(404);
     const contentType = contentTypeFor(request.header('accept'), 'v3');
     if (!contentType) return bare(406);
@@ -111,11 +132,14 @@ export class OpenApi {
 
   async #v2({ request }: RequestContext): Promise<ApiResponse> {
     const sources = this.#sources();
-    const hash = documentHash({ group: 'all', version: 'v2', resources: [] }, v2Facts(sources));
+    const { v2: others } = this.#others();
+    const facts = [v2Facts(sources), ...others.map(({ hash }) => hash)].join();
+    const hash = documentHash({ group: 'all', version: 'v2', resources: [] }, facts);
     const contentType = contentTypeFor(request.header('accept'), 'v2');
     if (!contentType) return bare(406);
     const make = () => {
-      const document = openApiV2Document(sources, kubernetesVersion);
+      const own = openApiV2Document(sources, kubernetesVersion);
+      const document = others.reduce((merged, other) => mergeDocuments(merged, other.document), own);
       return contentType === jsonType ? JSON.stringify(document) : encodeOpenApiV2(document);
     };
     return this.#answer(request, { key: contentType, hash, contentType, headers: {}, make });
