@@ -142,7 +142,7 @@ async function followObjects(parts: ApiServerParts): Promise<LocalServices> {
   await followFlowSchemas({ kinds, objects, ...own });
   await followPolicies({ kinds, objects, ...own });
   parts.aggregation.start();
-  return followLocalServices({ kinds, ...own });
+  return followLocalServices({ kinds, objects, ...own });
 }
 
 async function openListener(
