@@ -4,6 +4,7 @@
  */
 import { isObject, type JsonObject, nestingDepthMax, setKey } from '../decode.ts';
 import { cloneJson, equalJson, ownValue } from '../json-value.ts';
+import { ListEdits } from './list-edits.ts';
 
 export interface JsonPatchOperation {
   op: string;
@@ -29,40 +30,135 @@ const copiedValuesMax = 500_000;
 
 /** A new document; `document` is not changed. @throws {JsonPatchError} */
 export function applyJsonPatch(document: unknown, operations: readonly JsonPatchOperation[]): unknown {
-  const holder: JsonObject = { root: cloneJson(document) };
-  let copied = 0;
-  for (const operation of operations) {
+  const patched = new PatchedDocument(document);
+  for (const operation of operations) patched.apply(operation);
+  return patched.finish();
+}
+
+class PatchedDocument {
+  readonly #holder: JsonObject;
+  readonly #lists = new ListEdits();
+  #copied = 0;
+
+  constructor(document: unknown) {
+    this.#holder = { root: cloneJson(document) };
+  }
+
+  finish(): unknown {
+    const { root } = this.#holder;
+    this.#lists.settle(root);
+    // Even values within the limit can be nested deeply, and readers of the stored object recurse into them.
+    countValues(root);
+    return root;
+  }
+
+  apply(operation: JsonPatchOperation): void {
     const pointer = parsePointer(operation.path);
     switch (operation.op) {
       case 'add':
-        add(holder, pointer, cloneJson(operation.value ?? null));
+        this.#add(pointer, cloneJson(operation.value ?? null));
         break;
       case 'remove':
-        removeNamed(holder, pointer, operation.path);
+        this.#removeNamed(pointer, operation.path);
         break;
       case 'replace':
-        replace(holder, pointer, cloneJson(operation.value ?? null));
+        this.#replace(pointer, cloneJson(operation.value ?? null));
         break;
       case 'move':
-        add(holder, pointer, remove(holder, parsePointer(operation.from)));
+        this.#add(pointer, this.#remove(parsePointer(operation.from)));
         break;
-      case 'copy': {
-        const value = get(holder, parsePointer(operation.from));
-        copied += countValues(value);
-        if (copied > copiedValuesMax) throw new JsonPatchError('copied values exceed the limit');
-        add(holder, pointer, cloneJson(value));
+      case 'copy':
+        this.#copy(parsePointer(operation.from), pointer);
         break;
-      }
       case 'test':
-        test(holder, pointer, operation);
+        this.#test(pointer, operation);
         break;
       default:
         throw new JsonPatchError(`Unexpected kind: ${operation.op}`);
     }
   }
-  // Even values within the limit can be nested deeply, and readers of the stored object recurse into them.
-  countValues(holder.root);
-  return holder.root;
+
+  /** The container that holds the last key of the pointer. */
+  #parentOf(pointer: string[]): JsonObject | unknown[] {
+    let at: unknown = this.#holder;
+    for (const key of pointer.slice(0, -1)) at = this.#child(at, key);
+    if (Array.isArray(at) || isObject(at)) return at;
+    throw new JsonPatchError(`doc is missing path: "${pointer.join('/')}"`);
+  }
+
+  #child(container: unknown, key: string): unknown {
+    if (Array.isArray(container)) return this.#lists.at(container, this.#existingIndex(container, key));
+    if (isObject(container) && Object.hasOwn(container, key)) return container[key];
+    throw new JsonPatchError(`doc is missing key: ${key}`);
+  }
+
+  #add(pointer: string[], value: unknown): void {
+    const parent = this.#parentOf(pointer);
+    const key = pointer.at(-1)!;
+    if (!Array.isArray(parent)) {
+      setKey(parent, key, value);
+      return;
+    }
+    const length = this.#lists.lengthOf(parent);
+    const index = key === '-' ? length : parseIndex(key);
+    const at = index < 0 ? index + length + 1 : index;
+    if (at < 0 || at > length) throw new JsonPatchError(`Unable to access invalid index: ${index}`);
+    this.#lists.insert(parent, at, value);
+  }
+
+  #remove(pointer: string[]): unknown {
+    const parent = this.#parentOf(pointer);
+    const key = pointer.at(-1)!;
+    const value = this.#child(parent, key);
+    if (Array.isArray(parent)) this.#lists.remove(parent, this.#existingIndex(parent, key));
+    else delete parent[key];
+    return value;
+  }
+
+  /** @throws {JsonPatchError} in the words of upstream's library */
+  #removeNamed(pointer: string[], path: string): void {
+    try {
+      this.#remove(pointer);
+    } catch (error) {
+      if (!(error instanceof JsonPatchError)) throw error;
+      throw new JsonPatchError(
+        `remove operation does not apply: doc is missing path: ${JSON.stringify(path)}: missing value`,
+      );
+    }
+  }
+
+  #replace(pointer: string[], value: unknown): void {
+    const parent = this.#parentOf(pointer);
+    const key = pointer.at(-1)!;
+    if (Array.isArray(parent)) this.#lists.set(parent, this.#existingIndex(parent, key), value);
+    else setKey(parent, key, value);
+  }
+
+  #copy(from: string[], to: string[]): void {
+    const value = this.#child(this.#parentOf(from), from.at(-1)!);
+    this.#lists.settle(value);
+    this.#copied += countValues(value);
+    if (this.#copied > copiedValuesMax) throw new JsonPatchError('copied values exceed the limit');
+    this.#add(to, cloneJson(value));
+  }
+
+  #test(pointer: string[], operation: JsonPatchOperation): void {
+    const parent = this.#parentOf(pointer);
+    const key = pointer.at(-1)!;
+    const found = Array.isArray(parent) ? this.#child(parent, key) : ownValue(parent, key);
+    this.#lists.settle(found);
+    if (!equalJson(found ?? null, operation.value ?? null)) {
+      throw new JsonPatchTestError(`testing value ${operation.path} failed: test failed`);
+    }
+  }
+
+  #existingIndex(list: unknown[], key: string): number {
+    const index = parseIndex(key);
+    const length = this.#lists.lengthOf(list);
+    const at = index < 0 ? index + length : index;
+    if (at < 0 || at >= length) throw new JsonPatchError(`Unable to access invalid index: ${index}`);
+    return at;
+  }
 }
 
 /** Keys from the holder on: every pointer starts at its `root`. */
@@ -75,90 +171,11 @@ function parsePointer(pointer: unknown): string[] {
   return keys;
 }
 
-/** The container that holds the last key of the pointer. */
-function parentOf(holder: JsonObject, pointer: string[]): JsonObject | unknown[] {
-  let at: unknown = holder;
-  for (const key of pointer.slice(0, -1)) at = child(at, key);
-  if (Array.isArray(at) || isObject(at)) return at;
-  throw new JsonPatchError(`doc is missing path: "${pointer.join('/')}"`);
-}
-
-function child(container: unknown, key: string): unknown {
-  if (Array.isArray(container)) return container[existingIndex(container, key)];
-  if (isObject(container) && Object.hasOwn(container, key)) return container[key];
-  throw new JsonPatchError(`doc is missing key: ${key}`);
-}
-
-function get(holder: JsonObject, pointer: string[]): unknown {
-  return child(parentOf(holder, pointer), pointer.at(-1)!);
-}
-
-function add(holder: JsonObject, pointer: string[], value: unknown): void {
-  const parent = parentOf(holder, pointer);
-  const key = pointer.at(-1)!;
-  if (!Array.isArray(parent)) {
-    setKey(parent, key, value);
-    return;
-  }
-  if (key === '-') {
-    parent.push(value);
-    return;
-  }
-  const index = parseIndex(key);
-  const at = index < 0 ? index + parent.length + 1 : index;
-  if (at < 0 || at > parent.length) throw new JsonPatchError(`Unable to access invalid index: ${index}`);
-  parent.splice(at, 0, value);
-}
-
-function remove(holder: JsonObject, pointer: string[]): unknown {
-  const parent = parentOf(holder, pointer);
-  const key = pointer.at(-1)!;
-  const value = child(parent, key);
-  if (Array.isArray(parent)) parent.splice(existingIndex(parent, key), 1);
-  else delete parent[key];
-  return value;
-}
-
-/** @throws {JsonPatchError} in the words of upstream's library */
-function removeNamed(holder: JsonObject, pointer: string[], path: string): void {
-  try {
-    remove(holder, pointer);
-  } catch (error) {
-    if (!(error instanceof JsonPatchError)) throw error;
-    throw new JsonPatchError(
-      `remove operation does not apply: doc is missing path: ${JSON.stringify(path)}: missing value`,
-    );
-  }
-}
-
-function replace(holder: JsonObject, pointer: string[], value: unknown): void {
-  const parent = parentOf(holder, pointer);
-  const key = pointer.at(-1)!;
-  if (Array.isArray(parent)) parent[existingIndex(parent, key)] = value;
-  else setKey(parent, key, value);
-}
-
-function test(holder: JsonObject, pointer: string[], operation: JsonPatchOperation): void {
-  const parent = parentOf(holder, pointer);
-  const key = pointer.at(-1)!;
-  const found = Array.isArray(parent) ? child(parent, key) : ownValue(parent, key);
-  if (!equalJson(found ?? null, operation.value ?? null)) {
-    throw new JsonPatchTestError(`testing value ${operation.path} failed: test failed`);
-  }
-}
-
 function parseIndex(key: string): number {
   if (!/^-?(?:0|[1-9]\d{0,9})$/.test(key)) {
     throw new JsonPatchError(`value was not a proper array index: '${key}'`);
   }
   return Number(key);
-}
-
-function existingIndex(list: unknown[], key: string): number {
-  const index = parseIndex(key);
-  const at = index < 0 ? index + list.length : index;
-  if (at < 0 || at >= list.length) throw new JsonPatchError(`Unable to access invalid index: ${index}`);
-  return at;
 }
 
 /** @throws {JsonPatchError} when they nest too deep */
