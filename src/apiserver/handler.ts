@@ -159,15 +159,22 @@ export class RequestHandler {
     const { request } = context;
     if (share && !(await request.receiveBody?.(bodySizeBytesMax, share))) return tooManyRequests;
     const client = share ? new PayingClient(request, share) : request;
+    const unpaid = new AbortController();
     try {
-      return await this.#options.flowControl.run(context, { timeoutMs, client }, async () => {
-        // What is at work is bounded by its seats.
-        share?.close();
+      return await this.#options.flowControl.run(context, { timeoutMs, client }, async (leaveSeat) => {
+        // What is at work is bounded by its seats; what leaves them pays on.
+        if (share && request.isBodyComing)
+          context.leaveSeat = () => {
+            share.onClose = () => unpaid.abort();
+            leaveSeat();
+            return unpaid.signal;
+          };
+        else share?.close();
         const failure = await this.#authorize(context);
         return failure ?? (await readyToShow(request, await this.#dispatch(context)));
       });
     } catch (error) {
-      if (error instanceof RefusedError) return tooManyRequests;
+      if (error instanceof RefusedError || unpaid.signal.aborted) return tooManyRequests;
       throw error;
     }
   }

@@ -51,6 +51,8 @@ export interface ApiRequest {
    * or broken off, of which its reader learns; false when the share was closed before.
    */
   receiveBody?(limitBytes: number, share: BodyShare): Promise<boolean>;
+  /** True while part of the body is still to come, being longer than what is received ahead. */
+  readonly isBodyComing?: boolean;
   /** What of the body was not read is of no use any more. */
   dropBody?(): void;
   /** The body of a local request: an object instead of bytes. */
@@ -100,6 +102,11 @@ export interface RequestContext {
   readonly elsewhere: { ms: number };
   /** Options of a connection into a pod as admission left them, when it changed them. */
   connectQuery?: URLSearchParams;
+  /**
+   * For who passes on a body that is still to come: gives the request's seats back, as a client that sends slowly is to
+   * hold up nobody. The signal aborts when there is no memory for it any more. Absent when the body is there.
+   */
+  leaveSeat?: () => AbortSignal;
   /** What the body says, for the audit log. */
   requestObject?: unknown;
   /** To be called when a long-running response has been sent completely, or its client is gone. */

@@ -92,13 +92,14 @@ export async function forward(
       signal: request.signal,
     });
   }
+  const unpaid = context.leaveSeat?.();
   const body = bodyOf(context);
   const answer = await exchange(socket, {
     method: request.method,
     path,
     headers,
     ...(body && { body }),
-    signal: request.signal,
+    signal: unpaid ? AbortSignal.any([request.signal, unpaid]) : request.signal,
   });
   return streamed(answer);
 }

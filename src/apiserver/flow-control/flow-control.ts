@@ -87,16 +87,16 @@ export class FlowControl {
     return [...this.#levels.values()];
   }
 
-  /** Runs `work` when it is the request's turn. @throws RefusedError */
+  /** Runs `work` when it is the request's turn; it may give the seats back before its end. @throws RefusedError */
   async run<T>(
     context: RequestContext,
     { timeoutMs, client }: TurnOptions,
-    work: () => Promise<T> | T,
+    work: (leaveSeat: () => void) => Promise<T> | T,
   ): Promise<T> {
     const { request, user, info, headers } = context;
     // What lasts has no seat; a watch has its seats until it has begun.
     const lasts = isLongRunning(context) && info.verb !== 'watch';
-    if (request.localUser || lasts) return await work();
+    if (request.localUser || lasts) return await work(() => undefined);
     const flow = this.#schemas.flowOf(user, info);
     if (flow) {
       headers['x-kubernetes-pf-flowschema-uid'] = flow.schema.metadata.uid;
@@ -130,15 +130,21 @@ export class FlowControl {
     inflight[kind]++;
     series.executing++;
     series.seats += seats;
-    try {
-      return await work();
-    } finally {
+    let hasSeat = true;
+    const leave = () => {
+      if (!hasSeat) return;
+      hasSeat = false;
       inflight[kind]--;
       series.executing--;
       series.seats -= seats;
       level.leave(admission);
       const executed = info.verb === 'watch' ? series.watchesBegun : series.executed;
       executed.observe((this.#options.clock.monotonic() - startMs) / 1000);
+    };
+    try {
+      return await work(leave);
+    } finally {
+      leave();
     }
   }
 

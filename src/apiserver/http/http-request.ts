@@ -55,6 +55,10 @@ abstract class NetworkRequest implements ApiRequest {
     return this.#incoming.read(limitBytes);
   }
 
+  get isBodyComing(): boolean {
+    return this.#incoming.isComing;
+  }
+
   dropBody(): void {
     this.#body?.dropRest();
   }

@@ -33,6 +33,11 @@ export class RequestBody {
     return true;
   }
 
+  /** True unless it has been received to its end, or to where the client broke it off. */
+  get isComing(): boolean {
+    return this.#received === undefined || this.#received.outcome === 'begun';
+  }
+
   /** @throws StatusError 400, 413 */
   async read(limitBytes: number): Promise<Uint8Array> {
     await this.receive(limitBytes);

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { after, before, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
+import { systemClock } from '../../base/clock.ts';
+import { startAggregatedServer } from '../aggregation/aggregated-server.fixture.ts';
 import type { Attributes, Decision } from '../authorization/authorizer.ts';
 import { AuthorizationChain } from '../authorization/configured-authorization.ts';
 import { configMap, configMaps, mergePatch } from '../server.fixture.ts';
@@ -109,6 +111,19 @@ async function narrowDefaultLevel(send: Send): Promise<void> {
   assert.equal(changed.status, 200, changed.body.toString());
 }
 
+/** Allows them everything, at the level that everybody has. */
+async function administrators(send: Send, names: readonly string[]): Promise<void> {
+  const apiGroup = 'rbac.authorization.k8s.io';
+  const body = JSON.stringify({
+    metadata: { name: 'people' },
+    roleRef: { apiGroup, kind: 'ClusterRole', name: 'cluster-admin' },
+    subjects: names.map((name) => ({ kind: 'User', name, apiGroup })),
+  });
+  const path = `/apis/${apiGroup}/v1/clusterrolebindings`;
+  const made = await send('POST', path, { 'content-type': 'application/json' }, body);
+  assert.equal(made.status, 201, made.body.toString());
+}
+
 const levels = '/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations';
 
 /** Allows everything, what has to do with `slow` only when asked to. */
@@ -194,20 +209,7 @@ test('two hundred clients that send a byte at a time hold up nobody of their lev
   await using server = await createListeningServer();
   const admin = await server.as('admin', ['system:masters']);
   await narrowDefaultLevel(admin);
-  await admin(
-    'POST',
-    '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
-    { 'content-type': 'application/json' },
-    JSON.stringify({
-      metadata: { name: 'people' },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
-      subjects: ['jane', 'mallory'].map((name) => ({
-        kind: 'User',
-        name,
-        apiGroup: 'rbac.authorization.k8s.io',
-      })),
-    }),
-  );
+  await administrators(admin, ['jane', 'mallory']);
   const jane = await server.as('jane');
   const session = connectHttp2(`https://127.0.0.1:${server.port}`, await server.connect('mallory'));
   await once(session, 'connect');
@@ -232,6 +234,49 @@ test('two hundred clients that send a byte at a time hold up nobody of their lev
       JSON.stringify(configMap(`quick-${sent}`)),
     );
     assert.equal(created.status, 201, created.body.toString());
+  }
+  session.destroy();
+});
+
+test('a client whose long body for an aggregated server does not come to its end holds no seat', async () => {
+  await using backend = await startAggregatedServer(async (request, response) => {
+    let sizeBytes = 0;
+    for await (const chunk of request) sizeBytes += (chunk as Buffer).length;
+    const answer = request.method === 'POST' ? { sizeBytes } : { resources: [] };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+  });
+  await using server = await createListeningServer({ dialService: backend.dialService });
+  await backend.register(server.server.ask);
+  const admin = await server.as('admin', ['system:masters']);
+  await narrowDefaultLevel(admin);
+  await administrators(admin, ['jane', 'mallory']);
+  const jane = await server.as('jane');
+  const flunders = '/apis/wardle.example.com/v1/flunders';
+  while ((await jane('GET', flunders)).status !== 200) await systemClock.sleep(20);
+  const session = connectHttp2(`https://127.0.0.1:${server.port}`, await server.connect('mallory'));
+  session.on('error', () => undefined);
+  const begin = (headers: Record<string, string>) => {
+    const stream = session.request({ ':method': 'POST', ':path': flunders, ...headers });
+    stream.on('error', () => undefined);
+    stream.write(Buffer.alloc(4_000_000));
+    return stream;
+  };
+  const stalled = [begin({ 'content-length': '4000001' }), begin({})];
+  // While the beginning is taken in, the level may be full for a moment.
+  let good = 0;
+  for (let tries = 0; good < 10; tries++) {
+    assert.ok(tries < 100, 'the level stays full');
+    good = (await jane('GET', configMaps)).status === 200 ? good + 1 : 0;
+    await systemClock.sleep(20);
+  }
+  for (const stream of stalled) {
+    stream.end('x');
+    const [headers] = await once(stream, 'response');
+    assert.equal(headers[':status'], 200);
+    stream.setEncoding('utf8');
+    let text = '';
+    for await (const piece of stream) text += piece;
+    assert.deepEqual(JSON.parse(text), { sizeBytes: 4_000_001 });
   }
   session.destroy();
 });
