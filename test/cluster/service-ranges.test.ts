@@ -25,3 +25,30 @@ test('a second range of services is ready, gives addresses, and goes when no ser
   const isGone = (error: unknown) => error instanceof StatusError && error.code === 404;
   await cluster.until(() => range().then(() => false, isGone));
 });
+
+test('of two ranges that go at the same time, the one whose address is in use stays', async () => {
+  await using cluster = await createCluster({ nodes: 0, controllers: ['servicecidr'] });
+  const { client } = cluster;
+  const cidrs: Readonly<Record<string, string>> = {
+    more: '10.7.0.0/28',
+    part: '10.7.0.0/29',
+    twin: '10.7.0.0/28',
+  };
+  const ranges = async () =>
+    (await client.list(ServiceCIDR)).items.filter(({ metadata }) => metadata.name in cidrs);
+  for (const [name, cidr] of Object.entries(cidrs))
+    await client.create(ServiceCIDR, { metadata: { name }, spec: { cidrs: [cidr] } });
+  await cluster.until(async () =>
+    (await ranges()).every(({ metadata }) => metadata.finalizers?.length === 1),
+  );
+  const at = { name: 'a', namespace: 'default' };
+  await client.create(Service, { metadata: at, spec: { clusterIP: '10.7.0.3', ports: [{ port: 80 }] } });
+  for (const name of Object.keys(cidrs)) await client.delete(ServiceCIDR, { name });
+  await cluster.clock.advance(60_000);
+  assert.deepEqual(
+    (await ranges()).map(({ metadata }) => metadata.name),
+    ['twin'],
+  );
+  await client.delete(Service, at);
+  await cluster.until(async () => (await ranges()).length === 0);
+});

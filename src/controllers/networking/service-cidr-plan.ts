@@ -59,7 +59,8 @@ export function planServiceCidr(
   if (!deletionTimestamp)
     return { ...setReady(ready), ...(!isProtected && { finalizers: [...finalizers, serviceCidrFinalizer] }) };
   if (!isProtected) return {};
-  if (!isSpare(own, ranges) && holdsAddresses(own, ranges, addresses)) return setReady(inUse);
+  const others = ranges.filter((other) => outlasts(other, own));
+  if (!isSpare(own, others) && holdsAddresses(own, others, addresses)) return setReady(inUse);
   const waitMs = Date.parse(deletionTimestamp) + deletionGraceMs - nowMs;
   if (waitMs > 0) return { requeueAfterMs: waitMs };
   return { finalizers: finalizers.filter((name) => name !== serviceCidrFinalizer) };
@@ -84,21 +85,31 @@ export function rangesOf(address: IPAddress, ranges: Iterable<ServiceCIDR>): Ser
   return [...ranges].filter((range) => prefixesOf(range).some((prefix) => canHandOut(prefix, bytes)));
 }
 
-/** Whether other ranges cover all of this one. */
-function isSpare(own: ServiceCIDR, ranges: readonly ServiceCIDR[]): boolean {
-  const others = ranges.filter(({ metadata }) => metadata.name !== own.metadata.name).flatMap(prefixesOf);
-  return prefixesOf(own).every((prefix) => others.some((other) => contains(other, prefix)));
+/**
+ * Whether `other` may be counted on when `own` goes. Of two that are being deleted the smaller one goes first, or each
+ * would go because there is the other, and an address in both would be left without a range.
+ */
+function outlasts(other: ServiceCIDR, own: ServiceCIDR): boolean {
+  if (other.metadata.name === own.metadata.name) return false;
+  if (!other.metadata.deletionTimestamp) return true;
+  const bits = ({ spec }: ServiceCIDR) => parseRange(spec?.cidrs?.[0] ?? '')?.prefixLength ?? 0;
+  return bits(other) < bits(own) || (bits(other) === bits(own) && other.metadata.name > own.metadata.name);
 }
 
+/** Whether other ranges cover all of this one. */
+function isSpare(own: ServiceCIDR, others: readonly ServiceCIDR[]): boolean {
+  const prefixes = others.flatMap(prefixesOf);
+  return prefixesOf(own).every((prefix) => prefixes.some((other) => contains(other, prefix)));
+}
+
+/** Whether there is an address in it and in none of the others. */
 function holdsAddresses(
   own: ServiceCIDR,
-  ranges: readonly ServiceCIDR[],
+  others: readonly ServiceCIDR[],
   addresses: Iterable<IPAddress>,
 ): boolean {
-  for (const address of addresses) {
-    const found = rangesOf(address, ranges);
-    if (found.length === 1 && found[0]!.metadata.name === own.metadata.name) return true;
-  }
+  for (const address of addresses)
+    if (rangesOf(address, [own]).length > 0 && rangesOf(address, others).length === 0) return true;
   return false;
 }
 

@@ -1,8 +1,9 @@
 /** Marks ServiceCIDRs ready, and protects them from deletion while services use their addresses. */
 import { IPAddress, ServiceCIDR } from '../../api/resources.gen.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
-import { overlapping, planServiceCidr, rangesOf } from './service-cidr-plan.ts';
+import { overlapping, planServiceCidr, rangesOf, type ServiceCidrPlan } from './service-cidr-plan.ts';
 
 export const serviceCidrController = defineController({
   name: 'ipaddresses',
@@ -17,11 +18,16 @@ export const serviceCidrController = defineController({
     ),
   ],
   async reconcile(name, cluster, signal) {
-    let range = cluster.get(ServiceCIDR, name);
-    if (!range) return undefined;
+    const cached = cluster.get(ServiceCIDR, name);
+    if (!cached) return undefined;
     const ranges = [...cluster.informer(ServiceCIDR).list()];
     const addresses = cluster.informer(IPAddress).list();
-    const plan = planServiceCidr(range, ranges, addresses, cluster.clock.now());
+    const seen = { range: cached, plan: planServiceCidr(cached, ranges, addresses, cluster.clock.now()) };
+    const isLettingGo = cached.metadata.deletionTimestamp && seen.plan.finalizers;
+    const current = isLettingGo ? await askServer(cached, cluster, signal) : seen;
+    if (!current) return undefined;
+    const { plan } = current;
+    let { range } = current;
     if (plan.finalizers) {
       const metadata = { ...range.metadata, finalizers: plan.finalizers };
       range = await cluster.update(ServiceCIDR, { ...range, metadata }, signal);
@@ -38,3 +44,15 @@ export const serviceCidrController = defineController({
     return plan.requeueAfterMs === undefined ? undefined : { requeueAfterMs: plan.requeueAfterMs };
   },
 });
+
+/** The caches may still have a range that is gone, or lack an address. Undefined when this range is gone. */
+async function askServer(
+  { metadata: { uid } }: ServiceCIDR,
+  { client, clock }: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<{ range: ServiceCIDR; plan: ServiceCidrPlan } | undefined> {
+  const { items: ranges } = await client.list(ServiceCIDR, {}, signal);
+  const { items: addresses } = await client.list(IPAddress, {}, signal);
+  const range = ranges.find(({ metadata }) => metadata.uid === uid);
+  return range && { range, plan: planServiceCidr(range, ranges, addresses, clock.now()) };
+}
