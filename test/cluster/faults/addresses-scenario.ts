@@ -78,7 +78,7 @@ function addressesRule(): Rule {
     return [
       ...(node && !node.isGone ? nodeRule(node, world) : []),
       ...(service && !service.isGone ? balancerRule(service, world) : []),
-      ...(range?.isGone ? stranded(range.object, world) : []),
+      ...(range?.isGone && isProtected(range.before) ? stranded(range.object, world) : []),
     ];
   };
 }
@@ -106,6 +106,14 @@ function balancerRule({ object }: Change<Service>, world: World): string[] {
     .all(Service)
     .find((one) => address && one.metadata.uid !== uid && addressOf(one) === address);
   return other ? [`services ${name} and ${other.metadata.name} share ${address}`] : [];
+}
+
+/**
+ * As upstream's, a range hands out addresses from the start, and is kept for them once its controller has seen it: one
+ * that is deleted sooner just goes.
+ */
+function isProtected(range: ServiceCIDR | undefined): boolean {
+  return range?.metadata.finalizers?.includes('networking.k8s.io/service-cidr-finalizer') ?? false;
 }
 
 function stranded({ metadata }: ServiceCIDR, world: World): string[] {
