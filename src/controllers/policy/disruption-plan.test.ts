@@ -9,7 +9,6 @@ import {
   planFailSafe,
   unmanagedMessage,
 } from './disruption-plan.ts';
-import { scalableName, UnknownScale } from './disruption-scale.ts';
 
 const now = { ms: nowMs, text: new Date(nowMs).toISOString() };
 const budget = (spec: object, status: object = {}) =>
@@ -101,31 +100,3 @@ test('of several budgets of a pod, the first by name reports it', () => {
     'Pod "default"/"shared" matches multiple PodDisruptionBudgets.  Chose "a" arbitrarily.',
   );
 });
-
-const served = (apiVersion: string, ...names: string[]) => ({
-  kind: 'APIResourceList',
-  groupVersion: apiVersion,
-  resources: names.map((name) => ({
-    name,
-    kind: name.endsWith('/scale') ? 'Scale' : 'Widget',
-    namespaced: true,
-    singularName: '',
-    verbs: [],
-  })),
-});
-for (const [what, names, expected] of [
-  ['can be scaled', ['widgets/status', 'widgets', 'widgets/scale'], 'widgets'],
-  ['cannot be scaled', ['widgets'], 'widgets.x.io does not implement the scale subresource'],
-  ['is not served', [], 'no matches for kind "Widget" in version "x.io/v1"'],
-] as const)
-  test(`a controller of a kind that ${what}: ${expected}`, () => {
-    const ask = () =>
-      scalableName(served('x.io/v1', ...names), {
-        apiVersion: 'x.io/v1',
-        kind: 'Widget',
-        name: 'w',
-        uid: 'w',
-      });
-    if (expected === 'widgets') assert.equal(ask(), expected);
-    else assert.throws(ask, (error) => error instanceof UnknownScale && error.message === expected);
-  });

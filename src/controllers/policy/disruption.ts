@@ -21,7 +21,8 @@ import {
   planFailSafe,
   unmanagedMessage,
 } from './disruption-plan.ts';
-import { expectedScale, UnknownScale } from './disruption-scale.ts';
+import { expectedScale } from './disruption-scale.ts';
+import type { UnknownScale } from './disruption-scale-plan.ts';
 
 export const disruptionController = defineController({
   name: 'disruption',
@@ -48,15 +49,11 @@ export const disruptionController = defineController({
     const now = { ms: nowMs, text: formatTime(nowMs) };
     reportContested(cluster, pdb, pods);
     const scale = await scaleFor(cluster, pdb, pods, signal);
-    if (scale instanceof UnknownScale) {
-      const message = `Failed to calculate the number of expected pods: ${scale.message}`;
-      cluster.event(
-        targetOf(PodDisruptionBudget, pdb),
-        'Warning',
-        'CalculateExpectedPodCountFailed',
-        message,
-      );
-      await cluster.updateStatus(PodDisruptionBudget, pdb, planFailSafe(pdb, scale.message, now), signal);
+    if (typeof scale !== 'number') {
+      const message = `Failed to calculate the number of expected pods: ${scale.why}`;
+      const target = targetOf(PodDisruptionBudget, pdb);
+      cluster.event(target, 'Warning', 'CalculateExpectedPodCountFailed', message);
+      await cluster.updateStatus(PodDisruptionBudget, pdb, planFailSafe(pdb, scale.why, now), signal);
       return;
     }
     const { status, recheckInMs } = planBudget(pdb, pods, scale, now);
@@ -87,13 +84,9 @@ async function scaleFor(
   signal: AbortSignal,
 ): Promise<number | UnknownScale> {
   if (!needsScale(pdb)) return pods.length;
-  try {
-    const { replicas, unmanaged } = await expectedScale(cluster, pods, signal);
-    if (unmanaged.length > 0)
-      cluster.event(targetOf(PodDisruptionBudget, pdb), 'Warning', 'UnmanagedPods', unmanagedMessage(pdb));
-    return replicas;
-  } catch (error) {
-    if (error instanceof UnknownScale) return error;
-    throw error;
-  }
+  const scale = await expectedScale(cluster, pdb.metadata.namespace ?? '', pods, signal);
+  if ('why' in scale) return scale;
+  if (scale.unmanaged.length > 0)
+    cluster.event(targetOf(PodDisruptionBudget, pdb), 'Warning', 'UnmanagedPods', unmanagedMessage(pdb));
+  return scale.replicas;
 }
