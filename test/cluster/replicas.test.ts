@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { controllerOf, type Draft } from '../../src/api/meta.ts';
-import { Event, Pod, ReplicaSet, ReplicationController } from '../../src/api/resources.gen.ts';
+import { ConfigMap, Event, Pod, ReplicaSet, ReplicationController } from '../../src/api/resources.gen.ts';
 import { sparse } from '../../src/base/sparse.fixture.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
@@ -66,6 +66,36 @@ test('a pod that loses its label is let go and replaced; one that gets it is tak
   await cluster.until(async () => (await pods(cluster)).length === 2, 60_000);
   assert.ok((await pods(cluster)).every((pod) => controllerOf(pod)?.name === 'kubia'));
 });
+
+for (const crowded of ['node1', 'node2'])
+  test(`the pod on ${crowded} goes first, where one is that a sibling of the ReplicaSet selects, whoever has it`, async () => {
+    await using cluster = await createCluster({ nodes: 2 });
+    const { client } = cluster;
+    const { metadata } = await client.create(ConfigMap, { metadata: { name: 'boss', namespace } });
+    const owned = { apiVersion: 'v1', kind: 'ConfigMap', name: 'boss', uid: metadata.uid, controller: true };
+    const setOf = (name: string, replicas: number) =>
+      sparse<Draft<ReplicaSet>>({
+        metadata: { name, namespace, ownerReferences: [owned] },
+        spec: {
+          replicas,
+          selector: { matchLabels: { set: name } },
+          template: { metadata: { labels: { set: name } }, spec: template.spec },
+        },
+      });
+    await client.create(ReplicaSet, setOf('old', 0));
+    await client.create(ReplicaSet, setOf('new', 2));
+    const running = async () =>
+      (await pods(cluster))
+        .filter(({ status }) => status?.phase === 'Running')
+        .map(({ spec }) => spec.nodeName);
+    await cluster.until(async () => (await running()).sort().join() === 'node1,node2');
+    const held = { name: 'held', namespace, labels: { set: 'old' }, ownerReferences: [owned] };
+    await client.create(Pod, { metadata: held, spec: { ...template.spec, nodeName: crowded } } as Draft<Pod>);
+    await cluster.until(async () => (await running()).length === 3);
+    await client.patch(ReplicaSet, { name: 'new', namespace }, { spec: { replicas: 1 } }, { type: 'merge' });
+    await cluster.until(async () => (await pods(cluster)).length === 2);
+    assert.deepEqual((await running()).sort(), ['node1', 'node2']);
+  });
 
 test('pods count as available when they have been ready for long enough', async () => {
   await using cluster = await createCluster();

@@ -12,7 +12,7 @@ import {
   controllerIndexValues,
   type ReconcileCluster,
 } from '../../client/controller/controller-cluster.ts';
-import { claim, type Owner } from '../adoption.ts';
+import { claim } from '../adoption.ts';
 import { allAtOnce, isInVain, PodControl, slowStart } from '../pod-control.ts';
 import { nextAvailableInMs } from '../pod-state.ts';
 import { podFromTemplate } from '../pod-template.ts';
@@ -22,6 +22,7 @@ import {
   planReplicas,
   type ReplicaFailure,
   type ReplicaOwner,
+  selectedByAny,
 } from './replicaset/replicas.ts';
 
 const deletionAgeRatioOf = metricsPerRegistry((registry) => {
@@ -62,7 +63,8 @@ export function defineReplicaController<T extends KubeObject & ReplicaOwner>(
       const owner = { type: kind.type, object };
       const matches = compileLabelSelector(kind.selectorOf(object));
       const pods = await claim(Pod, (pod) => matches(pod.metadata.labels), { cluster, owner, signal });
-      const { failure, isRefused } = await syncPods(cluster, owner, pods, signal);
+      const related = () => relatedPods(cluster, kind, object);
+      const { failure, isRefused } = await syncPods(cluster, owner, { pods, related }, signal);
       const nowMs = cluster.clock.now();
       const status = planReplicaStatus(object, pods, failure, { ms: nowMs, text: formatTime(nowMs) });
       await cluster.updateStatus<KubeObject & { status?: apps.ReplicaSetStatus }>(
@@ -85,10 +87,10 @@ export function defineReplicaController<T extends KubeObject & ReplicaOwner>(
 async function syncPods(
   cluster: ReconcileCluster,
   owner: { type: ResourceType; object: KubeObject & ReplicaOwner },
-  pods: readonly Pod[],
+  { pods, related }: { pods: readonly Pod[]; related: () => readonly Pod[] },
   signal: AbortSignal,
 ): Promise<{ failure?: ReplicaFailure; isRefused?: boolean }> {
-  const plan = planReplicas(owner.object, pods, () => relatedPods(cluster, owner), cluster.clock.now());
+  const plan = planReplicas(owner.object, pods, related, cluster.clock.now());
   const control = new PodControl(cluster, owner, signal);
   if (plan.create > 0) {
     const template = owner.object.spec?.template as core.PodTemplateSpec;
@@ -104,13 +106,19 @@ async function syncPods(
   return failure === undefined ? {} : { failure: { reason: 'FailedDelete', error: failure } };
 }
 
-/** The pods of all owners with the same controller: a Deployment's older and newer ReplicaSets share the nodes. */
-function relatedPods(cluster: ReconcileCluster, owner: Owner): readonly Pod[] {
-  const above = controllerOf(owner.object);
+/**
+ * The pods that those with the same controller select, whoever has them: a Deployment's older and newer ReplicaSets share
+ * the nodes.
+ */
+function relatedPods<T extends KubeObject & ReplicaOwner>(
+  cluster: ReconcileCluster,
+  kind: ReplicaKind<T>,
+  owner: T,
+): readonly Pod[] {
+  const above = controllerOf(owner);
   if (!above) return [];
-  const siblings = cluster.informer(owner.type);
+  const siblings = cluster.informer(kind.type);
   siblings.addIndex(controllerIndex, controllerIndexValues);
-  return [...siblings.byIndex(controllerIndex, above.uid)].flatMap((sibling) =>
-    cluster.ownedBy(Pod, sibling),
-  );
+  const selectors = [...siblings.byIndex(controllerIndex, above.uid)].map((one) => kind.selectorOf(one));
+  return selectedByAny(selectors, cluster.informer(Pod).inNamespace(owner.metadata.namespace ?? ''));
 }

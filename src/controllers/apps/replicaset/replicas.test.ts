@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { LabelSelector } from '../../../api/meta.ts';
 import { sparse } from '../../../base/sparse.fixture.ts';
 import { nowMs, type PodShape, pod, replicaSet } from '../../objects.fixture.ts';
-import { ageRatios, planReplicaStatus, planReplicas } from './replicas.ts';
+import { ageRatios, planReplicaStatus, planReplicas, selectedByAny } from './replicas.ts';
 
 const now = { ms: nowMs, text: '2026-01-01T01:00:00Z' };
 const podsOf = (count: number, shape: PodShape = {}) =>
@@ -39,6 +40,21 @@ test('the pods of siblings are looked up only where a choice has to be made', ()
   assert.equal(asked, 0);
   planReplicas(replicaSet('web', 1, 0), podsOf(2), related, nowMs);
   assert.equal(asked, 1);
+});
+
+test('related are all pods that one of the owners selects, also those that nobody controls', () => {
+  const pods = [
+    pod('own', { labels: { app: 'web', version: '1' } }),
+    pod('of-both', { labels: { app: 'web', version: '2', track: 'canary' } }),
+    pod('other', { labels: { app: 'db' } }),
+    pod('bare'),
+  ];
+  const selectors: LabelSelector[] = [{ matchLabels: { app: 'web' } }, { matchLabels: { track: 'canary' } }];
+  assert.deepEqual(
+    selectedByAny([...selectors, undefined], pods).map(({ metadata }) => metadata.name),
+    ['own', 'of-both'],
+  );
+  assert.deepEqual(selectedByAny([], pods), []);
 });
 
 test('ages of deleted pods are compared with the youngest, where some were chosen to stay', () => {

@@ -1,4 +1,6 @@
 /** What ReplicaSets and ReplicationControllers share: maintaining a number of pods of one template. */
+import { compileLabelSelector } from '../../../api/label-selector.ts';
+import type { LabelSelector } from '../../../api/meta.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import type * as apps from '../../../api/types/apps-v1.gen.ts';
 import { messageOf } from '../../../base/text/error-message.ts';
@@ -41,6 +43,12 @@ export function planReplicas(
   const count = Math.min(-missing, burstReplicas);
   if (count === active.length) return { create: 0, remove: active };
   return { create: 0, remove: inDeletionOrder(active, related(), nowMs).slice(0, count) };
+}
+
+/** Those that one of the selectors matches, whoever controls them. */
+export function selectedByAny(selectors: readonly (LabelSelector | undefined)[], pods: Iterable<Pod>): Pod[] {
+  const predicates = selectors.map(compileLabelSelector);
+  return [...pods].filter(({ metadata }) => predicates.some((matches) => matches(metadata.labels)));
 }
 
 /**
