@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  ConfigMap,
   ControllerRevision,
   Event,
   PersistentVolumeClaim,
@@ -122,6 +123,38 @@ test('claims go with the set, or with scaling down, where the set says so', asyn
   await cluster.until(async () => (await live()).join() === 'data-db-0', 120_000);
   await client.delete(StatefulSet, at);
   await cluster.until(async () => (await live()).length === 0, 120_000);
+});
+
+test('claims of a pod that is pending follow the policy at once and without an event, and contested ones are told of', async () => {
+  await using cluster = await createCluster({ nodes: 0 });
+  const { client } = cluster;
+  const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+  const volumeClaimTemplates = ['data', 'log'].map((name) => ({ metadata: { name }, spec }));
+  await client.create(StatefulSet, statefulSetOf('db', 2, 'db:1', { volumeClaimTemplates }));
+  const owners = async (name: string) => {
+    const { metadata } = await client.get(PersistentVolumeClaim, { name, namespace });
+    return metadata.ownerReferences?.map(({ kind }) => kind) ?? [];
+  };
+  await cluster.until(async () => (await client.list(Pod, { namespace })).items.length === 1);
+  const { metadata: held } = await client.create(ConfigMap, { metadata: { name: 'other', namespace } });
+  const controller = { apiVersion: 'v1', kind: 'ConfigMap', name: 'other', uid: held.uid, controller: true };
+  const taken = { metadata: { ownerReferences: [controller] } };
+  await client.patch(PersistentVolumeClaim, { name: 'log-db-0', namespace }, taken, { type: 'merge' });
+  await cluster.clock.advance(5_000);
+  await patch(cluster, {
+    spec: { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Delete' } },
+  });
+  await cluster.until(async () => (await owners('data-db-0')).join() === 'StatefulSet');
+  await cluster.clock.advance(30_000);
+  assert.deepEqual(await owners('log-db-0'), ['ConfigMap']);
+  const { items } = await client.list(Event, { namespace });
+  const told = items.filter(({ involvedObject }) => involvedObject.kind === 'StatefulSet');
+  assert.deepEqual(told.map(({ type, reason, message }) => `${type} ${reason}: ${message}`).sort(), [
+    'Normal SuccessfulCreate: create Claim data-db-0 Pod db-0 in StatefulSet db success',
+    'Normal SuccessfulCreate: create Claim log-db-0 Pod db-0 in StatefulSet db success',
+    'Normal SuccessfulCreate: create Pod db-0 in StatefulSet db successful',
+    'Warning ConflictingController: PersistentVolumeClaim log-db-0 has a conflicting OwnerReference that acts as a manging controller, the retention policy is ignored for this claim',
+  ]);
 });
 
 test('events tell of pods and claims, also of those that cannot be had or are put right', async () => {

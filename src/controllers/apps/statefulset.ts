@@ -28,6 +28,7 @@ import {
 import {
   completeUpdate,
   countStep,
+  isPodPending,
   lastRevisions,
   planStatefulSet,
   planStatefulStatus,
@@ -97,8 +98,13 @@ class StatefulReconcile {
     let failure: unknown;
     try {
       const plan = planStatefulSet(set, revisions, pods, nowMs);
-      for (const { ordinal, pod } of plan.pending) await this.#makeClaims(ordinal, pod);
+      for (const { ordinal, pod } of plan.pending) {
+        await this.#makeClaims(ordinal, pod);
+        await this.#settleClaims(ordinal, pod, { isCondemned: false });
+      }
       for (const { ordinal, pod } of plan.settled) await this.#settle(ordinal, pod);
+      for (const { ordinal, pod } of plan.condemned)
+        await this.#settleClaims(ordinal, pod, { isCondemned: true });
       failure = await this.#take(plan.steps, status);
     } catch (error) {
       failure = error;
@@ -156,8 +162,6 @@ class StatefulReconcile {
       case 'create':
         return await this.#create(step.ordinal, step.revision);
       case 'scaleDown':
-        await this.#settleClaims(step.ordinal, step.pod, { isCondemned: true });
-        return await this.#delete(step.pod);
       case 'replace':
       case 'update':
         return await this.#delete(step.pod);
@@ -234,17 +238,22 @@ class StatefulReconcile {
       this.#podEvent('Update', pod.metadata.name, error);
       throw error;
     }
-    const claimsChanged = await this.#settleClaims(ordinal, pod, { isCondemned: false });
+    // Those of a pending pod have just been looked at.
+    const claimsChanged =
+      !isPodPending(pod) && (await this.#settleClaims(ordinal, pod, { isCondemned: false }));
     if (changed || claimsChanged) this.#podEvent('Update', pod.metadata.name);
   }
 
-  /** True when the owners of a claim were changed. */
+  /** Makes the claims' owners what the policy says. True when one was changed. */
   async #settleClaims(ordinal: number, pod: Pod, fate: { isCondemned: boolean }): Promise<boolean> {
     const { namespace } = this.#set.metadata;
     let isChanged = false;
     for (const { metadata } of claimsFor(this.#set, ordinal)) {
       const present = this.#cluster.get(PersistentVolumeClaim, `${namespace}/${metadata.name}`);
-      const owners = present && planClaimOwners(this.#set, present, pod, fate);
+      if (!present) continue;
+      const { owners, isContested } = planClaimOwners(this.#set, present, pod, fate);
+      if (isContested && (owners || isPodPending(pod)))
+        this.#event('Warning', 'ConflictingController', contested(metadata.name!));
       if (!owners) continue;
       const changed = { ...present, metadata: { ...present.metadata, ownerReferences: owners } };
       try {
@@ -282,4 +291,9 @@ class StatefulReconcile {
   #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
     this.#cluster.event(targetOf(StatefulSet, this.#set), type, reason, message);
   }
+}
+
+/** Upstream's words, its spelling included. */
+function contested(claimName: string): string {
+  return `PersistentVolumeClaim ${claimName} has a conflicting OwnerReference that acts as a manging controller, the retention policy is ignored for this claim`;
 }

@@ -124,6 +124,37 @@ const rows: [string, StatefulSet, Record<number, PodShape>, string[]][] = [
 ];
 for (const [name, set, pods, expected] of rows) test(name, () => assert.deepEqual(plan(set, pods), expected));
 
+/** Pods; those whose claims are made again, those put right, and those about to go. */
+const claimRows: [string, StatefulSet, Record<number, PodShape>, string[], string[], string[]][] = [
+  [
+    'pending',
+    statefulSet(2),
+    { 0: at('db-new', { phase: 'Pending' }), 1: fresh, 2: fresh },
+    ['db-0'],
+    [],
+    [],
+  ],
+  ['not ready', statefulSet(2), { 0: fresh, 1: at('db-new', broken), 2: fresh }, [], ['db-0'], []],
+  ['ready', statefulSet(1), { 0: fresh, 1: fresh, 2: fresh }, [], ['db-0'], ['db-2', 'db-1']],
+  [
+    'pending, in parallel,',
+    statefulSet(2, parallel),
+    { 0: at('db-new', { phase: 'Pending' }), 1: fresh, 2: at('db-new', { deleted: true }) },
+    ['db-0'],
+    ['db-0', 'db-1'],
+    ['db-2'],
+  ],
+];
+for (const [what, set, pods, pending, settled, condemned] of claimRows)
+  test(`where a pod is ${what} the others' claims are seen to as far as its turn allows`, () => {
+    const list = Object.entries(pods).map(([ordinal, shape]) => pod(`db-${ordinal}`, shape));
+    const made = planStatefulSet(set, revisions, list, nowMs);
+    const names = [made.pending, made.settled, made.condemned].map((entries) =>
+      entries.map((entry) => entry.pod.metadata.name),
+    );
+    assert.deepEqual(names, [pending, settled, condemned]);
+  });
+
 test('a set that is being deleted does nothing', () => {
   const set = statefulSet(1);
   set.metadata.deletionTimestamp = '2026-01-01T00:00:00Z';

@@ -17,8 +17,10 @@ export interface StatefulPlan {
   steps: StatefulStep[];
   /** Pods that stay in their place, with labels and claims to be corrected. */
   settled: { ordinal: number; pod: Pod }[];
-  /** Pending pods whose missing claims are to be created again. */
+  /** Pending pods: their claims are made again where they are missing, and follow the policy at once. */
   pending: { ordinal: number; pod: Pod }[];
+  /** Pods that will go, those that are going included: whether their claims go too must be known before. */
+  condemned: { ordinal: number; pod: Pod }[];
 }
 
 export interface Revisions {
@@ -43,6 +45,9 @@ export function lastRevisions({ status }: StatefulSet): { current: NamedRevision
 function isParallel(set: StatefulSet): boolean {
   return set.spec!.podManagementPolicy === 'Parallel';
 }
+export function isPodPending(pod: Pod): boolean {
+  return (pod.status?.phase ?? 'Pending') === 'Pending';
+}
 function isTerminating(pod: Pod): boolean {
   return pod.metadata.deletionTimestamp !== undefined;
 }
@@ -62,7 +67,7 @@ export function planStatefulSet(
   pods: readonly Pod[],
   nowMs: number,
 ): StatefulPlan {
-  const plan: StatefulPlan = { steps: [], settled: [], pending: [] };
+  const plan: StatefulPlan = { steps: [], settled: [], pending: [], condemned: [] };
   if (set.metadata.deletionTimestamp) return plan;
   const minReadySeconds = set.spec!.minReadySeconds ?? 0;
   const isAvailable = (pod: Pod) => isRunningAndReady(pod) && isPodAvailable(pod, minReadySeconds, nowMs);
@@ -90,11 +95,12 @@ export function planStatefulSet(
       if (inOrder) return plan;
       continue;
     }
-    if ((pod.status?.phase ?? 'Pending') === 'Pending') plan.pending.push({ ordinal, pod });
+    if (isPodPending(pod)) plan.pending.push({ ordinal, pod });
     if (inOrder && (isTerminating(pod) || !isAvailable(pod))) return plan;
     plan.settled.push({ ordinal, pod });
   }
 
+  plan.condemned.push(...condemned);
   const isUnavailable = (pod: Pod) => isTerminating(pod) || !isAvailable(pod);
   const firstUnavailable = findFirst(isUnavailable, { places, start, end }, condemned);
   for (const { ordinal, pod } of condemned) {

@@ -26,8 +26,7 @@ function owner(apiVersion: string, kind: string, name: string, uid: string): Own
 
 function planned(set: StatefulSet, owners: OwnerReference[], isCondemned = false) {
   const claim = sparse<PersistentVolumeClaim>({ metadata: { name: 'data-web-0', ownerReferences: owners } });
-  const wanted = planClaimOwners(set, claim, pod, { isCondemned });
-  return wanted?.map(({ uid }) => uid);
+  return planClaimOwners(set, claim, pod, { isCondemned }).owners?.map(({ uid }) => uid);
 }
 
 test('a claim is owned by the set, by the pod that is scaled away, or not at all, as the policy says', () => {
@@ -63,6 +62,23 @@ test('a claim that another controller has is left to it', () => {
     assert.deepEqual(planned(set, [another, { ...asSet, controller: false }], isCondemned), ['other']);
   }
 });
+
+for (const [what, whenScaled, owners, expected] of [
+  ['the set', 'Delete', [asSet], false],
+  ['no one', 'Delete', [], false],
+  ['someone else, not as controller', 'Delete', [{ ...another, controller: false }], false],
+  ['another controller', 'Delete', [another], true],
+  ['another controller, and is kept anyway', 'Retain', [another], false],
+  ['an earlier set', 'Delete', [{ ...asSet, uid: 'earlier' }], true],
+  ['an earlier pod, and is kept anyway', 'Retain', [{ ...asPod, uid: 'earlier' }], false],
+] as const)
+  test(`a claim that belongs to ${what}, is ${expected ? '' : 'not '}contested`, () => {
+    const claim = sparse<PersistentVolumeClaim>({
+      metadata: { name: 'data-web-0', ownerReferences: [...owners] },
+    });
+    const plan = planClaimOwners(setOf('Retain', whenScaled), claim, pod, { isCondemned: false });
+    assert.equal(plan.isContested, expected);
+  });
 
 test('a claim of an earlier set or pod of the same name is not touched', () => {
   const set = setOf('Delete', 'Delete');

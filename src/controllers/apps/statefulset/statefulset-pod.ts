@@ -95,33 +95,42 @@ export function claimsFor(set: StatefulSet, ordinal: number): Draft<PersistentVo
   })) as Draft<PersistentVolumeClaim>[];
 }
 
+export interface ClaimOwnersPlan {
+  /** Undefined when nothing changes. */
+  owners?: OwnerReference[];
+  /** Another controller, or an earlier set or pod of the same name, has the claim: the policy does not count for it. */
+  isContested: boolean;
+}
+
 /**
  * Who should own a claim under the set's retention policy: the set, when claims are deleted with it; the pod, when
  * claims are deleted on scale-down and this pod is about to go. Other owners stay, and a claim that has another
- * controller is left to it. Undefined when nothing changes.
+ * controller is left to it.
  */
 export function planClaimOwners(
   set: StatefulSet,
   claim: PersistentVolumeClaim,
   pod: Pod,
   fate: { isCondemned: boolean },
-): OwnerReference[] | undefined {
+): ClaimOwnersPlan {
   const present = claim.metadata.ownerReferences ?? [];
   const us = [ownerOf(StatefulSet, set), ownerOf(Pod, pod)];
   const isOurs = (owner: OwnerReference) => us.some((one) => names(owner, one));
-  // An earlier set or pod of the same name owned it: the garbage collector decides what becomes of it.
-  if (present.some((owner) => isOurs(owner) && !us.some(({ uid }) => uid === owner.uid))) return undefined;
   const others = present.filter((owner) => !isOurs(owner));
   const wanted = wantedOwners(set, us, fate);
-  const isTaken = wanted !== undefined && others.some(({ controller }) => controller);
-  const ours = isTaken || !wanted ? [] : wanted;
+  const isStale = present.some((owner) => isOurs(owner) && !us.some(({ uid }) => uid === owner.uid));
+  const isTaken = others.some(({ controller }) => controller);
+  const isContested = wanted !== undefined && (isStale || isTaken);
+  // What becomes of a claim that an earlier set or pod owned, the garbage collector decides.
+  if (isStale) return { isContested };
+  const ours = isContested || !wanted ? [] : wanted;
   const ownersText = (owners: readonly OwnerReference[]) =>
     owners
       .map(({ uid, controller }) => `${uid}/${controller ?? false}`)
       .sort()
       .join();
   const isSame = ownersText(present.filter(isOurs)) === ownersText(ours);
-  return isSame ? undefined : [...others, ...ours];
+  return { isContested, ...(!isSame && { owners: [...others, ...ours] }) };
 }
 
 /** Undefined when the policy retains claims in all cases. */
