@@ -243,6 +243,32 @@ test('a claim without a class gets the default one, and with an empty class none
   assert.equal(await phaseOf(client, 'hand-made'), 'Pending');
 });
 
+test('why a claim waits is said again every 15 seconds, and at once when the claim was changed', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(PersistentVolumeClaim, claim('data', '1Gi', 'missing'));
+  const said = async () => {
+    const { items } = await client.list(Event, { namespace });
+    const ours = items.filter(({ involvedObject }) => involvedObject.name === 'data');
+    return ours.map(({ reason, message, count }) => `${reason} x${count}: ${message}`);
+  };
+  const times = (count: number) => [
+    `ProvisioningFailed x${count}: storageclass.storage.k8s.io "missing" not found`,
+  ];
+  await cluster.clock.advance(10_000);
+  assert.deepEqual(await said(), times(1));
+  await cluster.clock.advance(60_000);
+  assert.deepEqual(await said(), times(5));
+  const labels = { metadata: { labels: { a: 'b' } } };
+  await client.patch(PersistentVolumeClaim, { name: 'data', namespace }, labels, { type: 'merge' });
+  await cluster.clock.advance(1_000);
+  assert.deepEqual(await said(), times(6));
+  await client.create(PersistentVolume, volume('disk', '1Gi', { storageClassName: 'missing' }));
+  await bound(cluster, 'data');
+  await cluster.clock.advance(60_000);
+  assert.deepEqual(await said(), times(6));
+});
+
 test('a claim that waits for its pod gets a volume on the node of the pod', async () => {
   await using cluster = await createCluster({ nodes: 2 });
   const { client } = cluster;

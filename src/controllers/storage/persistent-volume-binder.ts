@@ -15,6 +15,7 @@ import {
   volumeStatus,
 } from './binding/binding.ts';
 import { type ClaimWorld, type PlannedEvent, planClaim } from './binding/claim-plan.ts';
+import { type ClaimReport, planReport } from './binding/claim-reports.ts';
 import { planVolume, withoutClaim } from './binding/volume-plan.ts';
 import { reclaimVolume } from './binding/volume-reclaim.ts';
 import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
@@ -29,8 +30,8 @@ export function persistentVolumeControllers(): { claims: AnyController; volumes:
 }
 
 function claimBinder(promised: Map<string, string>): AnyController {
-  /** What was last reported of a claim: it is not repeated until it changes. */
-  const reported = new Map<string, string>();
+  /** By key. */
+  const reported = new Map<string, ClaimReport>();
   return defineController({
     name: 'claims',
     component,
@@ -64,26 +65,38 @@ function claimBinder(promised: Map<string, string>): AnyController {
         }
         case 'provision': {
           await setClaimPhase(claim, 'Pending', cluster, signal);
-          const words = waitsForProvisioner(plan.storageClass);
-          report(claim, { type: 'Normal', reason: 'ExternalProvisioning', message: words }, cluster);
+          const message = waitsForProvisioner(plan.storageClass);
+          const again = report(claim, { type: 'Normal', reason: 'ExternalProvisioning', message }, cluster);
           await askProvisioner(claim, plan.storageClass, cluster, signal);
-          break;
+          return again;
         }
-        default:
-          if (plan.event) report(claim, plan.event, cluster);
-          await setClaimPhase(claim, plan.kind === 'lost' ? 'Lost' : 'Pending', cluster, signal);
+        case 'pending': {
+          const again = plan.event && report(claim, plan.event, cluster);
+          await setClaimPhase(claim, 'Pending', cluster, signal);
+          return again;
+        }
+        case 'lost':
+          if (claim.status?.phase !== 'Lost') record(claim, plan.event, cluster);
+          await setClaimPhase(claim, 'Lost', cluster, signal);
       }
       return undefined;
     },
   });
 
-  function report(claim: PersistentVolumeClaim, event: PlannedEvent, cluster: ReconcileCluster): void {
-    const words = `${claim.metadata.uid} ${event.reason} ${event.message}`;
+  /** Says when to report it again. */
+  function report(claim: PersistentVolumeClaim, event: PlannedEvent, cluster: ReconcileCluster) {
     const key = keyOf(claim);
-    if (reported.get(key) === words) return;
-    reported.set(key, words);
-    cluster.event(targetOf(PersistentVolumeClaim, claim), event.type, event.reason, event.message);
+    const plan = planReport(claim, event, reported.get(key), cluster.clock.monotonic());
+    if (plan.report) {
+      reported.set(key, plan.report);
+      record(claim, event, cluster);
+    }
+    return { requeueAfterMs: plan.againInMs };
   }
+}
+
+function record(claim: PersistentVolumeClaim, event: PlannedEvent, cluster: ReconcileCluster): void {
+  cluster.event(targetOf(PersistentVolumeClaim, claim), event.type, event.reason, event.message);
 }
 
 /** Upstream's words for a claim whose volume an external provisioner is to make. */

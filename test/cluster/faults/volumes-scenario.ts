@@ -80,6 +80,8 @@ export const volumes: Scenario = {
       ...all.flatMap((one) => volumeProblems(one, claims)),
     ];
   },
+  /** The events that say why a claim waits. */
+  repeated: /^PATCH \S+\/events\/[a-e]\.\w+$/,
   always: {
     of: [PersistentVolume, PersistentVolumeClaim, Pod],
     rule: volumesRule,
