@@ -1,40 +1,27 @@
 /** Finds the command, runs it, and reports failures of all commands in the same way. */
 import { Failure } from '../host/failure.ts';
 import { adviceOn } from './advice.ts';
-import { addonsCommand } from './commands/addons.ts';
-import { agent } from './commands/agent.ts';
-import { down, kubeconfig, remove } from './commands/cluster-commands.ts';
-import { doctor } from './commands/doctor.ts';
-import { image } from './commands/image.ts';
-import { logs } from './commands/logs.ts';
-import { migrate } from './commands/migrate.ts';
-import { node } from './commands/node.ts';
-import { server } from './commands/server.ts';
-import { service } from './commands/service.ts';
-import { start } from './commands/start.ts';
-import { status } from './commands/status.ts';
-import { up } from './commands/up.ts';
-import { version } from './commands/version.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
 import { lastLines } from './last-lines.ts';
 
-const commands: Record<string, Command> = {
-  start,
-  up,
-  down,
-  delete: remove,
-  status,
-  kubeconfig,
-  node,
-  image,
-  service,
-  addons: addonsCommand,
-  logs,
-  doctor,
-  server,
-  agent,
-  migrate,
-  version,
+/** Each is loaded when it is called: all of them together take longer to load than most of them to run. */
+const commands: Record<string, () => Promise<Command>> = {
+  start: async () => (await import('./commands/start.ts')).start,
+  up: async () => (await import('./commands/up.ts')).up,
+  down: async () => (await import('./commands/cluster-commands.ts')).down,
+  delete: async () => (await import('./commands/cluster-commands.ts')).remove,
+  status: async () => (await import('./commands/status.ts')).status,
+  kubeconfig: async () => (await import('./commands/cluster-commands.ts')).kubeconfig,
+  node: async () => (await import('./commands/node.ts')).node,
+  image: async () => (await import('./commands/image.ts')).image,
+  service: async () => (await import('./commands/service.ts')).service,
+  addons: async () => (await import('./commands/addons.ts')).addonsCommand,
+  logs: async () => (await import('./commands/logs.ts')).logs,
+  doctor: async () => (await import('./commands/doctor.ts')).doctor,
+  server: async () => (await import('./commands/server.ts')).server,
+  agent: async () => (await import('./commands/agent.ts')).agent,
+  migrate: async () => (await import('./commands/migrate.ts')).migrate,
+  version: async () => (await import('./commands/version.ts')).version,
 };
 
 const exitUsage = 2;
@@ -43,14 +30,14 @@ const logLinesShown = 25;
 /** @returns the exit code: 2 for arguments that make no sense, 1 for failures */
 export async function main(context: CliContext, args: readonly string[]): Promise<number> {
   const [name = 'help', ...rest] = args;
-  if (name === 'help' || name === '--help' || name === '-h') return help(context, rest[0]);
-  if (name === '--version') return await version.run(context, []);
-  const command = commandOf(name);
+  if (name === 'help' || name === '--help' || name === '-h') return await help(context, rest[0]);
+  if (name === '--version') return await main(context, ['version']);
+  const command = await commandOf(name);
   if (!command) {
     context.complain(`wherry has no command "${name}"; wherry help lists them`);
     return exitUsage;
   }
-  if (rest.includes('--help') || rest.includes('-h')) return help(context, name);
+  if (rest.includes('--help') || rest.includes('-h')) return await help(context, name);
   try {
     return await command.run(context, rest);
   } catch (error) {
@@ -64,12 +51,12 @@ export async function main(context: CliContext, args: readonly string[]): Promis
 }
 
 /** What every object inherits (`constructor`) is no command. */
-function commandOf(name: string): Command | undefined {
-  return Object.hasOwn(commands, name) ? commands[name] : undefined;
+async function commandOf(name: string): Promise<Command | undefined> {
+  return Object.hasOwn(commands, name) ? await commands[name]!() : undefined;
 }
 
-function help(context: CliContext, name: string | undefined): number {
-  const command = name === undefined ? undefined : commandOf(name);
+async function help(context: CliContext, name: string | undefined): Promise<number> {
+  const command = name === undefined ? undefined : await commandOf(name);
   if (command) {
     context.print(`usage: wherry ${name} ${command.usage}\n\n${command.summary}`);
     if (command.details) context.print(`\n${command.details.join('\n')}`);
@@ -77,7 +64,8 @@ function help(context: CliContext, name: string | undefined): number {
   }
   if (name !== undefined) context.complain(`wherry has no command "${name}"`);
   context.print('Wherry: a complete Kubernetes on this machine.\n\nusage: wherry COMMAND [OPTIONS]\n');
-  for (const [each, { summary }] of Object.entries(commands)) context.print(`  ${each.padEnd(12)}${summary}`);
+  for (const [each, load] of Object.entries(commands))
+    context.print(`  ${each.padEnd(12)}${(await load()).summary}`);
   context.print('\nwherry help COMMAND says more of one. Talk to the cluster with kubectl.');
   return name === undefined ? 0 : exitUsage;
 }

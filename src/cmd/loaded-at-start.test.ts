@@ -1,4 +1,4 @@
-/** What the long-running programs load when they start: what most of them never need stays out of their memory. */
+/** What programs load when they start: what most never need takes neither their memory nor their time. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
@@ -54,3 +54,26 @@ for (const [program, needed, unneeded] of [
         [],
       );
   });
+
+/** A command line answers at once: what one command needs, the others do not wait for. */
+test('the command line loads what its command needs, and no more', () => {
+  const script = fileURLToPath(new URL('./wherry.ts', import.meta.url));
+  const modulesOf = (...args: string[]) => {
+    const { stdout } = spawnSync(process.execPath, ['--import', listing, script, ...args], {
+      encoding: 'utf8',
+    });
+    const loaded = JSON.parse(stdout.trim().split('\n').at(-1)!) as string[];
+    return loaded.filter((module) => module.startsWith('file:'));
+  };
+  const version = modulesOf('version');
+  assert.ok(version.some((module) => module.endsWith('/commands/version.ts')));
+  assert.deepEqual(
+    version.filter((module) => module.includes('/node_modules/') || module.includes('/src/host/images/')),
+    [],
+  );
+  const images = modulesOf('image', 'list', '--name', 'none-such');
+  assert.deepEqual(
+    images.filter((module) => module.includes('/node_modules/')),
+    [],
+  );
+});

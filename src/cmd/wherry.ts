@@ -2,7 +2,6 @@
 import type { CliContext } from '../cli/context.ts';
 import { main } from '../cli/main.ts';
 import { dataFolder, defaultDataPath } from '../host/data-folder.ts';
-import { dev } from './dev.ts';
 import { programs } from './programs.ts';
 
 const context: CliContext = {
@@ -15,4 +14,7 @@ const context: CliContext = {
 };
 
 const args = process.argv.slice(2);
-process.exitCode = args[0] === 'dev' ? await dev(args.slice(1)) : await main(context, args);
+if (args[0] === 'dev') {
+  const { dev } = await import('./dev.ts');
+  process.exitCode = await dev(args.slice(1));
+} else process.exitCode = await main(context, args);

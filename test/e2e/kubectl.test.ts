@@ -25,8 +25,7 @@ before(async () => {
     script: 'echo "You have hit $(hostname) v2"',
   });
   await writeBusyboxImage(tools, ['test.local/tools:1']);
-  for (const archive of [web, join(cluster.home, 'web2.tar'), tools])
-    await cluster.wherry('image', 'load', archive);
+  await cluster.wherry('image', 'load', web, join(cluster.home, 'web2.tar'), tools);
 });
 after(() => cluster.delete());
 

@@ -35,14 +35,14 @@ const kubelet = {
 /** In turn: a plain pod, one with a probe, one with volumes, one with a sidecar, one on the host's network. */
 function podSpec(index: number): object {
   const shell = (script: string) => ({ image, command: ['sh', '-c', script] });
-  const forever = 'trap "exit 0" TERM; while :; do sleep 1; done';
+  const forever = 'trap "exit 0" TERM; while :; do sleep 3600 & wait $!; done';
   const container = { name: 'c', ...shell(forever) };
   const base = { terminationGracePeriodSeconds: 2, containers: [container] };
   switch (index % 5) {
     case 1:
       return {
         ...base,
-        containers: [{ ...container, readinessProbe: { exec: { command: ['true'] }, periodSeconds: 2 } }],
+        containers: [{ ...container, readinessProbe: { exec: { command: ['true'] }, periodSeconds: 10 } }],
       };
     case 2:
       return {

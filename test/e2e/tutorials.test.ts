@@ -29,11 +29,9 @@ suite('the first workloads of well-known tutorials, with the commands that they 
         script: `echo "Hello MyApp | Version: ${version} | <a href="hostname.html">Pod Name</a>"`,
       })),
     ];
-    for (const [index, image] of images.entries()) {
-      const archive = join(cluster.home, `tutorial-${index}.tar`);
-      await writeWebImage(archive, image);
-      await cluster.wherry('image', 'load', archive);
-    }
+    const archives = images.map((_, index) => join(cluster.home, `tutorial-${index}.tar`));
+    for (const [index, image] of images.entries()) await writeWebImage(archives[index]!, image);
+    await cluster.wherry('image', 'load', ...archives);
   });
   after(() => cluster.delete());
 

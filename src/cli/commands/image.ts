@@ -27,7 +27,10 @@ const imageOptions = {
   output: { type: 'string', short: 'o' },
 } as const;
 
-/** What each subcommand takes, in this order. */
+/** Of one command. */
+const filesMax = 1_000;
+
+/** What each subcommand needs, in this order; `load` takes more of the same. */
 const argumentsOf = {
   load: ['FILE.tar'],
   list: [],
@@ -40,9 +43,9 @@ const verbs = Object.keys(argumentsOf) as (keyof typeof argumentsOf)[];
 export const image: Command = {
   summary: 'load, list, pull, remove and build images of the nodes',
   usage:
-    'load FILE.tar | list | pull IMAGE | remove IMAGE | build-from-rootfs DIR IMAGE   [--name NAME] [--node NODE]',
+    'load FILE.tar… | list | pull IMAGE | remove IMAGE | build-from-rootfs DIR IMAGE   [--name NAME] [--node NODE]',
   details: [
-    'load FILE.tar                 an archive as docker save or podman save writes it, to every node',
+    'load FILE.tar…                archives as docker save or podman save writes them, to every node',
     'list                          what the nodes have',
     'pull IMAGE                    from its registry, to every node',
     'remove IMAGE                  from every node',
@@ -53,16 +56,19 @@ export const image: Command = {
     'build-from-rootfs busybox IMAGE   the same, from the busybox of this machine',
   ],
   async run(context, args) {
-    const { values, positionals } = parseOptions(args, imageOptions, 3);
+    const { values, positionals } = parseOptions(args, imageOptions, filesMax + 1);
     const verb = parseVerb(positionals[0], verbs);
-    const [first = '', second = ''] = positionals.slice(1);
-    const missing = argumentsOf[verb][positionals.length - 1];
+    const given = positionals.slice(1);
+    const [first = '', second = ''] = given;
+    const missing = argumentsOf[verb][given.length];
     if (missing) throw new UsageError(`image ${verb} needs ${missing}`);
+    const surplus = given[verb === 'load' ? filesMax : argumentsOf[verb].length];
+    if (surplus !== undefined) throw new UsageError(`unexpected argument ${JSON.stringify(surplus)}`);
     switch (verb) {
       case 'list':
         return await list(context, values);
       case 'load':
-        return await load(context, values, first);
+        return await load(context, values, given);
       case 'pull':
         return await pull(context, values, fullImageName(first));
       case 'remove':
@@ -116,32 +122,48 @@ async function remove(context: CliContext, values: Values, name: string): Promis
   return 0;
 }
 
-async function load(context: CliContext, values: Values, file: string): Promise<number> {
-  if (!existsSync(file)) throw new Failure(`there is no file ${file}`);
+async function load(context: CliContext, values: Values, files: readonly string[]): Promise<number> {
+  const absent = files.find((file) => !existsSync(file));
+  if (absent !== undefined) throw new Failure(`there is no file ${absent}`);
   const names = await loadEverywhere(
     context,
     existingCluster(context, values),
     runningNodes(context, values),
-    file,
+    files,
   );
-  if (names.size === 0)
-    throw new Failure(`${file} holds no image for this machine`, {
-      advice: 'save it by name: docker save -o FILE.tar NAME:TAG',
-    });
   for (const name of names) context.print(`loaded ${name}`);
   return 0;
 }
 
-/** Loads the archive's images on the nodes, and records them for nodes added later. @returns their names */
+/**
+ * Loads the archives' images on the nodes, one archive after the other, and records them for nodes added later.
+ * @returns their names
+ * @throws Failure at the first archive that cannot be loaded or has no image for this machine; those before it are loaded
+ */
 export async function loadEverywhere(
   context: CliContext,
   cluster: ClusterRecord,
   nodes: readonly { namespace: NodeNamespace }[],
-  file: string,
+  files: readonly string[],
 ): Promise<Set<string>> {
+  const names = new Set<string>();
+  try {
+    for (const file of files)
+      for (const name of await loadOnAll(
+        nodes.map((node) => node.namespace),
+        file,
+      ))
+        names.add(name);
+  } finally {
+    if (names.size > 0) await noteLoaded(context, cluster, nodes[0]!.namespace, names);
+  }
+  return names;
+}
+
+async function loadOnAll(nodes: readonly NodeNamespace[], file: string): Promise<string[]> {
   let loaded: string[][];
   try {
-    loaded = await Promise.all(nodes.map(({ namespace }) => loadImageArchive(namespace, file)));
+    loaded = await Promise.all(nodes.map((node) => loadImageArchive(node, file)));
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     throw new Failure(`${file} could not be loaded as an image`, {
@@ -151,15 +173,27 @@ export async function loadEverywhere(
       cause: error,
     });
   }
-  const names = new Set(loaded.flat());
+  const names = loaded.flat();
+  if (names.length === 0)
+    throw new Failure(`${file} holds no image for this machine`, {
+      advice: 'save it by name: docker save -o FILE.tar NAME:TAG',
+    });
+  return names;
+}
+
+async function noteLoaded(
+  context: CliContext,
+  cluster: ClusterRecord,
+  node: NodeNamespace,
+  names: ReadonlySet<string>,
+): Promise<void> {
   const { loadedImages, nodes: nodesFolder } = context.data.cluster(cluster.name);
-  const digests = await imageDigests(nodes[0]!.namespace);
+  const digests = await imageDigests(node);
   await noteLoadedImages(
     loadedImages,
     nodesFolder,
     new Map([...digests].filter(([name]) => names.has(name))),
   );
-  return names;
 }
 
 async function build(context: CliContext, values: Values, source: string, name: string): Promise<number> {
@@ -178,7 +212,7 @@ async function build(context: CliContext, values: Values, source: string, name: 
       files: isFolder ? folderEntries(source) : await busyboxEntries(),
     });
     if (values.output) context.print(`written ${fullName} to ${file}`);
-    else await load(context, values, file);
+    else await load(context, values, [file]);
   } finally {
     if (!values.output) rmSync(file, { force: true });
   }

@@ -80,7 +80,7 @@ async function showDemo(context: CliContext, steps: Steps, client: Client, name:
     const archive = await ensureDemoArchive(context.data);
     const lists = await Promise.all(nodes.map((node) => listImageNames(node.namespace)));
     const isEverywhere = lists.every((names) => names.includes(demoImage));
-    if (!isEverywhere) await loadEverywhere(context, existingCluster(context, { name }), nodes, archive);
+    if (!isEverywhere) await loadEverywhere(context, existingCluster(context, { name }), nodes, [archive]);
   });
   await steps.run(`Deployment demo: ${replicas} pods`, () => deploy(client));
   const service = await client.get(Service, { namespace: 'default', name: 'demo' });

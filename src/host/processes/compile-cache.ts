@@ -1,6 +1,6 @@
 /** Node's compile cache of Wherry's own processes, filled before they start. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { CommandError, run } from '../../base/system/command.ts';
 import { isMissing } from '../../base/system/if-missing.ts';
 import { type ClusterContext, nodeFlags, processEnvironment } from '../cluster-context.ts';
@@ -19,26 +19,26 @@ export async function fillCompileCache(
   timeoutMs = loadTimeoutMs,
 ): Promise<void> {
   const { data, steps } = context;
-  const stampFile = join(data.compileCache, 'loaded.json');
-  const stamp = JSON.stringify({
-    node: process.version,
-    programs,
-    version: context.programs.version,
-  });
-  const before = readStamp(stampFile);
-  if (before === stamp) return;
-  const title = before === undefined ? 'compiled for the first time' : 'compiled again, as it has changed';
+  const stamp = `${process.version} ${context.programs.version}`;
+  const stampFile = (program: string) => join(data.compileCache, `${basename(program)}.loaded`);
+  const before = programs.map((program) => readStamp(stampFile(program)));
+  const missing = programs.filter((_, index) => before[index] !== stamp);
+  if (missing.length === 0) return;
+  const isFirst = before.includes(undefined);
+  const title = isFirst ? 'compiled for the first time' : 'compiled again, as it has changed';
   await steps.run(`Wherry itself, ${title}`, async () => {
     mkdirSync(data.compileCache, { recursive: true });
     const env = processEnvironment(data);
-    const load = (program: string) => run(context.programs.node, [...nodeFlags, program], { env, timeoutMs });
+    const load = async (program: string) => {
+      await run(context.programs.node, [...nodeFlags, program], { env, timeoutMs });
+      writeFileSync(stampFile(program), stamp);
+    };
     try {
-      await Promise.all(programs.map(load));
+      await Promise.all(missing.map(load));
     } catch (error) {
       if (error instanceof CommandError && error.isTimeout) return;
       throw error;
     }
-    writeFileSync(stampFile, stamp);
   });
 }
 

@@ -207,6 +207,7 @@ export type ImageName = keyof typeof images;
 /** Makes images and loads them into every node of the cluster. */
 export async function loadTutorialImages(cluster: TestCluster, names: readonly ImageName[]): Promise<void> {
   const busybox = await busyboxEntries();
+  const archives: string[] = [];
   for (const name of names) {
     const image = images[name];
     if (!image) throw new Error(`no image ${name}`);
@@ -222,8 +223,9 @@ export async function loadTutorialImages(cluster: TestCluster, names: readonly I
       config: image.config,
       files: withoutDoubles([...busybox, ...programs.flat(), ...scripts]),
     });
-    await cluster.wherry('image', 'load', '--name', cluster.name, file);
+    archives.push(file);
   }
+  await cluster.wherry('image', 'load', '--name', cluster.name, ...archives);
 }
 
 /** A later file takes the place of an earlier one, as /usr/bin/nslookup beside busybox's. */

@@ -47,7 +47,7 @@ suite('recorded pods', { concurrency }, () => {
       config: { Entrypoint: ['/bin/sh', '-c', script], Env: ['PATH=/bin:/usr/bin'] },
       files: await busyboxEntries(),
     });
-    for (const archive of [busybox, pause]) await cluster.wherry('image', 'load', archive);
+    await cluster.wherry('image', 'load', busybox, pause);
     const { connection } = await loadKubeconfig(cluster.kubeconfig);
     client = createClient(httpTransport(connection));
   });
