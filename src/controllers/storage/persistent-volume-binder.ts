@@ -65,9 +65,9 @@ function claimBinder(promised: Map<string, string>): AnyController {
         }
         case 'provision': {
           await setClaimPhase(claim, 'Pending', cluster, signal);
-          const message = waitsForProvisioner(plan.storageClass);
+          const message = waitsForProvisioner(plan.provisioner);
           const again = report(claim, { type: 'Normal', reason: 'ExternalProvisioning', message }, cluster);
-          await askProvisioner(claim, plan.storageClass, cluster, signal);
+          await askProvisioner(claim, plan.provisioner, cluster, signal);
           return again;
         }
         case 'pending': {
@@ -100,7 +100,7 @@ function record(claim: PersistentVolumeClaim, event: PlannedEvent, cluster: Reco
 }
 
 /** Upstream's words for a claim whose volume an external provisioner is to make. */
-function waitsForProvisioner({ provisioner }: StorageClass): string {
+function waitsForProvisioner(provisioner: string): string {
   return `Waiting for a volume to be created either by the external provisioner '${provisioner}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered.`;
 }
 
@@ -227,11 +227,11 @@ async function bind(
 /** Names the provisioner on the claim: provisioners wait for that. */
 async function askProvisioner(
   claim: PersistentVolumeClaim,
-  storageClass: StorageClass,
+  provisioner: string,
   cluster: ReconcileCluster,
   signal: AbortSignal,
 ): Promise<void> {
-  const annotations = provisionerMarks(claim, storageClass);
+  const annotations = provisionerMarks(claim, provisioner);
   if (!annotations) return;
   const patch = { metadata: { uid: claim.metadata.uid, annotations } };
   await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge', signal });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../../api/resources.gen.ts';
+import type { PersistentVolume, PersistentVolumeClaim } from '../../../api/resources.gen.ts';
 import { volumeAnnotations } from '../../../api/volume-binding.ts';
 import { sparse } from '../../../base/sparse.fixture.ts';
 import {
@@ -80,12 +80,9 @@ test('a claim that has lost its volume describes it no longer', () => {
 
 test('a claim names its provisioner under both names, once', () => {
   const provisioner = 'example.com/disk';
-  const marks = provisionerMarks(claim(), sparse<StorageClass>({ provisioner }));
+  const marks = provisionerMarks(claim(), provisioner);
   assert.deepEqual(marks, { [storageProvisioner]: provisioner, [betaStorageProvisioner]: provisioner });
-  assert.equal(
-    provisionerMarks(claim({ annotations: marks }), sparse<StorageClass>({ provisioner })),
-    undefined,
-  );
+  assert.equal(provisionerMarks(claim({ annotations: marks }), provisioner), undefined);
 });
 
 test('a volume that is no longer Failed does not say why it was', () => {

@@ -1,5 +1,5 @@
 /** What a volume and its claim look like at each step of their binding. Undefined: they look so already. */
-import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../../api/resources.gen.ts';
+import type { PersistentVolume, PersistentVolumeClaim } from '../../../api/resources.gen.ts';
 import { volumeAnnotations } from '../../../api/volume-binding.ts';
 
 type ClaimStatus = NonNullable<PersistentVolumeClaim['status']>;
@@ -68,7 +68,7 @@ export function unboundStatus(
 /** The annotations by which a claim asks for its class's provisioner. */
 export function provisionerMarks(
   { metadata }: PersistentVolumeClaim,
-  { provisioner }: StorageClass,
+  provisioner: string,
 ): Record<string, string> | undefined {
   const { storageProvisioner, betaStorageProvisioner } = volumeAnnotations;
   if (metadata.annotations?.[storageProvisioner] === provisioner) return undefined;

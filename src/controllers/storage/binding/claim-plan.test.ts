@@ -48,7 +48,7 @@ function outcome(given: PersistentVolumeClaim, around: ClaimWorld): string {
     case 'setClass':
       return `setClass ${plan.className}`;
     case 'provision':
-      return `provision ${plan.storageClass.metadata.name}`;
+      return `provision ${plan.provisioner}`;
     default:
       return `${plan.kind} ${plan.event?.reason ?? ''}`.trim();
   }
@@ -86,13 +86,19 @@ const rows: [string, PersistentVolumeClaim, ClaimWorld, string][] = [
     'is provisioned',
     claim({ storageClassName: 'x' }),
     world({ classes: [storageClass('x')] }),
-    'provision x',
+    'provision example.com/disk',
   ],
   [
     'of a class without a provisioner waits for a volume',
     claim({ storageClassName: 'x' }),
     world({ classes: [storageClass('x', { provisioner: 'kubernetes.io/no-provisioner' })] }),
     'pending ProvisioningFailed',
+  ],
+  [
+    'of a class whose provisioner moved to a driver waits for that',
+    claim({ storageClassName: 'x' }),
+    world({ classes: [storageClass('x', { provisioner: 'kubernetes.io/gce-pd' })] }),
+    'provision pd.csi.storage.gke.io',
   ],
   [
     'waits for its first pod',
@@ -110,7 +116,7 @@ const rows: [string, PersistentVolumeClaim, ClaimWorld, string][] = [
     'is provisioned once its node is chosen',
     claim({ storageClassName: 'x' }, { [selectedNode]: 'n' }),
     world({ classes: [storageClass('x', waits)] }),
-    'provision x',
+    'provision example.com/disk',
   ],
   ['names a volume', claim({ volumeName: 'v' }), world({ volumes: [volume('v')] }), 'bind v'],
   ['names a volume that is not there yet', claim({ volumeName: 'v' }), world({}), 'pending'],

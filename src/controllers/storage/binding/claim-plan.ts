@@ -5,10 +5,10 @@ import {
   findVolume,
   isClaimBound,
   isVolumeFor,
-  noProvisioner,
   volumeAnnotations,
   whyMismatched,
 } from '../../../api/volume-binding.ts';
+import { findProvisioner } from './class-provisioner.ts';
 
 export interface PlannedEvent {
   type: 'Normal' | 'Warning';
@@ -21,7 +21,8 @@ export type ClaimPlan =
   /** Nothing can be bound now; the event says why. */
   | { kind: 'pending'; event?: PlannedEvent }
   | { kind: 'lost'; event: PlannedEvent }
-  | { kind: 'provision'; storageClass: StorageClass }
+  /** `provisioner`: who is to make the volume. */
+  | { kind: 'provision'; provisioner: string }
   /** The claim named no class, and now there is a default one. */
   | { kind: 'setClass'; className: string };
 
@@ -101,9 +102,9 @@ function planFreeClaim(claim: PersistentVolumeClaim, world: ClaimWorld): ClaimPl
   if (isAwaitingPod) return planAwaitingPod(claim, world);
   if (!storageClass)
     return pending('Warning', 'ProvisioningFailed', `storageclass.storage.k8s.io "${className}" not found`);
-  if (storageClass.provisioner === noProvisioner)
-    return pending('Warning', 'ProvisioningFailed', `no volume plugin matched name: ${noProvisioner}`);
-  return { kind: 'provision', storageClass };
+  const found = findProvisioner(storageClass.provisioner);
+  if ('problem' in found) return pending('Warning', 'ProvisioningFailed', found.problem);
+  return { kind: 'provision', provisioner: found.name };
 }
 
 function planAwaitingPod(claim: PersistentVolumeClaim, world: ClaimWorld): ClaimPlan {
