@@ -1,10 +1,9 @@
 /** Which pods are deleted first when there are too many: upstream's ranking. */
-import { sidecarNames } from '../../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
-import { isPodActive, isPodReady, podCondition } from '../../pod-state.ts';
+import { byRestarts, byStage, createdMs, readySinceMs } from '../../pod-order.ts';
+import { isPodActive, isPodReady } from '../../pod-state.ts';
 
 const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
-const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };
 
 /**
  * `pods` in the order of deletion. `related`: all pods of the owner's own owner, a Deployment as a rule; a pod goes sooner
@@ -19,14 +18,11 @@ export function inDeletionOrder(pods: readonly Pod[], related: readonly Pod[], n
   const doubled = (pod: Pod) => perNode.get(pod.spec?.nodeName ?? '') ?? 0;
   return [...pods].sort(
     (a, b) =>
-      Number(Boolean(a.spec?.nodeName)) - Number(Boolean(b.spec?.nodeName)) ||
-      (phaseRank[a.status?.phase ?? 'Pending'] ?? 0) - (phaseRank[b.status?.phase ?? 'Pending'] ?? 0) ||
-      Number(isPodReady(a)) - Number(isPodReady(b)) ||
+      byStage(a, b) ||
       deletionCost(a) - deletionCost(b) ||
       doubled(b) - doubled(a) ||
       compareReadyTime(a, b, nowMs) ||
-      restarts(b) - restarts(a) ||
-      sidecarRestarts(b) - sidecarRestarts(a) ||
+      byRestarts(a, b) ||
       compareAges(a, b, createdMs, nowMs),
   );
 }
@@ -38,30 +34,9 @@ function deletionCost(pod: Pod): number {
   return cost >= -(2 ** 31) && cost < 2 ** 31 ? cost : 0;
 }
 
-function restarts(pod: Pod): number {
-  return mostRestarts(pod.status?.containerStatuses);
-}
-
-function sidecarRestarts({ spec, status }: Pod): number {
-  const sidecars = sidecarNames(spec);
-  return mostRestarts(status?.initContainerStatuses?.filter(({ name }) => sidecars.has(name)));
-}
-
-function mostRestarts(statuses: readonly { restartCount: number }[] = []): number {
-  return Math.max(0, ...statuses.map(({ restartCount }) => restartCount));
-}
-
 function compareReadyTime(a: Pod, b: Pod, nowMs: number): number {
   if (!isPodReady(a) || !isPodReady(b)) return 0;
   return compareAges(a, b, readySinceMs, nowMs);
-}
-
-function createdMs(pod: Pod): number {
-  return Date.parse(pod.metadata.creationTimestamp);
-}
-
-function readySinceMs(pod: Pod): number {
-  return Date.parse(podCondition(pod, 'Ready')?.lastTransitionTime ?? '') || 0;
 }
 
 /**

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Pod } from '../../../api/resources.gen.ts';
 import { job, nowMs, type PodShape, pod } from '../../objects.fixture.ts';
 import { planJob } from './job-plan.ts';
 import { trackingFinalizer } from './job-pod.ts';
@@ -148,3 +149,29 @@ test('a pod on its way out is replaced at once, or only when it has ended, as th
   const patient = planJob(job({ podReplacementPolicy: 'Failed' }), [leaving], nowMs);
   assert.deepEqual([patient.failed, patient.create.length], [0, 0]);
 });
+
+/** The first goes where the job wants one pod less. */
+const surplus: [string, PodShape, PodShape][] = [
+  ['one without a node', {}, { node: 'n' }],
+  ['one that is pending', { node: 'n', phase: 'Pending', ready: false }, { node: 'n', ready: false }],
+  ['one that is not ready', { node: 'n', ready: false }, { node: 'n' }],
+  ['the last that was ready', { node: 'n', readySince: '2026-01-01T00:30:00Z' }, { node: 'n' }],
+  ['one that started again', { node: 'n', restarts: 1 }, { node: 'n' }],
+  ['the younger', { node: 'n', created: '2026-01-01T00:30:00Z' }, { node: 'n' }],
+];
+for (const [what, goes, stays] of surplus)
+  test(`of surplus pods ${what} goes first, whatever its index`, () => {
+    const remove = (spec: object, pods: Pod[]) =>
+      planJob(job({ completions: 5, parallelism: 1, ...spec }), pods, nowMs).remove.map(
+        ({ metadata }) => metadata.name,
+      );
+    assert.deepEqual(remove({}, [held('stays', stays), held('goes', goes)]), ['goes']);
+    const indexed = { completionMode: 'Indexed' };
+    for (const [first, second] of [
+      [0, 1],
+      [1, 0],
+    ] as const)
+      assert.deepEqual(remove(indexed, [atIndex(first, stays), atIndex(second, goes)]), [
+        atIndex(second, goes).metadata.name,
+      ]);
+  });

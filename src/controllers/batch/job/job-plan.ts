@@ -2,6 +2,7 @@
 import type { Job, Pod } from '../../../api/resources.gen.ts';
 import type * as batch from '../../../api/types/batch-v1.gen.ts';
 import { findCondition } from '../../conditions.ts';
+import { byRestarts, byStage, createdMs, readySinceMs } from '../../pod-order.ts';
 import { isPodActive, isPodReady, isPodTerminating } from '../../pod-state.ts';
 import { backoffLeftMs, finishedAtMs, type JobBackoff, nextBackoff, recalledBackoff } from './job-backoff.ts';
 import { parseIndexes } from './job-indexes.ts';
@@ -284,25 +285,31 @@ function backoffOfIndex(last: Pod): JobBackoff {
   return { failures: counted + ignored + 1, lastFailureMs: finishedAtMs(last) };
 }
 
-/** Surplus pods: first those whose index is complete or duplicated, then the least ready and youngest. */
+/** Of two surplus pods, the one that has come less far and is younger goes first. */
+function byProgress(a: Pod, b: Pod): number {
+  return (
+    byStage(a, b) ||
+    (isPodReady(a) ? readySinceMs(b) - readySinceMs(a) : 0) ||
+    byRestarts(a, b) ||
+    createdMs(b) - createdMs(a)
+  );
+}
+
+/** Surplus pods: first those whose index is complete or duplicated, then those that have come less far. */
 function podsToRemove(job: Job, active: readonly Pod[], indexes: Indexes | undefined, count: number): Pod[] {
-  const order = (a: Pod, b: Pod) =>
-    Number(Boolean(a.spec?.nodeName)) - Number(Boolean(b.spec?.nodeName)) ||
-    Number(isPodReady(a)) - Number(isPodReady(b)) ||
-    (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? 1 : -1);
-  if (!indexes) return [...active].sort(order).slice(0, count);
+  if (!indexes) return [...active].sort(byProgress).slice(0, count);
   const seen = new Set<number>();
   const surplus: Pod[] = [];
   const rest: Pod[] = [];
-  for (const pod of [...active].sort((a, b) => -order(a, b))) {
+  for (const pod of [...active].sort((a, b) => byProgress(b, a))) {
     const index = indexOf(job, pod);
     const isOfNoUse =
       index === undefined || seen.has(index) || indexes.completed.has(index) || indexes.failed?.has(index);
     if (index !== undefined) seen.add(index);
     (isOfNoUse ? surplus : rest).push(pod);
   }
-  const highestFirst = rest.sort((a, b) => (indexOf(job, b) ?? 0) - (indexOf(job, a) ?? 0));
-  return [...surplus, ...highestFirst.slice(0, Math.max(0, count - surplus.length))];
+  const inOrder = rest.sort((a, b) => byProgress(a, b) || (indexOf(job, a) ?? 0) - (indexOf(job, b) ?? 0));
+  return [...surplus, ...inOrder.slice(0, Math.max(0, count - surplus.length))];
 }
 
 function completion(
