@@ -10,6 +10,7 @@ import {
   serviceUnavailable,
   unknownPath,
 } from '../api/status.ts';
+import { Turns } from '../base/async/turns.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
@@ -34,6 +35,9 @@ import { serveResource } from './registry/verbs.ts';
 import type { ApiRequest, ApiResponse, RequestContext, RequestInfo, UserInfo } from './request.ts';
 import type { SubresourceHandler, SubresourceHandlers } from './subresources/handlers.ts';
 import { CachedObject } from './watch-cache/cached-object.ts';
+
+/** Work on a longer body is done in steps. */
+const longBodyBytes = 64 * 1024;
 
 /** Answers paths that name no resource. */
 export type PathHandler = (context: RequestContext) => Promise<ApiResponse> | ApiResponse;
@@ -69,6 +73,7 @@ export class RequestHandler {
   readonly #prefixes: { prefix: string; handler: PathHandler }[] = [];
   readonly #delegates: Delegate[] = [];
   readonly #bodies: BodyBudget;
+  readonly #turns = new Turns();
 
   constructor(options: HandlerOptions) {
     this.#options = options;
@@ -170,6 +175,7 @@ export class RequestHandler {
             return unpaid.signal;
           };
         else share?.close();
+        if ((request.bodyBytes ?? 0) > longBodyBytes) context.nextStep = () => this.#turns.next();
         const failure = await this.#authorize(context);
         return failure ?? (await readyToShow(request, await this.#dispatch(context)));
       });

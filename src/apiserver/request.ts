@@ -51,6 +51,8 @@ export interface ApiRequest {
    * or broken off, of which its reader learns; false when the share was closed before.
    */
   receiveBody?(limitBytes: number, share: BodyShare): Promise<boolean>;
+  /** The length of the body that has been received; absent where none was. */
+  readonly bodyBytes?: number;
   /** True while part of the body is still to come, being longer than what is received ahead. */
   readonly isBodyComing?: boolean;
   /** What of the body was not read is of no use any more. */
@@ -107,6 +109,8 @@ export interface RequestContext {
    * hold up nobody. The signal aborts when there is no memory for it any more. Absent when the body is there.
    */
   leaveSeat?: () => AbortSignal;
+  /** To be awaited before each step of work on a long body, so that others are served in between; absent for others. */
+  nextStep?: () => Promise<void>;
   /** What the body says, for the audit log. */
   requestObject?: unknown;
   /** To be called when a long-running response has been sent completely, or its client is gone. */

@@ -55,6 +55,10 @@ abstract class NetworkRequest implements ApiRequest {
     return this.#incoming.read(limitBytes);
   }
 
+  get bodyBytes(): number {
+    return this.#body?.receivedBytes ?? 0;
+  }
+
   get isBodyComing(): boolean {
     return this.#incoming.isComing;
   }

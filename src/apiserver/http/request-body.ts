@@ -33,6 +33,10 @@ export class RequestBody {
     return true;
   }
 
+  get receivedBytes(): number {
+    return this.#received?.bytes.length ?? 0;
+  }
+
   /** True unless it has been received to its end, or to where the client broke it off. */
   get isComing(): boolean {
     return this.#received === undefined || this.#received.outcome === 'begun';

@@ -60,6 +60,7 @@ export async function readApplyConfig(context: RequestContext): Promise<JsonObje
     ]);
   if (request.localBody) return request.localBody.value as JsonObject;
   const body = await request.readBody(bodySizeBytesMax);
+  await context.nextStep?.();
   const { config, warnings } = parseApplyBody(body, fieldValidationOf(context), await yamlReader(body));
   for (const warning of warnings) context.warnings.push(warning);
   context.requestObject = config;

@@ -42,7 +42,9 @@ export async function createObject(
   for (const name of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink'] as const)
     delete meta[name];
   definition.defaultTimes?.(object, formatTime(registry.clock.now()));
+  await request.nextStep?.();
   if (!options.fieldsTracked) await converting(() => trackFields(registry, request, undefined, object));
+  await request.nextStep?.();
   const attributes = {
     operation: 'CREATE' as const,
     request,
@@ -61,11 +63,14 @@ export async function createObject(
   const allocation = allocateFor(registry, request, admitted, undefined);
   let undo: (() => Promise<void>) | undefined;
   try {
+    await request.nextStep?.();
     await converting(() => validateNew(request, admitted));
+    await request.nextStep?.();
     for (const warning of definition.warnings?.(admitted, undefined) ?? []) request.warnings.push(warning);
     await registry.admission.validate(attributes);
     undo = await registry.admission.reserve(attributes);
     await allocation.claim();
+    await request.nextStep?.();
     const stored = isGenerated
       ? await storeUnderFreeName(registry, request, admitted)
       : await storeUnderOwnName(registry, request, admitted);

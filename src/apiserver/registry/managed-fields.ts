@@ -1,10 +1,11 @@
 /** Managed fields of every write but server-side apply: who came to own what by this create, update or patch. */
 
 import type { KubeObject } from '../../api/meta.ts';
-import { asJsonObject, asKubeObject } from '../../api/schema/decode.ts';
+import { asJsonObject, asKubeObject, type JsonObject } from '../../api/schema/decode.ts';
 import {
   type FieldOwnership,
   trackUpdate,
+  trackUpdateInSteps,
   type VersionedObject,
 } from '../../api/schema/fields/managed-fields.ts';
 import { formatTime } from '../../api/schema/time.ts';
@@ -28,24 +29,34 @@ export function ownershipOf(registry: Registry, request: WriteRequest): FieldOwn
 }
 
 /** Sets `next`'s managed fields. Both are of the stored version; fields are owned in the version of the request. */
-export function trackFields(
+export async function trackFields(
   registry: Registry,
   request: WriteRequest,
   live: KubeObject | undefined,
   next: KubeObject,
-): void {
+): Promise<void> {
   const { resource } = request;
   const ownership = ownershipOf(registry, request);
   if (!resource.served) {
-    trackUpdate(live && asJsonObject(live), asJsonObject(next), ownership);
+    await track(request, live && asJsonObject(live), asJsonObject(next), ownership);
     return;
   }
   const shownLive = live && convertFromStored(resource, structuredClone(live));
   const shownNext = convertFromStored(resource, structuredClone(next));
-  trackUpdate(shownLive && asJsonObject(shownLive), asJsonObject(shownNext), ownership);
+  await track(request, shownLive && asJsonObject(shownLive), asJsonObject(shownNext), ownership);
   const { managedFields } = shownNext.metadata;
   if (managedFields) next.metadata.managedFields = managedFields;
   else delete next.metadata.managedFields;
+}
+
+async function track(
+  { nextStep }: WriteRequest,
+  live: JsonObject | undefined,
+  next: JsonObject,
+  ownership: FieldOwnership,
+): Promise<void> {
+  if (nextStep) for (const _ of trackUpdateInSteps(live, next, ownership)) await nextStep();
+  else trackUpdate(live, next, ownership);
 }
 
 /** An object in another version of the same kind; undefined when that is not served. */

@@ -75,6 +75,15 @@ function withOwnMetadata(object: KubeObject, { patch }: { patch: JsonObject }): 
   return { ...object, metadata: patch.metadata === undefined ? cloneJson(metadata) : metadata };
 }
 
+async function parsedPatch(
+  { request, nextStep }: RequestContext,
+  format: JsonPatchFormat,
+): Promise<ParsedPatch> {
+  const bytes = await request.readBody(bodySizeBytesMax);
+  await nextStep?.();
+  return parsePatch(bytes, format);
+}
+
 /** Any patch but an apply. @throws StatusError 400, 413, 415, 422 */
 export async function readPatch(
   context: RequestContext,
@@ -97,7 +106,7 @@ export async function readPatch(
   }
   const patch = request.localBody
     ? checkPatch(request.localBody.value, format)
-    : parsePatch(await request.readBody(bodySizeBytesMax), format);
+    : await parsedPatch(context, format);
   context.requestObject = patch.format === 'json' ? patch.operations : patch.patch;
   return patch;
 }

@@ -64,6 +64,8 @@ export interface WriteRequest {
   annotations?: Record<string, string> | undefined;
   /** Collects the time spent in webhooks; absent when it is not reported. */
   elsewhere?: { ms: number };
+  /** To be awaited before each step of work on a long body; absent for others. */
+  nextStep?: (() => Promise<void>) | undefined;
 }
 
 export function storageKey(resource: ServedResource, namespace: string, name: string): string {

@@ -11,9 +11,12 @@ import { converting } from './version-converter.ts';
 
 /** The object of the body, decoded, defaulted and in the stored version. */
 export async function readObject(context: RequestContext, resource: ServedResource): Promise<KubeObject> {
+  await context.nextStep?.();
   const parsed = await readParsedBody(context.request, resource);
+  await context.nextStep?.();
   const validation = fieldValidationOf(context);
   const object = decodeAs(resource, parsed, validation, context.warnings);
+  await context.nextStep?.();
   const stored = await converting(() => toStoredVersion(resource, object));
   if (context.annotations) context.requestObject = auditedObject(resource, parsed.value, stored);
   return stored;
@@ -51,7 +54,7 @@ export function fieldValidationOf({ info, request }: RequestContext): FieldValid
 
 /** What the writing verbs read from the path and the query. */
 export function writeRequest(context: RequestContext, resource: ServedResource): WriteRequest {
-  const { info, request, user, warnings, elsewhere, annotations } = context;
+  const { info, request, user, warnings, elsewhere, annotations, nextStep } = context;
   return {
     verb: info.verb,
     resource,
@@ -65,6 +68,7 @@ export function writeRequest(context: RequestContext, resource: ServedResource):
     warnings,
     elsewhere,
     annotations,
+    nextStep,
   };
 }
 

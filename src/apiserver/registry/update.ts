@@ -54,7 +54,9 @@ export async function changeObject(
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const current = await readCurrent(registry, resource, namespace, name);
     checkPreconditions(request, current, options.preconditions);
+    await request.nextStep?.();
     const object = await options.next(current, attempt);
+    await request.nextStep?.();
     const isConditional = !!object.metadata.resourceVersion;
     const outcome = await tryChange(registry, { request, options, object, current });
     if (outcome) return outcome;
@@ -79,6 +81,7 @@ async function tryChange(registry: Registry, change: Change): Promise<CachedObje
   try {
     const admitted = await prepareChange(registry, change, allocations);
     for (const allocation of allocations) await allocation.claim();
+    await change.request.nextStep?.();
     outcome = await storeChange(registry, change.request, admitted, change.current);
     return outcome;
   } finally {
@@ -104,6 +107,7 @@ async function prepareChange(
   const now = formatTime(registry.clock.now());
   definition.defaultTimes?.(object, now);
   if (!options.fieldsTracked) await converting(() => trackFields(registry, request, old, object));
+  await request.nextStep?.();
   if (options.isAdmitted) return object;
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
   if (options.admit !== false) await registry.admission.mutate(attributes);
@@ -116,7 +120,9 @@ async function prepareChange(
   definition.defaults?.(next);
   if (request.subresource === '') allocations.push(allocateFor(registry, request, next, old));
   countGeneration(request, next, old);
+  await request.nextStep?.();
   await converting(() => validateChange(request, next, old));
+  await request.nextStep?.();
   if (request.subresource !== 'status')
     for (const warning of definition.warnings?.(next, old) ?? []) request.warnings.push(warning);
   if (options.admit === false) return next;

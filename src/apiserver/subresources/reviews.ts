@@ -67,7 +67,7 @@ function handlerOf(answer: Answer): ReviewHandler {
     if (resource.namespaced) takeNamespace(review, context.info.namespace);
     else delete (review.metadata as { namespace?: string }).namespace;
     const request = writeRequest(context, resource);
-    trackFields(registry, request, undefined, review);
+    await trackFields(registry, request, undefined, review);
     validateNewReview(request, review);
     const status = await answer(review, context);
     // Metadata that the client left out were added behind the rest.

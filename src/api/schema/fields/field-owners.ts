@@ -2,7 +2,8 @@
 import { deepFreeze } from '../../../base/collections/deep-freeze.ts';
 import { RecentMap } from '../../../base/collections/recent-map.ts';
 import type { ManagedFieldsEntry } from '../../meta.ts';
-import { type FieldSet, FieldSetError, readFieldSet, sortSet } from './field-set.ts';
+import { isObject } from '../decode.ts';
+import { type FieldSet, FieldSetError, hasMoreElements, readFieldSet, sortSet } from './field-set.ts';
 
 /** What one manager owns. Sets without members are not kept. */
 export interface Ownership {
@@ -29,6 +30,8 @@ export function ownershipKey(owner: Omit<Ownership, 'fields' | 'time'>): string 
  * would cost more than it saves: what is known is kept in properties that neither copies nor JSON see.
  */
 const writtenLists = new RecentMap<ManagedFieldsEntry[]>(256);
+/** Longer ones are kept by their objects alone: a client could have any number of them made. */
+const sharedLengthMax = 64 * 1024;
 const known = Symbol('known');
 const knownEntry = Symbol('entry');
 
@@ -53,7 +56,7 @@ const updatesMax = 64;
 function share(entries: ManagedFieldsEntry[], text: string, owners: Ownerships): ManagedFieldsEntry[] {
   Object.defineProperty(entries, known, { value: { owners: new Map(owners), text, updates: undefined } });
   Object.freeze(entries);
-  writtenLists.set(text, entries);
+  if (text.length <= sharedLengthMax) writtenLists.set(text, entries);
   return entries;
 }
 
@@ -61,6 +64,9 @@ function share(entries: ManagedFieldsEntry[], text: string, owners: Ownerships):
 export function managedFieldsText(entries: object): string | undefined {
   return (entries as WrittenList)[known]?.text;
 }
+
+/** More elements than that are not kept either, as an element is written in four characters at least. */
+export const sharedElementsMax = sharedLengthMax / 4;
 
 /** What an update made of such a list; the outcome depends on `update` alone. */
 export function recallUpdate(entries: unknown, update: string): ManagedFieldsEntry[] | undefined {
@@ -120,8 +126,16 @@ function readManagedFields(entries: unknown): Ownerships {
 function ownersOfWritten(
   entries: ManagedFieldsEntry[] & WrittenList,
 ): ReadonlyMap<string, Ownership> | undefined {
-  const shared = entries[known] ? entries : writtenLists.get(JSON.stringify(entries));
+  const shared = entries[known] ? entries : recentLike(entries);
   return (shared as WrittenList | undefined)?.[known]?.owners;
+}
+
+/** Long ones, which are not kept, are not written out to look for them. */
+function recentLike(entries: readonly ManagedFieldsEntry[]): ManagedFieldsEntry[] | undefined {
+  const isLong = entries.some(
+    (entry) => isObject(entry?.fieldsV1) && hasMoreElements(entry.fieldsV1, sharedElementsMax),
+  );
+  return isLong ? undefined : writtenLists.get(JSON.stringify(entries));
 }
 
 /** In upstream's order, frozen; undefined when no field has an owner. */

@@ -18,6 +18,8 @@ export interface MutableFieldSet {
 
 export const member: FieldSet = Object.freeze({});
 const selfKey = '.';
+/** Fewer are put in order when they are written. */
+const manyElements = 32;
 
 export function isEmptySet(set: FieldSet | undefined): boolean {
   for (const _ in set) return false;
@@ -34,14 +36,23 @@ function makeNode(isSelf: boolean, children: FieldSet | undefined): FieldSet | u
   return isSelf ? { [selfKey]: member, ...children } : children;
 }
 
-/** Adds `element`, and the fields below it, to a set under construction. */
-export function addMember(set: MutableFieldSet, element: string, children?: FieldSet): void {
-  set[element] = isEmptySet(children) ? member : { [selfKey]: member, ...children };
+/** The node of a value, under construction: the value's own fields are added to it. */
+export function startNode(isSelf: boolean): MutableFieldSet {
+  return isSelf ? { [selfKey]: member } : {};
 }
 
-/** Adds the fields below `element` to a set under construction, but not the element itself. */
-export function addBelow(set: MutableFieldSet, element: string, children: FieldSet | undefined): void {
-  if (children && !isEmptySet(children)) set[element] = children;
+/** A node to which everything was added: undefined when nothing is a member, neither the value nor what is below it. */
+export function finishNode(node: MutableFieldSet): FieldSet | undefined {
+  for (const element in node) if (element !== selfKey) return node;
+  return node[selfKey];
+}
+
+/**
+ * Keys in the order in which elements are made of them: where there are many, a set that is built in order need not be
+ * built again to be written.
+ */
+export function inElementOrder(keys: string[]): string[] {
+  return keys.length > manyElements ? keys.sort() : keys;
 }
 
 /** The set below an element; undefined when there is none. */
@@ -250,30 +261,45 @@ function elementText(element: string): string {
   }
 }
 
-/** With its elements in upstream's order, ready to be written: `set` itself when it has that order. */
+/**
+ * With its elements in upstream's order, frozen, ready to be written: `set` itself when it has that order. What is frozen
+ * was in order then.
+ */
 export function sortSet(set: FieldSet): FieldSet {
-  if (!isInOrder(set)) {
-    const out: MutableFieldSet = {};
-    for (const element of Object.keys(set).sort()) out[element] = sortSet(set[element]!);
-    return out;
-  }
-  let out: MutableFieldSet | undefined;
+  if (Object.isFrozen(set)) return set;
+  let last = '';
+  let isInOrder = true;
+  const sorted = new Map<string, FieldSet>();
   for (const element in set) {
-    const inner = sortSet(set[element]!);
-    if (inner === set[element]) continue;
-    out ??= { ...set };
-    out[element] = inner;
+    if (element < last) isInOrder = false;
+    last = element;
+    const node = set[element]!;
+    const inner = node === member ? member : sortSet(node);
+    if (inner !== node) sorted.set(element, inner);
   }
-  return out ?? set;
+  if (isInOrder && sorted.size === 0) return Object.freeze(set);
+  const out: MutableFieldSet = {};
+  const elements = Object.keys(set);
+  for (const element of isInOrder ? elements : elements.sort())
+    out[element] = sorted.get(element) ?? set[element]!;
+  return Object.freeze(out);
 }
 
-function isInOrder(set: FieldSet): boolean {
-  let last = '';
+/** Whether it has more than `limit` elements, all depths together; also of what a client sent for a set. */
+export function hasMoreElements(set: object | undefined, limit: number): boolean {
+  return countElements(set, limit) > limit;
+}
+
+/** Stops counting beyond the limit. */
+function countElements(set: object | undefined, limit: number): number {
+  let count = 0;
   for (const element in set) {
-    if (element < last) return false;
-    last = element;
+    const node: unknown = (set as Record<string, unknown>)[element];
+    const isInner = typeof node === 'object' && node !== null && node !== member;
+    count += 1 + (isInner ? countElements(node, limit - count) : 0);
+    if (count > limit) break;
   }
-  return true;
+  return count;
 }
 
 export class FieldSetError extends Error {
@@ -297,7 +323,7 @@ export function readFieldSet(value: unknown, depth = 0): FieldSet {
     const element = key === selfKey ? key : readElement(key);
     if (element !== undefined) out[element] = readFieldSet(value[key], depth + 1);
   }
-  return out;
+  return isEmptySet(out) ? member : out;
 }
 
 /** Undefined for a kind of element that does not exist: upstream skips those. */

@@ -14,9 +14,19 @@ import {
   readOrForget,
   recallUpdate,
   rememberUpdate,
+  sharedElementsMax,
   writeManagedFields,
 } from './field-owners.ts';
-import { difference, type FieldSet, intersection, isEmptySet, setOf, union, unionOf } from './field-set.ts';
+import {
+  difference,
+  type FieldSet,
+  hasMoreElements,
+  intersection,
+  isEmptySet,
+  setOf,
+  union,
+  unionOf,
+} from './field-set.ts';
 import { alignWithSchema } from './schema-changes.ts';
 import { type Comparison, compareTyped, TypedValueError } from './typed-value.ts';
 import { type WrittenFields, writtenPart } from './written-fields.ts';
@@ -192,6 +202,15 @@ export function applyTakeover(owners: Ownerships, takeover: Takeover): void {
  * upstream does. Objects without managed fields are not tracked, and stay so.
  */
 export function trackUpdate(live: JsonObject | undefined, next: JsonObject, ownership: FieldOwnership): void {
+  for (const _ of trackUpdateInSteps(live, next, ownership));
+}
+
+/** The same, for objects that may be large: whoever asks for the steps may let others run between them. */
+export function* trackUpdateInSteps(
+  live: JsonObject | undefined,
+  next: JsonObject,
+  ownership: FieldOwnership,
+): Generator<void> {
   const metadata = next.metadata as JsonObject;
   const owners = ownersBefore(live, next, ownership);
   alignWithSchema(owners, nodeOf(ownership));
@@ -199,26 +218,28 @@ export function trackUpdate(live: JsonObject | undefined, next: JsonObject, owne
     delete metadata.managedFields;
     return;
   }
-  const entries = entriesAfter(live, next, owners, ownership);
+  const entries = yield* entriesAfter(live, next, owners, ownership);
   if (entries) metadata.managedFields = entries;
   else delete metadata.managedFields;
 }
 
 /** An object that does not fit its own schema (a list's item without its key) goes untracked, as with upstream. */
-function entriesAfter(
+function* entriesAfter(
   live: JsonObject | undefined,
   next: JsonObject,
   owners: Ownerships,
   ownership: FieldOwnership,
-): ManagedFieldsEntry[] | undefined {
+): Generator<void, ManagedFieldsEntry[] | undefined> {
   const old = live ?? emptyObjectOf(nodeOf(ownership));
   try {
     const comparison = compareWritten(old, next, ownership);
+    yield;
     const before = entriesBefore(live, next, ownership);
     const update = before === undefined ? undefined : updateText(comparison, owners, ownership);
     const known = update && recallUpdate(before, update);
     if (known) return known;
     recordUpdate({ old, next, comparison }, owners, ownership);
+    yield;
     const entries = writeManagedFields(owners);
     if (update && entries) rememberUpdate(before, update, entries);
     return entries;
@@ -240,7 +261,7 @@ function entriesBefore(
 
 /**
  * Everything besides the owners that determines the outcome; undefined when that includes the objects in another
- * version.
+ * version, or is too much to be kept.
  */
 function updateText(
   comparison: Comparison,
@@ -249,6 +270,7 @@ function updateText(
 ): string | undefined {
   for (const owner of owners.values()) if (owner.apiVersion !== apiVersion) return undefined;
   const { removed, modified, added } = comparison;
+  if ([removed, modified, added].some((set) => hasMoreElements(set, sharedElementsMax))) return undefined;
   return JSON.stringify([manager, subresource, time, apiVersion, removed, modified, added]);
 }
 

@@ -7,15 +7,16 @@ import { isObject, type JsonObject, setKey } from '../decode.ts';
 import { equalJson, ownValue } from '../json-value.ts';
 import type { SchemaNode } from '../schemas.ts';
 import {
-  addBelow,
-  addMember,
   below,
   type FieldSet,
+  finishNode,
   hasMember,
+  inElementOrder,
   isEmptySet,
   keyElement,
   type MutableFieldSet,
   member,
+  startNode,
 } from './field-set.ts';
 
 type Node = SchemaNode | undefined;
@@ -145,15 +146,15 @@ class DifferingFields {
   readonly added: MutableFieldSet = {};
 
   compareObjects(old: JsonObject | undefined, next: JsonObject | undefined, node: Node): void {
-    for (const key in next) {
-      const value = next[key];
+    for (const key of inElementOrder(Object.keys(next ?? {}))) {
+      const value = next![key];
       if (value === undefined) continue;
       const before = old === undefined ? undefined : ownValue(old, key);
       if (before !== value) this.#compareAt(`f:${key}`, before, value, childNode(node, key));
     }
-    for (const key in old) {
-      if (old[key] !== undefined && (next === undefined || ownValue(next, key) === undefined)) {
-        this.#compareAt(`f:${key}`, old[key], undefined, childNode(node, key));
+    for (const key of inElementOrder(Object.keys(old ?? {}))) {
+      if (old![key] !== undefined && (next === undefined || ownValue(next, key) === undefined)) {
+        this.#compareAt(`f:${key}`, old![key], undefined, childNode(node, key));
       }
     }
   }
@@ -161,11 +162,11 @@ class DifferingFields {
   /** Compares the values at an element; undefined: there is none (unlike null). */
   #compareAt(element: string, old: unknown, next: unknown, node: Node): void {
     if (next === undefined) {
-      addMember(this.removed, element, fieldsBelow(old, node, 'comparison'));
+      this.removed[element] = memberFor(old, node);
       return;
     }
     if (old === undefined) {
-      addMember(this.added, element, fieldsBelow(next, node, 'comparison'));
+      this.added[element] = memberFor(next, node);
       return;
     }
     const shape = shapeOf(node, next) === 'leaf' ? shapeOf(node, old) : shapeOf(node, next);
@@ -252,15 +253,27 @@ function itemsByText(list: readonly unknown[], name: string): Map<string, JsonOb
   return items.size === list.length ? items : undefined;
 }
 
-/**
- * The fields of a value. For a comparison every field on the way counts (`comparison`); the set of an applied object
- * has the leaves and what the schema does not name (`ownership`).
- */
-function fieldsBelow(value: unknown, node: Node, purpose: 'comparison' | 'ownership'): FieldSet | undefined {
+/** The node of a value that is a member, with all fields below it. */
+function memberFor(value: unknown, node: Node): FieldSet {
+  return nodeFor(value, node, { purpose: 'comparison', isSelf: true })!;
+}
+
+interface NodeUse {
+  /**
+   * For a comparison every field on the way counts; the set of an applied object has the leaves and what the schema does
+   * not name.
+   */
+  purpose: 'comparison' | 'ownership';
+  /** Whether the value itself is a member. */
+  isSelf: boolean;
+}
+
+/** The node of a value, with the fields below it; undefined when there are none and it is no member itself. */
+function nodeFor(value: unknown, node: Node, { purpose, isSelf }: NodeUse): FieldSet | undefined {
   const shape = shapeOf(node, value);
+  const out = startNode(isSelf);
   if (shape === 'object' && isObject(value)) {
-    const out: MutableFieldSet = {};
-    for (const key in value) {
+    for (const key of inElementOrder(Object.keys(value))) {
       const item = value[key];
       if (item === undefined) continue;
       const child = childNode(node, key);
@@ -270,19 +283,17 @@ function fieldsBelow(value: unknown, node: Node, purpose: 'comparison' | 'owners
         shapeOf(child, item) === 'leaf' ||
         item === null ||
         isEmptyStruct(child, item);
-      (isMember ? addMember : addBelow)(out, `f:${key}`, fieldsBelow(item, child, purpose));
+      const below = nodeFor(item, child, { purpose, isSelf: isMember });
+      if (below) out[`f:${key}`] = below;
     }
-    return out;
-  }
-  if (shape === 'list' && Array.isArray(value)) {
-    const out: MutableFieldSet = {};
-    for (const [element, items] of indexItems(node!, value)) {
-      const children = items.length > 1 ? undefined : fieldsBelow(items[0], node!.element, purpose);
-      addMember(out, element, children);
+  } else if (shape === 'list' && Array.isArray(value)) {
+    const index = indexItems(node!, value);
+    for (const element of inElementOrder([...index.keys()])) {
+      const items = index.get(element)!;
+      out[element] = items.length > 1 ? member : nodeFor(items[0], node!.element, { purpose, isSelf: true })!;
     }
-    return out;
   }
-  return undefined;
+  return finishNode(out);
 }
 
 /**
@@ -294,7 +305,7 @@ function isEmptyStruct(node: Node, value: unknown): boolean {
 
 /** The fields that an applied object lays claim to. */
 export function fieldsOf(object: JsonObject, node: Node): FieldSet | undefined {
-  return fieldsBelow(object, node, 'ownership');
+  return nodeFor(object, node, { purpose: 'ownership', isSelf: false });
 }
 
 /** `config` over `live`. Neither is changed; the result shares with both. @throws {TypedValueError} */
@@ -397,15 +408,19 @@ function removeBelow(value: unknown, set: FieldSet | undefined, node: Node): unk
 
 /** Adds the fields that the schema names and that only have members below them. */
 export function withNamedFields(set: FieldSet | undefined, node: Node): FieldSet | undefined {
-  if (!set) return set;
-  const out: MutableFieldSet = {};
+  return set && namedBelow(set, node, false);
+}
+
+function namedBelow(set: FieldSet | undefined, node: Node, isSelf: boolean): FieldSet | undefined {
+  const out = startNode(isSelf);
   for (const element in set) {
     if (element === '.') continue;
     const key = element.slice(2);
     const isField = element.startsWith('f:');
     const child = isField ? childNode(node, key) : node?.element;
     const isMember = hasMember(set, element) || (isField && isNamedField(node, key));
-    (isMember ? addMember : addBelow)(out, element, withNamedFields(below(set, element), child));
+    const inner = namedBelow(below(set, element), child, isMember);
+    if (inner) out[element] = inner;
   }
-  return out;
+  return finishNode(out);
 }

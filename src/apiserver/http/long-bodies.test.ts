@@ -1,0 +1,44 @@
+/** While the server works on a long body, it serves others between the steps. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { configMaps } from '../server.fixture.ts';
+import { createListeningServer } from './listener.fixture.ts';
+
+/** Rounds in which there was nothing to do but look. */
+const shortRoundMs = 1;
+
+test('objects of very many labels are made in steps, of which one runs in each round of the event loop', async () => {
+  await using listening = await createListeningServer();
+  const send = await listening.as('admin', ['system:masters']);
+  const labels = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`k${index * 7919}`, 'v']));
+  const make = (name: string) =>
+    send(
+      'POST',
+      configMaps,
+      { 'content-type': 'application/json' },
+      JSON.stringify({ metadata: { name, labels } }),
+    );
+  let roundMs = 0;
+  let longestMs = 0;
+  let workMs = 0;
+  let isOver = false;
+  const cpuMs = () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  };
+  const look = () => {
+    const now = cpuMs();
+    longestMs = Math.max(longestMs, now - roundMs);
+    if (now - roundMs > shortRoundMs) workMs += now - roundMs;
+    roundMs = now;
+    if (!isOver) setImmediate(look);
+  };
+  roundMs = cpuMs();
+  look();
+  const names = Array.from({ length: 8 }, (_, index) => `many-${index}`);
+  const answers = await Promise.all(names.map(make));
+  isOver = true;
+  for (const { status, body } of answers) assert.equal(status, 201, body.toString().slice(0, 200));
+  // All of one would be an eighth.
+  assert.ok(longestMs < workMs / 16, `a round of ${longestMs} ms of ${workMs} ms`);
+});
