@@ -177,7 +177,7 @@ export class RequestHandler {
         else share?.close();
         if ((request.bodyBytes ?? 0) > longBodyBytes) context.nextStep = () => this.#turns.next();
         const failure = await this.#authorize(context);
-        return failure ?? (await readyToShow(request, await this.#dispatch(context)));
+        return failure ?? (await readyToShow(context, await this.#dispatch(context)));
       });
     } catch (error) {
       if (error instanceof RefusedError || unpaid.signal.aborted) return tooManyRequests;
@@ -297,8 +297,9 @@ class PayingClient {
 }
 
 /** Encoding is synchronous: what takes time happens before. */
-async function readyToShow(request: ApiRequest, answer: ApiResponse): Promise<ApiResponse> {
+async function readyToShow({ request, nextStep }: RequestContext, answer: ApiResponse): Promise<ApiResponse> {
   requireShowable(request, answer);
+  await nextStep?.();
   if (answer.type === 'list') await prepareViews(answer.resource, answer.items);
   else if (answer.type === 'object' && answer.object instanceof CachedObject)
     await prepareViews(answer.resource, [answer.object]);

@@ -1,10 +1,11 @@
 /** HTTP/1.1 on an existing connection: one exchange, or an upgrade whose bytes are relayed. */
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
-import { StatusError, serviceUnavailable } from '../../api/status.ts';
+import { StatusError } from '../../api/status.ts';
 import { joinStreams } from '../../base/async/join-streams.ts';
 import { http } from '../../base/system/node-http.ts';
 import type { ApiResponse } from '../request.ts';
+import { UnreachableError } from './unreachable.ts';
 
 export interface HttpExchange {
   method: string;
@@ -15,7 +16,7 @@ export interface HttpExchange {
   signal?: AbortSignal;
 }
 
-/** The head of the answer; its body streams. @throws StatusError 503 when the connection breaks before */
+/** The head of the answer; its body streams. @throws UnreachableError when the connection breaks before */
 export function exchange(socket: Duplex, options: HttpExchange): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const headers = Object.fromEntries(
@@ -23,7 +24,7 @@ export function exchange(socket: Duplex, options: HttpExchange): Promise<Incomin
     ) as Record<string, string | string[]>;
     const fail = (why: string, cause?: unknown) => {
       socket.destroy();
-      reject(serviceUnavailable(`error trying to reach service: ${why}`, { cause }));
+      reject(new UnreachableError(why, { cause }));
     };
     const request = requestOn(socket, {
       method: options.method,

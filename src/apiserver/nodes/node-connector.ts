@@ -3,6 +3,8 @@ import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { Node } from '../../api/resources.gen.ts';
 import { notFound, serviceUnavailable } from '../../api/status.ts';
+import { dialReason } from '../../base/text/dial-reason.ts';
+import { joinHostPort } from '../../base/text/host-port.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import { UnreachableError } from './unreachable.ts';
 
@@ -74,8 +76,7 @@ export class NodeConnector {
       });
       const fail = (error: Error) => {
         socket.destroy();
-        const message = `error dialing backend: dial tcp ${host}:${port}: ${error.message}`;
-        reject(new UnreachableError(message, { message, cause: error }));
+        reject(new UnreachableError(whyNotConnected(error, joinHostPort(host, port)), { cause: error }));
       };
       socket.once('error', fail);
       const timeout = () => fail(new Error('i/o timeout'));
@@ -88,6 +89,13 @@ export class NodeConnector {
         resolve(socket);
       });
     });
+  }
+
+  /** Where the agent of a node answers, for messages. @throws StatusError 404, 503 */
+  urlOf(nodeName: string): string {
+    const node = this.#objects.get(Node, '', nodeName);
+    if (!node) throw notFound(Node, nodeName);
+    return `https://${joinHostPort(nodeAddress(node), agentPortOf(node))}`;
   }
 
   /** A connection to an address that is reached from a node: the agent carries it. @throws StatusError 503 */
@@ -104,6 +112,12 @@ export class NodeConnector {
     if (rest.length > 0) socket.unshift(rest);
     return socket;
   }
+}
+
+/** What went wrong once there was a connection has nothing to do with dialling. */
+function whyNotConnected(error: NodeJS.ErrnoException, address: string): string {
+  const isDial = error.syscall === 'connect' || error.syscall === 'getaddrinfo' || error.code === undefined;
+  return isDial ? `dial tcp ${address}: ${dialReason(error)}` : error.message;
 }
 
 export function agentPortOf(node: Node): number {

@@ -6,7 +6,7 @@ import { required } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { bodySizeBytesMax, parseApplyBody } from '../../api/schema/body/body.ts';
 import type { JsonObject } from '../../api/schema/decode.ts';
-import { applyConfig } from '../../api/schema/patch/apply.ts';
+import { applyConfigInSteps } from '../../api/schema/patch/apply.ts';
 import { badRequest, conflict, invalid, StatusError } from '../../api/status.ts';
 import { isTrue } from '../../base/text/query-boolean.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
@@ -112,21 +112,25 @@ async function applyAsNew(request: ApplyRequest): Promise<ApiResponse> {
 }
 
 /** The merged object, decoded, defaulted and in the stored version. */
-function applied(
+async function applied(
   { registry, context, write, config }: ApplyRequest,
   live: KubeObject | undefined,
-): KubeObject {
-  const { resource } = write;
-  const merged = applyConfig(live as JsonObject | undefined, config, {
+): Promise<KubeObject> {
+  const { resource, nextStep } = write;
+  const steps = applyConfigInSteps(live as JsonObject | undefined, config, {
     ...ownershipOf(registry, write),
     kind: resource.kind,
     force: isTrue(context.request.query.get('force')),
   });
+  let step = steps.next();
+  for (; !step.done; step = steps.next()) if (nextStep) await nextStep();
+  const merged = step.value;
   const decoded = decodeAs(
     resource,
     { value: merged, problems: [] },
     fieldValidationOf(context),
     context.warnings,
   );
+  await nextStep?.();
   return toStoredVersion(resource, decoded);
 }

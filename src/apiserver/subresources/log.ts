@@ -1,8 +1,10 @@
 /** `pods/log`: a container's output, as its node has it. */
+import type { IncomingMessage } from 'node:http';
 import { type FieldError, forbiddenField, invalidValue } from '../../api/field-error.ts';
 import { badRequest, invalid, methodNotAllowed, StatusError } from '../../api/status.ts';
 import { exchange } from '../nodes/http-over.ts';
 import type { NodeConnector } from '../nodes/node-connector.ts';
+import { UnreachableError } from '../nodes/unreachable.ts';
 import type { SubresourceHandler } from './handlers.ts';
 import { containerOf, nodeOf, readPod } from './pod-target.ts';
 
@@ -33,14 +35,10 @@ export function serveLog(nodes: NodeConnector): SubresourceHandler {
       const value = request.query.get(name);
       if (value !== null && value !== '') query.set(name, value);
     }
+    query.sort();
     const { namespace = '', name } = pod.metadata;
-    const socket = await nodes.connect(node);
-    const answer = await exchange(socket, {
-      method: 'GET',
-      path: `/containerLogs/${namespace}/${name}/${container}?${query}`,
-      headers: { host: node },
-      signal: request.signal,
-    });
+    const path = `/containerLogs/${namespace}/${name}/${container}${query.size > 0 ? `?${query}` : ''}`;
+    const answer = await askNode(nodes, node, { path, signal: request.signal });
     if (answer.statusCode !== 200) {
       const text = await readText(answer);
       throw answer.statusCode === 404 || answer.statusCode === 400
@@ -51,6 +49,22 @@ export function serveLog(nodes: NodeConnector): SubresourceHandler {
     }
     return { type: 'stream', status: 200, headers: { 'content-type': 'text/plain' }, body: answer };
   };
+}
+
+/** @throws StatusError 404, 500: as upstream, which has no reason for what its HTTP client says */
+async function askNode(
+  nodes: NodeConnector,
+  node: string,
+  { path, signal }: { path: string; signal: AbortSignal },
+): Promise<IncomingMessage> {
+  try {
+    const socket = await nodes.connect(node);
+    return await exchange(socket, { method: 'GET', path, headers: { host: node }, signal });
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error;
+    const url = JSON.stringify(nodes.urlOf(node) + path);
+    throw new StatusError(500, '', `Get ${url}: ${error.why}`, { cause: error });
+  }
 }
 
 async function readText(answer: AsyncIterable<Buffer>): Promise<string> {

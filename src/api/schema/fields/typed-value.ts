@@ -109,16 +109,28 @@ export function itemElement(node: SchemaNode, item: unknown): string {
     : keyElement(keys);
 }
 
-/** Items by their element, in order; those that share one are kept together. */
-function indexItems(node: SchemaNode, list: unknown[] | undefined): Map<string, unknown[]> {
-  const index = new Map<string, unknown[]>();
-  for (const item of list ?? []) {
+/** What lists have at their elements. */
+interface ItemIndex {
+  /** In order; of items that share an element the first. */
+  items: Map<string, unknown>;
+  /** All items of each element that several share. */
+  shared: Map<string, unknown[]>;
+}
+
+function indexItems(node: SchemaNode, list: unknown[] = []): ItemIndex {
+  const items = new Map<string, unknown>();
+  const shared = new Map<string, unknown[]>();
+  for (const item of list) {
     const element = itemElement(node, item);
-    const same = index.get(element);
+    const count = items.size;
+    const first = items.get(element);
+    if (first === undefined) items.set(element, item);
+    if (items.size > count) continue;
+    const same = shared.get(element);
     if (same) same.push(item);
-    else index.set(element, [item]);
+    else shared.set(element, [first, item]);
   }
-  return index;
+  return { items, shared };
 }
 
 export interface Comparison {
@@ -223,22 +235,26 @@ class DifferingFields {
   #compareIndexed(old: unknown[] | undefined, next: unknown[] | undefined, node: SchemaNode): void {
     const before = indexItems(node, old);
     const after = indexItems(node, next);
-    for (const element of new Set([...before.keys(), ...after.keys()])) {
-      const left = before.get(element) ?? [];
-      const right = after.get(element) ?? [];
-      if (left.length <= 1 && right.length <= 1) {
-        this.#compareAt(element, left[0], right[0], node.element);
-      } else if (left.length > 1 && right.length > 1) {
+    const compare = (element: string) => {
+      const left = before.shared.get(element);
+      const right = after.shared.get(element);
+      if (!left && !right) {
+        this.#compareAt(element, before.items.get(element), after.items.get(element), node.element);
+      } else if (left && right) {
         // Items that share a key cannot be told apart: they are compared as a whole.
         if (!equalJson(left, right)) this.modified[element] = member;
-      } else if (left.length > 1) {
-        if (right[0] !== undefined) this.#compareAt(element, undefined, right[0], node.element);
+      } else if (left) {
+        const only = after.items.get(element);
+        if (only !== undefined) this.#compareAt(element, undefined, only, node.element);
         this.removed[element] = member;
       } else {
-        if (left[0] !== undefined) this.#compareAt(element, left[0], undefined, node.element);
+        const only = before.items.get(element);
+        if (only !== undefined) this.#compareAt(element, only, undefined, node.element);
         this.added[element] = member;
       }
-    }
+    };
+    for (const element of before.items.keys()) compare(element);
+    for (const element of after.items.keys()) if (!before.items.has(element)) compare(element);
   }
 }
 
@@ -287,10 +303,10 @@ function nodeFor(value: unknown, node: Node, { purpose, isSelf }: NodeUse): Fiel
       if (below) out[`f:${key}`] = below;
     }
   } else if (shape === 'list' && Array.isArray(value)) {
-    const index = indexItems(node!, value);
-    for (const element of inElementOrder([...index.keys()])) {
-      const items = index.get(element)!;
-      out[element] = items.length > 1 ? member : nodeFor(items[0], node!.element, { purpose, isSelf: true })!;
+    const { items, shared } = indexItems(node!, value);
+    for (const element of inElementOrder([...items.keys()])) {
+      const item = items.get(element);
+      out[element] = shared.has(element) ? member : nodeFor(item, node!.element, { purpose, isSelf: true })!;
     }
   }
   return finishNode(out);

@@ -65,6 +65,16 @@ export function applyConfig(
   config: JsonObject,
   request: ApplyRequest,
 ): JsonObject {
+  const steps = applyConfigInSteps(live, config, request);
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
+}
+
+/** The same, for objects that may be large: whoever asks for the steps may let others run between them. */
+export function* applyConfigInSteps(
+  live: JsonObject | undefined,
+  config: JsonObject,
+  request: ApplyRequest,
+): Generator<void, JsonObject> {
   checkConfig(config, request);
   const node = nodeOf(request);
   const base = live ?? { ...emptyObjectOf(node), apiVersion: request.apiVersion, kind: request.kind };
@@ -72,6 +82,7 @@ export function applyConfig(
   alignWithSchema(owners, node);
   try {
     checkTyped(config, node);
+    yield;
     if (live && owners.size === 0) {
       // Existing fields came from untracked writers: they get an owner, so that conflicts can be detected.
       recordUpdate({ old: emptyObjectOf(node), next: live }, owners, {
@@ -79,7 +90,7 @@ export function applyConfig(
         manager: beforeFirstApplyManager,
       });
     }
-    return applyOver(base, config, owners, request);
+    return yield* applyOver(base, config, owners, request);
   } catch (error) {
     if (error instanceof TypedValueError) {
       // Upstream's answer has no reason.
@@ -114,12 +125,12 @@ function checkConfig(config: JsonObject, request: ApplyRequest): void {
   }
 }
 
-function applyOver(
+function* applyOver(
   live: JsonObject,
   config: JsonObject,
   owners: Ownerships,
   request: ApplyRequest,
-): JsonObject {
+): Generator<void, JsonObject> {
   const node = nodeOf(request);
   const owner: Ownership = {
     manager: request.manager,
@@ -133,20 +144,25 @@ function applyOver(
   const last = owners.get(key);
   const claimed = writtenPart(fieldsOf(config, node), request) ?? member;
   owners.set(key, { ...owner, fields: claimed });
+  yield;
 
   const merged = mergeTyped(live, config, node);
+  yield;
   const pruned = pruneDropped(merged, owners, last, request);
+  yield;
   const takeover = computeTakeover({ old: live, next: pruned }, owners, request, key);
   const conflicts = request.force ? [] : conflictsOf(takeover.conflicts, owners);
   const refused =
     request.manager === 'kubectl' ? withoutLastApplied(conflicts, live, node, request) : conflicts;
   if (refused.length > 0) throw conflictError(refused);
   applyTakeover(owners, takeover);
+  yield;
 
   const fields = withoutStrippedFields(claimed);
   const unchanged = equalSets(fields, last?.fields) && equalJson(live, pruned);
   if (!fields) owners.delete(key);
   else owners.set(key, { ...owner, fields, time: unchanged ? last?.time : request.time });
+  yield;
   return withMetadata(pruned, config, owners, request);
 }
 

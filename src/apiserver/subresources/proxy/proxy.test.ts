@@ -227,7 +227,7 @@ test('a pod that takes a secure connection and says nothing is not waited for', 
   await assert.rejects(proxied({ protocol: 'websocket' }), {
     code: 500,
     reason: '',
-    message: 'net/http: TLS handshake timeout',
+    message: 'error dialing backend: net/http: TLS handshake timeout',
   });
   silent.close();
 });
