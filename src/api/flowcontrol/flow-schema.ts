@@ -4,14 +4,17 @@ import { defineKind } from '../define-kind.ts';
 import { innerForm } from '../error-value.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
 import { FlowSchema } from '../resources.gen.ts';
+import { equalJson } from '../schema/json-value.ts';
 import type {
   FlowDistinguisherMethod,
   PolicyRulesWithSubjects,
+  ServiceAccountSubject,
   Subject,
 } from '../types/flowcontrol-v1.gen.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';
 import { validateConditionTypes } from './condition-types.ts';
+import { mandatorySchemas } from './mandatory.ts';
 
 const precedenceDefault = 1000;
 const precedenceMax = 10000;
@@ -59,6 +62,13 @@ export const flowSchemaKind = defineKind(FlowSchema, {
     else yield* invalidFor('spec.priorityLevelConfiguration.name', level, subdomainProblems(level));
     for (const [index, rule] of (spec.rules ?? []).entries())
       yield* validateRule(rule, `spec.rules[${index}]`);
+    const fixed = mandatorySchemas.get(metadata.name);
+    if (fixed && !equalJson(spec, fixed))
+      yield invalidValue(
+        'spec',
+        innerForm('flowcontrol.FlowSchemaSpec', spec),
+        `spec of '${metadata.name}' must equal the fixed value`,
+      );
   },
   versions: [
     { version: 'v1beta3', deprecation: deprecated('1.29', '1.32') },
@@ -80,12 +90,8 @@ function* validateRule(rule: PolicyRulesWithSubjects, field: string): FieldError
   for (const [index, resources] of (rule.resourceRules ?? []).entries()) {
     const path = `${field}.resourceRules[${index}]`;
     yield* validateVerbs(resources.verbs, `${path}.verbs`);
-    for (const name of ['verbs', 'apiGroups', 'resources'] as const)
-      if (!resources[name]?.length)
-        yield required(
-          `${path}.${name}`,
-          `${name === 'apiGroups' ? 'resource rules must supply at least one api group' : name === 'verbs' ? 'verbs must contain at least one value' : 'resource rules must supply at least one resource'}`,
-        );
+    yield* validateNames(resources.apiGroups, `${path}.apiGroups`, 'api group');
+    yield* validateNames(resources.resources, `${path}.resources`, 'resource');
     if (!resources.namespaces?.length && !resources.clusterScope)
       yield required(
         `${path}.namespaces`,
@@ -96,11 +102,16 @@ function* validateRule(rule: PolicyRulesWithSubjects, field: string): FieldError
   for (const [index, urls] of (rule.nonResourceRules ?? []).entries()) {
     const path = `${field}.nonResourceRules[${index}]`;
     yield* validateVerbs(urls.verbs, `${path}.verbs`);
-    if (!urls.verbs?.length) yield required(`${path}.verbs`, 'verbs must contain at least one value');
     if (!urls.nonResourceURLs?.length)
       yield required(`${path}.nonResourceURLs`, 'nonResourceURLs must contain at least one value');
     yield* validateUrls(urls.nonResourceURLs ?? [], `${path}.nonResourceURLs`);
   }
+}
+
+function* validateNames(names: readonly string[] | undefined, field: string, what: string): FieldErrors {
+  if (!names?.length) yield required(field, `resource rules must supply at least one ${what}`);
+  else if (names.length > 1 && names.includes('*'))
+    yield invalidValue(field, names, `if '*' is present, must not specify other ${what}s`);
 }
 
 function* validateUrls(urls: readonly string[], field: string): FieldErrors {
@@ -147,8 +158,9 @@ function* validateDistinguisher(method: FlowDistinguisherMethod): FieldErrors {
 const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'proxy', 'update', 'watch'];
 
 function* validateVerbs(given: readonly string[] | undefined, field: string): FieldErrors {
-  if (!given?.length) return;
-  if (given.includes('*')) {
+  if (!given?.length) {
+    yield required(field, 'verbs must contain at least one value');
+  } else if (given.includes('*')) {
     if (given.length > 1) yield invalidValue(field, given, "if '*' is present, must not specify other verbs");
   } else if (!given.every((verb) => verbs.includes(verb))) yield notSupported(field, given, verbs);
 }
@@ -158,20 +170,22 @@ function* validateSubject(subject: Subject, field: string): FieldErrors {
   const unknown = oneOf(kind, ['Group', 'ServiceAccount', 'User'], `${field}.kind`);
   yield* unknown;
   if (unknown.length > 0) return;
-  const given = { User: user, Group: group, ServiceAccount: serviceAccount };
-  for (const [name, value] of Object.entries(given)) {
-    const path = `${field}.${name.charAt(0).toLowerCase()}${name.slice(1)}`;
-    if (name === kind) {
-      if (!value)
-        yield required(path, `${path.split('.').at(-1)} is required when subject kind is '${kind}'`);
-      else if (!value.name) yield required(`${path}.name`);
-    } else if (value)
-      yield forbiddenField(path, `${path.split('.').at(-1)} is forbidden when subject kind is not '${name}'`);
-  }
-  if (kind !== 'ServiceAccount' || !serviceAccount) return;
-  const { name, namespace } = serviceAccount;
-  if (name && name !== '*') yield* invalidFor(`${field}.serviceAccount.name`, name, subdomainProblems(name));
-  if (namespace)
-    yield* invalidFor(`${field}.serviceAccount.namespace`, namespace, dnsLabelProblems(namespace));
-  else yield required(`${field}.serviceAccount.namespace`, 'must specify namespace for service account');
+  const all = { ServiceAccount: serviceAccount, User: user, Group: group };
+  const fieldOf = (name: string) => `${name.charAt(0).toLowerCase()}${name.slice(1)}`;
+  const own = all[kind as keyof typeof all];
+  const ownPath = `${field}.${fieldOf(kind)}`;
+  if (!own) yield required(ownPath, `${fieldOf(kind)} is required when subject kind is '${kind}'`);
+  else if (!own.name) yield required(`${ownPath}.name`);
+  if (kind === 'ServiceAccount' && serviceAccount) yield* validateAccount(serviceAccount, ownPath);
+  for (const [name, value] of Object.entries(all))
+    if (value && name !== kind) {
+      const other = fieldOf(name);
+      yield forbiddenField(`${field}.${other}`, `${other} is forbidden when subject kind is not '${name}'`);
+    }
+}
+
+function* validateAccount({ name, namespace }: ServiceAccountSubject, field: string): FieldErrors {
+  if (name && name !== '*') yield* invalidFor(`${field}.name`, name, subdomainProblems(name));
+  if (namespace) yield* invalidFor(`${field}.namespace`, namespace, dnsLabelProblems(namespace));
+  else yield required(`${field}.namespace`, 'must specify namespace for service account');
 }

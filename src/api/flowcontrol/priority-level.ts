@@ -1,16 +1,26 @@
 /** PriorityLevelConfigurations. */
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
+import { innerForm } from '../error-value.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import type { Column } from '../kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { PriorityLevelConfiguration } from '../resources.gen.ts';
-import type { LimitedPriorityLevelConfiguration } from '../types/flowcontrol-v1.gen.ts';
+import { equalJson } from '../schema/json-value.ts';
+import type {
+  ExemptPriorityLevelConfiguration,
+  LimitedPriorityLevelConfiguration,
+  LimitResponse,
+} from '../types/flowcontrol-v1.gen.ts';
 import { inRange, oneOf } from '../validation/fields.ts';
 import { validateConditionTypes } from './condition-types.ts';
+import { mandatoryLevels } from './mandatory.ts';
 
 const sharesDefault = 30;
 const queuesMax = 10_000_000;
+const exemptName = 'exempt';
+/** By which v1beta3 tells a zero from what is absent. */
+const keptZeroAnnotation = 'flowcontrol.k8s.io/v1beta3-preserve-zero-concurrency-shares';
 
 type Spec = PriorityLevelConfiguration['spec'];
 
@@ -57,9 +67,16 @@ export const priorityLevelConfigurationKind = defineKind(PriorityLevelConfigurat
   prepareStatusUpdate(level, old) {
     level.spec = old.spec!;
   },
-  *validate({ spec, status }, { subresource }) {
-    if (subresource === 'status') yield* validateConditionTypes(status?.conditions);
-    else if (spec) yield* validateSpec(spec);
+  *validate({ metadata, spec, status }, { subresource, apiVersion = '' }) {
+    if (subresource === 'status') {
+      yield* validateConditionTypes(status?.conditions);
+      return;
+    }
+    if (metadata.annotations?.[keptZeroAnnotation] !== undefined)
+      yield forbiddenField('metadata.annotations', `annotation '${keptZeroAnnotation}' is forbidden`);
+    const isFirstBeta = /\/v1beta[12]$/.test(apiVersion);
+    const sharesField = isFirstBeta ? 'assuredConcurrencyShares' : 'nominalConcurrencyShares';
+    if (spec) yield* validateSpec(spec, { name: metadata.name, sharesField });
   },
   versions: [
     { version: 'v1beta3', deprecation: deprecated('1.29', '1.32') },
@@ -94,26 +111,67 @@ function defaultLimited(limited: LimitedPriorityLevelConfiguration): void {
   queuing.queueLengthLimit ||= 50;
 }
 
-function* validateSpec(spec: NonNullable<PriorityLevelConfiguration['spec']>): FieldErrors {
+function* validateSpec(spec: NonNullable<Spec>, { name, sharesField }: SpecContext): FieldErrors {
   const { type, limited, exempt } = spec;
+  if ((name === exemptName) !== (type === 'Exempt'))
+    yield invalidValue('spec.type', type, "must be 'Exempt' if and only if `name` is 'exempt'");
   yield* oneOf(type, ['Exempt', 'Limited'], 'spec.type');
-  if (type === 'Exempt' && limited)
-    yield forbiddenField('spec.limited', 'must be nil if the type is not Limited');
-  if (type === 'Limited' && exempt) yield forbiddenField('spec.exempt', 'must be nil if the type is Limited');
-  if (type !== 'Limited') return;
-  if (!limited) {
-    yield required('spec.limited', 'must not be empty when type is Limited');
-    return;
+  if (type === 'Exempt') {
+    if (limited) yield forbiddenField('spec.limited', 'must be nil if the type is not Limited');
+    if (exempt) yield* validateExempt(exempt);
   }
-  if ((limited.nominalConcurrencyShares ?? 0) < 0)
+  if (type === 'Limited') {
+    if (exempt) yield forbiddenField('spec.exempt', 'must be nil if the type is Limited');
+    if (limited) yield* validateLimited(limited, sharesField);
+    else yield required('spec.limited', 'must not be empty when type is Limited');
+  }
+  yield* validateMandatory(spec, name);
+}
+
+interface SpecContext {
+  name: string;
+  /** What the version of the request calls the shares. */
+  sharesField: string;
+}
+
+/** What the exempt level lends to others is an administrator's to say. */
+function* validateMandatory(spec: NonNullable<Spec>, name: string): FieldErrors {
+  const fixed = mandatoryLevels.get(name);
+  if (!fixed) return;
+  const isExempt = name === exemptName;
+  if (equalJson(isExempt ? { ...spec, exempt: fixed.exempt } : spec, fixed)) return;
+  const but = isExempt ? " except the 'spec.exempt' field" : '';
+  yield invalidValue(
+    'spec',
+    innerForm('flowcontrol.PriorityLevelConfigurationSpec', spec),
+    `spec of '${name}'${but} must equal the fixed value`,
+  );
+}
+
+function* validateExempt(exempt: ExemptPriorityLevelConfiguration): FieldErrors {
+  const { nominalConcurrencyShares, lendablePercent } = exempt;
+  yield* validateShares(nominalConcurrencyShares, 'spec.exempt.nominalConcurrencyShares');
+  if (lendablePercent !== undefined) yield* inRange(lendablePercent, 0, 100, 'spec.exempt.lendablePercent');
+}
+
+function* validateShares(shares: number | undefined, field: string): FieldErrors {
+  if (shares !== undefined && shares < 0) yield invalidValue(field, shares, 'must be a non-negative integer');
+}
+
+function* validateLimited(limited: LimitedPriorityLevelConfiguration, sharesField: string): FieldErrors {
+  const { nominalConcurrencyShares, limitResponse, lendablePercent, borrowingLimitPercent } = limited;
+  yield* validateShares(nominalConcurrencyShares, `spec.limited.${sharesField}`);
+  yield* validateResponse(limitResponse);
+  if (lendablePercent !== undefined) yield* inRange(lendablePercent, 0, 100, 'spec.limited.lendablePercent');
+  if (borrowingLimitPercent !== undefined && borrowingLimitPercent < 0)
     yield invalidValue(
-      'spec.limited.nominalConcurrencyShares',
-      limited.nominalConcurrencyShares,
-      'must be a non-negative integer',
+      'spec.limited.borrowingLimitPercent',
+      borrowingLimitPercent,
+      'if specified, must be a non-negative integer',
     );
-  if (limited.lendablePercent !== undefined)
-    yield* inRange(limited.lendablePercent, 0, 100, 'spec.limited.lendablePercent');
-  const response = limited.limitResponse;
+}
+
+function* validateResponse(response: LimitResponse | undefined): FieldErrors {
   const path = 'spec.limited.limitResponse';
   yield* oneOf(response?.type, ['Queue', 'Reject'], `${path}.type`);
   const queuing = response?.queuing;
@@ -130,9 +188,19 @@ function* validateSpec(spec: NonNullable<PriorityLevelConfiguration['spec']>): F
   if (queues <= 0) yield invalidValue(`${path}.queuing.queues`, queues, 'must be positive');
   else if (queues > queuesMax)
     yield invalidValue(`${path}.queuing.queues`, queues, `must not be greater than ${queuesMax}`);
-  if (handSize <= 0) yield invalidValue(`${path}.queuing.handSize`, handSize, 'must be positive');
-  else if (handSize > queues)
-    yield invalidValue(`${path}.queuing.handSize`, handSize, `should not be greater than queues (${queues})`);
+  const hand = handProblem(handSize, queues);
+  if (hand) yield invalidValue(`${path}.queuing.handSize`, handSize, hand);
+}
+
+/** Dealing a hand takes this many bits of a flow's hash at most, or hands would not be even. */
+const entropyBitsMax = 60;
+
+function handProblem(handSize: number, queues: number): string | undefined {
+  if (handSize <= 0) return 'must be positive';
+  if (handSize > queues) return `should not be greater than queues (${queues})`;
+  const bits = Math.ceil(Math.log2(queues) * handSize);
+  if (bits <= entropyBitsMax) return undefined;
+  return `required entropy bits of deckSize ${queues} and handSize ${handSize} should not be greater than ${entropyBitsMax}`;
 }
 
 type Limited = LimitedPriorityLevelConfiguration & { assuredConcurrencyShares?: number };

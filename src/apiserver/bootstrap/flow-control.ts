@@ -1,4 +1,6 @@
 /** The flow schemas and priority levels that every cluster has, with upstream's numbers. */
+
+import { everybody, everything, mandatoryLevels, mandatorySchemas } from '../../api/flowcontrol/mandatory.ts';
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { FlowSchema, PriorityLevelConfiguration } from '../../api/resources.gen.ts';
 import type {
@@ -24,7 +26,6 @@ interface Level {
 
 const queueLength = 50;
 const limitedLevels: readonly Level[] = [
-  { name: 'catch-all', shares: 5, lendablePercent: 0 },
   { name: 'global-default', shares: 20, lendablePercent: 50, queues: 128, handSize: 6 },
   { name: 'leader-election', shares: 10, lendablePercent: 0, queues: 16, handSize: 4 },
   { name: 'node-high', shares: 40, lendablePercent: 25, queues: 64, handSize: 6 },
@@ -34,11 +35,6 @@ const limitedLevels: readonly Level[] = [
 ];
 
 type LevelDraft = Draft<PriorityLevelConfiguration>;
-
-const exemptLevel: LevelDraft = {
-  metadata: { name: 'exempt', annotations: autoUpdated },
-  spec: { type: 'Exempt', exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } },
-};
 
 function limitedLevel({ name, shares, lendablePercent, queues, handSize }: Level): LevelDraft {
   const limitResponse =
@@ -57,14 +53,6 @@ const systemAccount = (name: string): Subject => ({
   kind: 'ServiceAccount',
   serviceAccount: { namespace: 'kube-system', name },
 });
-const everybody = groups('system:unauthenticated', 'system:authenticated');
-
-const everything: Omit<PolicyRulesWithSubjects, 'subjects'> = {
-  resourceRules: [
-    { verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] },
-  ],
-  nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
-};
 const leases: ResourcePolicyRule = {
   verbs: ['get', 'create', 'update'],
   apiGroups: ['coordination.k8s.io'],
@@ -83,7 +71,6 @@ interface Schema {
 }
 
 const schemas: readonly Schema[] = [
-  { name: 'exempt', level: 'exempt', precedence: 1, subjects: groups('system:masters') },
   {
     name: 'probes',
     level: 'exempt',
@@ -184,16 +171,19 @@ const schemas: readonly Schema[] = [
     flowsBy: 'ByUser',
     subjects: everybody,
   },
-  { name: 'catch-all', level: 'catch-all', precedence: 10_000, flowsBy: 'ByUser', subjects: everybody },
 ];
 
-/** These keep their spec, whatever changes are made: without them some requests would match no schema. */
-const mandatory = new Set(['exempt', 'catch-all']);
+type SchemaDraft = Draft<FlowSchema>;
+
+function mandatoryDrafts<Spec>(specs: ReadonlyMap<string, Spec>) {
+  return [...specs].map(([name, spec]) => ({ metadata: { name, annotations: autoUpdated }, spec }));
+}
 
 export async function ensureFlowControl(registry: Registry): Promise<void> {
-  const levels = [exemptLevel, ...limitedLevels.map(limitedLevel)];
+  const levels: LevelDraft[] = [...mandatoryDrafts(mandatoryLevels), ...limitedLevels.map(limitedLevel)];
+  const drafts: SchemaDraft[] = [...mandatoryDrafts(mandatorySchemas), ...schemas.map(draftOf)];
   await Promise.all(levels.map((level) => keepBootstrapObject(registry, PriorityLevelConfiguration, level)));
-  await Promise.all(schemas.map((schema) => keepBootstrapObject(registry, FlowSchema, draftOf(schema))));
+  await Promise.all(drafts.map((schema) => keepBootstrapObject(registry, FlowSchema, schema)));
 }
 
 /**
@@ -210,7 +200,8 @@ async function keepBootstrapObject<T extends FlowSchema | PriorityLevelConfigura
   const { spec } = storedDraft(registry, type, draft);
   const kept = (object: T): T => {
     const { resourceVersion: _, ...metadata } = object.metadata;
-    const isOurs = mandatory.has(name) || isAutoUpdated(object);
+    // Those keep their spec, whatever changes were made: without them some requests would match no schema.
+    const isOurs = mandatoryLevels.has(name) || isAutoUpdated(object);
     const annotations = { ...metadata.annotations, [autoUpdateAnnotation]: String(isOurs) };
     const wanted = isOurs ? { ...spec, ...keptOf(object) } : object.spec;
     return { ...object, metadata: { ...metadata, annotations }, spec: wanted };
