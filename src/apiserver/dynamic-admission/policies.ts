@@ -2,6 +2,7 @@
 import { policyVariables } from '../../api/admissionregistration/expressions.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding } from '../../api/resources.gen.ts';
+import type { StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
 import type { AdmissionMetrics, PolicyAction, PolicyCheck } from '../metrics/admission-metrics.ts';
@@ -31,6 +32,8 @@ interface Evaluation {
   violations: readonly Violation[];
   /** By the policy's own keys. */
   notes: ReadonlyMap<string, string>;
+  /** Why notes could not be made: the request is refused for it, whatever the binding's actions are. */
+  failedNotes: readonly string[];
 }
 
 interface Violation {
@@ -44,6 +47,8 @@ interface Violation {
 
 /** Of one value that the audit log notes. */
 const noteCharsMax = 10 * 1024;
+/** Of a message that an expression gives; a longer one is not used. */
+const messageBytesMax = 5 * 1024;
 
 const actions: Readonly<Record<string, PolicyAction>> = { Deny: 'deny', Warn: 'warn', Audit: 'audit' };
 
@@ -75,11 +80,15 @@ class Policies {
     });
   }
 
+  /** All are asked, for their warnings and notes; the first refusal counts. */
   async validate(attributes: AdmissionAttributes): Promise<void> {
-    for (const bound of this.#bindings.concerning(attributes)) await this.#evaluate(bound, attributes);
+    const refusals: StatusError[] = [];
+    for (const bound of this.#bindings.concerning(attributes))
+      await this.#evaluate(bound, attributes, refusals);
+    if (refusals.length > 0) throw refusals[0];
   }
 
-  async #evaluate(bound: Bound, attributes: AdmissionAttributes): Promise<void> {
+  async #evaluate(bound: Bound, attributes: AdmissionAttributes, refusals: StatusError[]): Promise<void> {
     const shown = this.#bindings.match(bound, attributes);
     if (!shown) return;
     const answers = this.#bindings.accessAnswers();
@@ -87,12 +96,15 @@ class Policies {
     const found = this.#bindings.paramsOf(bound, attributes);
     if ('error' in found) {
       const text = `failed to configure ${found.of}: ${found.error}`;
-      throw this.#bindings.refusal(bound.binding, attributes, { text, reason: 'Invalid' });
+      const refusal = { text, reason: 'Invalid', isOfPolicy: found.of === 'policy' };
+      if (!ignoresFailures(bound.policy.policy))
+        refusals.push(this.#bindings.refusal(bound.binding, attributes, refusal));
+      return;
     }
     for (const params of found) {
       const { policy } = bound;
       const startMs = this.#options.clock.monotonic();
-      const { violations, notes } = await answers.settled(() =>
+      const { violations, notes, failedNotes } = await answers.settled(() =>
         evaluationOf(policy, () => this.#bindings.prepare(policy, base, params)),
       );
       const seconds = (this.#options.clock.monotonic() - startMs) / 1000;
@@ -101,8 +113,10 @@ class Policies {
       for (const violation of violations) {
         for (const action of bound.binding.spec.validationActions)
           this.#count(bound, { action: actions[action]!, failed: violation.failed, seconds });
-        this.#enforce(bound, attributes, violation);
+        this.#enforce(bound, attributes, { violation, refusals });
       }
+      for (const text of failedNotes)
+        refusals.push(this.#bindings.refusal(bound.binding, attributes, { text, reason: 'Invalid' }));
     }
   }
 
@@ -111,10 +125,15 @@ class Policies {
     this.#options.metrics.policy({ policy: spec.policyName ?? '', binding: metadata.name, ...check });
   }
 
-  #enforce({ binding }: Bound, attributes: AdmissionAttributes, violation: Violation): void {
+  #enforce(
+    { binding }: Bound,
+    attributes: AdmissionAttributes,
+    { violation, refusals }: { violation: Violation; refusals: StatusError[] },
+  ): void {
     const { spec, metadata } = binding;
     if (spec.validationActions.includes('Audit')) noteFailure(binding, attributes, violation);
-    if (spec.validationActions.includes('Deny')) throw this.#bindings.refusal(binding, attributes, violation);
+    if (spec.validationActions.includes('Deny'))
+      refusals.push(this.#bindings.refusal(binding, attributes, violation));
     if (!spec.validationActions.includes('Warn')) return;
     const warning = `Validation failed for ValidatingAdmissionPolicy '${spec.policyName}' with binding '${metadata.name}': ${violation.text}`;
     attributes.request.warnings.push(warning);
@@ -169,20 +188,26 @@ function compileValidations(
   }));
 }
 
+function ignoresFailures({ spec }: ValidatingAdmissionPolicy): boolean {
+  return spec.failurePolicy === 'Ignore';
+}
+
+const nothing: Evaluation = { violations: [], notes: new Map(), failedNotes: [] };
+
 function evaluationOf(
   { policy, content }: CompiledPolicy<ValidatingAdmissionPolicy, Content>,
   prepare: () => Record<string, unknown> | 'does not concern',
 ): Evaluation {
-  const ignoresFailures = policy.spec.failurePolicy === 'Ignore';
+  const ignores = ignoresFailures(policy);
   let values: Record<string, unknown>;
   try {
     const prepared = prepare();
-    if (prepared === 'does not concern') return { violations: [], notes: new Map() };
+    if (prepared === 'does not concern') return nothing;
     values = prepared;
   } catch (error) {
     if (!(error instanceof CelError)) throw error;
     const failure = { text: error.message, reason: 'Invalid', failed: true, index: 0 };
-    return { violations: ignoresFailures ? [] : [failure], notes: new Map() };
+    return ignores ? nothing : { ...nothing, violations: [failure] };
   }
   const violations: Violation[] = [];
   const { validations = [], notes = [] } = content ?? {};
@@ -197,36 +222,40 @@ function evaluationOf(
       });
     } catch (error) {
       if (!(error instanceof CelError)) throw error;
-      const text = `expression '${validation.program.source}' resulted in error: ${error.message}`;
-      if (!ignoresFailures) violations.push({ text, reason: 'Invalid', failed: true, index });
+      const text = failureOf(validation.program, error);
+      if (!ignores) violations.push({ text, reason: 'Invalid', failed: true, index });
     }
   }
   const answers = new Map<string, string>();
-  for (const [index, { key, program }] of notes.entries()) {
+  const failedNotes: string[] = [];
+  for (const { key, program } of notes) {
     try {
       const value = program.evaluate(values);
       if (typeof value === 'string' && value.trim() !== '')
         answers.set(key, value.trim().slice(0, noteCharsMax));
-      else if (value !== null && typeof value !== 'string')
-        throw new CelError(`valueExpression '${program.source}' resulted in unsupported return type`);
     } catch (error) {
       if (!(error instanceof CelError)) throw error;
-      if (!ignoresFailures) violations.push({ text: error.message, reason: 'Invalid', failed: true, index });
+      if (!ignores) failedNotes.push(failureOf(program, error));
     }
   }
-  return { violations, notes: answers };
+  return { violations, notes: answers, failedNotes };
+}
+
+function failureOf({ source }: CelProgram, { message }: CelError): string {
+  return `expression '${source}' resulted in error: ${message}`;
 }
 
 function messageOf(
   { program, message, messageProgram }: CompiledValidation,
   values: Record<string, unknown>,
 ): string {
-  const fallback = message || `failed expression: ${program.source.trim()}`;
+  const fallback = message?.trim() || `failed expression: ${program.source.trim()}`;
   if (!messageProgram) return fallback;
   try {
     const text = messageProgram.evaluate(values);
-    const isLine = typeof text === 'string' && text.trim() !== '' && !/[\n\r]/.test(text.trim());
-    return isLine ? text.trim() : fallback;
+    const line = typeof text === 'string' ? text.trim() : '';
+    const isUsable = line !== '' && !line.includes('\n') && Buffer.byteLength(line) <= messageBytesMax;
+    return isUsable ? line : fallback;
   } catch (error) {
     // A message expression that fails must not fail the request: the fixed message is used instead.
     if (error instanceof CelError) return fallback;

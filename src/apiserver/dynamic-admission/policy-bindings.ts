@@ -130,7 +130,18 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
       return { of: 'policy', error };
     }
     if (!paramRef) return [null];
-    const found = this.#findParams(resource, paramRef, attributes.request.namespace);
+    const { namespace = namespaceOf(attributes) } = paramRef;
+    if (resource.namespaced && !namespace)
+      return {
+        of: 'binding',
+        error: 'cannot use namespaced paramRef in policy binding that matches cluster-scoped resources',
+      };
+    if (!resource.namespaced && paramRef.namespace)
+      return {
+        of: 'binding',
+        error: 'paramRef.namespace must not be provided for a cluster-scoped `paramKind`',
+      };
+    const found = findParams(resource, paramRef, resource.namespaced ? namespace : '');
     if (found.length > 0) return found;
     if (paramRef.parameterNotFoundAction === 'Allow') return [];
     return {
@@ -142,10 +153,11 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
   refusal(
     { metadata, spec }: Binding,
     { request, name }: AdmissionAttributes,
-    { text, reason }: { text: string; reason: string },
+    { text, reason, isOfPolicy }: { text: string; reason: string; isOfPolicy?: boolean },
   ): StatusError {
     const { resource } = request;
-    const why = `${this.#kinds.word} '${spec.policyName}' with binding '${metadata.name}' denied request: ${text}`;
+    const by = isOfPolicy ? '' : ` with binding '${metadata.name}'`;
+    const why = `${this.#kinds.word} '${spec.policyName}'${by} denied request: ${text}`;
     const message = `${qualifiedName(resource)} ${JSON.stringify(name)} is forbidden: ${why}`;
     const details = {
       ...(name && { name }),
@@ -159,25 +171,6 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
   #namespaceOf({ request }: AdmissionAttributes): unknown {
     if (!request.namespace) return null;
     return untypedCelValue(this.#options.objects.get(Namespace, '', request.namespace) ?? null);
-  }
-
-  #findParams(
-    { namespaced, cache }: ServedResource,
-    { name, namespace, selector }: ParamRef,
-    requestNamespace: string,
-  ): KubeObject[] {
-    const where = namespaced ? (namespace ?? requestNamespace) : '';
-    const prefix = where ? `${where}/` : '';
-    if (name) {
-      const found = cache!.get(prefix + name)?.object;
-      return found ? [found] : [];
-    }
-    const matches = compileLabelSelector(selector);
-    const found: KubeObject[] = [];
-    for (const cached of cache!.range(prefix)) {
-      if (matches(cached.object.metadata.labels)) found.push(cached.object);
-    }
-    return found;
   }
 
   #current(): readonly CompiledBinding<Policy, Binding, Content>[] {
@@ -223,6 +216,30 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
       return { policy, matcher, defect, conditions: [], variables: [], content: undefined };
     }
   }
+}
+
+/** Of the object; that of a namespace is its own. */
+function namespaceOf({ request, name }: AdmissionAttributes): string {
+  const { group, plural } = request.resource;
+  return group === '' && plural === 'namespaces' ? name : request.namespace;
+}
+
+function findParams(
+  { cache }: ServedResource,
+  { name, selector }: ParamRef,
+  namespace: string,
+): KubeObject[] {
+  const prefix = namespace ? `${namespace}/` : '';
+  if (name) {
+    const found = cache!.get(prefix + name)?.object;
+    return found ? [found] : [];
+  }
+  const matches = compileLabelSelector(selector);
+  const found: KubeObject[] = [];
+  for (const cached of cache!.range(prefix)) {
+    if (matches(cached.object.metadata.labels)) found.push(cached.object);
+  }
+  return found;
 }
 
 const reasonCodes: Readonly<Record<string, number>> = {
