@@ -14,6 +14,7 @@ import {
   ReplicationController,
   StatefulSet,
 } from '../../src/api/resources.gen.ts';
+import { sparse } from '../../src/base/sparse.fixture.ts';
 import { type Cluster, createCluster } from './cluster.ts';
 import { Gate } from './gate.ts';
 import {
@@ -42,7 +43,7 @@ interface Case {
 
 const claimTemplate = {
   metadata: { name: 'data' },
-  spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  spec: { accessModes: ['ReadWriteOnce' as const], resources: { requests: { storage: '1Gi' } } },
 };
 const volumeClaimTemplates = [claimTemplate];
 
@@ -60,6 +61,7 @@ const cases: Case[] = [
   { type: Job, controller: 'job', draft: jobOf(name, 'sleep 900', { parallelism: 2 }), makes: Pod },
   { type: CronJob, controller: 'cronjob', draft: cronJobOf(name, 'sleep 900'), makes: Job },
   { type: Deployment, controller: 'deployment', draft: deploymentOf(name, 1), makes: ReplicaSet },
+  { type: Pod, controller: 'ephemeralvolume', draft: podWithOwnVolume(), makes: PersistentVolumeClaim },
 ];
 
 for (const { type, controller, draft, makes } of cases)
@@ -134,6 +136,17 @@ for (const { type, controller, draft } of cases.filter(({ makes }) => makes === 
     assert.equal(left && controllerOf(left), undefined);
     assert.ok(left);
   });
+
+function podWithOwnVolume(): Draft<Pod> {
+  const { spec } = claimTemplate;
+  return sparse<Draft<Pod>>({
+    metadata: at,
+    spec: {
+      containers: [{ name: 'c', image: 'x' }],
+      volumes: [{ name: 'tmp', ephemeral: { volumeClaimTemplate: { spec } } }],
+    },
+  });
+}
 
 async function ofOwner(cluster: Cluster, type: ResourceType, owner?: KubeObject): Promise<KubeObject[]> {
   const { items } = await cluster.client.list(type, { namespace });

@@ -101,6 +101,8 @@ async function takeStep(
     fail(why);
     throw new Error(why);
   }
+  // The garbage collector would delete the claim of a pod that is gone as fast as it is made.
+  if (!(await cluster.stays(pod, signal))) return;
   const { creations, failures } = ephemeralMetricsOf(cluster.metrics);
   creations.add(1);
   try {
