@@ -269,6 +269,22 @@ test('why a claim waits is said again every 15 seconds, and at once when the cla
   assert.deepEqual(await said(), times(6));
 });
 
+test('that a provisioner is waited for is said once, and then every 15 seconds', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(StorageClass, { metadata: { name: 'far' }, provisioner: 'example.com/far' });
+  await client.create(PersistentVolumeClaim, claim('data', '1Gi', 'far'));
+  const counts = async () => {
+    const { items } = await client.list(Event, { namespace });
+    const ours = items.filter(({ involvedObject }) => involvedObject.name === 'data');
+    return ours.map(({ reason, count }) => `${reason} x${count}`);
+  };
+  await cluster.clock.advance(10_000);
+  assert.deepEqual(await counts(), ['ExternalProvisioning x1']);
+  await cluster.clock.advance(30_000);
+  assert.deepEqual(await counts(), ['ExternalProvisioning x3']);
+});
+
 test('a claim that waits for its pod gets a volume on the node of the pod', async () => {
   await using cluster = await createCluster({ nodes: 2 });
   const { client } = cluster;

@@ -66,9 +66,8 @@ function claimBinder(promised: Map<string, string>): AnyController {
         case 'provision': {
           await setClaimPhase(claim, 'Pending', cluster, signal);
           const message = waitsForProvisioner(plan.provisioner);
-          const again = report(claim, { type: 'Normal', reason: 'ExternalProvisioning', message }, cluster);
-          await askProvisioner(claim, plan.provisioner, cluster, signal);
-          return again;
+          const asking = await askProvisioner(claim, plan.provisioner, cluster, signal);
+          return report(asking, { type: 'Normal', reason: 'ExternalProvisioning', message }, cluster);
         }
         case 'pending': {
           const again = plan.event && report(claim, plan.event, cluster);
@@ -224,17 +223,17 @@ async function bind(
   if (status) await cluster.updateStatus(PersistentVolumeClaim, bound, status, signal);
 }
 
-/** Names the provisioner on the claim: provisioners wait for that. */
+/** Names the provisioner on the claim: provisioners wait for that. Returns the claim as it is then. */
 async function askProvisioner(
   claim: PersistentVolumeClaim,
   provisioner: string,
   cluster: ReconcileCluster,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<PersistentVolumeClaim> {
   const annotations = provisionerMarks(claim, provisioner);
-  if (!annotations) return;
+  if (!annotations) return claim;
   const patch = { metadata: { uid: claim.metadata.uid, annotations } };
-  await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge', signal });
+  return await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge', signal });
 }
 
 async function setClaimPhase(
