@@ -157,6 +157,26 @@ test('claims of a pod that is pending follow the policy at once and without an e
   ]);
 });
 
+test('a pod that waits for a claim of its name to go is made as soon as it is gone', async () => {
+  await using cluster = await createCluster();
+  const { client, clock } = cluster;
+  const spec = {
+    accessModes: ['ReadWriteOnce' as const],
+    resources: { requests: { storage: '1Gi' } },
+  };
+  const held = { name: 'data-db-0', namespace, finalizers: ['example.com/hold'] };
+  await client.create(PersistentVolumeClaim, { metadata: held, spec });
+  await client.delete(PersistentVolumeClaim, held);
+  const volumeClaimTemplates = [{ metadata: { name: 'data' }, spec }];
+  await client.create(StatefulSet, statefulSetOf('db', 1, 'db:1', { volumeClaimTemplates }));
+  await clock.advance(200_000);
+  const pods = async () => (await client.list(Pod, { namespace })).items.length;
+  assert.equal(await pods(), 0);
+  await client.patch(PersistentVolumeClaim, held, { metadata: { finalizers: null } }, { type: 'merge' });
+  await clock.advance(2_000);
+  assert.equal(await pods(), 1);
+});
+
 test('events tell of pods and claims, also of those that cannot be had or are put right', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;

@@ -1,11 +1,11 @@
 /** StatefulSets: pods with stable names and claims, created and replaced in order. */
 import { compileLabelSelector } from '../../api/label-selector.ts';
-import type { Draft } from '../../api/meta.ts';
+import { type Draft, keyOf } from '../../api/meta.ts';
 import { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
 import { isAlreadyExists, isConflict } from '../../api/status.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
 import { messageOf } from '../../base/text/error-message.ts';
-import { defineController } from '../../client/controller/controller.ts';
+import { defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
@@ -37,6 +37,7 @@ import {
 } from './statefulset/statefulset-plan.ts';
 import {
   claimsFor,
+  hasClaimName,
   newStatefulPod,
   ordinalOf,
   planClaimOwners,
@@ -52,7 +53,16 @@ export const statefulSetController = defineController({
   component: 'statefulset-controller',
   reconciles: StatefulSet,
   owns: [Pod, ControllerRevision],
-  reads: [PersistentVolumeClaim],
+  watches: [
+    // A pod may be waiting for a claim of its name to go.
+    watch(PersistentVolumeClaim, (claim, old, informers) =>
+      old === claim
+        ? [...informers.of(StatefulSet).inNamespace(claim.metadata.namespace ?? '')]
+            .filter((set) => hasClaimName(set, claim.metadata.name))
+            .map(keyOf)
+        : [],
+    ),
+  ],
   selectorOf: (set: StatefulSet) => set.spec?.selector,
   metrics: statefulSetMetricsOf,
   async reconcile(key, cluster, signal) {

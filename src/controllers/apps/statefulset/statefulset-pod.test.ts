@@ -4,7 +4,7 @@ import type { OwnerReference } from '../../../api/meta.ts';
 import type { PersistentVolumeClaim, Pod, StatefulSet } from '../../../api/resources.gen.ts';
 import { sparse } from '../../../base/sparse.fixture.ts';
 import { statefulSet } from '../../objects.fixture.ts';
-import { planClaimOwners, planClaims } from './statefulset-pod.ts';
+import { hasClaimName, planClaimOwners, planClaims } from './statefulset-pod.ts';
 
 type Policy = 'Retain' | 'Delete';
 
@@ -141,4 +141,18 @@ for (const [what, present, pod, create, blockedBy] of [
       },
     );
     assert.deepEqual([plan.create.map(({ metadata }) => metadata.name), plan.blockedBy], [create, blockedBy]);
+  });
+
+for (const [name, expected] of [
+  ['data-web-0', true],
+  ['log-web-12', true],
+  ['data-web-', false],
+  ['data-web-x', false],
+  ['data-web-2-0', false],
+  ['tmp-web-0', false],
+] as const)
+  test(`${name} is ${expected ? '' : 'not '}a claim of the set`, () => {
+    const volumeClaimTemplates = ['data', 'log'].map((template) => ({ metadata: { name: template } }));
+    const set = sparse<StatefulSet>({ metadata: { name: 'web' }, spec: { volumeClaimTemplates } });
+    assert.equal(hasClaimName(set, name), expected);
   });

@@ -81,6 +81,14 @@ function claimNameOf(set: StatefulSet, claim: core.PersistentVolumeClaim, ordina
   return `${claim.metadata!.name}-${podNameOf(set, ordinal)}`;
 }
 
+/** Whether a claim of that name is one of the set's, of whichever ordinal. */
+export function hasClaimName(set: StatefulSet, name: string): boolean {
+  return claimTemplates(set).some((template) => {
+    const prefix = `${template.metadata!.name}-${set.metadata.name}-`;
+    return name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length));
+  });
+}
+
 /** The claims that the pod of an ordinal uses. */
 export function claimsFor(set: StatefulSet, ordinal: number): Draft<PersistentVolumeClaim>[] {
   return claimTemplates(set).map((template) => ({
