@@ -297,17 +297,17 @@ function* validateMutation(mutation: Mutation, path: string, scope: ExpressionSc
     patchType === 'JSONPatch'
       ? (['jsonPatch', 'applyConfiguration'] as const)
       : (['applyConfiguration', 'jsonPatch'] as const);
+  if (!mutation[own]) yield required(`${path}.${own}`, `must be specified when patchType is ${patchType}`);
+  else {
+    const wanted = { ...mutationResults[own], scope, whenEmpty: '' };
+    yield* validateExpression(mutation[own].expression, `${path}.${own}.expression`, wanted);
+  }
   if (mutation[other])
     yield invalidValue(
       `${path}.${other}`,
       `{${other}}`,
       `must not be specified when patchType is ${patchType}`,
     );
-  if (!mutation[own]) yield required(`${path}.${own}`, `must be specified when patchType is ${patchType}`);
-  else {
-    const wanted = { ...mutationResults[own], scope, whenEmpty: '' };
-    yield* validateExpression(mutation[own].expression, `${path}.${own}.expression`, wanted);
-  }
 }
 
 function* validateMatch(match: MatchResources, field: string): FieldErrors {

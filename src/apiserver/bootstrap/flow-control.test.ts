@@ -103,3 +103,29 @@ test('a server starts again while the webhooks that see everything are not there
   const { status, object } = await again.ask('POST', path, { metadata: { name: 'a' } });
   assert.deepEqual([status, /failed calling webhook/.test(object.message)], [500, true], 'it is asked');
 });
+
+test('a cluster has the flow schemas of upstream, by their precedence', async () => {
+  await using server = await createTestServer();
+  const { object } = await server.ask('GET', `${group}/flowschemas`);
+  const names = object.items
+    .sort((left: Item, right: Item) => left.spec.matchingPrecedence - right.spec.matchingPrecedence)
+    .map(({ metadata }: Item) => metadata.name);
+  assert.deepEqual(names, [
+    'exempt',
+    'probes',
+    'system-leader-election',
+    'system-node-high',
+    'system-nodes',
+    'kube-controller-manager',
+    'kube-scheduler',
+    'kube-system-service-accounts',
+    'service-accounts',
+    'global-default',
+    'catch-all',
+  ]);
+});
+
+interface Item {
+  metadata: { name: string };
+  spec: { matchingPrecedence: number };
+}

@@ -83,31 +83,7 @@ const schemas: readonly Schema[] = [
     level: 'leader-election',
     precedence: 100,
     flowsBy: 'ByUser',
-    subjects: users('system:kube-controller-manager', 'system:kube-scheduler'),
-    what: { resourceRules: [leases] },
-  },
-  {
-    name: 'endpoint-controller',
-    level: 'workload-high',
-    precedence: 150,
-    flowsBy: 'ByUser',
-    subjects: [
-      ...users('system:kube-controller-manager'),
-      systemAccount('endpoint-controller'),
-      systemAccount('endpointslicemirroring-controller'),
-    ],
-    what: {
-      resourceRules: [
-        { verbs: ['get', 'create', 'update'], apiGroups: [''], resources: ['endpoints'], namespaces: ['*'] },
-      ],
-    },
-  },
-  {
-    name: 'workload-leader-election',
-    level: 'leader-election',
-    precedence: 200,
-    flowsBy: 'ByUser',
-    subjects: [systemAccount('*')],
+    subjects: [...users('system:kube-controller-manager', 'system:kube-scheduler'), systemAccount('*')],
     what: { resourceRules: [leases] },
   },
   {
