@@ -28,6 +28,8 @@ export interface AdmissionAttributes {
 
 export interface AdmissionPlugin {
   readonly name: string;
+  /** Where it may have a say; others do not concern it, and it is not counted for them. All of them when absent. */
+  readonly operations?: readonly Operation[];
   /** Whether it also handles objects of other kinds than the resource's. */
   readonly handlesAnyKind?: boolean;
   /** Changes `attributes.object`, or throws a StatusError. */
@@ -49,27 +51,42 @@ export type AdmissionVerdict = 'admitted' | 'rejected';
 
 /** Called with the duration of each admission. */
 export interface AdmissionObserver {
-  /** For one step of one request: call the result after each plugin, and at the end. */
-  begin(
-    step: 'admit' | 'validate',
-    operation: Operation,
-  ): { plugin(name: string, verdict: AdmissionVerdict): void; step(verdict: AdmissionVerdict): void };
+  begin(step: 'admit' | 'validate', operation: Operation): AdmissionTimer;
 }
 
-type StepPlugins = Record<'admit' | 'validate', readonly AdmissionPlugin[]>;
+/** Of one step of one request. */
+export interface AdmissionTimer {
+  /** Called when a plugin has ended; the next begins then. */
+  plugin(name: string, verdict: AdmissionVerdict): void;
+  /** Called at the end. */
+  step(verdict: AdmissionVerdict): void;
+}
 
+type StepPlugins = Record<'admit' | 'validate', ReadonlyMap<Operation, readonly AdmissionPlugin[]>>;
+
+const allOperations: readonly Operation[] = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'];
+
+/** Every write asks them all: those that have nothing to say are sorted out beforehand. */
 function byStep(plugins: readonly AdmissionPlugin[]): StepPlugins {
+  const byOperation = (chosen: readonly AdmissionPlugin[]) =>
+    new Map(
+      allOperations.map((operation) => [
+        operation,
+        chosen.filter(({ operations = allOperations }) => operations.includes(operation)),
+      ]),
+    );
   return {
-    admit: plugins.filter(({ mutate }) => mutate),
-    validate: plugins.filter(({ validate }) => validate),
+    admit: byOperation(plugins.filter(({ mutate }) => mutate)),
+    validate: byOperation(plugins.filter(({ validate }) => validate)),
   };
 }
 
 export class AdmissionChain {
   readonly #plugins: AdmissionPlugin[] = [];
   /** Those that have a say in a step. */
-  #all: StepPlugins = { admit: [], validate: [] };
-  #ofAnyKind: StepPlugins = { admit: [], validate: [] };
+  #all = byStep([]);
+  #ofAnyKind = byStep([]);
+  #reserving: readonly AdmissionPlugin[] = [];
   readonly #observer: AdmissionObserver | undefined;
 
   constructor(observer?: AdmissionObserver) {
@@ -83,6 +100,7 @@ export class AdmissionChain {
     else this.#plugins.splice(at, 0, plugin);
     this.#all = byStep(this.#plugins);
     this.#ofAnyKind = byStep(this.#plugins.filter(({ handlesAnyKind }) => handlesAnyKind));
+    this.#reserving = this.#plugins.filter(({ reserve }) => reserve);
   }
 
   mutate(attributes: AdmissionAttributes): Promise<void> {
@@ -106,33 +124,31 @@ export class AdmissionChain {
     attributes: AdmissionAttributes,
   ): Promise<void> {
     const { operation } = attributes;
-    const end = this.#observer?.begin(step, operation);
-    let asked = '';
-    const askAll = async () => {
-      for (const plugin of plugins[step]) {
-        asked = plugin.name;
-        const waiting = step === 'admit' ? plugin.mutate!(attributes) : plugin.validate!(attributes);
-        if (waiting) await waiting;
-        end?.plugin(asked, 'admitted');
-      }
-    };
+    const timer = this.#observer?.begin(step, operation);
+    const asked = plugins[step].get(operation)!;
+    let name = '';
     try {
-      await askAll();
-      const { reinvocation } = attributes;
-      if (step === 'admit' && reinvocation?.isWanted) {
+      for (let isAgain = false; ; isAgain = true) {
+        for (const plugin of asked) {
+          name = plugin.name;
+          const waiting = step === 'admit' ? plugin.mutate!(attributes) : plugin.validate!(attributes);
+          if (waiting) await waiting;
+          timer?.plugin(name, 'admitted');
+        }
+        const { reinvocation } = attributes;
+        if (isAgain || step === 'validate' || !reinvocation?.isWanted) break;
         reinvocation.isAgain = true;
-        await askAll();
       }
-      end?.step('admitted');
+      timer?.step('admitted');
     } catch (error) {
-      end?.plugin(asked, 'rejected');
-      end?.step('rejected');
+      timer?.plugin(name, 'rejected');
+      timer?.step('rejected');
       throw error;
     }
   }
 
   mayReserve(attributes: AdmissionAttributes): boolean {
-    return this.#plugins.some((plugin) => plugin.reserve && (plugin.mayReserve?.(attributes) ?? true));
+    return this.#reserving.some((plugin) => plugin.mayReserve?.(attributes) ?? true);
   }
 
   /** Returns a function that undoes all reservations. */
@@ -142,9 +158,8 @@ export class AdmissionChain {
       for (const step of undos.reverse()) await step();
     };
     try {
-      for (const plugin of this.#plugins) {
-        if (!plugin.reserve) continue;
-        const step = await plugin.reserve(attributes);
+      for (const plugin of this.#reserving) {
+        const step = await plugin.reserve!(attributes);
         if (step) undos.push(step);
       }
     } catch (error) {

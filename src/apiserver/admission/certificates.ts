@@ -10,6 +10,7 @@ const clientSigner = 'kubernetes.io/kube-apiserver-client';
 export function certificateAdmission(authorize: Authorizer): AdmissionPlugin {
   return {
     name: 'CertificateAdmission',
+    operations: ['CREATE', 'UPDATE'],
     mutate(attributes) {
       if (attributes.operation !== 'CREATE' || !isSigningRequest(attributes)) return;
       const { name, uid, groups, extra } = attributes.request.user;

@@ -19,6 +19,7 @@ const serviceAccountPattern = /^system:serviceaccount:[^:]+:[^:]+$/;
 export function claimStatusRights(authorize: Authorizer): AdmissionPlugin {
   return {
     name: 'ClaimStatusRights',
+    operations: ['UPDATE'],
     validate(attributes) {
       const { operation, request } = attributes;
       if (request.resource.definition.type !== ResourceClaim) return undefined;

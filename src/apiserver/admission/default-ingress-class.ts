@@ -10,6 +10,7 @@ const defaultAnnotation = 'ingressclass.kubernetes.io/is-default-class';
 export function defaultIngressClass(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'DefaultIngressClass',
+    operations: ['CREATE'],
     mutate(attributes) {
       if (!isWriteOf(attributes, Ingress, 'CREATE')) return;
       const { metadata, spec } = attributes.object as Ingress;

@@ -8,6 +8,7 @@ const tolerationSeconds = 300;
 
 export const defaultTolerationSeconds: AdmissionPlugin = {
   name: 'DefaultTolerationSeconds',
+  operations: ['CREATE', 'UPDATE'],
   mutate(attributes) {
     if (!isPodWrite(attributes, 'CREATE', 'UPDATE')) return;
     const { spec } = attributes.object as Pod;

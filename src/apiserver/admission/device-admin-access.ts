@@ -11,6 +11,7 @@ const adminLabel = 'resource.kubernetes.io/admin-access';
 export function deviceAdminAccess(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'DeviceAdminAccess',
+    operations: ['CREATE', 'UPDATE'],
     validate(attributes) {
       const field = adminAccessAsked(attributes);
       if (!field) return;

@@ -22,6 +22,7 @@ const annotation = 'kubernetes.io/limit-ranger';
 export function limitRanger(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'LimitRanger',
+    operations: ['CREATE', 'UPDATE'],
     mutate(attributes) {
       if (!isPodWrite(attributes, 'CREATE') && !isPodResize(attributes)) return;
       for (const { spec } of objects.list(LimitRange, attributes.request.namespace))

@@ -10,6 +10,7 @@ const undeletable = new Set(['default', 'kube-system', 'kube-public']);
 export function namespaceLifecycle(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'NamespaceLifecycle',
+    operations: ['CREATE', 'UPDATE', 'DELETE'],
     mutate(attributes) {
       const { operation, request } = attributes;
       const { resource, namespace, name } = request;

@@ -12,6 +12,7 @@ type Cause = 'UnsupportedPlatform' | 'NodeCapacity';
 export function podResizeValidator(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'PodResizeValidator',
+    operations: ['UPDATE'],
     validate(attributes) {
       if (!isPodResize(attributes)) return;
       const [pod, old] = [attributes.object, attributes.old] as [Pod, Pod];

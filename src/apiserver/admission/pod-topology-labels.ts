@@ -9,6 +9,7 @@ const topologyLabels = ['topology.kubernetes.io/zone', 'topology.kubernetes.io/r
 export function podTopologyLabels(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'PodTopologyLabels',
+    operations: ['CREATE'],
     handlesAnyKind: true,
     mutate(attributes) {
       const { object } = attributes;

@@ -24,6 +24,7 @@ export const systemPriorityClasses = [
 export function priority(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'Priority',
+    operations: ['CREATE', 'UPDATE', 'DELETE'],
     mutate(attributes) {
       if (isPodWrite(attributes, 'CREATE')) setPriority(objects, attributes.object as Pod);
       else if (isPodWrite(attributes, 'UPDATE')) carryPriority(attributes);

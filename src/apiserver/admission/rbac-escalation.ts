@@ -11,6 +11,7 @@ import { isWriteOf } from './pod-write.ts';
 export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): AdmissionPlugin {
   return {
     name: 'RbacEscalation',
+    operations: ['CREATE', 'UPDATE'],
     validate(attributes) {
       const isRole = isWriteOfAny(attributes, [Role, ClusterRole]);
       if (!isRole && !isWriteOfAny(attributes, [RoleBinding, ClusterRoleBinding])) return undefined;

@@ -13,6 +13,7 @@ export function resourceQuota(objects: ObjectReader, write: QuotaStatusWriter): 
   const ledger = new QuotaLedger(objects, write);
   return {
     name: 'ResourceQuota',
+    operations: ['CREATE', 'UPDATE'],
     mayReserve: mayCharge,
     async reserve(attributes) {
       const { request } = attributes;

@@ -21,6 +21,7 @@ export function runtimeClass(objects: ObjectReader): AdmissionPlugin {
   };
   return {
     name: 'RuntimeClass',
+    operations: ['CREATE'],
     mutate(attributes) {
       if (!isPodWrite(attributes, 'CREATE')) return;
       const pod = attributes.object as Pod;

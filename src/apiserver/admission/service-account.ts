@@ -21,6 +21,7 @@ const enforceSecretsAnnotation = 'kubernetes.io/enforce-mountable-secrets';
 export function serviceAccount(objects: ObjectReader, random: Random): AdmissionPlugin {
   return {
     name: 'ServiceAccount',
+    operations: ['CREATE', 'UPDATE'],
     mutate(attributes) {
       if (!isPodWrite(attributes, 'CREATE')) return;
       const pod = attributes.object as Pod;

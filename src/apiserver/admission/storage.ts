@@ -16,6 +16,7 @@ import { isWriteOf } from './pod-write.ts';
 export function defaultStorageClass(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'DefaultStorageClass',
+    operations: ['CREATE'],
     mutate(attributes) {
       if (!isWriteOf(attributes, PersistentVolumeClaim, 'CREATE')) return;
       const { metadata, spec } = attributes.object as PersistentVolumeClaim;
@@ -41,6 +42,7 @@ const finalizers = [
 /** Volumes, claims and attributes classes are created with the finalizer that keeps them while they are in use. */
 export const storageObjectInUseProtection: AdmissionPlugin = {
   name: 'StorageObjectInUseProtection',
+  operations: ['CREATE'],
   mutate(attributes) {
     for (const [type, finalizer] of finalizers) {
       if (!isWriteOf(attributes, type, 'CREATE')) continue;
@@ -55,6 +57,7 @@ export const storageObjectInUseProtection: AdmissionPlugin = {
 export function persistentVolumeClaimResize(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'PersistentVolumeClaimResize',
+    operations: ['UPDATE'],
     validate(attributes) {
       if (!isWriteOf(attributes, PersistentVolumeClaim, 'UPDATE')) return;
       const [claim, old] = [attributes.object, attributes.old] as [

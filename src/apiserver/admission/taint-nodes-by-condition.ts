@@ -7,6 +7,7 @@ const taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' } as c
 
 export const taintNodesByCondition: AdmissionPlugin = {
   name: 'TaintNodesByCondition',
+  operations: ['CREATE'],
   mutate(attributes) {
     if (!isWriteOf(attributes, Node, 'CREATE')) return;
     const node = attributes.object as Node;

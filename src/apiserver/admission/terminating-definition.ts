@@ -7,6 +7,7 @@ import type { AdmissionPlugin } from './admission.ts';
 export function terminatingDefinition(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'CustomResourceDefinitionTerminating',
+    operations: ['CREATE'],
     mutate({ operation, request, object }) {
       const { resource } = request;
       if (!resource.isCustom || operation !== 'CREATE') return;

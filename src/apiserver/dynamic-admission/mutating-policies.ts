@@ -37,6 +37,7 @@ export function mutatingPolicyPlugin(options: PolicyOptions): AdmissionPlugin {
   const policies = new MutatingPolicies(options);
   return {
     name: 'MutatingAdmissionPolicy',
+    operations: ['CREATE', 'UPDATE', 'CONNECT'],
     handlesAnyKind: true,
     mutate: (attributes) => policies.mutate(attributes),
   };
@@ -70,10 +71,15 @@ class MutatingPolicies {
     });
   }
 
-  /** One after the other, each seeing what those before it changed. All failures are reported together. */
-  async mutate(attributes: AdmissionAttributes): Promise<void> {
+  /** Undefined when there is none to ask. */
+  mutate(attributes: AdmissionAttributes): Promise<void> | undefined {
     const concerned = this.#bindings.concerning(attributes);
-    if (concerned.length === 0 || !attributes.object) return;
+    return concerned.length > 0 ? this.#mutateByAll(concerned, attributes) : undefined;
+  }
+
+  /** One after the other, each seeing what those before it changed. All failures are reported together. */
+  async #mutateByAll(concerned: readonly Bound[], attributes: AdmissionAttributes): Promise<void> {
+    if (!attributes.object) return;
     const failures: Failure[] = [];
     const invocations = this.#invocations(concerned, attributes, failures);
     attributes.reinvocation ??= new Reinvocation();

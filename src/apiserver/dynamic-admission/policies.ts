@@ -80,11 +80,16 @@ class Policies {
     });
   }
 
+  /** Undefined when there is none to ask. */
+  validate(attributes: AdmissionAttributes): Promise<void> | undefined {
+    const concerned = this.#bindings.concerning(attributes);
+    return concerned.length > 0 ? this.#evaluateAll(concerned, attributes) : undefined;
+  }
+
   /** All are asked, for their warnings and notes; the first refusal counts. */
-  async validate(attributes: AdmissionAttributes): Promise<void> {
+  async #evaluateAll(concerned: readonly Bound[], attributes: AdmissionAttributes): Promise<void> {
     const refusals: StatusError[] = [];
-    for (const bound of this.#bindings.concerning(attributes))
-      await this.#evaluate(bound, attributes, refusals);
+    for (const bound of concerned) await this.#evaluate(bound, attributes, refusals);
     if (refusals.length > 0) throw refusals[0];
   }
 

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../../base/clock.ts';
 import type { BoundHistogram, Counter, Histogram, MetricsRegistry } from '../../base/metrics.ts';
-import type { AdmissionObserver, AdmissionVerdict } from '../admission/admission.ts';
+import type { AdmissionObserver, AdmissionTimer, AdmissionVerdict } from '../admission/admission.ts';
 
 const buckets = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 const webhookBuckets = [...buckets, 10, 25];
@@ -45,7 +45,10 @@ export class AdmissionMetrics implements AdmissionObserver {
   readonly #clock: Clock;
   readonly #step: Histogram;
   readonly #controller: Histogram;
-  readonly #series = new Map<string, StepSeries>();
+  readonly #series: Record<AdmissionStep, Map<string, VerdictSeries>> = {
+    admit: new Map(),
+    validate: new Map(),
+  };
   readonly #webhook: Histogram;
   readonly #webhookRequests: Counter;
   readonly #rejections: Counter;
@@ -94,26 +97,13 @@ export class AdmissionMetrics implements AdmissionObserver {
     );
   }
 
-  begin(type: AdmissionStep, operation: string) {
-    const startMs = this.#clock.monotonic();
-    let lastMs = startMs;
-    const admitted = this.#seriesOf(type, operation, 'admitted');
-    const seriesOf = (verdict: AdmissionVerdict) =>
-      verdict === 'admitted' ? admitted : this.#seriesOf(type, operation, verdict);
-    return {
-      /** A plugin begins when the one before it has ended. */
-      plugin: (name: string, verdict: AdmissionVerdict) => {
-        const nowMs = this.#clock.monotonic();
-        seriesOf(verdict)
-          .plugin(name)
-          .observe((nowMs - lastMs) / 1000);
-        lastMs = nowMs;
-      },
-      step: (verdict: AdmissionVerdict) => {
-        const seconds = (this.#clock.monotonic() - startMs) / 1000;
-        seriesOf(verdict).step.observe(seconds);
-      },
-    };
+  begin(type: AdmissionStep, operation: string): AdmissionTimer {
+    let series = this.#series[type].get(operation);
+    if (!series) {
+      series = new VerdictSeries((rejected) => this.#bind({ operation, rejected: String(rejected), type }));
+      this.#series[type].set(operation, series);
+    }
+    return new StepTimer(this.#clock, series);
   }
 
   webhook({ name, type, operation, seconds, code, rejected }: WebhookCall): void {
@@ -147,25 +137,66 @@ export class AdmissionMetrics implements AdmissionObserver {
     this.#checkDuration.observe(seconds, labels);
   }
 
-  #seriesOf(type: AdmissionStep, operation: string, verdict: AdmissionVerdict): StepSeries {
-    const key = `${type} ${operation} ${verdict}`;
-    let series = this.#series.get(key);
-    if (!series) {
-      const labels = { operation, rejected: String(verdict === 'rejected'), type };
-      const plugins = new Map<string, BoundHistogram>();
-      series = {
-        step: this.#step.bind(labels),
-        plugin: (name) => {
-          let bound = plugins.get(name);
-          if (!bound) {
-            bound = this.#controller.bind({ name, ...labels });
-            plugins.set(name, bound);
-          }
-          return bound;
-        },
-      };
-      this.#series.set(key, series);
+  #bind(labels: { operation: string; rejected: string; type: string }): StepSeries {
+    const plugins = new Map<string, BoundHistogram>();
+    return {
+      step: this.#step.bind(labels),
+      plugin: (name) => {
+        let bound = plugins.get(name);
+        if (!bound) {
+          bound = this.#controller.bind({ name, ...labels });
+          plugins.set(name, bound);
+        }
+        return bound;
+      },
+    };
+  }
+}
+
+/** Series are there from the first that ends so. */
+class VerdictSeries {
+  readonly #bind: (rejected: boolean) => StepSeries;
+  #admitted: StepSeries | undefined;
+  #rejected: StepSeries | undefined;
+
+  constructor(bind: (rejected: boolean) => StepSeries) {
+    this.#bind = bind;
+  }
+
+  of(verdict: AdmissionVerdict): StepSeries {
+    if (verdict === 'admitted') {
+      this.#admitted ??= this.#bind(false);
+      return this.#admitted;
     }
-    return series;
+    this.#rejected ??= this.#bind(true);
+    return this.#rejected;
+  }
+}
+
+/** Every write makes two of them. */
+class StepTimer implements AdmissionTimer {
+  readonly #clock: Clock;
+  readonly #series: VerdictSeries;
+  readonly #startMs: number;
+  #lastMs: number;
+
+  constructor(clock: Clock, series: VerdictSeries) {
+    this.#clock = clock;
+    this.#series = series;
+    this.#startMs = clock.monotonic();
+    this.#lastMs = this.#startMs;
+  }
+
+  plugin(name: string, verdict: AdmissionVerdict): void {
+    const nowMs = this.#clock.monotonic();
+    this.#series
+      .of(verdict)
+      .plugin(name)
+      .observe((nowMs - this.#lastMs) / 1000);
+    this.#lastMs = nowMs;
+  }
+
+  step(verdict: AdmissionVerdict): void {
+    this.#series.of(verdict).step.observe((this.#clock.monotonic() - this.#startMs) / 1000);
   }
 }

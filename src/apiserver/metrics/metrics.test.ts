@@ -113,6 +113,20 @@ test('admission is timed by step and by plugin, and refusals are series of their
   assert.ok((await sampleOf('apiserver_admission_step_admission_duration_seconds_count', step))! > 1);
 });
 
+test('a plugin is asked, and counted, where its operations are at stake', async () => {
+  await admin('POST', configMaps, json, JSON.stringify(configMap('asked')));
+  await admin('DELETE', `${configMaps}/asked`);
+  const operationsOf = async (plugin: string) => {
+    const samples = await samplesOf('apiserver_admission_controller_admission_duration_seconds_count');
+    const own = samples.filter(({ labels }) => labels.name === plugin);
+    return [...new Set(own.map(({ labels }) => labels.operation))].sort();
+  };
+  assert.deepEqual(await operationsOf('NodeRestriction'), ['CREATE', 'DELETE', 'UPDATE']);
+  assert.deepEqual(await operationsOf('LimitRanger'), ['CREATE', 'UPDATE']);
+  assert.deepEqual(await operationsOf('RuntimeClass'), ['CREATE']);
+  assert.deepEqual(await operationsOf('PodResizeValidator'), ['UPDATE']);
+});
+
 test('policies are counted by what they did', async () => {
   const group = '/apis/admissionregistration.k8s.io/v1';
   const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] };

@@ -35,6 +35,7 @@ const checks: Readonly<Record<string, Check>> = {
 export function nodeRestriction(objects: ObjectReader, authorize: Authorizer): AdmissionPlugin {
   return {
     name: 'NodeRestriction',
+    operations: ['CREATE', 'UPDATE', 'DELETE'],
     handlesAnyKind: true,
     mutate(attributes) {
       const node = nodeNameOf(attributes.request.user);

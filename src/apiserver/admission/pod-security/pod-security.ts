@@ -47,6 +47,7 @@ const templatePaths: Readonly<Record<string, readonly string[]>> = {
 export function podSecurity(objects: ObjectReader, observer: PodSecurityObserver): AdmissionPlugin {
   return {
     name: 'PodSecurity',
+    operations: ['CREATE', 'UPDATE'],
     validate(attributes) {
       if (isWriteOf(attributes, Namespace, 'CREATE', 'UPDATE')) return evaluateNamespace(objects, attributes);
       const found = podOf(attributes);
