@@ -18,7 +18,7 @@ import { StoreUnavailableError } from '../storage/store.ts';
 import type { AuditLog } from './audit/audit-log.ts';
 import { anonymousUser } from './authentication/authenticator.ts';
 import { impersonate } from './authentication/impersonation.ts';
-import { type Authorizer, type Decision, whyNot } from './authorization/authorizer.ts';
+import { type Attributes, type Authorizer, type Decision, whyNot } from './authorization/authorizer.ts';
 import { selectedBy } from './authorization/selected.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import { RefusedError } from './flow-control/priority-level.ts';
@@ -124,28 +124,34 @@ export class RequestHandler {
   /** @throws StatusError */
   async answer(context: RequestContext): Promise<ApiResponse> {
     try {
-      const { request } = context;
-      const { identities, authenticate, authorize } = this.#options;
-      const user = await identities.authenticating(context, () => authenticate(request));
-      const info = { ...context.info, name: authorizedName(context.info, request.query) };
-      const { user: actual, constraint } = await impersonate(request, { caller: user, info, authorize });
-      context.user = actual;
-      if (actual !== user) context.impersonator = user;
-      if (constraint) context.impersonationConstraint = constraint;
+      const { localUser } = context.request;
+      if (localUser) context.user = localUser;
+      else await this.#identify(context);
+      // Components of this process end their waits themselves, and are not made to wait for their turn.
+      const work = () => (localUser ? this.#answerNow(context) : this.#answerInTime(context));
       const { audit } = this.#options;
-      const work = () => this.#answerInTime(context);
       return audit ? await audit.around(context, work) : await work();
     } catch (error) {
       throw this.#asStatus(error, context);
     }
   }
 
-  /** Before its time is up. Components of this process end their waits themselves. */
+  async #identify(context: RequestContext): Promise<void> {
+    const { request } = context;
+    const { identities, authenticate, authorize } = this.#options;
+    const caller = await identities.authenticating(context, () => authenticate(request));
+    const info = { ...context.info, name: authorizedName(context.info, request.query) };
+    const { user, constraint } = await impersonate(request, { caller, info, authorize });
+    context.user = user;
+    if (user !== caller) context.impersonator = caller;
+    if (constraint) context.impersonationConstraint = constraint;
+  }
+
+  /** Before its time is up. */
   async #answerInTime(context: RequestContext): Promise<ApiResponse> {
     const { clock, requestTimeoutMs = requestTimeoutMsDefault } = this.#options;
     const { request, user } = context;
-    if (request.localUser || isLongRunning(context))
-      return await this.#answerInTurn(context, requestTimeoutMs);
+    if (isLongRunning(context)) return await this.#answerInTurn(context, requestTimeoutMs);
     const timeoutMs = timeoutMsOf(request.query, requestTimeoutMs);
     const share = hasBodyToRead(request) ? this.#bodies.open(user.name) : undefined;
     try {
@@ -166,7 +172,7 @@ export class RequestHandler {
     const client = share ? new PayingClient(request, share) : request;
     const unpaid = new AbortController();
     try {
-      return await this.#options.flowControl.run(context, { timeoutMs, client }, async (leaveSeat) => {
+      return await this.#options.flowControl.run(context, { timeoutMs, client }, (leaveSeat) => {
         // What is at work is bounded by its seats; what leaves them pays on.
         if (share && request.isBodyComing)
           context.leaveSeat = () => {
@@ -176,8 +182,7 @@ export class RequestHandler {
           };
         else share?.close();
         if ((request.bodyBytes ?? 0) > longBodyBytes) context.nextStep = () => this.#turns.next();
-        const failure = await this.#authorize(context);
-        return failure ?? (await readyToShow(context, await this.#dispatch(context)));
+        return this.#answerNow(context);
       });
     } catch (error) {
       if (error instanceof RefusedError || unpaid.signal.aborted) return tooManyRequests;
@@ -185,29 +190,36 @@ export class RequestHandler {
     }
   }
 
-  /** An answer when it could not be decided. @throws StatusError 403 */
-  async #authorize(context: RequestContext): Promise<ApiResponse | undefined> {
-    const { info, user, request } = context;
-    const selected = selectedBy(info, request.query);
-    const attributes = {
-      ...info,
-      name: authorizedName(info, request.query),
-      user,
-      ...(selected && { selected }),
-    };
+  async #answerNow(context: RequestContext): Promise<ApiResponse> {
     const { identities, authorize } = this.#options;
+    const attributes = attributesOf(context);
     const decision = await identities.authorizing(context, () => authorize(attributes));
+    const failure = this.#checkDecision(context, attributes, decision);
+    if (failure) return failure;
+    const answer = await this.#dispatch(context);
+    requireShowable(context.request, answer);
+    // Encoding is synchronous: what takes time happens before.
+    if (context.nextStep) await context.nextStep();
+    if ('resource' in answer && answer.resource.converter) await prepareObjects(answer);
+    return answer;
+  }
+
+  /** The answer when it could not be decided. @throws StatusError 403 */
+  #checkDecision(
+    context: RequestContext,
+    attributes: Attributes,
+    decision: Decision,
+  ): ApiResponse | undefined {
     if (this.#options.audit)
       context.annotations = {
         'authorization.k8s.io/decision': decision.allowed ? 'allow' : 'forbid',
         'authorization.k8s.io/reason': decision.reason ?? '',
       };
     if (decision.allowed) return undefined;
-    if (decision.failed) return undecided(request, decision);
-    const { group, resource } = info;
-    const { name } = attributes;
+    if (decision.failed) return undecided(context.request, decision);
+    const { group, resource, isResource, name } = attributes;
     context.headers['x-content-type-options'] = 'nosniff';
-    throw forbidden({ group, plural: info.isResource ? resource : '' }, name, whyNot(attributes, decision));
+    throw forbidden({ group, plural: isResource ? resource : '' }, name, whyNot(attributes, decision));
   }
 
   #dispatch(context: RequestContext): Promise<ApiResponse> | ApiResponse {
@@ -262,6 +274,11 @@ export class RequestHandler {
   }
 }
 
+function attributesOf({ info, user, request }: RequestContext): Attributes {
+  const selected = selectedBy(info, request.query);
+  return { ...info, name: authorizedName(info, request.query), user, ...(selected && { selected }) };
+}
+
 /** Upstream's plain text for what is no refusal. */
 function undecided({ path, search }: ApiRequest, { evaluationError = '' }: Decision): ApiResponse {
   const uri = search ? `${path}?${search}` : path;
@@ -296,14 +313,11 @@ class PayingClient {
   }
 }
 
-/** Encoding is synchronous: what takes time happens before. */
-async function readyToShow({ request, nextStep }: RequestContext, answer: ApiResponse): Promise<ApiResponse> {
-  requireShowable(request, answer);
-  await nextStep?.();
+/** Has the objects of an answer converted. */
+async function prepareObjects(answer: ApiResponse): Promise<void> {
   if (answer.type === 'list') await prepareViews(answer.resource, answer.items);
   else if (answer.type === 'object' && answer.object instanceof CachedObject)
     await prepareViews(answer.resource, [answer.object]);
-  return answer;
 }
 
 /** Where no server of the chain is responsible, upstream's mux says so in plain text. */

@@ -72,8 +72,14 @@ function messageNameOf(schemaName: string): string {
     .replace('kube-aggregator', 'kube_aggregator');
 }
 
+/** Asked with every request. */
+const withMessage = new Set<string>();
+
 export function hasMessage(schemaName: string): boolean {
-  return factsOf(messageNameOf(schemaName)) !== undefined;
+  if (withMessage.has(schemaName)) return true;
+  const isThere = factsOf(messageNameOf(schemaName)) !== undefined;
+  if (isThere) withMessage.add(schemaName);
+  return isThere;
 }
 
 const plans = new Map<string, MessagePlan>();

@@ -26,7 +26,6 @@ export function createAuthenticator(
   admitsAnonymous: (path: string) => boolean = () => true,
 ): (request: ApiRequest) => Promise<UserInfo> {
   return async (request) => {
-    if (request.localUser) return withAuthenticatedGroup(request.localUser);
     const certificateUser = userOfCertificate(request);
     if (certificateUser) return withAuthenticatedGroup(certificateUser);
     const token = bearerToken(request.header('authorization')) ?? webSocketToken(request);

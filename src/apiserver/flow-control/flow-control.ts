@@ -96,7 +96,7 @@ export class FlowControl {
     const { request, user, info, headers } = context;
     // What lasts has no seat; a watch has its seats until it has begun.
     const lasts = isLongRunning(context) && info.verb !== 'watch';
-    if (request.localUser || lasts) return await work(() => undefined);
+    if (lasts) return await work(() => undefined);
     const flow = this.#schemas.flowOf(user, info);
     if (flow) {
       headers['x-kubernetes-pf-flowschema-uid'] = flow.schema.metadata.uid;

@@ -15,9 +15,11 @@ const connecting = new Set(['exec', 'attach', 'portforward', 'proxy']);
  */
 export function requireAcceptable(context: RequestContext, resource: ServedResource): void {
   const { verb, subresource } = context.info;
-  if (connecting.has(subresource)) return;
+  const accept = context.request.header('accept');
+  // Who names no form takes the one that there always is.
+  if (!accept || connecting.has(subresource)) return;
   if (!resource.isCustom) requireProducible(context, typesFor(context.info));
-  const { media } = negotiate(context.request.header('accept'), limitsOf(resource));
+  const { media } = negotiate(accept, limitsOf(resource));
   if (verb === 'watch' && media === 'yaml')
     throw notAcceptable(
       'only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch',

@@ -11,6 +11,7 @@ import type {
   TransportRequest,
   TransportResponse,
 } from '../../client/transport/transport.ts';
+import { withAuthenticatedGroup } from '../authentication/authenticator.ts';
 import type { RequestHandler } from '../handler.ts';
 import { viewOf } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
@@ -39,9 +40,10 @@ export function createLocalTransport(
   user: UserInfo,
   closing: AbortSignal,
 ): Transport {
+  const caller = withAuthenticatedGroup(user);
   return {
     async send(request: TransportRequest): Promise<TransportResponse> {
-      const context = handler.contextOf(new LocalRequest(request, user, closing));
+      const context = handler.contextOf(new LocalRequest(request, caller, closing));
       try {
         const answer = await handler.answer(context);
         return await present(answer, context);
@@ -123,10 +125,10 @@ function queryOf(search: string): URLSearchParams {
   return query;
 }
 
-async function present(
+function present(
   answer: ApiResponse,
   { request, whenOver }: RequestContext,
-): Promise<TransportResponse> {
+): TransportResponse | Promise<TransportResponse> {
   const format = negotiate(request.header('accept'));
   switch (answer.type) {
     case 'object':
@@ -151,7 +153,7 @@ async function present(
       return { status: answer.status, object: parseRaw(Buffer.from(answer.body)) };
     case 'stream':
       answer.body.once('close', () => whenOver?.());
-      return { status: answer.status, object: parseRaw(await readAll(answer.body)) };
+      return readAll(answer.body).then((body) => ({ status: answer.status, object: parseRaw(body) }));
     case 'watch': {
       const sink = new LocalSink(answer.resource, format, isTrue(request.query.get('allowWatchBookmarks')));
       const running = answer.session.run(sink);
@@ -251,7 +253,8 @@ class LocalSink implements WatchSink {
       for (;;) {
         const batch = this.#queue;
         this.#queue = [];
-        yield* batch;
+        // One by one: to delegate to an array costs several promises for each event.
+        for (const event of batch) yield event;
         if (this.#queue.length > 0) continue;
         if (this.#isEnded) return;
         await new Promise<void>((resolve) => {

@@ -57,7 +57,6 @@ export class IdentityMetrics {
   }
 
   async authenticating({ request }: RequestContext, work: () => Promise<UserInfo>): Promise<UserInfo> {
-    if (request.localUser) return await work();
     const startMs = this.#clock.monotonic();
     let result = 'failure';
     try {
@@ -72,11 +71,14 @@ export class IdentityMetrics {
     }
   }
 
-  async authorizing(
+  authorizing(
     { request }: RequestContext,
     work: () => Decision | Promise<Decision>,
-  ): Promise<Decision> {
-    if (request.localUser) return await work();
+  ): Decision | Promise<Decision> {
+    return request.localUser ? work() : this.#measured(work);
+  }
+
+  async #measured(work: () => Decision | Promise<Decision>): Promise<Decision> {
     const startMs = this.#clock.monotonic();
     const decision = await work();
     const result = decision.allowed
