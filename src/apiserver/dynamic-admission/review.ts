@@ -31,12 +31,12 @@ export interface AdmissionResponse {
 }
 
 /** `shown`: the version in which the receiver wants objects. */
-export function admissionRequestOf(
+export async function admissionRequestOf(
   attributes: AdmissionAttributes,
   shown: ServedResource,
   uid: string,
 ): Promise<AdmissionRequest> {
-  return converting(() => requestOf(attributes, shown, uid));
+  return await converting(() => requestOf(attributes, shown, uid));
 }
 
 function requestOf(attributes: AdmissionAttributes, shown: ServedResource, uid: string): AdmissionRequest {

@@ -78,10 +78,13 @@ export interface BodyType {
   schema: string;
 }
 
-/** The body as a value, checked for its form only. @throws StatusError 400, 413, 415 */
-export async function readParsedBody(request: ApiRequest, type: BodyType): Promise<ParsedBody> {
-  if (request.localBody)
-    return { value: (request.localBody.value ?? {}) as Record<string, unknown>, problems: [] };
+/** The body as a value, checked for its form only: a promise where it has to be read. @throws StatusError 400, 413, 415 */
+export function readParsedBody(request: ApiRequest, type: BodyType): ParsedBody | Promise<ParsedBody> {
+  if (!request.localBody) return readBodyBytes(request, type);
+  return { value: (request.localBody.value ?? {}) as Record<string, unknown>, problems: [] };
+}
+
+async function readBodyBytes(request: ApiRequest, type: BodyType): Promise<ParsedBody> {
   const mediaType = mediaTypeOf(request.header('content-type'));
   requireObjectMediaType(mediaType, type);
   return await parseBytes(await request.readBody(bodySizeBytesMax), mediaType, type);

@@ -1,7 +1,7 @@
 /** Create: fills in what the server owns, admits, validates, stores. */
 import type { KubeObject, OwnerReference } from '../../api/meta.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { alreadyExists, badRequest, StatusError, undefinedIfNotFound } from '../../api/status.ts';
+import { alreadyExists, badRequest, StatusError } from '../../api/status.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import { trackFields } from './managed-fields.ts';
 import {
@@ -9,7 +9,6 @@ import {
   cacheOf,
   giveBack,
   type Registry,
-  readCurrent,
   storageKey,
   type WriteRequest,
   writtenObject,
@@ -69,15 +68,15 @@ export async function createObject(
     for (const warning of definition.warnings?.(admitted, undefined) ?? []) request.warnings.push(warning);
     await registry.admission.validate(attributes);
     undo = await registry.admission.reserve(attributes);
-    await allocation.claim();
+    await allocation?.claim();
     await request.nextStep?.();
     const stored = isGenerated
       ? await storeUnderFreeName(registry, request, admitted)
       : await storeUnderOwnName(registry, request, admitted);
-    await allocation.finish('stored');
+    await allocation?.finish('stored');
     return stored;
   } catch (error) {
-    await giveBack(registry, [allocation.finish('refused'), undo?.()]);
+    await giveBack(registry, [allocation?.finish('refused'), undo?.()]);
     throw error;
   }
 }
@@ -113,7 +112,8 @@ async function nameTaken(
   { metadata }: KubeObject,
 ): Promise<StatusError> {
   const { namespace = '', name } = metadata;
-  const holder = await readCurrent(registry, resource, namespace, name).catch(undefinedIfNotFound);
+  if (!registry.view.isCurrent) await registry.view.caughtUp();
+  const holder = cacheOf(resource).get(storageKey(resource, namespace, name));
   const error = alreadyExists(resource, name);
   if (holder?.object.metadata.deletionTimestamp)
     error.status.message = `object is being deleted: ${error.status.message}`;

@@ -18,7 +18,8 @@ export type DeleteOptionsRead = Pick<
 /** @throws StatusError 400, 422 */
 export async function readDeleteOptions(context: RequestContext): Promise<DeleteOptionsRead> {
   const { request } = context;
-  const body = await readBodyObject(request);
+  const { localBody } = request;
+  const body = localBody ? localOptions(localBody.value) : await readBodyObject(request);
   const { query } = request;
   const options: Record<string, unknown> = { kind: 'DeleteOptions', apiVersion: 'v1', ...body };
   // A body says everything: with one, the query is not looked at.
@@ -45,12 +46,12 @@ export async function readDeleteOptions(context: RequestContext): Promise<Delete
   };
 }
 
+function localOptions(body: unknown): JsonObject | undefined {
+  return body === undefined ? undefined : decoded(body);
+}
+
 /** Undefined when there is none. */
 async function readBodyObject(request: ApiRequest): Promise<Record<string, unknown> | undefined> {
-  if (request.localBody) {
-    const { value } = request.localBody;
-    return value === undefined ? undefined : decoded(value);
-  }
   if (request.header('content-length') === '0') return undefined;
   const bytes = await request.readBody(bodySizeBytesMax);
   if (bytes.length === 0) return undefined;

@@ -28,19 +28,30 @@ export function ownershipOf(registry: Registry, request: WriteRequest): FieldOwn
   };
 }
 
-/** Sets `next`'s managed fields. Both are of the stored version; fields are owned in the version of the request. */
-export async function trackFields(
+/**
+ * Sets `next`'s managed fields: a promise only where that takes time. Both are of the stored version; fields are owned
+ * in the version of the request.
+ */
+export function trackFields(
   registry: Registry,
   request: WriteRequest,
   live: KubeObject | undefined,
   next: KubeObject,
-): Promise<void> {
+): void | Promise<void> {
   const { resource } = request;
   const ownership = ownershipOf(registry, request);
-  if (!resource.served) {
-    await track(request, live && asJsonObject(live), asJsonObject(next), ownership);
-    return;
-  }
+  return resource.served
+    ? trackShown(request, live, next, ownership)
+    : track(request, live && asJsonObject(live), asJsonObject(next), ownership);
+}
+
+async function trackShown(
+  request: WriteRequest,
+  live: KubeObject | undefined,
+  next: KubeObject,
+  ownership: FieldOwnership,
+): Promise<void> {
+  const { resource } = request;
   const shownLive = live && convertFromStored(resource, structuredClone(live));
   const shownNext = convertFromStored(resource, structuredClone(next));
   await track(request, shownLive && asJsonObject(shownLive), asJsonObject(shownNext), ownership);
@@ -49,14 +60,24 @@ export async function trackFields(
   else delete next.metadata.managedFields;
 }
 
-async function track(
+function track(
   { nextStep }: WriteRequest,
   live: JsonObject | undefined,
   next: JsonObject,
   ownership: FieldOwnership,
+): void | Promise<void> {
+  if (nextStep) return trackInSteps(live, next, ownership, nextStep);
+  trackUpdate(live, next, ownership);
+  return undefined;
+}
+
+async function trackInSteps(
+  live: JsonObject | undefined,
+  next: JsonObject,
+  ownership: FieldOwnership,
+  nextStep: () => Promise<void>,
 ): Promise<void> {
-  if (nextStep) for (const _ of trackUpdateInSteps(live, next, ownership)) await nextStep();
-  else trackUpdate(live, next, ownership);
+  for (const _ of trackUpdateInSteps(live, next, ownership)) await nextStep();
 }
 
 /** An object in another version of the same kind; undefined when that is not served. */

@@ -96,17 +96,26 @@ export async function requireCreate(
   if (!decision.allowed) throw forbidden(resource, name, whyNot(attributes, decision));
 }
 
-/** The newest state of an object. @throws StatusError NotFound */
-export async function readCurrent(
+/** The newest state of an object: a promise only where it is not there at once. @throws StatusError NotFound */
+export function readCurrent(
   registry: Registry,
   resource: ServedResource,
   namespace: string,
   name: string,
-): Promise<CachedObject> {
-  if (!registry.view.isCurrent) await registry.view.caughtUp();
+): CachedObject | Promise<CachedObject> {
+  const { view } = registry;
+  if (!view.isCurrent) return view.caughtUp().then(() => readInView(resource, namespace, name));
+  return readInView(resource, namespace, name);
+}
+
+function readInView(
+  resource: ServedResource,
+  namespace: string,
+  name: string,
+): CachedObject | Promise<CachedObject> {
   const found = cacheOf(resource).get(storageKey(resource, namespace, name));
   if (!found) throw notFound(resource, name);
-  return resource.isCustom ? await inStoredVersion(resource, found) : found;
+  return resource.isCustom ? inStoredVersion(resource, found) : found;
 }
 
 /** Waits until the view shows the write, and returns what it shows: bytes and object are shared by all readers. */
@@ -131,19 +140,17 @@ export async function giveBack(
       logger.warn('what a write had taken could not be given back', { error: outcome.reason });
 }
 
-const nothingAllocated: Allocation = { claim: async () => undefined, finish: async () => undefined };
-
-/** Allocates what the object's kind requires; a dry run releases it at once. */
+/** Allocates what the object's kind requires; a dry run releases it at once. Undefined for kinds that require nothing. */
 export function allocateFor(
   registry: Registry,
   { resource, dryRun }: WriteRequest,
   object: KubeObject,
   old: KubeObject | undefined,
-): Allocation {
+): Allocation | undefined {
   const { definition } = resource;
   const allocator = registry.allocators.get(definition.storagePrefix ?? definition.type.plural);
-  if (!allocator) return nothingAllocated;
+  if (!allocator) return undefined;
   const allocation = allocator.allocate(object, old);
   if (!dryRun) return allocation;
-  return { claim: nothingAllocated.claim, finish: () => allocation.finish('refused') };
+  return { claim: async () => undefined, finish: () => allocation.finish('refused') };
 }

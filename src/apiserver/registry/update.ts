@@ -85,10 +85,11 @@ async function tryChange(registry: Registry, change: Change): Promise<CachedObje
     outcome = await storeChange(registry, change.request, admitted, change.current);
     return outcome;
   } finally {
-    await giveBack(
-      registry,
-      allocations.map((allocation) => allocation.finish(outcome ? 'stored' : 'refused')),
-    );
+    if (allocations.length > 0)
+      await giveBack(
+        registry,
+        allocations.map((allocation) => allocation.finish(outcome ? 'stored' : 'refused')),
+      );
   }
 }
 
@@ -118,7 +119,8 @@ async function prepareChange(
   else definition.prepareUpdate?.(next, old, now);
   // Parts that the change leaves alone are the stored object's own: frozen, and with their defaults.
   definition.defaults?.(next);
-  if (request.subresource === '') allocations.push(allocateFor(registry, request, next, old));
+  const allocation = request.subresource === '' ? allocateFor(registry, request, next, old) : undefined;
+  if (allocation) allocations.push(allocation);
   countGeneration(request, next, old);
   await request.nextStep?.();
   await converting(() => validateChange(request, next, old));

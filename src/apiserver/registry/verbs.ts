@@ -17,11 +17,11 @@ import { changeObject } from './update.ts';
 import { startWatch } from './watch.ts';
 
 /** Answers a request for a resource or for its status; other subresources have handlers of their own. */
-export async function serveResource(
+export function serveResource(
   registry: Registry,
   context: RequestContext,
   resource: ServedResource,
-): Promise<ApiResponse> {
+): Promise<ApiResponse> | ApiResponse {
   const { info } = context;
   if (!resource.verbs.has(info.verb)) throw methodNotAllowed();
   if (info.name === '' && namedVerbs.has(info.verb)) throw methodNotAllowed();

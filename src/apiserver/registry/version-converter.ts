@@ -29,8 +29,26 @@ class ConversionNeeded extends Error {
 /** More conversions than one piece of work can need: one per version and manager of an object. */
 const conversionsMax = 64;
 
-/** The outcome of `work`, which may be done several times; `warnings` are those of its last run. */
-export async function converting<T>(work: () => T | Promise<T>, warnings: string[] = []): Promise<T> {
+/**
+ * The outcome of `work`, which may be done several times; `warnings` are those of its last run. A promise only where
+ * the work takes time, or something has to be converted: for nearly no write it has.
+ */
+export function converting<T>(work: () => T | Promise<T>, warnings: string[] = []): T | Promise<T> {
+  const warningsBefore = warnings.length;
+  const convert = (error: unknown): Promise<T> => {
+    if (!(error instanceof ConversionNeeded)) throw error;
+    warnings.length = warningsBefore;
+    return convertAndRepeat(work, warnings);
+  };
+  try {
+    const outcome = work();
+    return outcome instanceof Promise ? outcome.catch(convert) : outcome;
+  } catch (error) {
+    return convert(error);
+  }
+}
+
+async function convertAndRepeat<T>(work: () => T | Promise<T>, warnings: string[]): Promise<T> {
   const warningsBefore = warnings.length;
   for (let conversions = 0; ; conversions++) {
     try {
