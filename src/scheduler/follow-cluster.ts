@@ -149,6 +149,7 @@ function isOver(pod: Pod): boolean {
 }
 
 function resourcesChanged(pod: Pod, old: Pod): boolean {
+  if (pod.spec === old.spec) return false;
   if (pod.metadata.generation !== undefined && pod.metadata.generation === old.metadata.generation)
     return false;
   const resources = ({ spec }: Pod) =>

@@ -11,8 +11,15 @@ const closingBrace = 0x7d;
 const comma = 0x2c;
 const decoder = new TextDecoder();
 
-/** Objects that were just written, by the bytes that were handed to the store: spares parsing them again. */
-const justWritten = new WeakMap<Uint8Array, { object: KubeObject } & Encoded>();
+/**
+ * What was just written, kept with the bytes that were handed to the store: spares parsing them again. A weak map of so
+ * many short-lived objects would cost more than it saves.
+ */
+const justWritten = Symbol('just written');
+
+interface WrittenBytes extends Buffer {
+  [justWritten]?: ({ object: KubeObject } & Encoded) | undefined;
+}
 
 /** Fills in defaults that were unknown when the object was stored. Changes the object. */
 export type Completion = (object: KubeObject) => void;
@@ -65,11 +72,11 @@ export class CachedObject {
     this.#stored = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     this.#metadataAt = this.#stored.indexOf(metadataMark);
     if (this.#metadataAt < 0) throw new Error(`the stored value of ${key} is not an object of the API`);
-    const written = justWritten.get(value);
+    const written = (value as WrittenBytes)[justWritten];
     this.#completion = written ? undefined : options.completion;
     this.#isComplete = !this.#completion;
     if (!written) return;
-    justWritten.delete(value);
+    (value as WrittenBytes)[justWritten] = undefined;
     this.#decoded = new WeakRef(frozenAt(written.object, revision));
     this.#hasBigints = written.hasBigints;
     this.#layout = written.layout;
@@ -248,6 +255,7 @@ export function encodeForStore(object: KubeObject): Buffer {
  */
 export function encodeAndShare(object: KubeObject, before?: CachedObject): Buffer {
   const encoded = before?.reencoded(object) ?? encodeObject(object);
-  justWritten.set(encoded.value, { object, ...encoded });
-  return encoded.value;
+  const value: WrittenBytes = encoded.value;
+  value[justWritten] = { object, ...encoded };
+  return value;
 }

@@ -19,8 +19,8 @@ interface Waiter {
   revision: number;
   resolve: () => void;
   reject: (error: unknown) => void;
-  /** To be called when it no longer waits. */
-  forget: () => void;
+  /** To be called when it no longer waits; undefined where nothing else would end its wait. */
+  forget: (() => void) | undefined;
 }
 
 /** Objects under a prefix that no resource serves (yet): instances of a kind that is about to be added. */
@@ -107,7 +107,7 @@ export class StoreView {
   async close(): Promise<void> {
     this.#closing.abort(new Error('the server is closing'));
     for (const waiter of this.#waiters.splice(0)) {
-      waiter.forget();
+      waiter.forget?.();
       waiter.reject(this.#closing.signal.reason);
     }
     await this.#running;
@@ -157,13 +157,18 @@ export class StoreView {
    * reason when it aborts first.
    */
   reached(revision: number, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<void> {
-    const { timeoutMs, signal } = options;
     if (this.#revision >= revision) return Promise.resolve();
+    const { timeoutMs, signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
+      // Every write waits for its own revision, and never gives up.
+      if (timeoutMs === undefined && !signal) {
+        this.#waiters.push({ revision, resolve, reject, forget: undefined });
+        return;
+      }
       const giveUp = (error: unknown) => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
-        waiter.forget();
+        forget();
         reject(error);
       };
       const onAbort = () => giveUp(signal!.reason);
@@ -308,14 +313,19 @@ export class StoreView {
   #advance(revision: number): void {
     if (revision > this.#revision) this.#revision = revision;
     if (this.#revision > this.#known) this.#known = this.#revision;
-    if (this.#waiters.length > 0) {
-      const ready = this.#waiters.filter((waiter) => waiter.revision <= this.#revision);
-      this.#waiters = this.#waiters.filter((waiter) => waiter.revision > this.#revision);
-      for (const waiter of ready) {
-        waiter.forget();
-        waiter.resolve();
-      }
-    }
+    if (this.#waiters.length > 0) this.#release(this.#waiters);
     for (const listener of this.#revisionListeners) listener(this.#revision);
+  }
+
+  #release(waiters: readonly Waiter[]): void {
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      if (waiter.revision > this.#revision) {
+        this.#waiters.push(waiter);
+        continue;
+      }
+      waiter.forget?.();
+      waiter.resolve();
+    }
   }
 }
