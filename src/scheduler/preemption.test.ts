@@ -62,6 +62,23 @@ test('only as many go as are needed', () =>
     },
   ));
 
+test('of pods that are equally important, one that has not started yet goes first', () =>
+  preempt(
+    (cluster) => {
+      cluster.addNodes(makeNode('a'));
+      const starting = makePod('starting', {
+        requests: { cpu: '2' },
+        spec: { nodeName: 'a', priority: 1 },
+        status: { phase: 'Pending' },
+      });
+      cluster.addPods(running('started', 'a', 1, '2'), starting);
+    },
+    (cluster) => {
+      assert.equal(cluster.pod('starting'), undefined);
+      assert.notEqual(cluster.pod('started'), undefined);
+    },
+  ));
+
 test('a node whose budget allows it is taken before one whose budget would break', () =>
   preempt(
     (cluster) => {

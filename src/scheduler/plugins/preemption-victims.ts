@@ -73,7 +73,8 @@ export function findVictims(
 /** Higher priority first; among equals, the one that has run longer. */
 function byImportance(left: PodInfo, right: PodInfo): number {
   if (left.priority !== right.priority) return right.priority - left.priority;
-  return startOf(left).localeCompare(startOf(right));
+  const [leftStart, rightStart] = [startOf(left), startOf(right)];
+  return leftStart < rightStart ? -1 : leftStart > rightStart ? 1 : 0;
 }
 
 /** RFC 3339 in UTC sorts as text; a pod that has not started is newer than all that have. */
