@@ -69,10 +69,10 @@ export class CachedObject {
     this.#isOutdated = options.isOutdated ?? false;
     this.revision = revision;
     this.sizeBytes = value.byteLength;
-    this.#stored = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-    this.#metadataAt = this.#stored.indexOf(metadataMark);
-    if (this.#metadataAt < 0) throw new Error(`the stored value of ${key} is not an object of the API`);
+    this.#stored = asBuffer(value);
     const written = (value as WrittenBytes)[justWritten];
+    this.#metadataAt = written ? written.layout.metadata : this.#stored.indexOf(metadataMark);
+    if (this.#metadataAt < 0) throw new Error(`the stored value of ${key} is not an object of the API`);
     this.#completion = written ? undefined : options.completion;
     this.#isComplete = !this.#completion;
     if (!written) return;
@@ -217,6 +217,11 @@ export class CachedObject {
   }
 }
 
+/** The same memory. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** What was never stored (revision 0) has none. */
 function withVersion(stored: Buffer, metadataAt: number, revision: number): Buffer {
   if (revision === 0) return stored;
@@ -237,7 +242,8 @@ function withoutVersion(bytes: Buffer, metadataAt: number): Buffer {
 }
 
 function frozenAt(object: KubeObject, revision: number): KubeObject {
-  const metadata = { ...object.metadata, ...(revision !== 0 && { resourceVersion: String(revision) }) };
+  const metadata = { ...object.metadata };
+  if (revision !== 0) metadata.resourceVersion = String(revision);
   return deepFreeze({ ...object, metadata });
 }
 

@@ -9,6 +9,8 @@ import { writeExactJson } from '../../base/text/exact-json.ts';
 
 /** Where in the bytes something begins. */
 export interface Layout {
+  /** `"metadata":{` */
+  readonly metadata: number;
   /** What follows the metadata. */
   readonly rest: number;
   /** The last field, as a rule the status. */
@@ -36,7 +38,7 @@ export function encodeObject(object: KubeObject): Encoded {
   return {
     value,
     hasBigints: head.hasBigints || middle.hasBigints || last.hasBigints,
-    layout: { rest, last: rest + lengthOf(middle.text) },
+    layout: { metadata: metadataIn(head.text), rest, last: rest + lengthOf(middle.text) },
   };
 }
 
@@ -66,8 +68,13 @@ export function reencodeObject(
   return {
     value,
     hasBigints: head.hasBigints || last.hasBigints || before.hasBigints,
-    layout: { rest, last: rest + layout.last - layout.rest },
+    layout: { metadata: layout.metadata, rest, last: rest + layout.last - layout.rest },
   };
+}
+
+/** The same in text as in bytes: what stands before, kind and apiVersion, is ASCII. */
+function metadataIn(head: string): number {
+  return head.indexOf('"metadata":{');
 }
 
 function fieldsAfterMetadata(object: KubeObject): string[] {
