@@ -4,6 +4,7 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ConcurrencyLimit } from '../src/base/async/concurrency-limit.ts';
 import { nodeFlags } from '../src/host/cluster-context.ts';
 import { obstacleToRealNodes } from '../src/host/machine.ts';
 import {
@@ -32,13 +33,10 @@ const testRequirements: readonly Requirement[] = [
 /** A file of tests that takes longer hangs: it fails with its name instead of holding up the rest. */
 const testTimeoutMs = 10 * 60_000;
 
-/** Node leaves one core idle, which is half of a small machine; here one file more than cores, as some of them wait. */
-const everyCore = [`--test-concurrency=${availableParallelism() + 1}`];
-
 /** Files of end-to-end tests have clusters of their own: more at once than cores take no less time, and miss time limits. */
 const sideBySide = [`--test-concurrency=${Math.max(2, Math.min(4, availableParallelism()))}`];
 
-/** Those that mostly wait for time limits of Kubernetes go on beside the others, one after the other. */
+/** What goes on beside others does so one after the other: end-to-end tests that mostly wait for time limits, for instance. */
 const oneByOne = ['--test-concurrency=1'];
 
 /** Compiled once, as clusters are: for all files of tests, and the clusters that they make, a third of the calculating time. */
@@ -46,6 +44,9 @@ const compiledEnvironment = {
   ...process.env,
   NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile-cache'),
 };
+
+/** More than one, since they take their time; each loads Wherry for itself. */
+const sharesPerCore = 3;
 
 /** More files than these that fail are no accident. */
 const mostFilesToRepeat = 3;
@@ -60,7 +61,7 @@ const waitingEndToEndTests = filesOf(['test/e2e/waits/*.test.ts']);
 
 const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
   start: (args) => runCommand([process.execPath, 'src/cmd/wherry.ts', 'start', ...args]),
-  check: async () => (await runChecks()) || (await runUnitTests((run) => run([]))),
+  check: async () => (await runChecks()) || (await runSharing(unitTests, (run) => run([]))),
   test: async (args) => {
     const [failed, canRunContainers] = await Promise.all([runChecks(), prepareForContainers()]);
     if (failed !== 0) return failed;
@@ -116,10 +117,7 @@ async function runAllTests(args: readonly string[], canRunContainers: boolean): 
     return code;
   };
   try {
-    const codes = [
-      await runUnitTests(listing),
-      await listing((more) => runTests(clusterTests, [...everyCore, ...more])),
-    ];
+    const codes = [await runSharing(unitTests, listing), await runSharing(clusterTests, listing)];
     if (canRunContainers)
       codes.push(
         ...(await Promise.all([
@@ -135,20 +133,30 @@ async function runAllTests(args: readonly string[], canRunContainers: boolean): 
 }
 
 /**
- * To start a process for each of some hundred short files takes longer than to run them: they share one per core. Files
- * with hooks for all of their tests do not, since the hooks would be for the tests of all files.
+ * To start a process for each of some hundred files, and to load Wherry in it, takes longer than to run them: they share
+ * a few, of which one runs on each core, beside those that need a process to themselves.
  */
-async function runUnitTests(listing: Listing): Promise<number> {
-  const hasHooks = (file: string) => /^(before|after)(Each)?\(/m.test(readFileSync(join(root, file), 'utf8'));
-  const sharing = unitTests.filter((file) => !hasHooks(file));
-  const shares = Array.from({ length: availableParallelism() }, (_, share) =>
-    sharing.filter((_, index) => index % availableParallelism() === share),
+async function runSharing(files: readonly string[], listing: Listing): Promise<number> {
+  const [alone, sharing] = [files.filter(needsOwnProcess), files.filter((file) => !needsOwnProcess(file))];
+  const sharesCount = Math.min(sharesPerCore * availableParallelism(), sharing.length);
+  const cores = new ConcurrencyLimit(availableParallelism());
+  const runs = Array.from({ length: sharesCount }, (_, share) => {
+    const own = sharing.filter((_, index) => index % sharesCount === share);
+    return cores.run(() => listing((more) => runAside(own, ['--test-isolation=none', ...more])));
+  });
+  // Without any file, Node would look for tests itself.
+  if (alone.length > 0) runs.push(listing((more) => runAside(alone, [...oneByOne, ...more])));
+  return (await Promise.all(runs)).find((code) => code !== 0) ?? 0;
+}
+
+/**
+ * Hooks outside of a suite would be for the tests of all files in the process, as would V8's flags. `after` is none of
+ * them: what it removes may stay until all tests are done.
+ */
+function needsOwnProcess(file: string): boolean {
+  return /^(before|beforeEach|afterEach)\(|^setFlagsFromString\(/m.test(
+    readFileSync(join(root, file), 'utf8'),
   );
-  const codes = await Promise.all(
-    shares.map((files) => listing((more) => runAside(files, ['--test-isolation=none', ...more]))),
-  );
-  codes.push(await listing((more) => runTests(unitTests.filter(hasHooks), [...everyCore, ...more])));
-  return codes.find((code) => code !== 0) ?? 0;
 }
 
 async function repeatFailed(

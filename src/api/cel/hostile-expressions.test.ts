@@ -185,9 +185,9 @@ test('loops within loops, and text that grows, end when they have cost enough', 
     'object.s.replace("a", object.s).replace("a", object.s).size() > 0',
   ]) {
     const program = compileCel(source, ['object']);
-    const startMs = performance.now();
+    const before = process.cpuUsage();
     assert.throws(() => program.evaluate({ object }), spent, source);
-    assert.ok(performance.now() - startMs < 10_000, source);
+    assert.ok(process.cpuUsage(before).user / 1000 < 10_000, source);
   }
   const small = compileCel('object.l.all(a, object.l.all(b, a + b < 200))', ['object']);
   for (let again = 0; again < 100; again++)

@@ -3,121 +3,123 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, before, beforeEach, suite, test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
 import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { createTestServer } from '../server.fixture.ts';
 import { type OpenIdConnectOptions, openIdConnect } from './openid-connect.ts';
 
-const pairs = {
-  rsa: generateKeyPairSync('rsa', { modulusLength: 2048 }),
-  ec: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
-  stranger: generateKeyPairSync('rsa', { modulusLength: 2048 }),
-};
-
-let provider: Server;
-let issuerUrl: string;
-let ca: string;
-let published: Record<string, unknown>[] = [];
-let keyRequests = 0;
-let clock: VirtualClock;
-
-before(async () => {
-  const authority = await createAuthority('provider-ca');
-  ca = authority.cert;
-  const identity = { commonName: 'provider', usages: ['server' as const], ipAddresses: ['127.0.0.1'] };
-  const { cert, key } = await issueCertificate(authority, identity);
-  provider = createServer({ cert, key }, (request, response) => {
-    if (request.url === '/.well-known/openid-configuration')
-      return void response.end(JSON.stringify({ issuer: issuerUrl, jwks_uri: `${issuerUrl}/keys` }));
-    keyRequests++;
-    response.end(JSON.stringify({ keys: published }));
-  }).listen(0, '127.0.0.1');
-  await once(provider, 'listening');
-  issuerUrl = `https://127.0.0.1:${(provider.address() as AddressInfo).port}`;
-});
-after(() => {
-  provider.closeAllConnections();
-  provider.close();
-});
-beforeEach(() => {
-  clock = new VirtualClock();
-  keyRequests = 0;
-  published = [jwk('rsa')];
-});
-
-function jwk(name: keyof typeof pairs): Record<string, unknown> {
-  return { ...pairs[name].publicKey.export({ format: 'jwk' }), use: 'sig', kid: name };
-}
-
-function tokenOf(claims: object, by: keyof typeof pairs = 'rsa', alg = 'RS256', kid: string = by): string {
-  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const all = { iss: issuerUrl, aud: 'wherry', sub: 'jane', exp: clock.now() / 1000 + 60, ...claims };
-  const content = `${part({ alg, kid })}.${part(all)}`;
-  const key: KeyObject = pairs[by].privateKey;
-  const signature = sign('sha256', Buffer.from(content), { key, dsaEncoding: 'ieee-p1363' });
-  return `${content}.${signature.toString('base64url')}`;
-}
-
-function userWith(options: Partial<OpenIdConnectOptions> = {}) {
-  const authenticate = openIdConnect(
-    { issuerUrl, clientId: 'wherry', ca, ...options },
-    { clock, logger: silentLogger },
-  );
-  return async (token: string) => (await authenticate(token))?.user;
-}
-
-test('a good token names the user by the issuer, or as the options say', async () => {
-  assert.deepEqual(await userWith()(tokenOf({})), { name: `${issuerUrl}#jane`, groups: [] });
-  const claims = { email: 'jane@example.com', teams: ['a', 'b'], aud: ['x', 'wherry'] };
-  const byMail = userWith({ usernameClaim: 'email', groupsClaim: 'teams', groupsPrefix: 'oidc:' });
-  assert.deepEqual(await byMail(tokenOf(claims)), {
-    name: 'jane@example.com',
-    groups: ['oidc:a', 'oidc:b'],
-  });
-  assert.equal(await byMail(tokenOf({ ...claims, email_verified: false })), undefined);
-  assert.equal((await userWith({ usernamePrefix: '-' })(tokenOf({})))?.name, 'jane');
-  assert.equal((await userWith({ usernamePrefix: 'o:' })(tokenOf({})))?.name, 'o:jane');
-});
-
-test('tokens that are expired, not yet valid, for others, of others or badly signed are refused', async () => {
-  const user = userWith({ requiredClaims: { org: 'us' } });
-  const good = { org: 'us' };
-  assert.ok(await user(tokenOf(good)));
-  const bad = {
-    expired: tokenOf({ ...good, exp: clock.now() / 1000 - 1 }),
-    early: tokenOf({ ...good, nbf: clock.now() / 1000 + 5 }),
-    audience: tokenOf({ ...good, aud: 'other' }),
-    issuer: tokenOf({ ...good, iss: 'https://else.where' }),
-    claim: tokenOf({ org: 'them' }),
-    signature: tokenOf(good, 'stranger', 'RS256', 'rsa'),
-    algorithm: tokenOf(good, 'rsa', 'HS256'),
-    none: `${tokenOf(good).split('.').slice(0, 2).join('.')}.`,
-    text: 'a.b.c',
+suite('OpenID Connect', () => {
+  const pairs = {
+    rsa: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    ec: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+    stranger: generateKeyPairSync('rsa', { modulusLength: 2048 }),
   };
-  for (const [why, token] of Object.entries(bad)) assert.equal(await user(token), undefined, why);
-});
 
-test('a new key of the provider is fetched when a token needs it, but not for every stranger', async () => {
-  const user = userWith({ signingAlgorithms: ['RS256', 'ES256'] });
-  assert.ok(await user(tokenOf({})));
-  for (let i = 0; i < 5; i++) assert.equal(await user(tokenOf({}, 'stranger')), undefined);
-  assert.equal(keyRequests, 1);
-  published = [jwk('ec')];
-  await clock.advance(11_000);
-  assert.ok(await user(tokenOf({}, 'ec', 'ES256')));
-  assert.equal(keyRequests, 2);
-});
+  let provider: Server;
+  let issuerUrl: string;
+  let ca: string;
+  let published: Record<string, unknown>[] = [];
+  let keyRequests = 0;
+  let clock: VirtualClock;
 
-test('the server lets in who shows such a token', async () => {
-  await using server = await createTestServer({
-    clock,
-    security: { openIdConnect: [{ issuerUrl, clientId: 'wherry', ca, groupsClaim: 'teams' }] },
+  before(async () => {
+    const authority = await createAuthority('provider-ca');
+    ca = authority.cert;
+    const identity = { commonName: 'provider', usages: ['server' as const], ipAddresses: ['127.0.0.1'] };
+    const { cert, key } = await issueCertificate(authority, identity);
+    provider = createServer({ cert, key }, (request, response) => {
+      if (request.url === '/.well-known/openid-configuration')
+        return void response.end(JSON.stringify({ issuer: issuerUrl, jwks_uri: `${issuerUrl}/keys` }));
+      keyRequests++;
+      response.end(JSON.stringify({ keys: published }));
+    }).listen(0, '127.0.0.1');
+    await once(provider, 'listening');
+    issuerUrl = `https://127.0.0.1:${(provider.address() as AddressInfo).port}`;
   });
-  const { object } = await server.ask('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
-    spec: { token: tokenOf({ teams: ['builders'] }) },
+  after(() => {
+    provider.closeAllConnections();
+    provider.close();
   });
-  assert.equal(object.status.user.username, `${issuerUrl}#jane`);
-  assert.deepEqual(object.status.user.groups, ['builders', 'system:authenticated']);
+  beforeEach(() => {
+    clock = new VirtualClock();
+    keyRequests = 0;
+    published = [jwk('rsa')];
+  });
+
+  function jwk(name: keyof typeof pairs): Record<string, unknown> {
+    return { ...pairs[name].publicKey.export({ format: 'jwk' }), use: 'sig', kid: name };
+  }
+
+  function tokenOf(claims: object, by: keyof typeof pairs = 'rsa', alg = 'RS256', kid: string = by): string {
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const all = { iss: issuerUrl, aud: 'wherry', sub: 'jane', exp: clock.now() / 1000 + 60, ...claims };
+    const content = `${part({ alg, kid })}.${part(all)}`;
+    const key: KeyObject = pairs[by].privateKey;
+    const signature = sign('sha256', Buffer.from(content), { key, dsaEncoding: 'ieee-p1363' });
+    return `${content}.${signature.toString('base64url')}`;
+  }
+
+  function userWith(options: Partial<OpenIdConnectOptions> = {}) {
+    const authenticate = openIdConnect(
+      { issuerUrl, clientId: 'wherry', ca, ...options },
+      { clock, logger: silentLogger },
+    );
+    return async (token: string) => (await authenticate(token))?.user;
+  }
+
+  test('a good token names the user by the issuer, or as the options say', async () => {
+    assert.deepEqual(await userWith()(tokenOf({})), { name: `${issuerUrl}#jane`, groups: [] });
+    const claims = { email: 'jane@example.com', teams: ['a', 'b'], aud: ['x', 'wherry'] };
+    const byMail = userWith({ usernameClaim: 'email', groupsClaim: 'teams', groupsPrefix: 'oidc:' });
+    assert.deepEqual(await byMail(tokenOf(claims)), {
+      name: 'jane@example.com',
+      groups: ['oidc:a', 'oidc:b'],
+    });
+    assert.equal(await byMail(tokenOf({ ...claims, email_verified: false })), undefined);
+    assert.equal((await userWith({ usernamePrefix: '-' })(tokenOf({})))?.name, 'jane');
+    assert.equal((await userWith({ usernamePrefix: 'o:' })(tokenOf({})))?.name, 'o:jane');
+  });
+
+  test('tokens that are expired, not yet valid, for others, of others or badly signed are refused', async () => {
+    const user = userWith({ requiredClaims: { org: 'us' } });
+    const good = { org: 'us' };
+    assert.ok(await user(tokenOf(good)));
+    const bad = {
+      expired: tokenOf({ ...good, exp: clock.now() / 1000 - 1 }),
+      early: tokenOf({ ...good, nbf: clock.now() / 1000 + 5 }),
+      audience: tokenOf({ ...good, aud: 'other' }),
+      issuer: tokenOf({ ...good, iss: 'https://else.where' }),
+      claim: tokenOf({ org: 'them' }),
+      signature: tokenOf(good, 'stranger', 'RS256', 'rsa'),
+      algorithm: tokenOf(good, 'rsa', 'HS256'),
+      none: `${tokenOf(good).split('.').slice(0, 2).join('.')}.`,
+      text: 'a.b.c',
+    };
+    for (const [why, token] of Object.entries(bad)) assert.equal(await user(token), undefined, why);
+  });
+
+  test('a new key of the provider is fetched when a token needs it, but not for every stranger', async () => {
+    const user = userWith({ signingAlgorithms: ['RS256', 'ES256'] });
+    assert.ok(await user(tokenOf({})));
+    for (let i = 0; i < 5; i++) assert.equal(await user(tokenOf({}, 'stranger')), undefined);
+    assert.equal(keyRequests, 1);
+    published = [jwk('ec')];
+    await clock.advance(11_000);
+    assert.ok(await user(tokenOf({}, 'ec', 'ES256')));
+    assert.equal(keyRequests, 2);
+  });
+
+  test('the server lets in who shows such a token', async () => {
+    await using server = await createTestServer({
+      clock,
+      security: { openIdConnect: [{ issuerUrl, clientId: 'wherry', ca, groupsClaim: 'teams' }] },
+    });
+    const { object } = await server.ask('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
+      spec: { token: tokenOf({ teams: ['builders'] }) },
+    });
+    assert.equal(object.status.user.username, `${issuerUrl}#jane`);
+    assert.deepEqual(object.status.user.groups, ['builders', 'system:authenticated']);
+  });
 });

@@ -1,59 +1,61 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { createTestServer, jsonPatch, mergePatch, type TestServer } from '../server.fixture.ts';
 import { serveShops } from './shops.fixture.ts';
 
-const text = { type: 'string' };
-const spec = {
-  type: 'object',
-  properties: {
-    a: text,
-    list: { type: 'array', items: { type: 'object', properties: { a: text, b: text } } },
-  },
-};
-const openAPIV3Schema = { type: 'object', properties: { spec } };
+suite('patches of custom resources', () => {
+  const text = { type: 'string' };
+  const spec = {
+    type: 'object',
+    properties: {
+      a: text,
+      list: { type: 'array', items: { type: 'object', properties: { a: text, b: text } } },
+    },
+  };
+  const openAPIV3Schema = { type: 'object', properties: { spec } };
 
-let server: TestServer;
-let shop: string;
-before(async () => {
-  server = await createTestServer();
-  const shops = await serveShops(server, [
-    { name: 'v2', served: true, storage: true, schema: { openAPIV3Schema } },
-  ]);
-  const body = { apiVersion: 'example.com/v2', kind: 'Shop', metadata: { name: 's' }, spec: { a: 'x' } };
-  await server.ask('POST', shops('v2'), body);
-  shop = `${shops('v2')}/s`;
-});
-after(() => server[Symbol.asyncDispose]());
+  let server: TestServer;
+  let shop: string;
+  before(async () => {
+    server = await createTestServer();
+    const shops = await serveShops(server, [
+      { name: 'v2', served: true, storage: true, schema: { openAPIV3Schema } },
+    ]);
+    const body = { apiVersion: 'example.com/v2', kind: 'Shop', metadata: { name: 's' }, spec: { a: 'x' } };
+    await server.ask('POST', shops('v2'), body);
+    shop = `${shops('v2')}/s`;
+  });
+  after(() => server[Symbol.asyncDispose]());
 
-test('a merge patch may have nulls within lists', async () => {
-  const patch = { spec: { list: [{ a: 'x', b: null }] } };
-  const { status, object } = await server.ask('PATCH', shop, patch, mergePatch);
-  assert.equal(status, 200, object.message);
-  assert.deepEqual(object.spec, { a: 'x', list: [{ a: 'x' }] });
-});
+  test('a merge patch may have nulls within lists', async () => {
+    const patch = { spec: { list: [{ a: 'x', b: null }] } };
+    const { status, object } = await server.ask('PATCH', shop, patch, mergePatch);
+    assert.equal(status, 200, object.message);
+    assert.deepEqual(object.spec, { a: 'x', list: [{ a: 'x' }] });
+  });
 
-test('a patch that makes unknown fields is refused, if it is to be strict, with what it makes', async () => {
-  const patch = { spec: { z: '<', list: [{ c: 1 }] }, metadata: { labels: null } };
-  const { status, object } = await server.ask('PATCH', `${shop}?fieldValidation=Strict`, patch, mergePatch);
-  assert.equal(status, 422);
-  assert.match(
-    object.message,
-    /^ "" is invalid: patch: Invalid value: "\{\\"apiVersion\\":\\"example.com\/v2\\",\\"kind\\":\\"Shop\\",\\"metadata\\":.*\\"spec\\":\{\\"a\\":\\"x\\",\\"list\\":\[\{\\"c\\":1\}\],\\"z\\":\\"\\\\u003c\\"\}\}": strict decoding error: unknown field "spec.list\[0\].c", unknown field "spec.z"$/,
-  );
-  const operations = [{ op: 'add', path: '/spec/z', value: 1 }];
-  const answer = await server.ask('PATCH', `${shop}?fieldValidation=Strict`, operations, jsonPatch);
-  assert.equal(answer.status, 422);
-  assert.match(answer.object.message, /: strict decoding error: unknown field "spec.z"$/);
-  const lenient = await server.ask('PATCH', `${shop}?fieldValidation=Ignore`, patch, mergePatch);
-  assert.deepEqual([lenient.status, lenient.object.spec], [200, { a: 'x', list: [{}] }]);
-});
+  test('a patch that makes unknown fields is refused, if it is to be strict, with what it makes', async () => {
+    const patch = { spec: { z: '<', list: [{ c: 1 }] }, metadata: { labels: null } };
+    const { status, object } = await server.ask('PATCH', `${shop}?fieldValidation=Strict`, patch, mergePatch);
+    assert.equal(status, 422);
+    assert.match(
+      object.message,
+      /^ "" is invalid: patch: Invalid value: "\{\\"apiVersion\\":\\"example.com\/v2\\",\\"kind\\":\\"Shop\\",\\"metadata\\":.*\\"spec\\":\{\\"a\\":\\"x\\",\\"list\\":\[\{\\"c\\":1\}\],\\"z\\":\\"\\\\u003c\\"\}\}": strict decoding error: unknown field "spec.list\[0\].c", unknown field "spec.z"$/,
+    );
+    const operations = [{ op: 'add', path: '/spec/z', value: 1 }];
+    const answer = await server.ask('PATCH', `${shop}?fieldValidation=Strict`, operations, jsonPatch);
+    assert.equal(answer.status, 422);
+    assert.match(answer.object.message, /: strict decoding error: unknown field "spec.z"$/);
+    const lenient = await server.ask('PATCH', `${shop}?fieldValidation=Ignore`, patch, mergePatch);
+    assert.deepEqual([lenient.status, lenient.object.spec], [200, { a: 'x', list: [{}] }]);
+  });
 
-test('a patch that makes metadata unreadable is refused with what it makes', async () => {
-  const { status, object } = await server.ask('PATCH', shop, { metadata: { labels: 1 } }, mergePatch);
-  assert.equal(status, 422);
-  assert.match(
-    object.message,
-    /^ "" is invalid: patch: Invalid value: "\{\\"apiVersion.*cannot unmarshal number/,
-  );
+  test('a patch that makes metadata unreadable is refused with what it makes', async () => {
+    const { status, object } = await server.ask('PATCH', shop, { metadata: { labels: 1 } }, mergePatch);
+    assert.equal(status, 422);
+    assert.match(
+      object.message,
+      /^ "" is invalid: patch: Invalid value: "\{\\"apiVersion.*cannot unmarshal number/,
+    );
+  });
 });

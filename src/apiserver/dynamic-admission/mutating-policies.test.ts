@@ -1,204 +1,206 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, before, beforeEach, suite, test } from 'node:test';
 import { configMap, configMaps, createTestServer, type TestServer } from '../server.fixture.ts';
 
-let server: TestServer;
-const group = '/apis/admissionregistration.k8s.io/v1';
-const policies = `${group}/mutatingadmissionpolicies`;
-const bindings = `${group}/mutatingadmissionpolicybindings`;
-const deployments = '/apis/apps/v1/namespaces/default/deployments';
+suite('mutating policies', () => {
+  let server: TestServer;
+  const group = '/apis/admissionregistration.k8s.io/v1';
+  const policies = `${group}/mutatingadmissionpolicies`;
+  const bindings = `${group}/mutatingadmissionpolicybindings`;
+  const deployments = '/apis/apps/v1/namespaces/default/deployments';
 
-before(async () => {
-  server = await createTestServer();
-});
-after(() => server[Symbol.asyncDispose]());
-beforeEach(async () => {
-  await server.ask('DELETE', policies);
-  await server.ask('DELETE', bindings);
-});
+  before(async () => {
+    server = await createTestServer();
+  });
+  after(() => server[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    await server.ask('DELETE', policies);
+    await server.ask('DELETE', bindings);
+  });
 
-const apply = (expression: string) => ({
-  patchType: 'ApplyConfiguration',
-  applyConfiguration: { expression },
-});
-const patch = (expression: string) => ({ patchType: 'JSONPatch', jsonPatch: { expression } });
+  const apply = (expression: string) => ({
+    patchType: 'ApplyConfiguration',
+    applyConfiguration: { expression },
+  });
+  const patch = (expression: string) => ({ patchType: 'JSONPatch', jsonPatch: { expression } });
 
-async function define(
-  name: string,
-  mutations: object[],
-  more: object = {},
-  bound: object = {},
-): Promise<void> {
-  const spec = {
-    matchConstraints: {
-      resourceRules: [
-        {
-          apiGroups: ['', 'apps'],
-          apiVersions: ['v1'],
-          operations: ['CREATE', 'UPDATE'],
-          resources: ['configmaps', 'deployments'],
-        },
+  async function define(
+    name: string,
+    mutations: object[],
+    more: object = {},
+    bound: object = {},
+  ): Promise<void> {
+    const spec = {
+      matchConstraints: {
+        resourceRules: [
+          {
+            apiGroups: ['', 'apps'],
+            apiVersions: ['v1'],
+            operations: ['CREATE', 'UPDATE'],
+            resources: ['configmaps', 'deployments'],
+          },
+        ],
+      },
+      failurePolicy: 'Fail',
+      reinvocationPolicy: 'Never',
+      mutations,
+      ...more,
+    };
+    const made = await server.ask('POST', policies, { metadata: { name }, spec });
+    assert.equal(made.status, 201, JSON.stringify(made.object));
+    const binding = { metadata: { name }, spec: { policyName: name, ...bound } };
+    assert.equal((await server.ask('POST', bindings, binding)).status, 201);
+  }
+
+  let count = 0;
+  async function create(labels: Record<string, string> = {}) {
+    const name = `c${count++}`;
+    return server.ask('POST', configMaps, configMap(name, { a: '1' }, labels));
+  }
+
+  test('an apply configuration is merged into the object', async () => {
+    await define('label', [
+      apply(
+        'Object{metadata: Object.metadata{labels: {"team": "core", "was": object.data.a}}, data: {"b": "2"}}',
+      ),
+    ]);
+    const { object } = await create({ own: 'x' });
+    assert.deepEqual(object.metadata.labels, { own: 'x', team: 'core', was: '1' });
+    assert.deepEqual(object.data, { a: '1', b: '2' });
+  });
+
+  test('lists are merged by their keys, as server-side apply does', async () => {
+    await define('sidecar', [
+      apply(
+        'Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{initContainers: [Object.spec.template.spec.initContainers{name: "mesh", image: "mesh:1", restartPolicy: "Always"}]}}}}',
+      ),
+    ]);
+    const template = (initContainers: object[]) => ({
+      metadata: { labels: { a: 'b' } },
+      spec: { initContainers, containers: [{ name: 'c', image: 'c' }] },
+    });
+    const made = await server.ask('POST', deployments, {
+      metadata: { name: 'web' },
+      spec: { selector: { matchLabels: { a: 'b' } }, template: template([{ name: 'first', image: 'f' }]) },
+    });
+    assert.equal(made.status, 201, JSON.stringify(made.object));
+    const names = made.object.spec.template.spec.initContainers.map(({ name }: { name: string }) => name);
+    assert.deepEqual(names, ['first', 'mesh']);
+  });
+
+  test('a JSON patch may depend on the object, its parameters and variables, and on what came before', async () => {
+    await server.ask('POST', configMaps, configMap('params', { value: 'p' }));
+    await define(
+      'patch',
+      [
+        patch(
+          '[JSONPatch{op: "add", path: "/metadata/labels/" + jsonpatch.escapeKey("x.y/z"), value: variables.text}]',
+        ),
+        patch('has(object.data.a) ? [JSONPatch{op: "remove", path: "/data/a"}] : []'),
+        patch('[JSONPatch{op: "add", path: "/data/left", value: string(size(object.data))}]'),
       ],
-    },
-    failurePolicy: 'Fail',
-    reinvocationPolicy: 'Never',
-    mutations,
-    ...more,
-  };
-  const made = await server.ask('POST', policies, { metadata: { name }, spec });
-  assert.equal(made.status, 201, JSON.stringify(made.object));
-  const binding = { metadata: { name }, spec: { policyName: name, ...bound } };
-  assert.equal((await server.ask('POST', bindings, binding)).status, 201);
-}
-
-let count = 0;
-async function create(labels: Record<string, string> = {}) {
-  const name = `c${count++}`;
-  return server.ask('POST', configMaps, configMap(name, { a: '1' }, labels));
-}
-
-test('an apply configuration is merged into the object', async () => {
-  await define('label', [
-    apply(
-      'Object{metadata: Object.metadata{labels: {"team": "core", "was": object.data.a}}, data: {"b": "2"}}',
-    ),
-  ]);
-  const { object } = await create({ own: 'x' });
-  assert.deepEqual(object.metadata.labels, { own: 'x', team: 'core', was: '1' });
-  assert.deepEqual(object.data, { a: '1', b: '2' });
-});
-
-test('lists are merged by their keys, as server-side apply does', async () => {
-  await define('sidecar', [
-    apply(
-      'Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{initContainers: [Object.spec.template.spec.initContainers{name: "mesh", image: "mesh:1", restartPolicy: "Always"}]}}}}',
-    ),
-  ]);
-  const template = (initContainers: object[]) => ({
-    metadata: { labels: { a: 'b' } },
-    spec: { initContainers, containers: [{ name: 'c', image: 'c' }] },
+      {
+        paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+        variables: [{ name: 'text', expression: 'params.data.value + object.data.a' }],
+        matchConditions: [{ name: 'not-params', expression: 'object.metadata.name != "params"' }],
+      },
+      { paramRef: { name: 'params', namespace: 'default', parameterNotFoundAction: 'Deny' } },
+    );
+    const { object } = await server.ask('POST', configMaps, configMap('patched', { a: '1' }, { l: 'x' }));
+    assert.deepEqual(object.metadata?.labels, { l: 'x', 'x.y/z': 'p1' }, JSON.stringify(object));
+    assert.deepEqual(object.data, { left: '0' });
   });
-  const made = await server.ask('POST', deployments, {
-    metadata: { name: 'web' },
-    spec: { selector: { matchLabels: { a: 'b' } }, template: template([{ name: 'first', image: 'f' }]) },
+
+  test('a policy with reinvocation sees the changes of later policies', async () => {
+    await define('a', [apply('Object{data: {"seen": has(object.data.late) ? "yes" : "no"}}')], {
+      reinvocationPolicy: 'IfNeeded',
+    });
+    await define('b', [apply('Object{data: {"late": "1"}}')]);
+    assert.equal((await create()).object.data.seen, 'yes');
   });
-  assert.equal(made.status, 201, JSON.stringify(made.object));
-  const names = made.object.spec.template.spec.initContainers.map(({ name }: { name: string }) => name);
-  assert.deepEqual(names, ['first', 'mesh']);
-});
 
-test('a JSON patch may depend on the object, its parameters and variables, and on what came before', async () => {
-  await server.ask('POST', configMaps, configMap('params', { value: 'p' }));
-  await define(
-    'patch',
-    [
-      patch(
-        '[JSONPatch{op: "add", path: "/metadata/labels/" + jsonpatch.escapeKey("x.y/z"), value: variables.text}]',
-      ),
-      patch('has(object.data.a) ? [JSONPatch{op: "remove", path: "/data/a"}] : []'),
-      patch('[JSONPatch{op: "add", path: "/data/left", value: string(size(object.data))}]'),
-    ],
-    {
-      paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
-      variables: [{ name: 'text', expression: 'params.data.value + object.data.a' }],
-      matchConditions: [{ name: 'not-params', expression: 'object.metadata.name != "params"' }],
-    },
-    { paramRef: { name: 'params', namespace: 'default', parameterNotFoundAction: 'Deny' } },
-  );
-  const { object } = await server.ask('POST', configMaps, configMap('patched', { a: '1' }, { l: 'x' }));
-  assert.deepEqual(object.metadata?.labels, { l: 'x', 'x.y/z': 'p1' }, JSON.stringify(object));
-  assert.deepEqual(object.data, { left: '0' });
-});
-
-test('a policy with reinvocation sees the changes of later policies', async () => {
-  await define('a', [apply('Object{data: {"seen": has(object.data.late) ? "yes" : "no"}}')], {
-    reinvocationPolicy: 'IfNeeded',
+  test('a webhook that asks for reinvocation is called again, after its own change too, and never a third time', async () => {
+    const mark = (letter: string) =>
+      apply(`Object{data: {"order": (has(object.data.order) ? object.data.order : "") + "${letter}"}}`);
+    const again = { reinvocationPolicy: 'IfNeeded' };
+    await define('a', [mark('a')], again);
+    await define('b', [mark('b')]);
+    await define('c', [mark('c')], again);
+    assert.equal((await create()).object.data.order, 'abcac');
   });
-  await define('b', [apply('Object{data: {"late": "1"}}')]);
-  assert.equal((await create()).object.data.seen, 'yes');
-});
 
-test('a webhook that asks for reinvocation is called again, after its own change too, and never a third time', async () => {
-  const mark = (letter: string) =>
-    apply(`Object{data: {"order": (has(object.data.order) ? object.data.order : "") + "${letter}"}}`);
-  const again = { reinvocationPolicy: 'IfNeeded' };
-  await define('a', [mark('a')], again);
-  await define('b', [mark('b')]);
-  await define('c', [mark('c')], again);
-  assert.equal((await create()).object.data.order, 'abcac');
-});
+  test('a patch whose test fails does nothing', async () => {
+    await define('tests', [
+      patch('[JSONPatch{op: "test", path: "/data/a", value: "2"}, JSONPatch{op: "remove", path: "/data/a"}]'),
+    ]);
+    assert.deepEqual((await create()).object.data, { a: '1' });
+  });
 
-test('a patch whose test fails does nothing', async () => {
-  await define('tests', [
-    patch('[JSONPatch{op: "test", path: "/data/a", value: "2"}, JSONPatch{op: "remove", path: "/data/a"}]'),
-  ]);
-  assert.deepEqual((await create()).object.data, { a: '1' });
-});
+  test('all failures are reported, with their expressions', async () => {
+    const expression = 'Object{data: {"x": object.data.none}}';
+    await define('a', [apply(expression)]);
+    await define('b', [apply('Object{}')], { paramKind: { apiVersion: 'none.io/v1', kind: 'None' } });
+    const { status, object } = await create();
+    assert.equal(status, 403);
+    const messages = object.details.causes.map(({ message }: { message: string }) => message);
+    assert.deepEqual(messages, [
+      `policy "b" denied request: failed to configure policy: failed to find resource referenced by paramKind: 'none.io/v1, Kind=None'`,
+      `policy 'a' with binding 'a' denied request: expression '${expression}' resulted in error: no such key: none`,
+    ]);
+    assert.equal(object.reason, 'Forbidden');
+  });
 
-test('all failures are reported, with their expressions', async () => {
-  const expression = 'Object{data: {"x": object.data.none}}';
-  await define('a', [apply(expression)]);
-  await define('b', [apply('Object{}')], { paramKind: { apiVersion: 'none.io/v1', kind: 'None' } });
-  const { status, object } = await create();
-  assert.equal(status, 403);
-  const messages = object.details.causes.map(({ message }: { message: string }) => message);
-  assert.deepEqual(messages, [
-    `policy "b" denied request: failed to configure policy: failed to find resource referenced by paramKind: 'none.io/v1, Kind=None'`,
-    `policy 'a' with binding 'a' denied request: expression '${expression}' resulted in error: no such key: none`,
-  ]);
-  assert.equal(object.reason, 'Forbidden');
-});
+  test('built-in plugins see what a policy has injected', async () => {
+    await server.ask('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
+    const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] };
+    await define(
+      'sidecar',
+      [
+        patch(
+          '[JSONPatch{op: "add", path: "/spec/containers/-", value: Object.spec.containers{name: "side", image: "s"}}]',
+        ),
+      ],
+      { matchConstraints: { resourceRules: [rule] } },
+    );
+    const pod = { metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'c' }] } };
+    const { object } = await server.ask('POST', '/api/v1/namespaces/default/pods', pod);
+    const mounts = object.spec.containers.map(
+      ({ name, volumeMounts }: { name: string; volumeMounts?: { mountPath: string }[] }) => [
+        name,
+        ...(volumeMounts ?? []).map(({ mountPath }) => mountPath),
+      ],
+    );
+    const token = '/var/run/secrets/kubernetes.io/serviceaccount';
+    assert.deepEqual(mounts, [
+      ['c', token],
+      ['side', token],
+    ]);
+  });
 
-test('built-in plugins see what a policy has injected', async () => {
-  await server.ask('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
-  const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] };
-  await define(
-    'sidecar',
-    [
-      patch(
-        '[JSONPatch{op: "add", path: "/spec/containers/-", value: Object.spec.containers{name: "side", image: "s"}}]',
-      ),
-    ],
-    { matchConstraints: { resourceRules: [rule] } },
-  );
-  const pod = { metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'c' }] } };
-  const { object } = await server.ask('POST', '/api/v1/namespaces/default/pods', pod);
-  const mounts = object.spec.containers.map(
-    ({ name, volumeMounts }: { name: string; volumeMounts?: { mountPath: string }[] }) => [
-      name,
-      ...(volumeMounts ?? []).map(({ mountPath }) => mountPath),
-    ],
-  );
-  const token = '/var/run/secrets/kubernetes.io/serviceaccount';
-  assert.deepEqual(mounts, [
-    ['c', token],
-    ['side', token],
-  ]);
-});
+  test('a mutation that fails refuses the request, or is passed over', async () => {
+    await define('fails', [patch('[JSONPatch{op: "remove", path: "/data/none"}]')]);
+    const refused = await create();
+    assert.equal(refused.status, 403);
+    assert.equal(refused.object.reason, 'Invalid');
+    assert.match(
+      refused.object.message,
+      /^policy 'fails' with binding 'fails' denied request: JSON Patch: remove operation does not apply: /,
+    );
+    await server.ask('DELETE', policies);
+    await define('passed', [apply('Object{bogus: 1}')], { failurePolicy: 'Ignore' });
+    assert.equal((await create()).status, 201);
+  });
 
-test('a mutation that fails refuses the request, or is passed over', async () => {
-  await define('fails', [patch('[JSONPatch{op: "remove", path: "/data/none"}]')]);
-  const refused = await create();
-  assert.equal(refused.status, 403);
-  assert.equal(refused.object.reason, 'Invalid');
-  assert.match(
-    refused.object.message,
-    /^policy 'fails' with binding 'fails' denied request: JSON Patch: remove operation does not apply: /,
-  );
-  await server.ask('DELETE', policies);
-  await define('passed', [apply('Object{bogus: 1}')], { failurePolicy: 'Ignore' });
-  assert.equal((await create()).status, 201);
-});
-
-test('an expression that cannot be read is refused when the policy is made', async () => {
-  const spec = {
-    matchConstraints: {
-      resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['*'], resources: ['pods'] }],
-    },
-    reinvocationPolicy: 'Never',
-    mutations: [apply('Object{metadata: ')],
-  };
-  const { status, object } = await server.ask('POST', policies, { metadata: { name: 'broken' }, spec });
-  assert.equal(status, 422);
-  assert.match(object.message, /spec\.mutations\[0\]\.applyConfiguration\.expression: Invalid value/);
+  test('an expression that cannot be read is refused when the policy is made', async () => {
+    const spec = {
+      matchConstraints: {
+        resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['*'], resources: ['pods'] }],
+      },
+      reinvocationPolicy: 'Never',
+      mutations: [apply('Object{metadata: ')],
+    };
+    const { status, object } = await server.ask('POST', policies, { metadata: { name: 'broken' }, spec });
+    assert.equal(status, 422);
+    assert.match(object.message, /spec\.mutations\[0\]\.applyConfiguration\.expression: Invalid value/);
+  });
 });

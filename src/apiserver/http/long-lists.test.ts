@@ -3,69 +3,75 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { get } from 'node:https';
-import { after, before, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { configMap, configMaps } from '../server.fixture.ts';
 import { createListeningServer, type ListeningServer, type Send } from './listener.fixture.ts';
 
-const count = 600;
-let listening: ListeningServer;
-let send: Send;
+suite('long lists', () => {
+  const count = 600;
+  let listening: ListeningServer;
+  let send: Send;
 
-before(async () => {
-  listening = await createListeningServer();
-  send = await listening.as('admin', ['system:masters']);
-  for (let index = 0; index < count; index++) {
-    const labels = { third: String(index % 3 === 0) };
-    await listening.server.ask('POST', configMaps, configMap(`c${index}`, { a: 'x'.repeat(2_000) }, labels));
-  }
-});
-after(() => listening[Symbol.asyncDispose]());
-
-const itemsOf = (body: Buffer) => (JSON.parse(body.toString()) as { items: { metadata: object }[] }).items;
-
-test('a long list is whole, packed or not, for those who read JSON as it comes and for those who like it indented', async () => {
-  const plain = await send('GET', configMaps);
-  assert.equal(plain.status, 200);
-  assert.equal(plain.headers['content-type'], 'application/json');
-  assert.equal(itemsOf(plain.body).length, count);
-  const packed = await send('GET', configMaps, { 'accept-encoding': 'gzip' });
-  assert.equal(packed.headers['content-encoding'], 'gzip');
-  assert.ok(packed.body.length < plain.body.length / 5);
-  assert.deepEqual(gunzipSync(packed.body), plain.body);
-  const indented = await send('GET', `${configMaps}?pretty=true`);
-  assert.deepEqual(JSON.parse(indented.body.toString()), JSON.parse(plain.body.toString()));
-  assert.match(indented.body.toString(), /^\{\n {2}"kind": "ConfigMapList",\n/);
-});
-
-test('a long list is the same over HTTP/2, and a selection of it is what matches', async () => {
-  const session = connect(
-    `https://127.0.0.1:${listening.port}`,
-    await listening.connect('b', ['system:masters']),
-  );
-  const stream = session.request({ ':path': configMaps });
-  const chunks: Buffer[] = [];
-  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-  await once(stream, 'end');
-  session.close();
-  assert.deepEqual(Buffer.concat(chunks), (await send('GET', configMaps)).body);
-  const third = await send('GET', `${configMaps}?labelSelector=third%3Dtrue`);
-  assert.equal(itemsOf(third.body).length, count / 3);
-});
-
-test('a client that leaves in the middle of a list leaves the server to others', async () => {
-  const identity = await listening.connect('c', ['system:masters']);
-  const request = get({
-    host: '127.0.0.1',
-    port: listening.port,
-    path: configMaps,
-    ...identity,
-    agent: false,
+  before(async () => {
+    listening = await createListeningServer();
+    send = await listening.as('admin', ['system:masters']);
+    for (let index = 0; index < count; index++) {
+      const labels = { third: String(index % 3 === 0) };
+      await listening.server.ask(
+        'POST',
+        configMaps,
+        configMap(`c${index}`, { a: 'x'.repeat(2_000) }, labels),
+      );
+    }
   });
-  const [response] = await once(request, 'response');
-  await once(response, 'data');
-  request.destroy();
-  response.on('error', () => undefined);
-  assert.equal((await send('GET', `${configMaps}/c1`)).status, 200);
-  assert.equal(itemsOf((await send('GET', configMaps)).body).length, count);
+  after(() => listening[Symbol.asyncDispose]());
+
+  const itemsOf = (body: Buffer) => (JSON.parse(body.toString()) as { items: { metadata: object }[] }).items;
+
+  test('a long list is whole, packed or not, for those who read JSON as it comes and for those who like it indented', async () => {
+    const plain = await send('GET', configMaps);
+    assert.equal(plain.status, 200);
+    assert.equal(plain.headers['content-type'], 'application/json');
+    assert.equal(itemsOf(plain.body).length, count);
+    const packed = await send('GET', configMaps, { 'accept-encoding': 'gzip' });
+    assert.equal(packed.headers['content-encoding'], 'gzip');
+    assert.ok(packed.body.length < plain.body.length / 5);
+    assert.deepEqual(gunzipSync(packed.body), plain.body);
+    const indented = await send('GET', `${configMaps}?pretty=true`);
+    assert.deepEqual(JSON.parse(indented.body.toString()), JSON.parse(plain.body.toString()));
+    assert.match(indented.body.toString(), /^\{\n {2}"kind": "ConfigMapList",\n/);
+  });
+
+  test('a long list is the same over HTTP/2, and a selection of it is what matches', async () => {
+    const session = connect(
+      `https://127.0.0.1:${listening.port}`,
+      await listening.connect('b', ['system:masters']),
+    );
+    const stream = session.request({ ':path': configMaps });
+    const chunks: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    await once(stream, 'end');
+    session.close();
+    assert.deepEqual(Buffer.concat(chunks), (await send('GET', configMaps)).body);
+    const third = await send('GET', `${configMaps}?labelSelector=third%3Dtrue`);
+    assert.equal(itemsOf(third.body).length, count / 3);
+  });
+
+  test('a client that leaves in the middle of a list leaves the server to others', async () => {
+    const identity = await listening.connect('c', ['system:masters']);
+    const request = get({
+      host: '127.0.0.1',
+      port: listening.port,
+      path: configMaps,
+      ...identity,
+      agent: false,
+    });
+    const [response] = await once(request, 'response');
+    await once(response, 'data');
+    request.destroy();
+    response.on('error', () => undefined);
+    assert.equal((await send('GET', `${configMaps}/c1`)).status, 200);
+    assert.equal(itemsOf((await send('GET', configMaps)).body).length, count);
+  });
 });

@@ -1,194 +1,196 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { createListeningServer, type ListeningServer, type Send } from '../http/listener.fixture.ts';
 import { applyPatchType, configMap, configMaps } from '../server.fixture.ts';
 
-let listening: ListeningServer;
-let admin: Send;
-const json = { 'content-type': 'application/json' };
+suite('metrics of a server', () => {
+  let listening: ListeningServer;
+  let admin: Send;
+  const json = { 'content-type': 'application/json' };
 
-before(async () => {
-  listening = await createListeningServer({});
-  admin = await listening.as('admin', ['system:masters']);
-});
-after(() => listening[Symbol.asyncDispose]());
-
-interface Sample {
-  labels: Record<string, string>;
-  value: number;
-}
-
-/** The samples of one series, by name. */
-async function samplesOf(name: string): Promise<Sample[]> {
-  const text = (await admin('GET', '/metrics')).body.toString();
-  return text.split('\n').flatMap((line) => {
-    const match = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
-    if (match?.[1] !== name) return [];
-    const labels = [...(match[2] ?? '').matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]);
-    return [{ labels: Object.fromEntries(labels), value: Number(match[3]) }];
+  before(async () => {
+    listening = await createListeningServer({});
+    admin = await listening.as('admin', ['system:masters']);
   });
-}
+  after(() => listening[Symbol.asyncDispose]());
 
-async function sampleOf(name: string, labels: Record<string, string>): Promise<number | undefined> {
-  const found = (await samplesOf(name)).find((sample) =>
-    Object.entries(labels).every(([key, value]) => sample.labels[key] === value),
-  );
-  return found?.value;
-}
-
-test('requests are counted by the verbs and scopes that dashboards ask for', async () => {
-  const body = JSON.stringify(configMap('counted'));
-  await admin('POST', configMaps, json, body);
-  await admin('POST', `${configMaps}?dryRun=All`, json, JSON.stringify(configMap('not-kept')));
-  await admin('GET', `${configMaps}/counted`);
-  await admin('GET', configMaps);
-  await admin('GET', '/api/v1/configmaps');
-  await admin('PUT', `${configMaps}/counted`, json, body);
-  const config = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'counted' } });
-  await admin('PATCH', `${configMaps}/counted?fieldManager=m`, { 'content-type': applyPatchType }, config);
-  await admin('DELETE', `${configMaps}/counted`);
-  await admin('DELETE', configMaps);
-  await admin('GET', `${configMaps}/counted`);
-  const samples = (await samplesOf('apiserver_request_total'))
-    .filter(({ labels }) => labels.resource === 'configmaps')
-    .map(({ labels, value }) => [labels.verb, labels.dry_run, labels.scope, labels.code, value].join(' '));
-  assert.deepEqual(samples.sort(), [
-    'APPLY  resource 200 1',
-    'DELETE  resource 200 1',
-    'DELETECOLLECTION  namespace 200 1',
-    'GET  resource 200 1',
-    'GET  resource 404 1',
-    'LIST  cluster 200 1',
-    'LIST  namespace 200 1',
-    'POST  resource 201 1',
-    'POST All resource 201 1',
-    'PUT  resource 200 1',
-  ]);
-  const [first] = await samplesOf('apiserver_request_total');
-  assert.deepEqual(Object.keys(first!.labels), [
-    ...['verb', 'dry_run', 'group', 'version', 'resource', 'subresource', 'scope', 'component', 'code'],
-  ]);
-  for (const name of ['apiserver_request_duration_seconds', 'apiserver_request_sli_duration_seconds'])
-    assert.equal(
-      await sampleOf(`${name}_count`, { verb: 'LIST', scope: 'cluster', resource: 'configmaps' }),
-      1,
-    );
-  const les = (await samplesOf('apiserver_request_sli_duration_seconds_bucket')).map(
-    ({ labels }) => labels.le,
-  );
-  for (const bound of ['1', '5', '30', '+Inf']) assert.ok(les.includes(bound), bound);
-});
-
-test('watches are counted while they are open, with the events that they were sent', async () => {
-  const labels = { verb: 'WATCH', resource: 'secrets', scope: 'namespace' };
-  const secrets = '/api/v1/namespaces/default/secrets';
-  const ended = admin('GET', `${secrets}?watch=true&timeoutSeconds=1`);
-  while ((await sampleOf('apiserver_longrunning_requests', labels)) !== 1);
-  await admin('POST', secrets, json, '{"metadata":{"name":"seen"}}');
-  while ((await sampleOf('apiserver_watch_events_total', { resource: 'secrets' })) !== 1);
-  assert.ok((await sampleOf('apiserver_watch_events_sizes_sum', { resource: 'secrets' }))! > 100);
-  await ended;
-  assert.equal(await sampleOf('apiserver_longrunning_requests', labels), undefined);
-});
-
-test('admission is timed by step and by plugin, and refusals are series of their own', async () => {
-  const refused = await admin(
-    'POST',
-    '/api/v1/namespaces/absent/configmaps',
-    json,
-    '{"metadata":{"name":"x"}}',
-  );
-  assert.equal(refused.status, 404);
-  const name = 'NamespaceLifecycle';
-  const count = (rejected: string) =>
-    sampleOf('apiserver_admission_controller_admission_duration_seconds_count', {
-      name,
-      operation: 'CREATE',
-      rejected,
-      type: 'admit',
-    });
-  assert.equal(await count('true'), 1);
-  assert.ok((await count('false'))! > 1);
-  const step = { operation: 'CREATE', type: 'validate', rejected: 'false' };
-  assert.ok((await sampleOf('apiserver_admission_step_admission_duration_seconds_count', step))! > 1);
-});
-
-test('a plugin is asked, and counted, where its operations are at stake', async () => {
-  await admin('POST', configMaps, json, JSON.stringify(configMap('asked')));
-  await admin('DELETE', `${configMaps}/asked`);
-  const operationsOf = async (plugin: string) => {
-    const samples = await samplesOf('apiserver_admission_controller_admission_duration_seconds_count');
-    const own = samples.filter(({ labels }) => labels.name === plugin);
-    return [...new Set(own.map(({ labels }) => labels.operation))].sort();
-  };
-  assert.deepEqual(await operationsOf('NodeRestriction'), ['CREATE', 'DELETE', 'UPDATE']);
-  assert.deepEqual(await operationsOf('LimitRanger'), ['CREATE', 'UPDATE']);
-  assert.deepEqual(await operationsOf('RuntimeClass'), ['CREATE']);
-  assert.deepEqual(await operationsOf('PodResizeValidator'), ['UPDATE']);
-});
-
-test('policies are counted by what they did', async () => {
-  const group = '/apis/admissionregistration.k8s.io/v1';
-  const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] };
-  const spec = {
-    matchConstraints: { resourceRules: [rule] },
-    validations: [{ expression: "object.metadata.name != 'bad'" }],
-  };
-  await admin(
-    'POST',
-    `${group}/validatingadmissionpolicies`,
-    json,
-    JSON.stringify({ metadata: { name: 'p' }, spec }),
-  );
-  const binding = { metadata: { name: 'b' }, spec: { policyName: 'p', validationActions: ['Deny'] } };
-  await admin('POST', `${group}/validatingadmissionpolicybindings`, json, JSON.stringify(binding));
-  assert.equal((await admin('POST', configMaps, json, JSON.stringify(configMap('bad')))).status, 422);
-  assert.equal((await admin('POST', configMaps, json, JSON.stringify(configMap('good')))).status, 201);
-  for (const enforcement_action of ['deny', 'allow']) {
-    const labels = { policy: 'p', policy_binding: 'b', error_type: 'no_error', enforcement_action };
-    assert.equal(await sampleOf('apiserver_validating_admission_policy_check_total', labels), 1);
+  interface Sample {
+    labels: Record<string, string>;
+    value: number;
   }
-});
 
-test("authentications and store operations are counted under upstream's names", async () => {
-  const stranger = await listening.as('stranger@example.com');
-  assert.equal((await stranger('GET', configMaps)).status, 403);
-  assert.equal(await sampleOf('authenticated_user_requests', { username: 'email_id' }), 1);
-  assert.ok((await sampleOf('authenticated_user_requests', { username: 'admin' }))! > 10);
-  assert.equal(await sampleOf('authorization_attempts_total', { result: 'no-opinion' }), 1);
-  assert.ok((await sampleOf('authentication_attempts', { result: 'success' }))! > 10);
-  assert.ok((await sampleOf('apiserver_client_certificate_expiration_seconds_count', {}))! > 10);
-  const created = { operation: 'create', group: '', resource: 'configmaps' };
-  assert.ok((await sampleOf('etcd_request_duration_seconds_count', created))! >= 2);
-  assert.equal(await sampleOf('apiserver_resource_objects', { group: '', resource: 'secrets' }), 1);
-  assert.ok((await sampleOf('apiserver_storage_size_bytes', {}))! > 0);
-  assert.equal(await sampleOf('kubernetes_build_info', { major: '1', minor: '36' }), 1);
-});
+  /** The samples of one series, by name. */
+  async function samplesOf(name: string): Promise<Sample[]> {
+    const text = (await admin('GET', '/metrics')).body.toString();
+    return text.split('\n').flatMap((line) => {
+      const match = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
+      if (match?.[1] !== name) return [];
+      const labels = [...(match[2] ?? '').matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]);
+      return [{ labels: Object.fromEntries(labels), value: Number(match[3]) }];
+    });
+  }
 
-test('the metric of a requested deprecated version has the release that removes it', async () => {
-  await admin('GET', '/apis/extensions/v1beta1/ingresses');
-  const labels = { group: 'extensions', version: 'v1beta1', resource: 'ingresses' };
-  assert.equal(await sampleOf('apiserver_requested_deprecated_apis', labels), 1);
-});
+  async function sampleOf(name: string, labels: Record<string, string>): Promise<number | undefined> {
+    const found = (await samplesOf(name)).find((sample) =>
+      Object.entries(labels).every(([key, value]) => sample.labels[key] === value),
+    );
+    return found?.value;
+  }
 
-test('health checks have metrics at a path of their own', async () => {
-  for (const path of ['/livez', '/readyz', '/readyz']) assert.equal((await admin('GET', path)).status, 200);
-  const text = (await admin('GET', '/metrics/slis')).body.toString();
-  assert.match(text, /^kubernetes_healthcheck\{name="etcd",type="readyz"\} 1$/m);
-  assert.match(text, /^kubernetes_healthchecks_total\{name="etcd",status="success",type="readyz"\} 2$/m);
-  assert.match(text, /^kubernetes_healthchecks_total\{name="etcd",status="success",type="livez"\} 1$/m);
-});
+  test('requests are counted by the verbs and scopes that dashboards ask for', async () => {
+    const body = JSON.stringify(configMap('counted'));
+    await admin('POST', configMaps, json, body);
+    await admin('POST', `${configMaps}?dryRun=All`, json, JSON.stringify(configMap('not-kept')));
+    await admin('GET', `${configMaps}/counted`);
+    await admin('GET', configMaps);
+    await admin('GET', '/api/v1/configmaps');
+    await admin('PUT', `${configMaps}/counted`, json, body);
+    const config = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'counted' } });
+    await admin('PATCH', `${configMaps}/counted?fieldManager=m`, { 'content-type': applyPatchType }, config);
+    await admin('DELETE', `${configMaps}/counted`);
+    await admin('DELETE', configMaps);
+    await admin('GET', `${configMaps}/counted`);
+    const samples = (await samplesOf('apiserver_request_total'))
+      .filter(({ labels }) => labels.resource === 'configmaps')
+      .map(({ labels, value }) => [labels.verb, labels.dry_run, labels.scope, labels.code, value].join(' '));
+    assert.deepEqual(samples.sort(), [
+      'APPLY  resource 200 1',
+      'DELETE  resource 200 1',
+      'DELETECOLLECTION  namespace 200 1',
+      'GET  resource 200 1',
+      'GET  resource 404 1',
+      'LIST  cluster 200 1',
+      'LIST  namespace 200 1',
+      'POST  resource 201 1',
+      'POST All resource 201 1',
+      'PUT  resource 200 1',
+    ]);
+    const [first] = await samplesOf('apiserver_request_total');
+    assert.deepEqual(Object.keys(first!.labels), [
+      ...['verb', 'dry_run', 'group', 'version', 'resource', 'subresource', 'scope', 'component', 'code'],
+    ]);
+    for (const name of ['apiserver_request_duration_seconds', 'apiserver_request_sli_duration_seconds'])
+      assert.equal(
+        await sampleOf(`${name}_count`, { verb: 'LIST', scope: 'cluster', resource: 'configmaps' }),
+        1,
+      );
+    const les = (await samplesOf('apiserver_request_sli_duration_seconds_bucket')).map(
+      ({ labels }) => labels.le,
+    );
+    for (const bound of ['1', '5', '30', '+Inf']) assert.ok(les.includes(bound), bound);
+  });
 
-test('each metric says how stable it is, and how many there are of each', async () => {
-  const text = (await admin('GET', '/metrics')).body.toString();
-  assert.match(text, /^# HELP apiserver_request_total \[STABLE\] /m);
-  assert.match(text, /^# HELP workqueue_depth \[BETA\] |^# HELP kubernetes_build_info \[BETA\] /m);
-  assert.match(text, /^# HELP apiserver_watch_events_total \[ALPHA\] /m);
-  assert.match(text, /^# HELP process_cpu_seconds_total [A-Z]/m);
-  const isStable = text.split('\n').filter((line) => /^# HELP \S+ \[STABLE\]/.test(line));
-  const labels = { stability_level: 'STABLE', deprecated_version: '' };
-  assert.equal(await sampleOf('registered_metrics_total', labels), isStable.length);
-  assert.equal(await sampleOf('hidden_metrics_total', {}), 0);
-  const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name!);
-  assert.deepEqual(names, [...names].sort());
+  test('watches are counted while they are open, with the events that they were sent', async () => {
+    const labels = { verb: 'WATCH', resource: 'secrets', scope: 'namespace' };
+    const secrets = '/api/v1/namespaces/default/secrets';
+    const ended = admin('GET', `${secrets}?watch=true&timeoutSeconds=1`);
+    while ((await sampleOf('apiserver_longrunning_requests', labels)) !== 1);
+    await admin('POST', secrets, json, '{"metadata":{"name":"seen"}}');
+    while ((await sampleOf('apiserver_watch_events_total', { resource: 'secrets' })) !== 1);
+    assert.ok((await sampleOf('apiserver_watch_events_sizes_sum', { resource: 'secrets' }))! > 100);
+    await ended;
+    assert.equal(await sampleOf('apiserver_longrunning_requests', labels), undefined);
+  });
+
+  test('admission is timed by step and by plugin, and refusals are series of their own', async () => {
+    const refused = await admin(
+      'POST',
+      '/api/v1/namespaces/absent/configmaps',
+      json,
+      '{"metadata":{"name":"x"}}',
+    );
+    assert.equal(refused.status, 404);
+    const name = 'NamespaceLifecycle';
+    const count = (rejected: string) =>
+      sampleOf('apiserver_admission_controller_admission_duration_seconds_count', {
+        name,
+        operation: 'CREATE',
+        rejected,
+        type: 'admit',
+      });
+    assert.equal(await count('true'), 1);
+    assert.ok((await count('false'))! > 1);
+    const step = { operation: 'CREATE', type: 'validate', rejected: 'false' };
+    assert.ok((await sampleOf('apiserver_admission_step_admission_duration_seconds_count', step))! > 1);
+  });
+
+  test('a plugin is asked, and counted, where its operations are at stake', async () => {
+    await admin('POST', configMaps, json, JSON.stringify(configMap('asked')));
+    await admin('DELETE', `${configMaps}/asked`);
+    const operationsOf = async (plugin: string) => {
+      const samples = await samplesOf('apiserver_admission_controller_admission_duration_seconds_count');
+      const own = samples.filter(({ labels }) => labels.name === plugin);
+      return [...new Set(own.map(({ labels }) => labels.operation))].sort();
+    };
+    assert.deepEqual(await operationsOf('NodeRestriction'), ['CREATE', 'DELETE', 'UPDATE']);
+    assert.deepEqual(await operationsOf('LimitRanger'), ['CREATE', 'UPDATE']);
+    assert.deepEqual(await operationsOf('RuntimeClass'), ['CREATE']);
+    assert.deepEqual(await operationsOf('PodResizeValidator'), ['UPDATE']);
+  });
+
+  test('policies are counted by what they did', async () => {
+    const group = '/apis/admissionregistration.k8s.io/v1';
+    const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] };
+    const spec = {
+      matchConstraints: { resourceRules: [rule] },
+      validations: [{ expression: "object.metadata.name != 'bad'" }],
+    };
+    await admin(
+      'POST',
+      `${group}/validatingadmissionpolicies`,
+      json,
+      JSON.stringify({ metadata: { name: 'p' }, spec }),
+    );
+    const binding = { metadata: { name: 'b' }, spec: { policyName: 'p', validationActions: ['Deny'] } };
+    await admin('POST', `${group}/validatingadmissionpolicybindings`, json, JSON.stringify(binding));
+    assert.equal((await admin('POST', configMaps, json, JSON.stringify(configMap('bad')))).status, 422);
+    assert.equal((await admin('POST', configMaps, json, JSON.stringify(configMap('good')))).status, 201);
+    for (const enforcement_action of ['deny', 'allow']) {
+      const labels = { policy: 'p', policy_binding: 'b', error_type: 'no_error', enforcement_action };
+      assert.equal(await sampleOf('apiserver_validating_admission_policy_check_total', labels), 1);
+    }
+  });
+
+  test("authentications and store operations are counted under upstream's names", async () => {
+    const stranger = await listening.as('stranger@example.com');
+    assert.equal((await stranger('GET', configMaps)).status, 403);
+    assert.equal(await sampleOf('authenticated_user_requests', { username: 'email_id' }), 1);
+    assert.ok((await sampleOf('authenticated_user_requests', { username: 'admin' }))! > 10);
+    assert.equal(await sampleOf('authorization_attempts_total', { result: 'no-opinion' }), 1);
+    assert.ok((await sampleOf('authentication_attempts', { result: 'success' }))! > 10);
+    assert.ok((await sampleOf('apiserver_client_certificate_expiration_seconds_count', {}))! > 10);
+    const created = { operation: 'create', group: '', resource: 'configmaps' };
+    assert.ok((await sampleOf('etcd_request_duration_seconds_count', created))! >= 2);
+    assert.equal(await sampleOf('apiserver_resource_objects', { group: '', resource: 'secrets' }), 1);
+    assert.ok((await sampleOf('apiserver_storage_size_bytes', {}))! > 0);
+    assert.equal(await sampleOf('kubernetes_build_info', { major: '1', minor: '36' }), 1);
+  });
+
+  test('the metric of a requested deprecated version has the release that removes it', async () => {
+    await admin('GET', '/apis/extensions/v1beta1/ingresses');
+    const labels = { group: 'extensions', version: 'v1beta1', resource: 'ingresses' };
+    assert.equal(await sampleOf('apiserver_requested_deprecated_apis', labels), 1);
+  });
+
+  test('health checks have metrics at a path of their own', async () => {
+    for (const path of ['/livez', '/readyz', '/readyz']) assert.equal((await admin('GET', path)).status, 200);
+    const text = (await admin('GET', '/metrics/slis')).body.toString();
+    assert.match(text, /^kubernetes_healthcheck\{name="etcd",type="readyz"\} 1$/m);
+    assert.match(text, /^kubernetes_healthchecks_total\{name="etcd",status="success",type="readyz"\} 2$/m);
+    assert.match(text, /^kubernetes_healthchecks_total\{name="etcd",status="success",type="livez"\} 1$/m);
+  });
+
+  test('each metric says how stable it is, and how many there are of each', async () => {
+    const text = (await admin('GET', '/metrics')).body.toString();
+    assert.match(text, /^# HELP apiserver_request_total \[STABLE\] /m);
+    assert.match(text, /^# HELP workqueue_depth \[BETA\] |^# HELP kubernetes_build_info \[BETA\] /m);
+    assert.match(text, /^# HELP apiserver_watch_events_total \[ALPHA\] /m);
+    assert.match(text, /^# HELP process_cpu_seconds_total [A-Z]/m);
+    const isStable = text.split('\n').filter((line) => /^# HELP \S+ \[STABLE\]/.test(line));
+    const labels = { stability_level: 'STABLE', deprecated_version: '' };
+    assert.equal(await sampleOf('registered_metrics_total', labels), isStable.length);
+    assert.equal(await sampleOf('hidden_metrics_total', {}), 0);
+    const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name!);
+    assert.deepEqual(names, [...names].sort());
+  });
 });

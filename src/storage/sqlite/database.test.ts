@@ -3,50 +3,52 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { after, before, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { LogDatabase } from './database.ts';
 import { createSqliteStore } from './sqlite-store.ts';
 
-let folder: string;
-before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'wherry-database-'));
-});
-after(() => rmSync(folder, { recursive: true, force: true }));
+suite('the database', () => {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'wherry-database-'));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
 
-const row = (revision: number) => ({
-  revision,
-  key: '/registry/a',
-  value: Buffer.from(String(revision)),
-  createRevision: 1,
-});
+  const row = (revision: number) => ({
+    revision,
+    key: '/registry/a',
+    value: Buffer.from(String(revision)),
+    createRevision: 1,
+  });
 
-test('writes go on after a compaction that failed', async () => {
-  const path = join(folder, 'failing.db');
-  new LogDatabase(path).close();
-  const outside = new DatabaseSync(path);
-  outside.exec(`CREATE TRIGGER kept BEFORE DELETE ON log BEGIN SELECT RAISE(ABORT, 'not now'); END`);
-  outside.close();
-  const database = new LogDatabase(path);
-  database.append([row(2), row(3)]);
-  await assert.rejects(
-    database.compact(3, () => Promise.resolve()),
-    /not now/,
-  );
-  database.append([row(4)]);
-  assert.deepEqual(
-    [...database.newest(0)].map(({ revision }) => revision),
-    [4],
-  );
-  database.close();
-});
+  test('writes go on after a compaction that failed', async () => {
+    const path = join(folder, 'failing.db');
+    new LogDatabase(path).close();
+    const outside = new DatabaseSync(path);
+    outside.exec(`CREATE TRIGGER kept BEFORE DELETE ON log BEGIN SELECT RAISE(ABORT, 'not now'); END`);
+    outside.close();
+    const database = new LogDatabase(path);
+    database.append([row(2), row(3)]);
+    await assert.rejects(
+      database.compact(3, () => Promise.resolve()),
+      /not now/,
+    );
+    database.append([row(4)]);
+    assert.deepEqual(
+      [...database.newest(0)].map(({ revision }) => revision),
+      [4],
+    );
+    database.close();
+  });
 
-test('a file that cannot be loaded is let go', async () => {
-  const path = join(folder, 'odd.db');
-  const outside = new DatabaseSync(path);
-  outside.exec('CREATE TABLE log (revision, key, value, create_revision); PRAGMA user_version = 1');
-  outside.close();
-  await assert.rejects(createSqliteStore({ path }), /no such table: facts/);
-  const again = new DatabaseSync(path);
-  again.exec('BEGIN EXCLUSIVE; COMMIT');
-  again.close();
+  test('a file that cannot be loaded is let go', async () => {
+    const path = join(folder, 'odd.db');
+    const outside = new DatabaseSync(path);
+    outside.exec('CREATE TABLE log (revision, key, value, create_revision); PRAGMA user_version = 1');
+    outside.close();
+    await assert.rejects(createSqliteStore({ path }), /no such table: facts/);
+    const again = new DatabaseSync(path);
+    again.exec('BEGIN EXCLUSIVE; COMMIT');
+    again.close();
+  });
 });
