@@ -64,6 +64,11 @@ export class History {
     this.#events.push({ kind, type, object, atMs: this.#clock.now() });
   }
 
+  /** Whether an object of the kind was ever in such a state. */
+  has<T extends KubeObject>({ kind }: ResourceType<T>, isSuch: (object: T) => boolean): boolean {
+    return this.#events.some((noted) => noted.kind === kind && isSuch(noted.object as T));
+  }
+
   /** The first thing that breaks the rule, and what led to it; empty when nothing does. */
   check(rule: Rule): string[] {
     const revisionOf = ({ object }: Noted) => Number(object.metadata.resourceVersion);

@@ -33,6 +33,8 @@ export interface Run {
   addNode: Cluster['addNode'];
   /** Uids of what the user asked to delete. */
   asked: Set<string>;
+  /** Of the kinds that the scenario's rule is about. */
+  history: History;
   /** Ends with the run. */
   signal: AbortSignal;
 }
@@ -84,11 +86,11 @@ export async function runSeed(scenario: Scenario, seed: number): Promise<string[
   });
   const { client, nodes, addNode } = cluster;
   const checker = new InvariantChecker();
-  const run: Run = { clock, client, checker, random, nodes, addNode, asked: new Set(), signal: stop.signal };
+  const [asked, history] = [new Set<string>(), new History(clock)];
+  const run: Run = { clock, client, checker, random, nodes, addNode, asked, history, signal: stop.signal };
   holder.run = run;
   using _ = { [Symbol.dispose]: () => stop.abort(new Error('the run is over')) };
   await checker.follow(client, namespace, stop.signal);
-  const history = new History(clock);
   await history.follow(client, scenario.always?.of ?? [], stop.signal);
   await scenario.begin(run);
   isBad = true;
