@@ -59,6 +59,28 @@ test("a spec is the server's until an administrator says that it is theirs, and 
   assert.deepEqual(await levelOf(server, 'system'), before);
 });
 
+test('what a server of an earlier version kept goes, and what an administrator has made or taken over stays', async () => {
+  await using server = await createTestServer();
+  const schemas = `${group}/flowschemas`;
+  const schema = (name: string, annotations: object) => ({
+    metadata: { name, annotations },
+    spec: { priorityLevelConfiguration: { name: 'system' }, matchingPrecedence: 700 },
+  });
+  for (const [name, annotations] of [
+    ['former', { [annotation]: 'true' }],
+    ['taken-over', { [annotation]: 'false' }],
+    ['own', {}],
+  ] as const)
+    assert.equal((await server.ask('POST', schemas, schema(name, annotations))).status, 201);
+  await server.clock.advance(aMinuteMs);
+  const { object } = await server.ask('GET', schemas);
+  const names: string[] = object.items.map(({ metadata }: Item) => metadata.name);
+  assert.deepEqual(
+    ['former', 'taken-over', 'own', 'probes'].map((name) => names.includes(name)),
+    [false, true, true, true],
+  );
+});
+
 test("what the exempt level lends is an administrator's to say, and that it is exempt is not", async () => {
   await using server = await createTestServer();
   const patch = { spec: { exempt: { lendablePercent: 50 } } };

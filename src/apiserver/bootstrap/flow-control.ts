@@ -3,12 +3,14 @@
 import { everybody, everything, mandatoryLevels, mandatorySchemas } from '../../api/flowcontrol/mandatory.ts';
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { FlowSchema, PriorityLevelConfiguration } from '../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import type {
   PolicyRulesWithSubjects,
   ResourcePolicyRule,
   Subject,
 } from '../../api/types/flowcontrol-v1.gen.ts';
-import { changeOwn, differs, ensureObject, resourceOf, storedDraft } from '../registry/ensure.ts';
+import { deleteObject } from '../registry/delete.ts';
+import { changeOwn, differs, ensureObject, ownWrite, resourceOf, storedDraft } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 
 /** Marks an object as unchanged by users, so that upgrades may change it. */
@@ -160,6 +162,28 @@ export async function ensureFlowControl(registry: Registry): Promise<void> {
   const drafts: SchemaDraft[] = [...mandatoryDrafts(mandatorySchemas), ...schemas.map(draftOf)];
   await Promise.all(levels.map((level) => keepBootstrapObject(registry, PriorityLevelConfiguration, level)));
   await Promise.all(drafts.map((schema) => keepBootstrapObject(registry, FlowSchema, schema)));
+  await removeFormer(registry, FlowSchema, drafts);
+  await removeFormer(registry, PriorityLevelConfiguration, levels);
+}
+
+/** Of what the server keeps itself, an earlier version may have had more. */
+async function removeFormer<T extends FlowSchema | PriorityLevelConfiguration>(
+  registry: Registry,
+  type: ResourceType<T>,
+  drafts: readonly Draft<T>[],
+): Promise<void> {
+  const names = new Set(drafts.map(({ metadata }) => metadata.name));
+  for (const { object } of [...(resourceOf(registry, type).cache?.values() ?? [])]) {
+    const { name, uid, resourceVersion, annotations } = object.metadata;
+    if (names.has(name) || annotations?.[autoUpdateAnnotation] !== 'true') continue;
+    await deleteObject(registry, {
+      ...ownWrite(registry, type, '', name),
+      gracePeriodSeconds: undefined,
+      propagationPolicy: undefined,
+      preconditions: { uid, resourceVersion },
+      options: {},
+    }).catch(undefinedIfNotFound);
+  }
 }
 
 /**
