@@ -134,15 +134,15 @@ async function runAllTests(args: readonly string[], canRunContainers: boolean): 
 
 /**
  * To start a process for each of some hundred files, and to load Wherry in it, takes longer than to run them: they share
- * a few, of which one runs on each core, beside those that need a process to themselves.
+ * a few, of which one more than cores runs at once, as some of them wait, beside those that need a process to themselves.
  */
 async function runSharing(files: readonly string[], listing: Listing): Promise<number> {
   const [alone, sharing] = [files.filter(needsOwnProcess), files.filter((file) => !needsOwnProcess(file))];
   const sharesCount = Math.min(sharesPerCore * availableParallelism(), sharing.length);
-  const cores = new ConcurrencyLimit(availableParallelism());
+  const places = new ConcurrencyLimit(availableParallelism() + 1);
   const runs = Array.from({ length: sharesCount }, (_, share) => {
     const own = sharing.filter((_, index) => index % sharesCount === share);
-    return cores.run(() => listing((more) => runAside(own, ['--test-isolation=none', ...more])));
+    return places.run(() => listing((more) => runAside(own, ['--test-isolation=none', ...more])));
   });
   // Without any file, Node would look for tests itself.
   if (alone.length > 0) runs.push(listing((more) => runAside(alone, [...oneByOne, ...more])));

@@ -156,10 +156,10 @@ function commandLine(pid: string): string {
 }
 
 /**
- * A kubectl takes a tenth of a second of processor time, which the cluster that is waited for could use: it is asked soon,
+ * A kubectl takes a fifth of a second of processor time, which the cluster that is waited for could use: it is asked soon,
  * and then more and more seldom.
  */
-const polling: BackoffOptions = { firstMs: 100, maxMs: 1_000, factor: 1.5 };
+const polling: BackoffOptions = { firstMs: 250, maxMs: 1_000, factor: 1.5 };
 
 /**
  * Asks until `condition` gives something, and returns that.
