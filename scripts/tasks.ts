@@ -4,7 +4,6 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ConcurrencyLimit } from '../src/base/async/concurrency-limit.ts';
 import { nodeFlags } from '../src/host/cluster-context.ts';
 import { obstacleToRealNodes } from '../src/host/machine.ts';
 import {
@@ -45,8 +44,8 @@ const compiledEnvironment = {
   NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile-cache'),
 };
 
-/** More than one, since they take their time; each loads Wherry for itself. */
-const sharesPerCore = 3;
+/** More than one, as some tests wait. */
+const sharesPerCore = 2;
 
 /** More files than these that fail are no accident. */
 const mostFilesToRepeat = 3;
@@ -134,19 +133,21 @@ async function runAllTests(args: readonly string[], canRunContainers: boolean): 
 
 /**
  * To start a process for each of some hundred files, and to load Wherry in it, takes longer than to run them: they share
- * a few, of which one more than cores runs at once, as some of them wait, beside those that need a process to themselves.
+ * a few, beside those that need a process to themselves.
  */
 async function runSharing(files: readonly string[], listing: Listing): Promise<number> {
   const [alone, sharing] = [files.filter(needsOwnProcess), files.filter((file) => !needsOwnProcess(file))];
   const sharesCount = Math.min(sharesPerCore * availableParallelism(), sharing.length);
-  const places = new ConcurrencyLimit(availableParallelism() + 1);
-  const runs = Array.from({ length: sharesCount }, (_, share) => {
-    const own = sharing.filter((_, index) => index % sharesCount === share);
-    return places.run(() => listing((more) => runAside(own, ['--test-isolation=none', ...more])));
-  });
+  const runs = Array.from({ length: sharesCount }, (_, share) => ({
+    files: sharing.filter((_, index) => index % sharesCount === share),
+    options: ['--test-isolation=none'],
+  }));
   // Without any file, Node would look for tests itself.
-  if (alone.length > 0) runs.push(listing((more) => runAside(alone, [...oneByOne, ...more])));
-  return (await Promise.all(runs)).find((code) => code !== 0) ?? 0;
+  if (alone.length > 0) runs.push({ files: alone, options: [...oneByOne] });
+  const codes = await Promise.all(
+    runs.map((run) => listing((more) => runAside(run.files, [...run.options, ...more]))),
+  );
+  return codes.find((code) => code !== 0) ?? 0;
 }
 
 /**
