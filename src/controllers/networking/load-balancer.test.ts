@@ -130,12 +130,14 @@ describe('addresses of load balancers', () => {
   });
 });
 
-it('services that come together get different addresses, though the cache shows none of them yet', async () => {
-  const services = new Map(['a', 'b'].map((name) => [`default/${name}`, service(name)]));
+/** A cluster that shows services as they were when it was made, and the addresses that were written since. */
+function laggingCluster(shown: readonly Service[], stored: readonly Service[] = shown) {
+  const services = new Map(shown.map((each) => [`default/${each.metadata.name}`, each]));
   const given: (string | undefined)[] = [];
   const cluster = sparse<ReconcileCluster>({
     get: (_type: unknown, key: string) => services.get(key),
     informer: () => ({ list: () => services.values() }),
+    client: { list: async () => ({ items: stored }) },
     writeStatus: async (_type: unknown, object: Service) => {
       given.push(object.status?.loadBalancer?.ingress?.[0]?.ip);
       return { ...object, metadata: { ...object.metadata, resourceVersion: '2' } };
@@ -144,6 +146,18 @@ it('services that come together get different addresses, though the cache shows 
   });
   const controller = loadBalancerController(pool);
   const { signal } = new AbortController();
-  for (const key of services.keys()) await controller.reconcile(key, cluster, signal);
+  return { given, reconcile: (name: string) => controller.reconcile(`default/${name}`, cluster, signal) };
+}
+
+it('services that come together get different addresses, though the cache shows none of them yet', async () => {
+  const { given, reconcile } = laggingCluster(['a', 'b'].map((name) => service(name)));
+  for (const name of ['a', 'b']) await reconcile(name);
   assert.deepEqual(given, ['172.30.7.128', '172.30.7.129']);
+});
+
+it('an address that an earlier run gave is not given again, though the cache does not show it yet', async () => {
+  const shown = ['a', 'b'].map((name) => service(name));
+  const { given, reconcile } = laggingCluster(shown, [service('a', { address: '172.30.7.128' }), shown[1]!]);
+  await reconcile('b');
+  assert.deepEqual(given, ['172.30.7.129']);
 });

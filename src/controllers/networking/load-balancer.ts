@@ -51,10 +51,12 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
         return;
       }
       const pool = poolOf(cluster, defaultPool);
-      const plan =
-        'problem' in pool
-          ? pool
-          : planAddress(service, asWritten(cluster.informer(Service).list(), written), pool.ranges);
+      const planFor = (services: Iterable<Service>) =>
+        'problem' in pool ? pool : planAddress(service, asWritten(services, written), pool.ranges);
+      const cached = planFor(cluster.informer(Service).list());
+      if ('address' in cached && hasAddress(service, cached.address)) return;
+      // The cache may not show yet what an earlier run of this controller gave.
+      const plan = planFor((await cluster.client.list(Service, {}, signal)).items);
       if ('problem' in plan) {
         const message = `Error syncing load balancer: failed to ensure load balancer: ${plan.problem}`;
         cluster.event(targetOf(Service, service), 'Warning', 'SyncLoadBalancerFailed', message);
