@@ -1,6 +1,7 @@
 /** Binds claims to volumes, and applies the reclaim policy to volumes whose claim is gone. */
 import { keyOf } from '../../api/meta.ts';
 import { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../api/resources.gen.ts';
+import type { ObjectReference } from '../../api/types/core-v1.gen.ts';
 import { isDefaultClass } from '../../api/volume-binding.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
@@ -124,8 +125,7 @@ function volumeBinder(promised: Map<string, string>): AnyController {
       if (!volume) failures.delete(name);
       if (!volume) return undefined;
       const { claimRef } = volume.spec ?? {};
-      const claim =
-        claimRef && (await freshClaim(`${claimRef.namespace}/${claimRef.name}`, claimRef.uid, cluster));
+      const claim = claimRef && (await freshClaim(claimRef, cluster, signal));
       const plan = planVolume(volume, claim);
       switch (plan.kind) {
         case 'available':
@@ -165,16 +165,14 @@ function volumeBinder(promised: Map<string, string>): AnyController {
 
 /** The cache may lag behind: before a volume's data is given up, the server is asked for the claim. */
 async function freshClaim(
-  key: string,
-  uid: string | undefined,
+  { namespace = '', name = '', uid }: ObjectReference,
   cluster: ReconcileCluster,
+  signal: AbortSignal,
 ): Promise<PersistentVolumeClaim | undefined> {
-  const cached = cluster.get(PersistentVolumeClaim, key);
+  const cached = cluster.get(PersistentVolumeClaim, `${namespace}/${name}`);
   if (!uid || cached?.metadata.uid === uid) return cached;
-  const [namespace = '', name = ''] = key.split('/');
-  return cluster.client
-    .list(PersistentVolumeClaim, { namespace, fieldSelector: `metadata.name=${name}` })
-    .then(({ items }) => items[0]);
+  const only = { namespace, fieldSelector: `metadata.name=${name}` };
+  return (await cluster.client.list(PersistentVolumeClaim, only, signal)).items[0];
 }
 
 function worldOf(
