@@ -130,17 +130,20 @@ describe('addresses of load balancers', () => {
   });
 });
 
-/** A cluster that shows services as they were when it was made, and the addresses that were written since. */
+/** A cluster whose cache shows services as they were when it was made; the server has what was written since. */
 function laggingCluster(shown: readonly Service[], stored: readonly Service[] = shown) {
-  const services = new Map(shown.map((each) => [`default/${each.metadata.name}`, each]));
+  const byName = (services: readonly Service[]) =>
+    new Map(services.map((each) => [`default/${each.metadata.name}`, each]));
+  const [cache, server] = [byName(shown), byName(stored)];
   const given: (string | undefined)[] = [];
   const cluster = sparse<ReconcileCluster>({
-    get: (_type: unknown, key: string) => services.get(key),
-    informer: () => ({ list: () => services.values() }),
-    client: { list: async () => ({ items: stored }) },
+    get: (_type: unknown, key: string) => cache.get(key),
+    informer: () => ({ list: () => cache.values() }),
+    client: { list: async () => ({ items: [...server.values()] }) },
     writeStatus: async (_type: unknown, object: Service) => {
       given.push(object.status?.loadBalancer?.ingress?.[0]?.ip);
-      return { ...object, metadata: { ...object.metadata, resourceVersion: '2' } };
+      server.set(`default/${object.metadata.name}`, object);
+      return object;
     },
     event: () => undefined,
   });

@@ -2,7 +2,6 @@
  * Gives every Service of type LoadBalancer an address from the cluster's pool; the nodes answer for it (src/network).
  */
 import { ConfigMap, Service } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
@@ -22,7 +21,6 @@ import {
 const poolNamespace = 'kube-system';
 const poolName = 'load-balancer';
 export function loadBalancerController(defaultPool: readonly AddressRange[]): AnyController {
-  const written: WrittenServices = new Map();
   return defineController({
     name: 'service',
     component: 'service-controller',
@@ -52,10 +50,10 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
       }
       const pool = poolOf(cluster, defaultPool);
       const planFor = (services: Iterable<Service>) =>
-        'problem' in pool ? pool : planAddress(service, asWritten(services, written), pool.ranges);
+        'problem' in pool ? pool : planAddress(service, services, pool.ranges);
       const cached = planFor(cluster.informer(Service).list());
       if ('address' in cached && hasAddress(service, cached.address)) return;
-      // The cache may not show yet what an earlier run of this controller gave.
+      // The cache may not show yet what was given a moment ago, or by an earlier run of this controller.
       const plan = planFor((await cluster.client.list(Service, {}, signal)).items);
       if ('problem' in plan) {
         const message = `Error syncing load balancer: failed to ensure load balancer: ${plan.problem}`;
@@ -63,7 +61,7 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
         return;
       }
       if (hasAddress(service, plan.address)) return;
-      await assign(service, plan.address, { written, cluster, signal });
+      await assign(service, plan.address, cluster, signal);
     },
   });
 }
@@ -80,49 +78,15 @@ function poolOf(
   }
 }
 
-interface Assigning {
-  written: WrittenServices;
-  cluster: ReconcileCluster;
-  signal: AbortSignal;
-}
-
 async function assign(
   service: Service,
   address: string,
-  { written, cluster, signal }: Assigning,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
 ): Promise<void> {
   cluster.event(targetOf(Service, service), 'Normal', 'EnsuringLoadBalancer', 'Ensuring load balancer');
-  const { uid, resourceVersion } = service.metadata;
-  const wanted = withAddress(service, address);
-  // If the answer is lost, the next version in the cache shows whether the service was written.
-  written.set(uid, { service: wanted, shownFrom: Number(resourceVersion) + 1 });
-  try {
-    const assigned = await cluster.writeStatus(Service, wanted, signal);
-    written.set(uid, { service: assigned, shownFrom: Number(assigned.metadata.resourceVersion) });
-  } catch (error) {
-    if (error instanceof StatusError) written.delete(uid);
-    throw error;
-  }
+  await cluster.writeStatus(Service, withAddress(service, address), signal);
   cluster.event(targetOf(Service, service), 'Normal', 'EnsuredLoadBalancer', 'Ensured load balancer');
-}
-
-/** By uid, services as last written, and the first version in the cache that shows what became of it. */
-type WrittenServices = Map<string, { service: Service; shownFrom: number }>;
-
-/**
- * The next service must not be given an address that was assigned a moment ago. Entries that the cache has caught up
- * with are dropped.
- */
-function asWritten(listed: Iterable<Service>, written: WrittenServices): Service[] {
-  const unseen = new Map(written);
-  written.clear();
-  return [...listed].map((service) => {
-    const { uid, resourceVersion } = service.metadata;
-    const newer = unseen.get(uid);
-    if (!newer || Number(resourceVersion) >= newer.shownFrom) return service;
-    written.set(uid, newer);
-    return newer.service;
-  });
 }
 
 /** For a service that is being deleted or is no longer ours. */
