@@ -3,8 +3,8 @@
  * Those of custom resources are kept as they have to be; those of its own kinds are brought in line when it starts, and
  * are the administrators' then.
  */
-import { isDeepStrictEqual } from 'node:util';
 import { APIService } from '../../api/resources.gen.ts';
+import { equalJson } from '../../api/schema/json-value.ts';
 import { ignoreAlreadyExists, undefinedIfNotFound } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -103,7 +103,7 @@ export function planLocalServices({
     if (management !== 'onstart' && management !== 'true') continue;
     if (management === 'onstart' && (!atStart.has(name) || synced.has(name))) continue;
     if (!want) steps.push({ type: 'delete', service });
-    else if (!isDeepStrictEqual({ ...service.spec }, want.spec))
+    else if (!equalJson(service.spec, want.spec))
       steps.push({ type: 'update', service: { ...service, spec: want.spec } });
   }
   return steps;

@@ -3,14 +3,12 @@
 import { everybody, everything, mandatoryLevels, mandatorySchemas } from '../../api/flowcontrol/mandatory.ts';
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { FlowSchema, PriorityLevelConfiguration } from '../../api/resources.gen.ts';
-import { undefinedIfNotFound } from '../../api/status.ts';
 import type {
   PolicyRulesWithSubjects,
   ResourcePolicyRule,
   Subject,
 } from '../../api/types/flowcontrol-v1.gen.ts';
-import { deleteObject } from '../registry/delete.ts';
-import { changeOwn, differs, ensureObject, ownWrite, resourceOf, storedDraft } from '../registry/ensure.ts';
+import { changeOwn, deleteOwn, differs, ensureObject, resourceOf, storedDraft } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 
 /** Marks an object as unchanged by users, so that upgrades may change it. */
@@ -176,13 +174,7 @@ async function removeFormer<T extends FlowSchema | PriorityLevelConfiguration>(
   for (const { object } of [...(resourceOf(registry, type).cache?.values() ?? [])]) {
     const { name, uid, resourceVersion, annotations } = object.metadata;
     if (names.has(name) || annotations?.[autoUpdateAnnotation] !== 'true') continue;
-    await deleteObject(registry, {
-      ...ownWrite(registry, type, '', name),
-      gracePeriodSeconds: undefined,
-      propagationPolicy: undefined,
-      preconditions: { uid, resourceVersion },
-      options: {},
-    }).catch(undefinedIfNotFound);
+    await deleteOwn(registry, type, name, { uid, resourceVersion });
   }
 }
 

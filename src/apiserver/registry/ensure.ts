@@ -1,12 +1,13 @@
 /** Objects that the server itself maintains: created when they are missing, corrected when they differ. */
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
-import { isAlreadyExists, notFound } from '../../api/status.ts';
+import { isAlreadyExists, notFound, undefinedIfNotFound } from '../../api/status.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import { decodeAs, toStoredVersion } from './codec.ts';
 import { createObject } from './create.ts';
+import { type DeleteRequest, deleteObject } from './delete.ts';
 import type { ServedResource } from './kind-registry.ts';
 import type { Registry, WriteRequest } from './registry.ts';
 import { type ChangeOptions, changeObject } from './update.ts';
@@ -89,4 +90,20 @@ export function changeOwn(
   options: ChangeOptions,
 ): Promise<CachedObject> {
   return changeObject(registry, ownWrite(registry, type, at.namespace, at.name), options);
+}
+
+/** Deletes an object without a namespace in the server's own name, unless it is gone already. @throws StatusError 409 when a precondition fails */
+export async function deleteOwn(
+  registry: Registry,
+  type: ResourceType,
+  name: string,
+  preconditions?: DeleteRequest['preconditions'],
+): Promise<void> {
+  await deleteObject(registry, {
+    ...ownWrite(registry, type, '', name),
+    gracePeriodSeconds: undefined,
+    propagationPolicy: undefined,
+    preconditions,
+    options: {},
+  }).catch(undefinedIfNotFound);
 }

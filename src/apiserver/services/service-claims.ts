@@ -4,10 +4,8 @@
  */
 import { managedByLabel, serviceAllocator } from '../../api/networking/ip-address.ts';
 import { IPAddress, Service } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { deleteObject } from '../registry/delete.ts';
-import { ensureObject, ownWrite } from '../registry/ensure.ts';
+import { deleteOwn, ensureObject } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 import { registryPrefix } from '../watch-cache/store-view.ts';
 
@@ -43,17 +41,7 @@ export class ServiceClaims {
 
   async releaseAddress(address: string, service: ServiceName): Promise<void> {
     if (!this.#isHeldBy(address, service)) return;
-    try {
-      await deleteObject(this.#registry, {
-        ...ownWrite(this.#registry, IPAddress, '', address),
-        gracePeriodSeconds: undefined,
-        propagationPolicy: undefined,
-        preconditions: undefined,
-        options: {},
-      });
-    } catch (error) {
-      if (!(error instanceof StatusError) || error.reason !== 'NotFound') throw error;
-    }
+    await deleteOwn(this.#registry, IPAddress, address);
   }
 
   /** Returns false when another service has the port. */

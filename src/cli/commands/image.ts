@@ -62,7 +62,7 @@ export const image: Command = {
     const [first = '', second = ''] = given;
     const missing = argumentsOf[verb][given.length];
     if (missing) throw new UsageError(`image ${verb} needs ${missing}`);
-    const surplus = given[verb === 'load' ? filesMax : argumentsOf[verb].length];
+    const surplus = verb === 'load' ? undefined : given[argumentsOf[verb].length];
     if (surplus !== undefined) throw new UsageError(`unexpected argument ${JSON.stringify(surplus)}`);
     switch (verb) {
       case 'list':
