@@ -7,11 +7,11 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
-import type { Client, DeleteOptions, PatchOptions } from '../client.ts';
+import type { Client, DeleteOptions, ObjectName, PatchOptions } from '../client.ts';
 import type { EventRecorder, EventTarget, EventType } from '../events/event-recorder.ts';
 import type { Informer, InformerFactory } from '../informers/informer.ts';
-import { TransportError } from '../transport/transport.ts';
 import { OwnerCheck } from './owner-check.ts';
+import { isUnanswered, outcomeOf, type UnansweredWrite } from './unanswered-write.ts';
 
 /** What controllers are run with. */
 export interface ControllerEnvironment {
@@ -46,8 +46,7 @@ export class ReconcileCluster {
   readonly #informers: ReadableInformers;
   /** The newest version written per resource that the caches must include before the next reconcile. */
   readonly #written = new Map<Informer<KubeObject>, string>();
-  /** Resources with a write whose outcome is not known: the connection broke before the answer. */
-  readonly #uncertain = new Map<Informer<KubeObject>, ResourceType>();
+  #unanswered: UnansweredWrite[] = [];
   /** Objects deleted, by uid, until a cache shows them deleted. */
   readonly #deleted = new Map<string, { informer: Informer<KubeObject>; key: string }>();
   #owners: OwnerCheck;
@@ -122,11 +121,11 @@ export class ReconcileCluster {
     const informer = this.#informerOf(type);
     if (informer && this.#informers.following.has(informer))
       await this.#owners.assertOwnerStays(object, signal);
-    return this.#write(type, this.client.create(type, object, { signal }));
+    return this.#write(type, object.metadata, this.client.create(type, object, { signal }));
   }
 
   async update<T extends KubeObject>(type: ResourceType<T>, object: T, signal: AbortSignal): Promise<T> {
-    return this.#write(type, this.client.update(type, object, { signal }));
+    return this.#write(type, object.metadata, this.client.update(type, object, { signal }));
   }
 
   async patch<T extends KubeObject>(
@@ -135,7 +134,7 @@ export class ReconcileCluster {
     patch: unknown,
     options: PatchOptions & { signal: AbortSignal },
   ): Promise<T> {
-    return this.#write(type, this.client.patch(type, object.metadata, patch, options));
+    return this.#write(type, object.metadata, this.client.patch(type, object.metadata, patch, options));
   }
 
   /** Writes the status when it differs from the object's; returns the object as written. */
@@ -151,7 +150,8 @@ export class ReconcileCluster {
 
   /** Writes the object through its status subresource, even when nothing has changed. */
   async writeStatus<T extends KubeObject>(type: ResourceType<T>, object: T, signal: AbortSignal): Promise<T> {
-    return this.#write(type, this.client.update(type, object, { subresource: 'status', signal }));
+    const written = this.client.update(type, object, { subresource: 'status', signal });
+    return this.#write(type, object.metadata, written);
   }
 
   /** Deletes exactly this object (by uid); a missing one is no error. Returns whether it existed. */
@@ -166,14 +166,17 @@ export class ReconcileCluster {
       await this.client.delete(type, object.metadata, { preconditions: { uid }, ...options, signal });
     } catch (error) {
       if (isNotFound(error)) return false;
-      const unsure = this.#informerOf(type);
-      if (unsure && error instanceof TransportError) this.#uncertain.set(unsure, type);
+      this.#noteFailure(error, type, object.metadata);
       throw error;
     }
+    this.#noteDeleted(type, object.metadata, uid);
+    return true;
+  }
+
+  #noteDeleted(type: ResourceType, metadata: ObjectName, uid: string): void {
     const informer = this.#informerOf(type);
     if (informer && this.#informers.following.has(informer))
-      this.#deleted.set(uid, { informer, key: keyOf(object) });
-    return true;
+      this.#deleted.set(uid, { informer, key: keyOf({ metadata }) });
   }
 
   event(about: EventTarget, type: EventType, reason: string, message: string): void {
@@ -185,7 +188,7 @@ export class ReconcileCluster {
    * `deletion` when a deletion is not yet seen (its event comes by itself), undefined when all is well.
    */
   staleCache(): Promise<unknown> | 'deletion' | undefined {
-    if (this.#uncertain.size > 0) return this.#catchUp();
+    if (this.#unanswered.length > 0) return this.#askForOutcomes();
     const lagging: Promise<void>[] = [];
     for (const [informer, version] of this.#written) {
       if (Number(informer.resourceVersion) >= Number(version)) this.#written.delete(informer);
@@ -201,31 +204,47 @@ export class ReconcileCluster {
   }
 
   get hasNoExpectations(): boolean {
-    return this.#written.size + this.#deleted.size + this.#uncertain.size === 0;
+    return this.#written.size + this.#deleted.size + this.#unanswered.length === 0;
   }
 
-  async #write<T extends KubeObject>(type: ResourceType<T>, request: Promise<T>): Promise<T> {
-    const informer = this.#informerOf(type);
+  async #write<T extends KubeObject>(
+    type: ResourceType<T>,
+    to: Draft<KubeObject>['metadata'],
+    request: Promise<T>,
+  ): Promise<T> {
     try {
       const answer = await request;
-      const { resourceVersion } = answer.metadata;
-      if (informer && Number(this.#written.get(informer) ?? 0) < Number(resourceVersion))
-        this.#written.set(informer, resourceVersion);
+      this.#noteWritten(type, answer.metadata.resourceVersion);
       return answer;
     } catch (error) {
-      if (informer && error instanceof TransportError) this.#uncertain.set(informer, type);
+      this.#noteFailure(error, type, to);
       throw error;
     }
   }
 
-  /** Whatever became of the write, the cache shows it once it includes what the server has now. */
-  async #catchUp(): Promise<void> {
-    for (const [informer, type] of this.#uncertain) {
-      const { metadata } = await this.client.list(type, { limit: 1 });
-      this.#uncertain.delete(informer);
-      this.#written.set(informer, metadata.resourceVersion ?? '');
-      await informer.includes(metadata.resourceVersion ?? '');
+  #noteWritten(type: ResourceType, version: string): void {
+    const informer = this.#informerOf(type);
+    if (informer && Number(this.#written.get(informer) ?? 0) < Number(version))
+      this.#written.set(informer, version);
+  }
+
+  #noteFailure(
+    error: unknown,
+    type: ResourceType,
+    { namespace, name, uid }: Draft<KubeObject>['metadata'],
+  ): void {
+    if (isUnanswered(error) && this.#informerOf(type)) this.#unanswered.push({ type, namespace, name, uid });
+  }
+
+  /** The caches may be waited for once it is known what became of each write. */
+  async #askForOutcomes(): Promise<void> {
+    for (const write of this.#unanswered) {
+      const { type, namespace, name, uid } = write;
+      const outcome = await outcomeOf(write, this.client);
+      if (outcome === 'gone') this.#noteDeleted(type, { namespace, name: name! }, uid!);
+      else if (outcome !== 'nothing') this.#noteWritten(type, outcome.version);
     }
+    this.#unanswered = [];
   }
 
   #informerOf(type: ResourceType): Informer<KubeObject> | undefined {

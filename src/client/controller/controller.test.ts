@@ -77,6 +77,64 @@ test('a write whose outcome is not known is looked up before it is tried again',
   assert.equal(creates, 1);
 });
 
+test('a lost answer keeps its key waiting for the object alone, not for all else that the store has seen', async () => {
+  const seen: (string | undefined)[] = [];
+  const { clock, transport } = await run(
+    defineController({
+      name: 'test',
+      reconciles: ConfigMap,
+      async reconcile(key, cluster, signal) {
+        const object = cluster.get(ConfigMap, key);
+        seen.push(object?.metadata.labels?.step);
+        if (object?.metadata.labels?.step !== '1') return;
+        await cluster.update(
+          ConfigMap,
+          { ...object, metadata: { ...object.metadata, labels: { step: '2' } } },
+          signal,
+        );
+      },
+    }),
+  );
+  loseAnswersTo('PUT', transport);
+  transport.put('a', { labels: { step: '1' } });
+  await clock.advance(1_000);
+  assert.deepEqual([...new Set(seen)], ['1', '2']);
+});
+
+test('a deletion whose answer was lost is waited for until the cache shows it', async () => {
+  let deletions = 0;
+  const { clock, transport } = await run(
+    defineController({
+      name: 'test',
+      reconciles: ConfigMap,
+      concerns: (object: ConfigMap) => object.metadata.name === 'a',
+      async reconcile(_key, cluster, signal) {
+        const child = cluster.get(ConfigMap, 'default/child');
+        if (!child) return;
+        deletions++;
+        await cluster.delete(ConfigMap, child, signal);
+      },
+    }),
+  );
+  transport.put('child');
+  await clock.advance(0);
+  loseAnswersTo('DELETE', transport);
+  transport.put('a');
+  await clock.advance(30_000);
+  assert.equal(deletions, 1);
+});
+
+/** The server does as it is told, and the connection breaks; meanwhile others write elsewhere. */
+function loseAnswersTo(method: string, transport: FakeTransport): void {
+  const send = transport.send.bind(transport);
+  transport.send = async (request) => {
+    const response = await send(request);
+    if (request.method !== method) return response;
+    transport.advanceRevision();
+    throw new TransportError('the answer was lost');
+  };
+}
+
 test('a reconcile that fails is tried again, later each time', async () => {
   const times: number[] = [];
   const { clock, transport } = await run(

@@ -41,6 +41,11 @@ export class FakeTransport implements Transport {
     this.#publish({ type: 'DELETED', object: { ...old, metadata } });
   }
 
+  /** As a write to another collection of the same store. */
+  advanceRevision(): void {
+    this.#revision++;
+  }
+
   /** Ends all watches; what happens until they come back is not seen by them. */
   breakWatches(): void {
     for (const watch of [...this.#watches]) watch.end();
