@@ -2,6 +2,7 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { Column } from '../api/kind.ts';
 import type { KubeObject } from '../api/meta.ts';
+import type { TurnTaker } from '../base/async/turns.ts';
 import type { BodyShare } from './http/body-budget.ts';
 import type { ServedResource } from './registry/kind-registry.ts';
 import type { CachedObject } from './watch-cache/cached-object.ts';
@@ -109,8 +110,8 @@ export interface RequestContext {
    * hold up nobody. The signal aborts when there is no memory for it any more. Absent when the body is there.
    */
   leaveSeat?: () => AbortSignal;
-  /** To be awaited before each step of work on a long body, so that others are served in between; absent for others. */
-  nextStep?: () => Promise<void>;
+  /** Work on a long body is done in steps, so that others are served in between. */
+  nextStep?: TurnTaker['nextStep'];
   /** What the body says, for the audit log. */
   requestObject?: unknown;
   /** To be called when a long-running response has been sent completely, or its client is gone. */

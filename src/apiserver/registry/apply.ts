@@ -8,6 +8,7 @@ import { bodySizeBytesMax, parseApplyBody } from '../../api/schema/body/body.ts'
 import type { JsonObject } from '../../api/schema/decode.ts';
 import { applyConfigInSteps } from '../../api/schema/patch/apply.ts';
 import { badRequest, conflict, invalid, StatusError } from '../../api/status.ts';
+import { inStep, inSteps } from '../../base/async/turns.ts';
 import { isTrue } from '../../base/text/query-boolean.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
@@ -60,8 +61,9 @@ export async function readApplyConfig(context: RequestContext): Promise<JsonObje
     ]);
   if (request.localBody) return request.localBody.value as JsonObject;
   const body = await request.readBody(bodySizeBytesMax);
-  await context.nextStep?.();
-  const { config, warnings } = parseApplyBody(body, fieldValidationOf(context), await yamlReader(body));
+  const validation = fieldValidationOf(context);
+  const yaml = await yamlReader(body);
+  const { config, warnings } = await inStep(context, () => parseApplyBody(body, validation, yaml));
   for (const warning of warnings) context.warnings.push(warning);
   context.requestObject = config;
   return config;
@@ -116,21 +118,14 @@ async function applied(
   { registry, context, write, config }: ApplyRequest,
   live: KubeObject | undefined,
 ): Promise<KubeObject> {
-  const { resource, nextStep } = write;
+  const { resource } = write;
   const steps = applyConfigInSteps(live as JsonObject | undefined, config, {
     ...ownershipOf(registry, write),
     kind: resource.kind,
     force: isTrue(context.request.query.get('force')),
   });
-  let step = steps.next();
-  for (; !step.done; step = steps.next()) if (nextStep) await nextStep();
-  const merged = step.value;
-  const decoded = decodeAs(
-    resource,
-    { value: merged, problems: [] },
-    fieldValidationOf(context),
-    context.warnings,
-  );
-  await nextStep?.();
-  return toStoredVersion(resource, decoded);
+  const parsed = { value: await inSteps(write, steps), problems: [] };
+  const validation = fieldValidationOf(context);
+  const decoded = await inStep(write, () => decodeAs(resource, parsed, validation, context.warnings));
+  return await inStep(write, () => toStoredVersion(resource, decoded));
 }

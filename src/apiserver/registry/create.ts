@@ -2,6 +2,7 @@
 import type { KubeObject, OwnerReference } from '../../api/meta.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { alreadyExists, badRequest, StatusError } from '../../api/status.ts';
+import { inStep } from '../../base/async/turns.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import { trackFields } from './managed-fields.ts';
 import {
@@ -41,9 +42,7 @@ export async function createObject(
   for (const name of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink'] as const)
     delete meta[name];
   definition.defaultTimes?.(object, formatTime(registry.clock.now()));
-  await request.nextStep?.();
   if (!options.fieldsTracked) await converting(() => trackFields(registry, request, undefined, object));
-  await request.nextStep?.();
   const attributes = {
     operation: 'CREATE' as const,
     request,
@@ -51,7 +50,7 @@ export async function createObject(
     old: undefined,
     name: meta.name ?? '',
   };
-  await registry.admission.mutate(attributes);
+  await inStep(request, () => registry.admission.mutate(attributes));
   const admitted = attributes.object;
   // Only now, as upstream has it: what changes a new object may yet give it a name, and refusals quote what it has.
   const isGenerated = !admitted.metadata.name && !!admitted.metadata.generateName;
@@ -62,17 +61,16 @@ export async function createObject(
   const allocation = allocateFor(registry, request, admitted, undefined);
   let undo: (() => Promise<void>) | undefined;
   try {
-    await request.nextStep?.();
-    await converting(() => validateNew(request, admitted));
-    await request.nextStep?.();
+    await inStep(request, () => converting(() => validateNew(request, admitted)));
     for (const warning of definition.warnings?.(admitted, undefined) ?? []) request.warnings.push(warning);
-    await registry.admission.validate(attributes);
+    await inStep(request, () => registry.admission.validate(attributes));
     undo = await registry.admission.reserve(attributes);
     await allocation?.claim();
-    await request.nextStep?.();
-    const stored = isGenerated
-      ? await storeUnderFreeName(registry, request, admitted)
-      : await storeUnderOwnName(registry, request, admitted);
+    const stored = await inStep(request, () =>
+      isGenerated
+        ? storeUnderFreeName(registry, request, admitted)
+        : storeUnderOwnName(registry, request, admitted),
+    );
     await allocation?.finish('stored');
     return stored;
   } catch (error) {

@@ -1,14 +1,14 @@
 /** Managed fields of every write but server-side apply: who came to own what by this create, update or patch. */
 
 import type { KubeObject } from '../../api/meta.ts';
-import { asJsonObject, asKubeObject, type JsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject, asKubeObject } from '../../api/schema/decode.ts';
 import {
   type FieldOwnership,
-  trackUpdate,
   trackUpdateInSteps,
   type VersionedObject,
 } from '../../api/schema/fields/managed-fields.ts';
 import { formatTime } from '../../api/schema/time.ts';
+import { inStep, inSteps } from '../../base/async/turns.ts';
 import { convertFromStored, convertToStored } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
 import type { Registry, WriteRequest } from './registry.ts';
@@ -42,7 +42,7 @@ export function trackFields(
   const ownership = ownershipOf(registry, request);
   return resource.served
     ? trackShown(request, live, next, ownership)
-    : track(request, live && asJsonObject(live), asJsonObject(next), ownership);
+    : inSteps(request, trackUpdateInSteps(live && asJsonObject(live), asJsonObject(next), ownership));
 }
 
 async function trackShown(
@@ -52,32 +52,14 @@ async function trackShown(
   ownership: FieldOwnership,
 ): Promise<void> {
   const { resource } = request;
-  const shownLive = live && convertFromStored(resource, structuredClone(live));
-  const shownNext = convertFromStored(resource, structuredClone(next));
-  await track(request, shownLive && asJsonObject(shownLive), asJsonObject(shownNext), ownership);
+  const shown = (object: KubeObject) => convertFromStored(resource, structuredClone(object));
+  const shownLive = live && (await inStep(request, () => shown(live)));
+  const shownNext = await inStep(request, () => shown(next));
+  const steps = trackUpdateInSteps(shownLive && asJsonObject(shownLive), asJsonObject(shownNext), ownership);
+  await inSteps(request, steps);
   const { managedFields } = shownNext.metadata;
   if (managedFields) next.metadata.managedFields = managedFields;
   else delete next.metadata.managedFields;
-}
-
-function track(
-  { nextStep }: WriteRequest,
-  live: JsonObject | undefined,
-  next: JsonObject,
-  ownership: FieldOwnership,
-): void | Promise<void> {
-  if (nextStep) return trackInSteps(live, next, ownership, nextStep);
-  trackUpdate(live, next, ownership);
-  return undefined;
-}
-
-async function trackInSteps(
-  live: JsonObject | undefined,
-  next: JsonObject,
-  ownership: FieldOwnership,
-  nextStep: () => Promise<void>,
-): Promise<void> {
-  for (const _ of trackUpdateInSteps(live, next, ownership)) await nextStep();
 }
 
 /** An object in another version of the same kind; undefined when that is not served. */

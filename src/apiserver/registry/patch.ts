@@ -11,6 +11,7 @@ import {
   parsePatch,
 } from '../../api/schema/patch/patch.ts';
 import { invalid, StatusError, unsupportedMediaType } from '../../api/status.ts';
+import { inStep } from '../../base/async/turns.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import { applyObject } from './apply.ts';
@@ -75,13 +76,9 @@ function withOwnMetadata(object: KubeObject, { patch }: { patch: JsonObject }): 
   return { ...object, metadata: patch.metadata === undefined ? cloneJson(metadata) : metadata };
 }
 
-async function parsedPatch(
-  { request, nextStep }: RequestContext,
-  format: JsonPatchFormat,
-): Promise<ParsedPatch> {
-  const bytes = await request.readBody(bodySizeBytesMax);
-  await nextStep?.();
-  return parsePatch(bytes, format);
+async function parsedPatch(context: RequestContext, format: JsonPatchFormat): Promise<ParsedPatch> {
+  const bytes = await context.request.readBody(bodySizeBytesMax);
+  return await inStep(context, () => parsePatch(bytes, format));
 }
 
 /** Any patch but an apply. @throws StatusError 400, 413, 415, 422 */

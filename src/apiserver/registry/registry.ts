@@ -2,6 +2,7 @@
 
 import type { KubeObject } from '../../api/meta.ts';
 import { forbidden, notFound } from '../../api/status.ts';
+import type { TurnTaker } from '../../base/async/turns.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
@@ -64,8 +65,8 @@ export interface WriteRequest {
   annotations?: Record<string, string> | undefined;
   /** Collects the time spent in webhooks; absent when it is not reported. */
   elsewhere?: { ms: number };
-  /** To be awaited before each step of work on a long body; absent for others. */
-  nextStep?: (() => Promise<void>) | undefined;
+  /** Work on a long body is done in steps. */
+  nextStep?: TurnTaker['nextStep'];
 }
 
 export function storageKey(resource: ServedResource, namespace: string, name: string): string {

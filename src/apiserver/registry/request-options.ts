@@ -3,6 +3,7 @@ import { type FieldError, invalidValue, notSupported, tooLong } from '../../api/
 import type { KubeObject } from '../../api/meta.ts';
 import type { FieldValidation } from '../../api/schema/body/body.ts';
 import { badRequest, invalid } from '../../api/status.ts';
+import { inStep } from '../../base/async/turns.ts';
 import type { RequestContext } from '../request.ts';
 import { decodeAs, readParsedBody, toStoredVersion } from './codec.ts';
 import type { ServedResource } from './kind-registry.ts';
@@ -11,13 +12,11 @@ import { converting } from './version-converter.ts';
 
 /** The object of the body, decoded, defaulted and in the stored version. */
 export async function readObject(context: RequestContext, resource: ServedResource): Promise<KubeObject> {
-  await context.nextStep?.();
-  const parsed = await readParsedBody(context.request, resource);
-  await context.nextStep?.();
+  const { request, warnings } = context;
+  const parsed = await inStep(context, () => readParsedBody(request, resource));
   const validation = fieldValidationOf(context);
-  const object = decodeAs(resource, parsed, validation, context.warnings);
-  await context.nextStep?.();
-  const stored = await converting(() => toStoredVersion(resource, object));
+  const object = await inStep(context, () => decodeAs(resource, parsed, validation, warnings));
+  const stored = await inStep(context, () => converting(() => toStoredVersion(resource, object)));
   if (context.annotations) context.requestObject = auditedObject(resource, parsed.value, stored);
   return stored;
 }

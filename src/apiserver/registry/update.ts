@@ -5,6 +5,7 @@ import { keepTimesWhenUnchanged } from '../../api/schema/fields/managed-fields.t
 import { equalJson } from '../../api/schema/json-value.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { conflict, modifiedMessage } from '../../api/status.ts';
+import { inStep } from '../../base/async/turns.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
 import { prepareSubresource } from '../subresources/prepare.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
@@ -54,9 +55,7 @@ export async function changeObject(
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const current = await readCurrent(registry, resource, namespace, name);
     checkPreconditions(request, current, options.preconditions);
-    await request.nextStep?.();
-    const object = await options.next(current, attempt);
-    await request.nextStep?.();
+    const object = await inStep(request, () => options.next(current, attempt));
     const isConditional = !!object.metadata.resourceVersion;
     const outcome = await tryChange(registry, { request, options, object, current });
     if (outcome) return outcome;
@@ -81,8 +80,8 @@ async function tryChange(registry: Registry, change: Change): Promise<CachedObje
   try {
     const admitted = await prepareChange(registry, change, allocations);
     for (const allocation of allocations) await allocation.claim();
-    await change.request.nextStep?.();
-    outcome = await storeChange(registry, change.request, admitted, change.current);
+    const { request, current } = change;
+    outcome = await inStep(request, () => storeChange(registry, request, admitted, current));
     return outcome;
   } finally {
     if (allocations.length > 0)
@@ -108,10 +107,9 @@ async function prepareChange(
   const now = formatTime(registry.clock.now());
   definition.defaultTimes?.(object, now);
   if (!options.fieldsTracked) await converting(() => trackFields(registry, request, old, object));
-  await request.nextStep?.();
   if (options.isAdmitted) return object;
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
-  if (options.admit !== false) await registry.admission.mutate(attributes);
+  if (options.admit !== false) await inStep(request, () => registry.admission.mutate(attributes));
   const next = attributes.object;
   const prepare = options.prepare ?? prepareSubresource(request.resource.plural, request.subresource);
   if (prepare) prepare(next, old, now);
@@ -122,13 +120,11 @@ async function prepareChange(
   const allocation = request.subresource === '' ? allocateFor(registry, request, next, old) : undefined;
   if (allocation) allocations.push(allocation);
   countGeneration(request, next, old);
-  await request.nextStep?.();
-  await converting(() => validateChange(request, next, old));
-  await request.nextStep?.();
+  await inStep(request, () => converting(() => validateChange(request, next, old)));
   if (request.subresource !== 'status')
     for (const warning of definition.warnings?.(next, old) ?? []) request.warnings.push(warning);
   if (options.admit === false) return next;
-  await registry.admission.validate(attributes);
+  await inStep(request, () => registry.admission.validate(attributes));
   if (registry.admission.mayReserve(attributes)) allocations.push(reservationFor(registry, attributes));
   return next;
 }

@@ -19,3 +19,35 @@ export class Turns {
     if (this.#waiting.length > 0) setImmediate(this.#admit);
   };
 }
+
+/** For whom work is done. */
+export interface TurnTaker {
+  /** Resolves when the next step may run; absent where all steps are short, and none has to wait. */
+  nextStep?: (() => Promise<void>) | undefined;
+}
+
+/** Does one step of work: a promise only where it waits for its turn, or for something else. */
+export function inStep<T>({ nextStep }: TurnTaker, step: () => T | Promise<T>): T | Promise<T> {
+  return nextStep ? nextStep().then(step) : step();
+}
+
+/** Does work that yields between its steps. */
+export function inSteps<T>({ nextStep }: TurnTaker, steps: Iterator<void, T>): T | Promise<T> {
+  return nextStep ? takeTurns(nextStep, steps) : inOneGo(steps);
+}
+
+/** Does work that yields between its steps, and lets nothing run there. */
+export function inOneGo<T>(steps: Iterator<void, T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+async function takeTurns<T>(nextStep: () => Promise<void>, steps: Iterator<void, T>): Promise<T> {
+  for (;;) {
+    await nextStep();
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}

@@ -2,6 +2,7 @@
  * Which fields a manager gains or loses by a create, an update or a patch. Server-side apply, in apply.ts, builds on
  * this.
  */
+import { inOneGo } from '../../../base/async/turns.ts';
 import type { ManagedFieldsEntry } from '../../meta.ts';
 import { type Decoded, decode, isObject, type JsonObject } from '../decode.ts';
 import { equalJson } from '../json-value.ts';
@@ -202,7 +203,7 @@ export function applyTakeover(owners: Ownerships, takeover: Takeover): void {
  * upstream does. Objects without managed fields are not tracked, and stay so.
  */
 export function trackUpdate(live: JsonObject | undefined, next: JsonObject, ownership: FieldOwnership): void {
-  for (const _ of trackUpdateInSteps(live, next, ownership));
+  inOneGo(trackUpdateInSteps(live, next, ownership));
 }
 
 /** The same, for objects that may be large: whoever asks for the steps may let others run between them. */

@@ -1,4 +1,5 @@
 /** Server-side apply: merges what a manager applies into the live object, by who owns which field. */
+import { inOneGo } from '../../../base/async/turns.ts';
 import { badRequest, StatusError } from '../../status.ts';
 import { lastAppliedAnnotation } from '../../well-known.ts';
 import { JsonError, parseJson } from '../body/json.ts';
@@ -65,8 +66,7 @@ export function applyConfig(
   config: JsonObject,
   request: ApplyRequest,
 ): JsonObject {
-  const steps = applyConfigInSteps(live, config, request);
-  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
+  return inOneGo(applyConfigInSteps(live, config, request));
 }
 
 /** The same, for objects that may be large: whoever asks for the steps may let others run between them. */
