@@ -3,17 +3,11 @@ import type { KubeObject, OwnerReference } from '../../api/meta.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { alreadyExists, badRequest, StatusError } from '../../api/status.ts';
 import { inStep } from '../../base/async/turns.ts';
+import type { AdmissionAttributes } from '../admission/admission.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
+import { type Allocation, allocateFor, reservationFor, withAllocations } from './allocations.ts';
 import { trackFields } from './managed-fields.ts';
-import {
-  allocateFor,
-  cacheOf,
-  giveBack,
-  type Registry,
-  storageKey,
-  type WriteRequest,
-  writtenObject,
-} from './registry.ts';
+import { cacheOf, type Registry, storageKey, type WriteRequest, writtenObject } from './registry.ts';
 import { validateNew } from './validate.ts';
 import { converting } from './version-converter.ts';
 
@@ -58,25 +52,32 @@ export async function createObject(
   fillSystemFields(registry, request, admitted);
   definition.prepareCreate?.(admitted, request.warnings);
   definition.defaults?.(admitted);
-  const allocation = allocateFor(registry, request, admitted, undefined);
-  let undo: (() => Promise<void>) | undefined;
-  try {
-    await inStep(request, () => converting(() => validateNew(request, admitted)));
-    for (const warning of definition.warnings?.(admitted, undefined) ?? []) request.warnings.push(warning);
-    await inStep(request, () => registry.admission.validate(attributes));
-    undo = await registry.admission.reserve(attributes);
-    await allocation?.claim();
-    const stored = await inStep(request, () =>
+  return withAllocations(registry, async (allocations) => {
+    await checkNew(registry, attributes, allocations);
+    for (const allocation of allocations) await allocation.claim();
+    return inStep(request, () =>
       isGenerated
         ? storeUnderFreeName(registry, request, admitted)
         : storeUnderOwnName(registry, request, admitted),
     );
-    await allocation?.finish('stored');
-    return stored;
-  } catch (error) {
-    await giveBack(registry, [allocation?.finish('refused'), undo?.()]);
-    throw error;
-  }
+  });
+}
+
+/** All that may refuse the object before it is stored, and what it allocates meanwhile. */
+async function checkNew(
+  registry: Registry,
+  attributes: AdmissionAttributes & { object: KubeObject },
+  allocations: Allocation[],
+): Promise<void> {
+  const { request, object } = attributes;
+  const allocation = allocateFor(registry, request, object, undefined);
+  if (allocation) allocations.push(allocation);
+  await inStep(request, () => converting(() => validateNew(request, object)));
+  const { definition } = request.resource;
+  for (const warning of definition.warnings?.(object, undefined) ?? []) request.warnings.push(warning);
+  await inStep(request, () => registry.admission.validate(attributes));
+  const reservation = reservationFor(registry, attributes);
+  if (reservation) allocations.push(reservation);
 }
 
 async function storeUnderOwnName(

@@ -1,6 +1,5 @@
 /** What the verbs need: the store behind the view, the kinds, admission, time. One per API server. */
 
-import type { KubeObject } from '../../api/meta.ts';
 import { forbidden, notFound } from '../../api/status.ts';
 import type { TurnTaker } from '../../base/async/turns.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -14,6 +13,7 @@ import { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { StoreView } from '../watch-cache/store-view.ts';
 import type { WatchSessions } from '../watch-cache/watch-session.ts';
+import type { Allocator } from './allocations.ts';
 import { inStoredVersion } from './conversion.ts';
 import type { KindRegistry, ServedResource } from './kind-registry.ts';
 
@@ -29,19 +29,6 @@ export interface Registry {
   readonly authorize: Authorizer;
   /** Resources whose objects get something that only one of them may have. By storage prefix. */
   readonly allocators: Map<string, Allocator>;
-}
-
-/** Runs between a kind's own preparation and validation; changes the object. */
-export interface Allocator {
-  /** @throws StatusError */
-  allocate(object: KubeObject, old: KubeObject | undefined): Allocation;
-}
-
-export interface Allocation {
-  /** Right before the write: claims the choice among servers, or chooses again. @throws StatusError */
-  claim(): Promise<void>;
-  /** Called when the write has ended; releases what is not needed. */
-  finish(outcome: 'stored' | 'refused'): Promise<void>;
 }
 
 /** Who writes, and how: the options that all writing verbs share. */
@@ -129,29 +116,4 @@ export async function writtenObject(
   await registry.view.reached(revision);
   const shown = cacheOf(resource).get(key);
   return shown?.revision === revision ? shown : new CachedObject(key, revision, value);
-}
-
-/** What remains to be done after a write: a part that fails affects neither the others nor the answer. */
-export async function giveBack(
-  { logger }: Registry,
-  parts: readonly (Promise<void> | undefined)[],
-): Promise<void> {
-  for (const outcome of await Promise.allSettled(parts))
-    if (outcome.status === 'rejected')
-      logger.warn('what a write had taken could not be given back', { error: outcome.reason });
-}
-
-/** Allocates what the object's kind requires; a dry run releases it at once. Undefined for kinds that require nothing. */
-export function allocateFor(
-  registry: Registry,
-  { resource, dryRun }: WriteRequest,
-  object: KubeObject,
-  old: KubeObject | undefined,
-): Allocation | undefined {
-  const { definition } = resource;
-  const allocator = registry.allocators.get(definition.storagePrefix ?? definition.type.plural);
-  if (!allocator) return undefined;
-  const allocation = allocator.allocate(object, old);
-  if (!dryRun) return allocation;
-  return { claim: async () => undefined, finish: () => allocation.finish('refused') };
 }

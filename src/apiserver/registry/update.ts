@@ -6,16 +6,13 @@ import { equalJson } from '../../api/schema/json-value.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { conflict, modifiedMessage } from '../../api/status.ts';
 import { inStep } from '../../base/async/turns.ts';
-import type { AdmissionAttributes } from '../admission/admission.ts';
 import { prepareSubresource } from '../subresources/prepare.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
+import { type Allocation, allocateFor, reservationFor, withAllocations } from './allocations.ts';
 import { dropDuplicateOwners, matchNamespace } from './create.ts';
 import { trackFields } from './managed-fields.ts';
 import {
-  type Allocation,
-  allocateFor,
   cacheOf,
-  giveBack,
   type Registry,
   readCurrent,
   storageKey,
@@ -74,22 +71,13 @@ interface Change {
 }
 
 /** Undefined when another writer was faster. */
-async function tryChange(registry: Registry, change: Change): Promise<CachedObject | undefined> {
-  const allocations: Allocation[] = [];
-  let outcome: CachedObject | undefined;
-  try {
+function tryChange(registry: Registry, change: Change): Promise<CachedObject | undefined> {
+  const { request, current } = change;
+  return withAllocations(registry, async (allocations) => {
     const admitted = await prepareChange(registry, change, allocations);
     for (const allocation of allocations) await allocation.claim();
-    const { request, current } = change;
-    outcome = await inStep(request, () => storeChange(registry, request, admitted, current));
-    return outcome;
-  } finally {
-    if (allocations.length > 0)
-      await giveBack(
-        registry,
-        allocations.map((allocation) => allocation.finish(outcome ? 'stored' : 'refused')),
-      );
-  }
+    return inStep(request, () => storeChange(registry, request, admitted, current));
+  });
 }
 
 /** Everything between the new state from the client and the state to be stored. */
@@ -125,21 +113,9 @@ async function prepareChange(
     for (const warning of definition.warnings?.(next, old) ?? []) request.warnings.push(warning);
   if (options.admit === false) return next;
   await inStep(request, () => registry.admission.validate(attributes));
-  if (registry.admission.mayReserve(attributes)) allocations.push(reservationFor(registry, attributes));
+  const reservation = reservationFor(registry, attributes);
+  if (reservation) allocations.push(reservation);
   return next;
-}
-
-/** What the namespace's quota has left for the change. */
-function reservationFor(registry: Registry, attributes: AdmissionAttributes): Allocation {
-  let undo: (() => Promise<void>) | undefined;
-  return {
-    async claim() {
-      undo = await registry.admission.reserve(attributes);
-    },
-    async finish(outcome) {
-      if (outcome === 'refused') await undo?.();
-    },
-  };
 }
 
 /** Undefined when another writer was faster. */

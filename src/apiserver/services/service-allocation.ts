@@ -11,7 +11,7 @@ import { internalError, invalid, type StatusError } from '../../api/status.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import { ipv4FromNumber, parseIPv4 } from '../../base/text/ipv4.ts';
-import type { Allocation, Allocator } from '../registry/registry.ts';
+import type { Allocation, Allocator } from '../registry/allocations.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import { AddressPool } from './address-pool.ts';
