@@ -18,6 +18,7 @@ import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
 import { allAtOnce, type BatchOutcome, isInVain, PodControl, slowStart } from '../pod-control.ts';
 import type { JobBackoff } from './job/job-backoff.ts';
+import { failuresOfIndex } from './job/job-index-progress.ts';
 import { parseIndexes } from './job/job-indexes.ts';
 import {
   completionModeOf,
@@ -26,7 +27,7 @@ import {
   type JobAction,
   jobMetricsOf,
 } from './job/job-metrics.ts';
-import { failuresOfIndex, isFinished, type JobPlan, planJob, type Verdict } from './job/job-plan.ts';
+import { afterSteps, isFinished, type JobPlan, planJob, type Verdict } from './job/job-plan.ts';
 import {
   isOwnedBy,
   isTracked,
@@ -104,6 +105,13 @@ async function dropFinalizer(cluster: ReconcileCluster, pod: Pod, signal: AbortS
   await cluster.patch(Pod, pod, patch, { type: 'strategic', signal }).catch(undefinedIfNotFound);
 }
 
+/** How many pods were created and removed, and why not more. */
+interface PodsActedOn {
+  created: number;
+  removed: number;
+  failure: unknown;
+}
+
 /** One reconcile of one Job. */
 class JobReconcile {
   readonly #cluster: ReconcileCluster;
@@ -152,13 +160,13 @@ class JobReconcile {
     const remembered = this.#memory.get(keyOf(job));
     const isSameJob = remembered?.uid === job.metadata.uid;
     const plan = planJob(job, pods, cluster.clock.now(), isSameJob ? remembered.backoff : undefined);
-    const failure = await this.#managePods(plan, pods);
-    await this.#count(plan, pods);
+    const { failure, ...acted } = await this.#managePods(plan, pods);
+    await this.#count(afterSteps(plan, acted), pods);
     if (failure !== undefined && !isInVain(failure)) throw failure;
     return { requeueAfterMs: plan.waitMs, quietMs: quietMsFor(pods.length) };
   }
 
-  async #managePods(plan: JobPlan, pods: readonly Pod[]): Promise<unknown> {
+  async #managePods(plan: JobPlan, pods: readonly Pod[]): Promise<PodsActedOn> {
     const job = this.#job;
     const control = new PodControl(this.#cluster, { type: Job, object: job }, this.#signal);
     const removed = await allAtOnce(plan.remove, async (pod) => {
@@ -166,17 +174,17 @@ class JobReconcile {
       if (!plan.verdict && isTracked(pod)) await dropFinalizer(this.#cluster, pod, this.#signal);
       await control.delete(pod);
     });
-    plan.active -= removed.succeeded;
-    plan.ready = Math.max(0, plan.ready - removed.succeeded);
-    plan.terminating += removed.succeeded;
     const created = await slowStart(plan.create, (index) =>
       control.create(newJobPod(job, index, failuresOfIndex(job, pods, index))),
     );
-    plan.active += created.succeeded;
     this.#noteCreated(plan, created);
     this.#action =
       plan.remove.length > 0 ? 'pods_deleted' : plan.create.length > 0 ? 'pods_created' : 'tracking';
-    return removed.failure ?? created.failure;
+    return {
+      created: created.succeeded,
+      removed: removed.succeeded,
+      failure: removed.failure ?? created.failure,
+    };
   }
 
   #noteCreated(plan: JobPlan, { succeeded, failure }: BatchOutcome): void {

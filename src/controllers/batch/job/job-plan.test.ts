@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '../../../api/resources.gen.ts';
 import { job, nowMs, type PodShape, pod } from '../../objects.fixture.ts';
-import { planJob } from './job-plan.ts';
+import { afterSteps, planJob } from './job-plan.ts';
 import { trackingFinalizer } from './job-pod.ts';
 
 const held = (name: string, shape: PodShape) => pod(name, { ...shape, finalizers: [trackingFinalizer] });
@@ -24,6 +24,18 @@ test('as many pods run at a time as parallelism says, and no more than are left 
     1,
   );
   assert.equal(planJob(job({ parallelism: 0 }), [], nowMs).create.length, 0);
+});
+
+test('pods that were created and removed are counted, and no others of the plan', () => {
+  const plan = planJob(
+    job({ parallelism: 3, completions: 5 }),
+    [held('a', {}), held('b', { ready: false })],
+    nowMs,
+  );
+  const counts = ({ active, ready, terminating }: typeof plan) => [active, ready, terminating];
+  assert.deepEqual(counts(afterSteps(plan, { created: 0, removed: 0 })), [2, 1, 0]);
+  assert.deepEqual(counts(afterSteps(plan, { created: 1, removed: 0 })), [3, 1, 0]);
+  assert.deepEqual(counts(afterSteps(plan, { created: 0, removed: 2 })), [0, 0, 2]);
 });
 
 test('an outcome is counted once: not again while its pod is held, nor after', () => {

@@ -9,9 +9,12 @@ import { countedStatus, outcomesOf, recordingStatus, suspensionEvent } from './j
 
 const now = '2026-01-01T01:00:00Z';
 const planOf = (more: Partial<JobPlan> = {}): JobPlan => ({
-  isSuspended: false,
   create: [],
   remove: [],
+  waitMs: undefined,
+  verdict: undefined,
+  completedIndexes: undefined,
+  failedIndexes: undefined,
   newlySucceeded: [],
   newlyFailed: [],
   failureActions: [],
