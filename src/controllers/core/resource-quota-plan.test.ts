@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { parseQuantity } from '../../api/quantity.ts';
 import type { ResourceQuota } from '../../api/resources.gen.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
-import { type Lowered, planQuota } from './resource-quota-plan.ts';
+import type { DiscoveredResource } from '../../client/discovery.ts';
+import { type Lowered, planCount, planQuota, uncountedNames } from './resource-quota-plan.ts';
 
 const quota = (hard: string, used: string | undefined, more: { version?: string; uid?: string } = {}) =>
   sparse<ResourceQuota>({
@@ -78,4 +79,25 @@ test('what cannot be counted keeps its count, and is none where it had none', ()
     planQuota(quota('5', undefined), { usages: [], uncounted }, undefined, 0),
     status('5', '0'),
   );
+});
+
+test('what the caches have is counted there, what they have not by asking the server, unless the quota has scopes', () => {
+  const hard = { pods: '1', 'count/secrets': '1', 'count/widgets.x.io': '1', 'requests.storage': '1Gi' };
+  const counts = (spec: object) => {
+    const { kinds, others } = planCount(sparse<ResourceQuota>({ spec: { hard, ...spec } }));
+    return [kinds.map(({ kind }) => kind), others];
+  };
+  assert.deepEqual(counts({}), [['PersistentVolumeClaim', 'Pod', 'Secret'], ['count/widgets.x.io']]);
+  assert.deepEqual(counts({ scopes: ['BestEffort'] })[1], []);
+});
+
+test('a name is not counted when its resource cannot be listed, or its group cannot be learned', () => {
+  const resource = (plural: string, group: string) =>
+    sparse<DiscoveredResource>({ plural, group, version: 'v1', kind: plural });
+  const [widgets, gadgets] = [resource('widgets', 'x.io'), resource('gadgets', 'x.io')];
+  const away = new Error('away');
+  const discovered = { resources: [widgets, gadgets], failures: new Map([['y.io/v1', away]]) };
+  const names = ['count/widgets.x.io', 'count/gadgets.x.io', 'count/others.y.io', 'count/none.z.io'];
+  const uncounted = uncountedNames(names, discovered, new Map([[gadgets, away]]));
+  assert.deepEqual([...uncounted.keys()], ['count/gadgets.x.io', 'count/others.y.io']);
 });

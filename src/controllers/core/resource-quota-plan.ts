@@ -1,7 +1,30 @@
-/** What the status of a quota says, by a count of what its namespace uses. Decides; never acts. */
+/** What is counted for a quota, and what its status says by that count. Decides; never acts. */
+import type { ResourceType } from '../../api/meta.ts';
 import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
-import { sameAmounts, totalUsage, type Usage } from '../../api/quota.ts';
-import type { ResourceQuota } from '../../api/resources.gen.ts';
+import { concernsResource, devicesSuffix, sameAmounts, totalUsage, type Usage } from '../../api/quota.ts';
+import {
+  ConfigMap,
+  PersistentVolumeClaim,
+  Pod,
+  ReplicationController,
+  ResourceQuota,
+  Secret,
+  Service,
+} from '../../api/resources.gen.ts';
+import type { Discovered } from '../../client/discovery.ts';
+
+/** Core resources that quotas know by name; all others are counted as `count/…` only. */
+export const limitable: readonly ResourceType[] = [
+  ConfigMap,
+  PersistentVolumeClaim,
+  Pod,
+  ReplicationController,
+  Secret,
+  Service,
+] as readonly ResourceType[];
+
+/** What the controller has in its caches. */
+const cached: readonly ResourceType[] = [...limitable, ResourceQuota as ResourceType];
 
 /**
  * Admission charges a quota before the object is stored, and a recount in between would miss the object: usage is
@@ -58,4 +81,52 @@ function lowering({ metadata }: ResourceQuota, before: Lowered | undefined, nowM
   const { uid, resourceVersion: version } = metadata;
   if (before?.uid !== uid) return { uid, version, versionMs: nowMs, sinceMs: nowMs };
   return before.version === version ? before : { ...before, version, versionMs: nowMs };
+}
+
+export function hardNames(quota: ResourceQuota): string[] {
+  return Object.keys(quota.spec?.hard ?? {});
+}
+
+/** Names that count resources of which the controller has no objects. */
+export function otherCounts(names: readonly string[]): string[] {
+  return names.filter(
+    (name) =>
+      (name.startsWith('count/') || name.endsWith(devicesSuffix)) &&
+      !cached.some((type) => concernsResource(name, type)),
+  );
+}
+
+/** What to count for a quota: kinds of which the caches have the objects, and names for which to ask the server. */
+export function planCount(quota: ResourceQuota): { kinds: ResourceType[]; others: string[] } {
+  const names = hardNames(quota);
+  // A scope chooses among pods or claims: nothing else is in any.
+  const isScoped = (quota.spec?.scopes?.length ?? 0) > 0;
+  return {
+    kinds: cached.filter((type) => names.some((name) => concernsResource(name, type))),
+    others: isScoped ? [] : otherCounts(names),
+  };
+}
+
+/** Which of the names were not counted, and why. `unlisted`: resources of which the server gave no list. */
+export function uncountedNames(
+  names: readonly string[],
+  { resources, failures }: Discovered,
+  unlisted: ReadonlyMap<ResourceType, Error>,
+): Map<string, Error> {
+  const uncounted = new Map<string, Error>();
+  for (const name of names) {
+    const counted = resources.filter((resource) => concernsResource(name, resource));
+    const why =
+      counted.length > 0
+        ? counted.map((resource) => unlisted.get(resource)).find((error) => error)
+        : [...failures].find(([version]) => isOfGroup(name, version))?.[1];
+    if (why) uncounted.set(name, why);
+  }
+  return uncounted;
+}
+
+/** Whether a resource counted under the name could belong to the group, of which only `group/version` is known. */
+function isOfGroup(name: string, version: string): boolean {
+  const [group = ''] = version.split('/');
+  return name.endsWith(`.${group}`) || (name.endsWith(devicesSuffix) && group === 'resource.k8s.io');
 }
