@@ -27,6 +27,9 @@ export interface ApiOperation {
   codes: readonly number[];
 }
 
+/** What answers of success say of their codes. */
+export const codeTexts: Readonly<Record<number, string>> = { 200: 'OK', 201: 'Created', 202: 'Accepted' };
+
 export interface ApiPath {
   path: string;
   pathParameters: readonly PathParameter[];

@@ -1,5 +1,5 @@
 /** The schema of a custom resource as the two versions of OpenAPI publish it. Pure. */
-import type { Dialect } from './definitions.ts';
+import type { Dialect } from './references.ts';
 import type { JsonSchema } from './source.ts';
 
 /** What OpenAPI 2 cannot express is left out, so that it forbids nothing. Defaults are always left out. */

@@ -3,6 +3,7 @@ import { type RawSchema, rawSchema, refName } from '../schema/schemas.ts';
 import type { ApiPath } from './api-path.ts';
 import { publishedCustomSchema } from './custom-schema.ts';
 import type { Descriptions } from './descriptions.ts';
+import { type Dialect, refTo } from './references.ts';
 import {
   definitionName,
   type GroupVersionKind,
@@ -11,14 +12,7 @@ import {
   type OpenApiGroupVersion,
 } from './source.ts';
 
-export type Dialect = 'v2' | 'v3';
-
-const refPrefix: Record<Dialect, string> = { v2: '#/definitions/', v3: '#/components/schemas/' };
 const metaV1 = 'io.k8s.apimachinery.pkg.apis.meta.v1';
-
-export function refTo(definition: string, dialect: Dialect): JsonSchema {
-  return { $ref: refPrefix[dialect] + definition };
-}
 
 /** What a document is about. */
 interface Covered {

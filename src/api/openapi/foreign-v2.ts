@@ -3,12 +3,12 @@
  * clients read.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { definitionsAt, parametersAt } from './references.ts';
 import type { JsonSchema } from './source.ts';
 
 type Members = Record<string, JsonSchema>;
 
-const definitionPrefix = '#/definitions/';
-const parameterPrefix = '#/parameters/';
+const definitionPrefix = definitionsAt.v2;
 const kindsKey = 'x-kubernetes-group-version-kind';
 
 /** The document without other paths, and without the definitions that only those refer to. */
@@ -97,7 +97,7 @@ function withNewNames(
   if (definitions.size === 0 && parameters.size === 0) return document;
   const refs = new Map<unknown, string>();
   for (const [name, next] of definitions) refs.set(definitionPrefix + name, definitionPrefix + next);
-  for (const [name, next] of parameters) refs.set(parameterPrefix + name, parameterPrefix + next);
+  for (const [name, next] of parameters) refs.set(parametersAt + name, parametersAt + next);
   const walk = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(walk);
     if (typeof value !== 'object' || value === null) return value;

@@ -2,10 +2,9 @@
  * An OpenAPI 2 document as one of OpenAPI 3, for servers that have no such document. Some is lost, as with upstream: the
  * types of parameters are all that is left of what values they take.
  */
+import { methods } from './api-path.ts';
+import { definitionsAt, parametersAt, refTo } from './references.ts';
 import type { JsonSchema } from './source.ts';
-
-const methods = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch'];
-const definitionMark = '#/definitions/';
 
 export function openApiV3Of(document: JsonSchema): JsonSchema {
   const { info, externalDocs, paths, definitions, securityDefinitions, responses } = document;
@@ -49,11 +48,10 @@ function pathItem(item: JsonSchema, shared: SharedParameters): JsonSchema {
 
 /** Where a document shares parameters, each operation gets its own. */
 function resolved(parameters: unknown, shared: SharedParameters): JsonSchema[] {
-  const prefix = '#/parameters/';
   return ((parameters ?? []) as JsonSchema[]).map((given) => {
     const { $ref } = given;
-    if (typeof $ref !== 'string' || !$ref.startsWith(prefix)) return given;
-    const name = $ref.slice(prefix.length);
+    if (typeof $ref !== 'string' || !$ref.startsWith(parametersAt)) return given;
+    const name = $ref.slice(parametersAt.length);
     return Object.hasOwn(shared, name) ? shared[name]! : given;
   });
 }
@@ -122,10 +120,9 @@ function securityScheme({ type, description, name, in: place, ...more }: JsonSch
 function schemaOf(given: JsonSchema): JsonSchema {
   const { $ref, ...beside } = inner(given);
   if ($ref === undefined) return beside;
-  const at = String($ref).indexOf(definitionMark);
-  const reference = {
-    $ref: at < 0 ? $ref : `#/components/schemas/${String($ref).slice(at + definitionMark.length)}`,
-  };
+  const text = String($ref);
+  const at = text.indexOf(definitionsAt.v2);
+  const reference = at < 0 ? { $ref } : refTo(text.slice(at + definitionsAt.v2.length), 'v3');
   return Object.keys(beside).length === 0 ? reference : { ...beside, allOf: [reference] };
 }
 

@@ -3,14 +3,16 @@ import { createHash } from 'node:crypto';
 import {
   type ApiOperation,
   type ApiPath,
+  codeTexts,
   commonQueryParameters,
   ownParameters,
   type Parameter,
   sortParameters,
 } from './api-path.ts';
-import { collectDefinitions, refTo } from './definitions.ts';
+import { collectDefinitions } from './definitions.ts';
 import { loadDescriptions } from './descriptions.ts';
 import { pathsOf } from './operations.ts';
+import { parametersAt, refTo } from './references.ts';
 import { groupVersionRoot, rootPaths } from './root-paths.ts';
 import type { JsonSchema, OpenApiGroupVersion } from './source.ts';
 
@@ -53,7 +55,7 @@ class SharedParameters {
     const hash = createHash('sha256').update(JSON.stringify(rendered)).digest('base64url').slice(0, 8);
     const name = `${parameter.name}-${hash}`;
     this.#definitions.set(name, rendered);
-    return { $ref: `#/parameters/${name}` };
+    return { $ref: parametersAt + name };
   }
 
   definitions(): Record<string, JsonSchema> {
@@ -90,8 +92,6 @@ function renderPath(path: ApiPath, shared: SharedParameters): JsonSchema {
   if (parameters.length > 0) item.parameters = parameters.map((parameter) => shared.use(parameter));
   return item;
 }
-
-const codeTexts: Record<number, string> = { 200: 'OK', 201: 'Created', 202: 'Accepted' };
 
 function renderOperation(operation: ApiOperation, tag: string, parameters: JsonSchema[]): JsonSchema {
   const { description, consumes, produces, operationId, action, gvk } = operation;

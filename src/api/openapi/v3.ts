@@ -3,15 +3,17 @@ import { createHash } from 'node:crypto';
 import {
   type ApiOperation,
   type ApiPath,
+  codeTexts,
   commonQueryParameters,
   ownParameters,
   type Parameter,
   sortParameters,
 } from './api-path.ts';
-import { collectDefinitions, refTo } from './definitions.ts';
+import { collectDefinitions } from './definitions.ts';
 import { loadDescriptions } from './descriptions.ts';
 import { pathsOf } from './operations.ts';
 import type { PathParameter, QueryParameter } from './parameters.ts';
+import { refTo } from './references.ts';
 import { groupVersionRoot, rootPaths } from './root-paths.ts';
 import { type JsonSchema, type OpenApiGroupVersion, rootPath } from './source.ts';
 
@@ -130,8 +132,6 @@ function renderOperation(operation: ApiOperation, tag: string, own: readonly Par
   if (gvk) out['x-kubernetes-group-version-kind'] = gvk;
   return out;
 }
-
-const codeTexts: Record<number, string> = { 200: 'OK', 201: 'Created', 202: 'Accepted' };
 
 function renderAnswer({ answer, produces = [] }: ApiOperation, code: number): JsonSchema {
   const schema = answer === undefined ? { type: 'string' } : refTo(answer, 'v3');
