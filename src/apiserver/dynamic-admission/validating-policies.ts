@@ -5,7 +5,7 @@ import { ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding } from '../
 import type { StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
-import type { AdmissionMetrics, PolicyAction, PolicyCheck } from '../metrics/admission-metrics.ts';
+import type { AdmissionMetrics, PolicyAction } from '../metrics/admission-metrics.ts';
 import {
   type CompiledBinding,
   type CompiledPolicy,
@@ -26,7 +26,8 @@ interface Content {
   notes: readonly { key: string; program: CelProgram }[];
 }
 
-type Bound = CompiledBinding<ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, Content>;
+type Binding = ValidatingAdmissionPolicyBinding;
+type Bound = CompiledBinding<ValidatingAdmissionPolicy, Binding, Content>;
 
 interface Evaluation {
   violations: readonly Violation[];
@@ -57,8 +58,8 @@ export interface ValidatingPolicyOptions extends PolicyOptions {
   metrics: AdmissionMetrics;
 }
 
-export function policyPlugin(options: ValidatingPolicyOptions): AdmissionPlugin {
-  const policies = new Policies(options);
+export function validatingPolicyPlugin(options: ValidatingPolicyOptions): AdmissionPlugin {
+  const policies = new ValidatingPolicies(options);
   return {
     name: 'ValidatingAdmissionPolicy',
     handlesAnyKind: true,
@@ -66,9 +67,9 @@ export function policyPlugin(options: ValidatingPolicyOptions): AdmissionPlugin 
   };
 }
 
-class Policies {
+class ValidatingPolicies {
   readonly #options: ValidatingPolicyOptions;
-  readonly #bindings: PolicyBindings<ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, Content>;
+  readonly #bindings: PolicyBindings<ValidatingAdmissionPolicy, Binding, Content>;
 
   constructor(options: ValidatingPolicyOptions) {
     this.#options = options;
@@ -89,59 +90,73 @@ class Policies {
   /** All are asked, for their warnings and notes; the first refusal counts. */
   async #evaluateAll(concerned: readonly Bound[], attributes: AdmissionAttributes): Promise<void> {
     const refusals: StatusError[] = [];
-    for (const bound of concerned) await this.#evaluate(bound, attributes, refusals);
+    for (const bound of concerned) refusals.push(...(await this.#evaluate(bound, attributes)));
     if (refusals.length > 0) throw refusals[0];
   }
 
-  async #evaluate(bound: Bound, attributes: AdmissionAttributes, refusals: StatusError[]): Promise<void> {
+  /** Tells what one binding has to say, and returns why it refuses. */
+  async #evaluate(bound: Bound, attributes: AdmissionAttributes): Promise<StatusError[]> {
+    const { policy, binding } = bound;
     const shown = this.#bindings.match(bound, attributes);
-    if (!shown) return;
+    if (!shown) return [];
     const answers = this.#bindings.accessAnswers();
     const base = await this.#bindings.variablesOf(attributes, shown, answers);
     const found = this.#bindings.paramsOf(bound, attributes);
     if ('error' in found) {
+      if (ignoresFailures(policy.policy)) return [];
       const text = `failed to configure ${found.of}: ${found.error}`;
       const refusal = { text, reason: 'Invalid', isOfPolicy: found.of === 'policy' };
-      if (!ignoresFailures(bound.policy.policy))
-        refusals.push(this.#bindings.refusal(bound.binding, attributes, refusal));
-      return;
+      return [this.#bindings.refusal(binding, attributes, refusal)];
     }
+    const refusals: StatusError[] = [];
     for (const params of found) {
-      const { policy } = bound;
       const startMs = this.#options.clock.monotonic();
-      const { violations, notes, failedNotes } = await answers.settled(() =>
-        evaluationOf(policy, () => this.#bindings.prepare(policy, base, params)),
+      const evaluation = await answers.settled(() =>
+        evaluate(policy, () => this.#bindings.prepare(policy, base, params)),
       );
       const seconds = (this.#options.clock.monotonic() - startMs) / 1000;
-      for (const [key, value] of notes) note(attributes, `${policy.policy.metadata.name}/${key}`, value);
-      if (violations.length === 0) this.#count(bound, { action: 'allow', failed: false, seconds });
-      for (const violation of violations) {
-        for (const action of bound.binding.spec.validationActions)
-          this.#count(bound, { action: actions[action]!, failed: violation.failed, seconds });
-        this.#enforce(bound, attributes, { violation, refusals });
-      }
-      for (const text of failedNotes)
-        refusals.push(this.#bindings.refusal(bound.binding, attributes, { text, reason: 'Invalid' }));
+      this.#count(binding, evaluation, seconds);
+      tell(binding, attributes, evaluation);
+      refusals.push(...this.#refusalsOf(binding, attributes, evaluation));
     }
+    return refusals;
   }
 
-  #count({ binding }: Bound, check: Pick<PolicyCheck, 'action' | 'failed' | 'seconds'>): void {
-    const { metadata, spec } = binding;
-    this.#options.metrics.policy({ policy: spec.policyName ?? '', binding: metadata.name, ...check });
+  #count({ metadata, spec }: Binding, { violations }: Evaluation, seconds: number): void {
+    const count = (action: PolicyAction, failed: boolean) =>
+      this.#options.metrics.policy({
+        policy: spec.policyName ?? '',
+        binding: metadata.name,
+        action,
+        failed,
+        seconds,
+      });
+    if (violations.length === 0) count('allow', false);
+    for (const { failed } of violations)
+      for (const action of spec.validationActions) count(actions[action]!, failed);
   }
 
-  #enforce(
-    { binding }: Bound,
+  #refusalsOf(
+    binding: Binding,
     attributes: AdmissionAttributes,
-    { violation, refusals }: { violation: Violation; refusals: StatusError[] },
-  ): void {
-    const { spec, metadata } = binding;
+    { violations, failedNotes }: Evaluation,
+  ): StatusError[] {
+    const denied = binding.spec.validationActions.includes('Deny') ? violations : [];
+    const unmade = failedNotes.map((text) => ({ text, reason: 'Invalid' }));
+    return [...denied, ...unmade].map((refusal) => this.#bindings.refusal(binding, attributes, refusal));
+  }
+}
+
+/** The audit log, and the client by warnings. */
+function tell(binding: Binding, attributes: AdmissionAttributes, { notes, violations }: Evaluation): void {
+  const { metadata, spec } = binding;
+  for (const [key, value] of notes) note(attributes, `${spec.policyName}/${key}`, value);
+  for (const violation of violations) {
     if (spec.validationActions.includes('Audit')) noteFailure(binding, attributes, violation);
-    if (spec.validationActions.includes('Deny'))
-      refusals.push(this.#bindings.refusal(binding, attributes, violation));
-    if (!spec.validationActions.includes('Warn')) return;
-    const warning = `Validation failed for ValidatingAdmissionPolicy '${spec.policyName}' with binding '${metadata.name}': ${violation.text}`;
-    attributes.request.warnings.push(warning);
+    if (spec.validationActions.includes('Warn'))
+      attributes.request.warnings.push(
+        `Validation failed for ValidatingAdmissionPolicy '${spec.policyName}' with binding '${metadata.name}': ${violation.text}`,
+      );
   }
 }
 
@@ -149,7 +164,7 @@ const failureAnnotation = 'validation.policy.admission.k8s.io/validation_failure
 
 /** Like upstream, reports only one failure of a request, though in a list. */
 function noteFailure(
-  { metadata, spec }: ValidatingAdmissionPolicyBinding,
+  { metadata, spec }: Binding,
   { request }: AdmissionAttributes,
   { text, index }: Violation,
 ): void {
@@ -199,51 +214,57 @@ function ignoresFailures({ spec }: ValidatingAdmissionPolicy): boolean {
 
 const nothing: Evaluation = { violations: [], notes: new Map(), failedNotes: [] };
 
-function evaluationOf(
+/** `prepare`: makes the values that the policy's expressions see. @throws what they have to wait for */
+function evaluate(
   { policy, content }: CompiledPolicy<ValidatingAdmissionPolicy, Content>,
   prepare: () => Record<string, unknown> | 'does not concern',
 ): Evaluation {
-  const ignores = ignoresFailures(policy);
-  let values: Record<string, unknown>;
-  try {
-    const prepared = prepare();
-    if (prepared === 'does not concern') return nothing;
-    values = prepared;
-  } catch (error) {
-    if (!(error instanceof CelError)) throw error;
-    const failure = { text: error.message, reason: 'Invalid', failed: true, index: 0 };
-    return ignores ? nothing : { ...nothing, violations: [failure] };
-  }
-  const violations: Violation[] = [];
-  const { validations = [], notes = [] } = content ?? {};
-  for (const [index, validation] of validations.entries()) {
-    try {
-      if (validation.program.evaluate(values) === true) continue;
-      violations.push({
-        text: messageOf(validation, values),
-        reason: validation.reason,
-        failed: false,
-        index,
-      });
-    } catch (error) {
-      if (!(error instanceof CelError)) throw error;
-      const text = failureOf(validation.program, error);
-      if (!ignores) violations.push({ text, reason: 'Invalid', failed: true, index });
-    }
-  }
-  const answers = new Map<string, string>();
+  const values = attempt(prepare);
+  if (values === 'does not concern') return nothing;
+  const found =
+    values instanceof CelError
+      ? { ...nothing, violations: [{ text: values.message, reason: 'Invalid', failed: true, index: 0 }] }
+      : evaluateContent(content, values);
+  if (!ignoresFailures(policy)) return found;
+  return { ...found, violations: found.violations.filter(({ failed }) => !failed), failedNotes: [] };
+}
+
+function evaluateContent(content: Content | undefined, values: Record<string, unknown>): Evaluation {
+  const violations = (content?.validations ?? []).map((validation, index) =>
+    violationOf(validation, index, values),
+  );
+  const notes = new Map<string, string>();
   const failedNotes: string[] = [];
-  for (const { key, program } of notes) {
-    try {
-      const value = program.evaluate(values);
-      if (typeof value === 'string' && value.trim() !== '')
-        answers.set(key, value.trim().slice(0, noteCharsMax));
-    } catch (error) {
-      if (!(error instanceof CelError)) throw error;
-      if (!ignores) failedNotes.push(failureOf(program, error));
-    }
+  for (const { key, program } of content?.notes ?? []) {
+    const value = attempt(() => program.evaluate(values));
+    if (value instanceof CelError) failedNotes.push(failureOf(program, value));
+    else if (typeof value === 'string' && value.trim() !== '')
+      notes.set(key, value.trim().slice(0, noteCharsMax));
   }
-  return { violations, notes: answers, failedNotes };
+  return { violations: violations.filter((violation) => violation !== undefined), notes, failedNotes };
+}
+
+function violationOf(
+  validation: CompiledValidation,
+  index: number,
+  values: Record<string, unknown>,
+): Violation | undefined {
+  const { program, reason } = validation;
+  const outcome = attempt(() => program.evaluate(values));
+  if (outcome === true) return undefined;
+  if (outcome instanceof CelError)
+    return { text: failureOf(program, outcome), reason: 'Invalid', failed: true, index };
+  return { text: messageOf(validation, values), reason, failed: false, index };
+}
+
+/** The outcome of an expression, or what is wrong with it. */
+function attempt<T>(evaluation: () => T): T | CelError {
+  try {
+    return evaluation();
+  } catch (error) {
+    if (error instanceof CelError) return error;
+    throw error;
+  }
 }
 
 function failureOf({ source }: CelProgram, { message }: CelError): string {
@@ -255,15 +276,9 @@ function messageOf(
   values: Record<string, unknown>,
 ): string {
   const fallback = message?.trim() || `failed expression: ${program.source.trim()}`;
-  if (!messageProgram) return fallback;
-  try {
-    const text = messageProgram.evaluate(values);
-    const line = typeof text === 'string' ? text.trim() : '';
-    const isUsable = line !== '' && !line.includes('\n') && Buffer.byteLength(line) <= messageBytesMax;
-    return isUsable ? line : fallback;
-  } catch (error) {
-    // A message expression that fails must not fail the request: the fixed message is used instead.
-    if (error instanceof CelError) return fallback;
-    throw error;
-  }
+  // A message expression that fails must not fail the request: the fixed message is used instead.
+  const text = messageProgram && attempt(() => messageProgram.evaluate(values));
+  const line = typeof text === 'string' ? text.trim() : '';
+  const isUsable = line !== '' && !line.includes('\n') && Buffer.byteLength(line) <= messageBytesMax;
+  return isUsable ? line : fallback;
 }
