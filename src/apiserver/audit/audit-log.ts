@@ -113,7 +113,7 @@ export class AuditLog {
       requestReceivedTimestamp: formatMicroTime(receivedMs),
       stageTimestamp: formatMicroTime(clock.now()),
       ...more,
-      ...(annotations && { annotations }),
+      ...(annotations && { annotations: level === 'Metadata' ? withoutContent(annotations) : annotations }),
     };
     this.#events.add(1);
     const text = JSON.stringify(event);
@@ -134,6 +134,13 @@ export class AuditLog {
       this.#isFailing = true;
     }
   }
+}
+
+/** Of patches that webhooks made: parts of objects, which this level does not show. */
+const contentPrefix = 'patch.webhook.admission.k8s.io/';
+
+function withoutContent(annotations: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => !key.startsWith(contentPrefix)));
 }
 
 /** A request that the policy has recorded. */

@@ -16,6 +16,7 @@ import { createListeningServer } from '../http/listener.fixture.ts';
 import type { RequestContext } from '../request.ts';
 import { configMap, configMaps, createTestServer, jsonPatch, mergePatch } from '../server.fixture.ts';
 import { createApiServer } from '../server.ts';
+import { startWebhookServer } from '../webhook-server.fixture.ts';
 import { AuditLog } from './audit-log.ts';
 import { auditRuleFor, parseAuditPolicy } from './policy.ts';
 
@@ -291,6 +292,64 @@ test('audit annotations of policies are recorded: audited failures, and their ow
   assert.deepEqual(JSON.parse(annotations['validation.policy.admission.k8s.io/validation_failure']), [
     { message: 'no b', policy: 'p', binding: 'bound', expressionIndex: 1, validationActions: ['Audit'] },
   ]);
+});
+
+test('what webhooks did is recorded: whether they changed the object, how, and which failed and was ignored', async () => {
+  const lines: string[] = [];
+  const write = (line: string) => void lines.push(line);
+  const rules = [{ level: 'Metadata', users: ['discreet'] }, { level: 'Request' }];
+  const policy = parseAuditPolicy({ ...head, omitStages: ['RequestReceived'], rules });
+  await using server = await createTestServer({ audit: { policy, write } });
+  const patch = [{ op: 'add', path: '/data', value: { by: 'hook' } }];
+  const hookServer = await startWebhookServer(({ request }: { request: { uid: string; name: string } }) => {
+    if (request.name === 'unanswered') return undefined;
+    const change = { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') };
+    const response = { uid: request.uid, allowed: true, ...(request.name === 'changed' && change) };
+    return { kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1', response };
+  });
+  using _ = { [Symbol.dispose]: () => hookServer.close() };
+  const hook = {
+    clientConfig: { url: hookServer.origin, caBundle: hookServer.caBundle },
+    rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] }],
+    admissionReviewVersions: ['v1'],
+    sideEffects: 'None',
+    failurePolicy: 'Ignore',
+  };
+  const group = '/apis/admissionregistration.k8s.io/v1';
+  await server.ask('POST', `${group}/mutatingwebhookconfigurations`, {
+    metadata: { name: 'm' },
+    webhooks: [
+      { ...hook, name: 'first.example.com', rules: [] },
+      { ...hook, name: 'second.example.com' },
+    ],
+  });
+  const annotationsOf = async (name: string, user = 'ann') => {
+    const client = createClient(server.api.localTransport({ name: user, groups: [mastersGroup] }));
+    await client.create(ConfigMap, { metadata: { name, namespace: 'default' } });
+    const { annotations } = JSON.parse(lines.at(-1)!);
+    return Object.fromEntries(
+      Object.entries(annotations as Record<string, string>).filter(([key]) => key.includes('webhook')),
+    );
+  };
+  const about = { configuration: 'm', webhook: 'second.example.com' };
+  const mutation = (mutated: boolean) => ({
+    'mutation.webhook.admission.k8s.io/round_0_index_1': JSON.stringify({ ...about, mutated }),
+  });
+  assert.deepEqual(await annotationsOf('seen'), mutation(false));
+  assert.deepEqual(await annotationsOf('changed'), {
+    ...mutation(true),
+    'patch.webhook.admission.k8s.io/round_0_index_1': JSON.stringify({
+      ...about,
+      patch,
+      patchType: 'JSONPatch',
+    }),
+  });
+  assert.deepEqual(await annotationsOf('unanswered'), {
+    ...mutation(false),
+    'failed-open.mutation.webhook.admission.k8s.io/round_0_index_1': 'second.example.com',
+  });
+  await server.ask('DELETE', `${configMaps}/changed`);
+  assert.deepEqual(await annotationsOf('changed', 'discreet'), mutation(true));
 });
 
 test('the audit policy applies to the user who impersonates, not to the impersonated one', async () => {

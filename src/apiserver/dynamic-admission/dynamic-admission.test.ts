@@ -8,6 +8,7 @@ import {
   ValidatingAdmissionPolicyBinding,
   ValidatingWebhookConfiguration,
 } from '../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
@@ -187,6 +188,42 @@ suite('dynamic admission', () => {
       webhooks: [hook({ failurePolicy: 'Ignore' })],
     });
     await client.create(ConfigMap, named('failing'));
+  });
+
+  test('a patch that cannot be read is a failure of the webhook, one that does not apply is an error', async () => {
+    const unreadable = { op: 'add' } as unknown as object[];
+    const create = async (more: object) => {
+      await client.delete(MutatingWebhookConfiguration, { name: 'm' }).catch(undefinedIfNotFound);
+      await client.create(MutatingWebhookConfiguration, { metadata: { name: 'm' }, webhooks: [hook(more)] });
+    };
+    answer = () => ({ allowed: true, patch: unreadable });
+    await create({});
+    await assert.rejects(client.create(ConfigMap, named('patched')), {
+      code: 500,
+      message:
+        'Internal error occurred: failed calling webhook "check.example.com": received undecodable patch in webhook response: json: cannot unmarshal object into Go value of type jsonpatch.Patch',
+    });
+    await create({ failurePolicy: 'Ignore' });
+    await client.create(ConfigMap, named('patched'));
+    answer = () => ({ allowed: true, patch: [{ op: 'remove', path: '/data/none' }] });
+    await assert.rejects(client.create(ConfigMap, named('not-patched')), { code: 500 });
+  });
+
+  test('a webhook may look at a deletion, and not change what is deleted', async () => {
+    await client.create(ConfigMap, named('doomed'));
+    const deletions = [{ ...rules[0]!, operations: ['DELETE' as const] }];
+    await client.create(MutatingWebhookConfiguration, {
+      metadata: { name: 'm' },
+      webhooks: [hook({ rules: deletions })],
+    });
+    answer = () => ({ allowed: true, patch: [{ op: 'add', path: '/data', value: {} }] });
+    await assert.rejects(client.delete(ConfigMap, named('doomed').metadata), {
+      code: 500,
+      message:
+        'Internal error occurred: admission webhook "check.example.com" attempted to modify the object, which is not supported for this operation',
+    });
+    answer = () => ({ allowed: true, patch: [] });
+    await client.delete(ConfigMap, named('doomed').metadata);
   });
 
   test('an answer whose fields are of other types is a failure of the webhook', async () => {

@@ -1,5 +1,7 @@
 /** What a webhook answers, held against what was asked. */
 import { isObject, type JsonObject, jsonTypeOf } from '../../api/schema/decode.ts';
+import type { JsonPatchOperation } from '../../api/schema/patch/json-patch.ts';
+import { parseExactJson } from '../../base/text/exact-json.ts';
 import type { AdmissionResponse } from './review.ts';
 import { WebhookCallError } from './webhook-client.ts';
 
@@ -39,6 +41,28 @@ export function readResponse(answer: unknown, asked: Asked): AdmissionResponse {
   if (hasPatch && !hasType) throw invalid('webhook returned response.patch but not response.patchType');
   if (hasType && !hasPatch) throw invalid('webhook returned response.patchType but not response.patch');
   return response;
+}
+
+/** The operations of a JSON patch; none without a patch. @throws WebhookCallError when it cannot be read */
+export function readPatch({ patch, patchType }: AdmissionResponse): readonly JsonPatchOperation[] {
+  if (!patch) return [];
+  const undecodable = (why: string) =>
+    new WebhookCallError(`received undecodable patch in webhook response: ${why}`);
+  const text = Buffer.from(patch, 'base64').toString('utf8');
+  let value: unknown;
+  try {
+    value = parseExactJson(text);
+  } catch {
+    // In Go's words instead of V8's.
+    throw undecodable(`invalid character '${text[0] ?? ''}' looking for beginning of value`);
+  }
+  // What Go writes for a list of no operations.
+  if (value === null) return [];
+  if (!Array.isArray(value))
+    throw undecodable('json: cannot unmarshal object into Go value of type jsonpatch.Patch');
+  if (value.length > 0 && patchType !== 'JSONPatch')
+    throw new WebhookCallError(`unsupported patch type ${JSON.stringify(patchType)}`);
+  return value as readonly JsonPatchOperation[];
 }
 
 type Form = 'string' | 'bool' | 'int32' | '[]string' | 'map[string]string';

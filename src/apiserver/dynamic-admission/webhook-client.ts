@@ -15,9 +15,13 @@ const defaultServicePort = 443;
 export type DialService = (namespace: string, name: string, port: number) => Promise<Duplex>;
 
 export class WebhookCallError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
+  /** Of the answer; 503 when there was none, or none of a webhook's. */
+  readonly code: number;
+
+  constructor(message: string, { code = 503, ...options }: ErrorOptions & { code?: number } = {}) {
     super(message, options);
     this.name = 'WebhookCallError';
+    this.code = code;
   }
 }
 
@@ -47,7 +51,8 @@ export class WebhookClient {
       return readAnswer(text);
     } catch (error) {
       const why = whyFailed(signal.aborted ? new DeadlineError() : error, url);
-      throw new WebhookCallError(`failed to call webhook: ${why}`, { cause: error });
+      const code = error instanceof AnswerStatusError ? { code: error.status } : {};
+      throw new WebhookCallError(`failed to call webhook: ${why}`, { cause: error, ...code });
     }
   }
 

@@ -5,22 +5,25 @@ import type { KubeObject } from '../../api/meta.ts';
 import { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../../api/resources.gen.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
-import { applyJsonPatch, JsonPatchError } from '../../api/schema/patch/json-patch.ts';
+import {
+  applyJsonPatch,
+  JsonPatchError,
+  type JsonPatchOperation,
+} from '../../api/schema/patch/json-patch.ts';
 import { badRequest, forbidden, internalError, StatusError } from '../../api/status.ts';
 import type { MutatingWebhook, ValidatingWebhook } from '../../api/types/admissionregistration-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
-import { parseExactJson } from '../../base/text/exact-json.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
 import { Reinvocation } from '../admission/reinvocation.ts';
-import type { AdmissionMetrics, WebhookType } from '../metrics/admission-metrics.ts';
+import type { AdmissionMetrics, WebhookError, WebhookType } from '../metrics/admission-metrics.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { AccessAnswers } from './access-answers.ts';
 import { type CompiledCondition, celVariablesOf, compileConditions, conditionsHold } from './conditions.ts';
 import { compileMatcher, type MatchContext, type Matcher } from './matching.ts';
 import { type AdmissionRequest, type AdmissionResponse, admissionRequestOf, objectAfter } from './review.ts';
-import { readResponse } from './review-answer.ts';
+import { readPatch, readResponse } from './review-answer.ts';
 import { WebhookCallError, type WebhookClient } from './webhook-client.ts';
 
 export interface WebhookOptions extends MatchContext {
@@ -34,9 +37,18 @@ export interface WebhookOptions extends MatchContext {
 interface Hook {
   /** Of the configuration and the webhook within. */
   key: string;
+  configuration: string;
   webhook: MutatingWebhook | ValidatingWebhook;
   matcher: Matcher;
   conditions: readonly CompiledCondition[];
+}
+
+/** One webhook's, within one way of a request through all of them. */
+interface Turn {
+  /** The version in which it wants to see the object. */
+  shown: ServedResource;
+  /** As annotations of the audit log name it. */
+  place: string;
 }
 
 type Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration;
@@ -86,11 +98,16 @@ class Hooks {
     attributes.reinvocation ??= new Reinvocation();
     const again = attributes.reinvocation.of('MutatingAdmissionWebhook');
     again.begin(attributes.object);
-    for (const hook of this.#current()) {
+    const round = attributes.reinvocation.isAgain ? 1 : 0;
+    for (const [index, hook] of this.#current().entries()) {
       if (!again.isTurnOf(hook.key)) continue;
-      const before = attributes.object;
-      if (!(await this.#mutateBy(hook, attributes))) continue;
-      if (attributes.object !== before && !equalJson(before, attributes.object)) again.changed();
+      const shown = await this.#wants(hook, attributes);
+      if (!shown) continue;
+      const isChanged = await this.#mutateBy(hook, attributes, {
+        shown,
+        place: `round_${round}_index_${index}`,
+      });
+      if (isChanged) again.changed();
       if ((hook.webhook as MutatingWebhook).reinvocationPolicy === 'IfNeeded') again.add(hook.key);
     }
     again.end(attributes.object);
@@ -98,30 +115,64 @@ class Hooks {
 
   /** Concurrently; the first refusal in the order of configurations is the answer. */
   async validate(attributes: AdmissionAttributes): Promise<void> {
+    const wanted: { hook: Hook; shown: ServedResource }[] = [];
+    for (const hook of this.#current()) {
+      const shown = await this.#wants(hook, attributes);
+      if (shown) wanted.push({ hook, shown });
+    }
     const outcomes = await Promise.allSettled(
-      this.#current().map(async (hook) => {
-        const shown = await this.#wants(hook, attributes);
-        if (shown) await this.#ask(hook, attributes, shown);
-      }),
+      wanted.map(({ hook, shown }, index) =>
+        this.#validateBy(hook, attributes, { shown, place: `round_0_index_${index}` }),
+      ),
     );
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
-  async #mutateBy(hook: Hook, attributes: AdmissionAttributes): Promise<boolean> {
-    const shown = await this.#wants(hook, attributes);
-    if (!shown) return false;
-    const answered = await this.#ask(hook, attributes, shown);
-    if (!answered?.response.patch || !attributes.object) return true;
-    const { response, request } = answered;
-    const patched = patchedObject(hook.webhook.name, request.object!, response);
+  async #validateBy(hook: Hook, attributes: AdmissionAttributes, { shown, place }: Turn): Promise<void> {
+    await this.#judged(hook, attributes, place, () => this.#ask(hook, attributes, shown));
+  }
+
+  /** Whether the object is another now. */
+  async #mutateBy(hook: Hook, attributes: AdmissionAttributes, { shown, place }: Turn): Promise<boolean> {
+    const { configuration, webhook } = hook;
+    const before = attributes.object;
+    const isChanged = () => attributes.object !== before && !equalJson(before, attributes.object);
+    const note = (kind: string, more: object) =>
+      this.#annotate(attributes, `${kind}.webhook.admission.k8s.io/${place}`, {
+        configuration,
+        webhook: webhook.name,
+        ...more,
+      });
     try {
+      await this.#judged(hook, attributes, place, async () => {
+        const { response, request } = await this.#ask(hook, attributes, shown);
+        const patch = readPatch(response);
+        if (patch.length === 0) return;
+        if (!attributes.object) throw internalError(unchangeable(webhook.name));
+        await this.#apply(patch, request.object!, attributes, shown);
+        note('patch', { patch, patchType: response.patchType });
+      });
+      return isChanged();
+    } finally {
+      note('mutation', { mutated: isChanged() });
+    }
+  }
+
+  async #apply(
+    patch: readonly JsonPatchOperation[],
+    object: KubeObject,
+    attributes: AdmissionAttributes,
+    shown: ServedResource,
+  ): Promise<void> {
+    try {
+      const patched = applyJsonPatch(asJsonObject(object), patch) as Record<string, unknown>;
       attributes.object = await objectAfter(attributes, shown, patched);
     } catch (error) {
+      if (error instanceof JsonPatchError) throw internalError(error.message);
       // The client has done nothing wrong.
       if (error instanceof StatusError && error.code === 400) throw internalError(withoutKind(error.message));
       throw error;
     }
-    return true;
   }
 
   /** The version to show; undefined when the hook is not about the request. */
@@ -139,82 +190,93 @@ class Hooks {
     }
   }
 
+  /** @throws WebhookCallError, Denial, or a StatusError when it must not be asked */
   async #ask(
-    hook: Hook,
+    { webhook }: Hook,
     attributes: AdmissionAttributes,
     shown: ServedResource,
-  ): Promise<{ response: AdmissionResponse; request: AdmissionRequest } | undefined> {
-    const { webhook } = hook;
-    const { dryRun } = attributes.request;
+  ): Promise<{ response: AdmissionResponse; request: AdmissionRequest }> {
+    const { dryRun, elsewhere } = attributes.request;
     if (dryRun && webhook.sideEffects !== 'None' && webhook.sideEffects !== 'NoneOnDryRun') {
       throw badRequest(`admission webhook ${JSON.stringify(webhook.name)} does not support dry run`);
     }
     const request = await admissionRequestOf(attributes, shown, this.#options.random.uuid());
-    const response = await this.#timed(webhook, request, attributes.request.elsewhere);
-    if (!response) return undefined;
+    const response = await this.#call(webhook, request, elsewhere);
     for (const warning of response.warnings ?? [])
       if (isHeaderText(warning)) attributes.request.warnings.push(warning);
-    const { annotations } = attributes.request;
     for (const [key, value] of Object.entries(response.auditAnnotations ?? {}))
-      if (annotations) annotations[`${webhook.name}/${key}`] = value;
-    if (!response.allowed) throw denial(webhook.name, response.status);
+      this.#annotate(attributes, `${webhook.name}/${key}`, value);
+    if (!response.allowed) throw new Denial(webhook.name, response.status);
     return { response, request };
   }
 
-  /** A call, counted with its outcome. */
-  async #timed(
+  async #call(
     webhook: Hook['webhook'],
     request: AdmissionRequest,
     elsewhere: { ms: number } = { ms: 0 },
-  ): Promise<AdmissionResponse | undefined> {
-    const { clock, metrics } = this.#options;
-    const type: WebhookType = this.#type === MutatingWebhookConfiguration ? 'admit' : 'validating';
-    const call = { name: webhook.name, type, operation: request.operation };
-    const startMs = clock.monotonic();
-    const count = (outcome: { code: number; rejected: boolean }) => {
-      const tookMs = clock.monotonic() - startMs;
-      elsewhere.ms += tookMs;
-      metrics.webhook({ ...call, seconds: tookMs / 1000, ...outcome });
-    };
-    try {
-      const response = await this.#call(webhook, request);
-      if (!response) metrics.webhookFailedOpen(webhook.name, type);
-      const rejected = response?.allowed === false;
-      const code = rejected ? denialCode(response.status) : 200;
-      count({ code, rejected });
-      if (rejected) metrics.webhookRejected(call, 'no_error', code);
-      return response;
-    } catch (error) {
-      count({ code: 500, rejected: true });
-      metrics.webhookRejected(call, 'calling_webhook_error', 0);
-      throw error;
-    }
-  }
-
-  /** Undefined when the webhook cannot be asked and its failures are to be ignored. */
-  async #call(webhook: Hook['webhook'], request: AdmissionRequest): Promise<AdmissionResponse | undefined> {
+  ): Promise<AdmissionResponse> {
+    const { clock, client } = this.#options;
     const version =
       webhook.admissionReviewVersions.find((candidate) => reviewVersions.includes(candidate)) ?? 'v1';
     const apiVersion = `admission.k8s.io/${version}`;
     const timeoutMs = (webhook.timeoutSeconds ?? defaultTimeoutSeconds) * 1000;
+    const startMs = clock.monotonic();
     try {
       const body = { kind: 'AdmissionReview', apiVersion, request };
-      const answer = await this.#options.client.post(webhook.clientConfig, body, timeoutMs);
+      const answer = await client.post(webhook.clientConfig, body, timeoutMs);
       const isMutating = this.#type === MutatingWebhookConfiguration;
       return readResponse(answer, { apiVersion, uid: request.uid, isMutating });
-    } catch (error) {
-      if (!(error instanceof WebhookCallError)) throw error;
-      if (webhook.failurePolicy === 'Ignore') {
-        this.#options.logger.warn('a webhook failed and is ignored, as it asks for', {
-          webhook: webhook.name,
-          error,
-        });
-        return undefined;
-      }
-      throw internalError(`failed calling webhook ${JSON.stringify(webhook.name)}: ${error.message}`, {
-        cause: error,
-      });
+    } finally {
+      elsewhere.ms += clock.monotonic() - startMs;
     }
+  }
+
+  /** What comes of asking one webhook, counted, and as its failure policy has it. */
+  async #judged(
+    { webhook }: Hook,
+    attributes: AdmissionAttributes,
+    place: string,
+    work: () => Promise<unknown>,
+  ): Promise<void> {
+    const { clock, metrics, logger } = this.#options;
+    const { name, failurePolicy } = webhook;
+    const type: WebhookType = this.#type === MutatingWebhookConfiguration ? 'admit' : 'validating';
+    const call = { name, type, operation: attributes.operation };
+    const startMs = clock.monotonic();
+    const count = (code: number, error?: WebhookError) => {
+      const seconds = (clock.monotonic() - startMs) / 1000;
+      metrics.webhook({ ...call, seconds, code, rejected: error !== undefined });
+      if (error) metrics.webhookRejected(call, error, code);
+    };
+    try {
+      await work();
+      count(200);
+    } catch (error) {
+      if (error instanceof Denial) {
+        count(error.answer.code, 'no_error');
+        throw error.answer;
+      }
+      if (!(error instanceof WebhookCallError)) {
+        count(0, 'apiserver_internal_error');
+        throw error;
+      }
+      if (failurePolicy !== 'Ignore') {
+        count(error.code, 'calling_webhook_error');
+        const message = `failed calling webhook ${JSON.stringify(name)}: ${error.message}`;
+        throw internalError(message, { cause: error });
+      }
+      count(error.code);
+      metrics.webhookFailedOpen(name, type);
+      logger.warn('a webhook failed and is ignored, as it asks for', { webhook: name, error });
+      const kind = type === 'admit' ? 'mutation' : 'validating';
+      this.#annotate(attributes, `failed-open.${kind}.webhook.admission.k8s.io/${place}`, name);
+    }
+  }
+
+  /** For the audit log. */
+  #annotate({ request }: AdmissionAttributes, key: string, value: string | object): void {
+    if (!request.annotations) return;
+    request.annotations[key] = typeof value === 'string' ? value : JSON.stringify(value);
   }
 
   #current(): readonly Hook[] {
@@ -234,6 +296,7 @@ class Hooks {
   #compile(configuration: string, webhook: Hook['webhook']): Hook {
     return {
       key: `${configuration}/${webhook.name}`,
+      configuration,
       webhook,
       matcher: compileMatcher({ ...webhook, rules: webhook.rules ?? [] }, this.#options),
       conditions: compileConditions(webhook.matchConditions),
@@ -251,44 +314,25 @@ function withoutKind(message: string): string {
   return message.replace(/^.* cannot be handled as an? \w+: /, '');
 }
 
-/** @throws StatusError 500 when the patch is invalid, or does not apply */
-function patchedObject(
-  name: string,
-  object: KubeObject,
-  { patch, patchType }: AdmissionResponse,
-): Record<string, unknown> {
-  const failed = (why: string) => internalError(`failed calling webhook ${JSON.stringify(name)}: ${why}`);
-  if (patchType !== 'JSONPatch') throw failed(`unsupported patch type ${JSON.stringify(patchType)}`);
-  const undecodable = (why: string) => failed(`received undecodable patch in webhook response: ${why}`);
-  const text = Buffer.from(patch!, 'base64').toString('utf8');
-  let value: unknown;
-  try {
-    value = parseExactJson(text);
-  } catch {
-    // In Go's words instead of V8's.
-    throw undecodable(`invalid character '${text[0] ?? ''}' looking for beginning of value`);
-  }
-  // What Go writes for a list of no operations.
-  if (value === null) return asJsonObject(object);
-  if (!Array.isArray(value))
-    throw undecodable('json: cannot unmarshal object into Go value of type jsonpatch.Patch');
-  try {
-    return applyJsonPatch(asJsonObject(object), value) as Record<string, unknown>;
-  } catch (error) {
-    if (error instanceof JsonPatchError) throw internalError(error.message);
-    throw error;
-  }
+function unchangeable(name: string): string {
+  return `admission webhook ${JSON.stringify(name)} attempted to modify the object, which is not supported for this operation`;
 }
 
 /**
  * Upstream's words around the webhook's message; the code is at least that of a client error, and at most one that HTTP
  * can carry.
  */
-function denial(name: string, status: AdmissionResponse['status']): StatusError {
-  const denied = `admission webhook ${JSON.stringify(name)} denied the request`;
-  const explanation = status?.message || status?.reason;
-  const message = explanation ? `${denied}: ${explanation}` : `${denied} without explanation`;
-  return new StatusError(denialCode(status), status?.reason ?? '', message, { details: status?.details });
+class Denial extends Error {
+  readonly answer: StatusError;
+
+  constructor(name: string, status: AdmissionResponse['status']) {
+    const denied = `admission webhook ${JSON.stringify(name)} denied the request`;
+    const explanation = status?.message || status?.reason;
+    super(explanation ? `${denied}: ${explanation}` : `${denied} without explanation`);
+    this.name = 'Denial';
+    const { details } = status ?? {};
+    this.answer = new StatusError(denialCode(status), status?.reason ?? '', this.message, { details });
+  }
 }
 
 const statusCodeMax = 599;

@@ -18,7 +18,7 @@ export interface WebhookCall {
   type: WebhookType;
   operation: string;
   seconds: number;
-  /** Of the webhook's verdict; 200 when it let the request pass. */
+  /** Of the webhook's verdict or failure; 200 when it let the request pass, 0 when it is the server that failed. */
   code: number;
   rejected: boolean;
 }
@@ -112,7 +112,7 @@ export class AdmissionMetrics implements AdmissionObserver {
     this.#webhookRequests.add(1, { ...labels, code: String(code) });
   }
 
-  /** `code`: of the webhook's answer; 0 when there is none. */
+  /** `code`: as of the call. */
   webhookRejected(
     call: Pick<WebhookCall, 'name' | 'type' | 'operation'>,
     error: WebhookError,
