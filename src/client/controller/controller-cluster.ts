@@ -10,8 +10,8 @@ import type { Random } from '../../base/random.ts';
 import type { Client, DeleteOptions, ObjectName, PatchOptions } from '../client.ts';
 import type { EventRecorder, EventTarget, EventType } from '../events/event-recorder.ts';
 import type { Informer, InformerFactory } from '../informers/informer.ts';
+import { type FailedWrite, presentState, tellsOfStaleCache } from './failed-write.ts';
 import { OwnerCheck } from './owner-check.ts';
-import { isUnanswered, outcomeOf, type UnansweredWrite } from './unanswered-write.ts';
 
 /** What controllers are run with. */
 export interface ControllerEnvironment {
@@ -46,7 +46,8 @@ export class ReconcileCluster {
   readonly #informers: ReadableInformers;
   /** The newest version written per resource that the caches must include before the next reconcile. */
   readonly #written = new Map<Informer<KubeObject>, string>();
-  #unanswered: UnansweredWrite[] = [];
+  /** Writes of which it is not known yet what the caches must show. */
+  #failed: FailedWrite[] = [];
   /** Objects deleted, by uid, until a cache shows them deleted. */
   readonly #deleted = new Map<string, { informer: Informer<KubeObject>; key: string }>();
   #owners: OwnerCheck;
@@ -188,7 +189,7 @@ export class ReconcileCluster {
    * `deletion` when a deletion is not yet seen (its event comes by itself), undefined when all is well.
    */
   staleCache(): Promise<unknown> | 'deletion' | undefined {
-    if (this.#unanswered.length > 0) return this.#askForOutcomes();
+    if (this.#failed.length > 0) return this.#lookUpFailed();
     const lagging: Promise<void>[] = [];
     for (const [informer, version] of this.#written) {
       if (Number(informer.resourceVersion) >= Number(version)) this.#written.delete(informer);
@@ -204,7 +205,7 @@ export class ReconcileCluster {
   }
 
   get hasNoExpectations(): boolean {
-    return this.#written.size + this.#deleted.size + this.#unanswered.length === 0;
+    return this.#written.size + this.#deleted.size + this.#failed.length === 0;
   }
 
   async #write<T extends KubeObject>(
@@ -233,18 +234,18 @@ export class ReconcileCluster {
     type: ResourceType,
     { namespace, name, uid }: Draft<KubeObject>['metadata'],
   ): void {
-    if (isUnanswered(error) && this.#informerOf(type)) this.#unanswered.push({ type, namespace, name, uid });
+    if (tellsOfStaleCache(error) && this.#informerOf(type)) this.#failed.push({ type, namespace, name, uid });
   }
 
-  /** The caches may be waited for once it is known what became of each write. */
-  async #askForOutcomes(): Promise<void> {
-    for (const write of this.#unanswered) {
+  /** From then on the caches can be waited for. */
+  async #lookUpFailed(): Promise<void> {
+    for (const write of this.#failed) {
       const { type, namespace, name, uid } = write;
-      const outcome = await outcomeOf(write, this.client);
-      if (outcome === 'gone') this.#noteDeleted(type, { namespace, name: name! }, uid!);
-      else if (outcome !== 'nothing') this.#noteWritten(type, outcome.version);
+      const state = await presentState(write, this.client);
+      if (state === 'gone') this.#noteDeleted(type, { namespace, name: name! }, uid!);
+      else if (state !== 'nothing') this.#noteWritten(type, state.version);
     }
-    this.#unanswered = [];
+    this.#failed = [];
   }
 
   #informerOf(type: ResourceType): Informer<KubeObject> | undefined {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigMap } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
@@ -122,6 +123,40 @@ test('a deletion whose answer was lost is waited for until the cache shows it', 
   transport.put('a');
   await clock.advance(30_000);
   assert.equal(deletions, 1);
+});
+
+test('a write that lost a race is not tried again before the cache shows who won it', async () => {
+  let updates = 0;
+  const { clock, transport } = await run(
+    defineController({
+      name: 'test',
+      reconciles: ConfigMap,
+      async reconcile(key, cluster, signal) {
+        const object = cluster.get(ConfigMap, key);
+        if (object?.metadata.labels?.by !== 'user') return;
+        updates++;
+        const metadata = { ...object.metadata, labels: { by: 'controller' } };
+        await cluster.update(ConfigMap, { ...object, metadata }, signal);
+      },
+    }),
+  );
+  const send = transport.send.bind(transport);
+  let isCut = false;
+  transport.send = async (request) => {
+    if (isCut && request.path.includes('watch=')) throw new TransportError('no connection');
+    if (request.method !== 'PUT' || updates > 1) return send(request);
+    isCut = true;
+    transport.breakWatches();
+    transport.put('a', { labels: { by: 'user', again: 'yes' } });
+    const { status } = new StatusError(409, 'Conflict', 'the object has been modified');
+    return { status: 409, object: status };
+  };
+  transport.put('a', { labels: { by: 'user' } });
+  await clock.advance(5_000);
+  assert.equal(updates, 1);
+  isCut = false;
+  await clock.advance(60_000);
+  assert.equal(updates, 2);
 });
 
 /** The server does as it is told, and the connection breaks; meanwhile others write elsewhere. */

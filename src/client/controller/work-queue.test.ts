@@ -53,6 +53,23 @@ test('retries wait longer each time, until one succeeds', async () => {
   assert.deepEqual(waits, [10, 20, 40, 40, 10]);
 });
 
+test('a key that events bring back again and again before its retry is due is not put off further', async () => {
+  const clock = new VirtualClock();
+  const queue = new WorkQueue({ name: 'q', clock, backoff: { firstMs: 100, maxMs: 1_000_000 } });
+  for (let count = 0; count < 20; count++) {
+    queue.retry('a');
+    await clock.advance(1);
+  }
+  await clock.advance(80);
+  assert.equal(queue.take(), 'a');
+  queue.done('a');
+  queue.retry('a');
+  await clock.advance(199);
+  assert.equal(queue.take(), undefined);
+  await clock.advance(1);
+  assert.equal(queue.take(), 'a');
+});
+
 test('a limited number work at a time, never two on one key, and the end is waited for', async () => {
   const clock = new VirtualClock();
   const queue = new WorkQueue({ name: 'q', clock });

@@ -26,7 +26,7 @@ export class WorkQueue {
   /** Keys that came again while at work. */
   readonly #again = new Set<string>();
   readonly #delayed = new Map<string, { dueMs: number; timer: Timer }>();
-  readonly #failures = new Map<string, number>();
+  readonly #failures = new Map<string, { count: number; retryMs: number }>();
   #wake: (() => void) | undefined;
   #closed = false;
 
@@ -74,16 +74,22 @@ export class WorkQueue {
     this.#delayed.set(key, { dueMs, timer });
   }
 
-  /** Adds the key after a delay that grows with each call until {@link WorkQueue.forget}. */
+  /**
+   * Adds the key after a delay that grows with each call until {@link WorkQueue.forget}. A key that fails while it waits
+   * for its retry, because an event brought it sooner, keeps that retry: many events in a short time must not put it off
+   * for long.
+   */
   retry(key: string): void {
-    const failures = this.#failures.get(key) ?? 0;
-    this.#failures.set(key, failures + 1);
     this.#metrics?.retries.add(1);
-    this.addAfter(key, backoffDelayMs(this.#backoff, failures));
+    const nowMs = this.#clock.monotonic();
+    const { count, retryMs } = this.#failures.get(key) ?? { count: 0, retryMs: nowMs };
+    const delayMs = nowMs < retryMs ? retryMs - nowMs : backoffDelayMs(this.#backoff, count);
+    this.#failures.set(key, { count: nowMs < retryMs ? count : count + 1, retryMs: nowMs + delayMs });
+    this.addAfter(key, delayMs);
   }
 
   failuresOf(key: string): number {
-    return this.#failures.get(key) ?? 0;
+    return this.#failures.get(key)?.count ?? 0;
   }
 
   /** The key succeeded: its next failure is its first. */

@@ -1,11 +1,11 @@
-/** Writes whose answers were lost: what the caches must show before it can be told what became of them. */
+/** Writes that failed in a way that tells of stale caches: what those must show before the next reconcile. */
 import type { KubeObject, ResourceType } from '../../api/meta.ts';
 import { StatusError, undefinedIfNotFound } from '../../api/status.ts';
 import type { Client } from '../client.ts';
 import { TransportError } from '../transport/transport.ts';
 
-/** Of the object that was written, as far as its writer knows it. */
-export interface UnansweredWrite {
+/** Of the object that was to be written, as far as its writer knows it. */
+export interface FailedWrite {
   type: ResourceType;
   namespace: string | undefined;
   /** Undefined when the server was to make the name up. */
@@ -15,21 +15,22 @@ export interface UnansweredWrite {
 }
 
 /** `version`: what a cache must include; `gone`: the object is not there, and a cache must show that, too. */
-export type WriteOutcome = { version: string } | 'gone' | 'nothing';
+export type PresentState = { version: string } | 'gone' | 'nothing';
 
-/** Whether a write that failed so may have been done all the same. */
-export function isUnanswered(error: unknown): boolean {
-  return error instanceof TransportError || (error instanceof StatusError && error.code >= 500);
+/** The answer was lost, so the write may have been done all the same; or another's write came before it. */
+export function tellsOfStaleCache(error: unknown): boolean {
+  if (error instanceof TransportError) return true;
+  return error instanceof StatusError && (error.code >= 500 || error.code === 409);
 }
 
 /**
  * Asks the server. The version is one that an event of the object brings to every watch: the version of a whole list
  * would be newer than its newest object, and the caches learn of such a one with the next bookmark only, a minute later.
  */
-export async function outcomeOf(
-  { type, namespace, name, uid }: UnansweredWrite,
+export async function presentState(
+  { type, namespace, name, uid }: FailedWrite,
   client: Client,
-): Promise<WriteOutcome> {
+): Promise<PresentState> {
   if (name === undefined) return newestIn(type, namespace, client);
   const present = await client
     .get(type, { name, ...(namespace && { namespace }) })
@@ -42,7 +43,7 @@ async function newestIn(
   type: ResourceType,
   namespace: string | undefined,
   client: Client,
-): Promise<WriteOutcome> {
+): Promise<PresentState> {
   const { items } = await client.list<KubeObject>(type, {
     ...(namespace && { namespace }),
     metadataOnly: true,
