@@ -7,6 +7,8 @@ import type { Logger } from '../../base/logger.ts';
 import { CompactedError, SlowWatcherError, type Store, type StoreEvent } from '../../storage/store.ts';
 import type { Completion } from './cached-object.ts';
 import { type CacheEvent, ResourceCache } from './resource-cache.ts';
+import { RevisionWaiters, type WaitOptions } from './revision-waiters.ts';
+import { UnclaimedEntries } from './unclaimed-entries.ts';
 
 export const registryPrefix = '/registry/';
 
@@ -15,71 +17,18 @@ const loadPageEntries = 5_000;
 /** Pause before the store is asked again after it failed. */
 const retryMs = 200;
 
-interface Waiter {
-  revision: number;
-  resolve: () => void;
-  reject: (error: unknown) => void;
-  /** To be called when it no longer waits; undefined where nothing else would end its wait. */
-  forget: (() => void) | undefined;
-}
-
-/** Objects under a prefix that no resource serves (yet): instances of a kind that is about to be added. */
-interface UnclaimedEntry {
-  revision: number;
-  value: Uint8Array;
-}
-
-/** Entries by the first part of their keys, so that a resource that is added looks through few of others. */
-class UnclaimedEntries {
-  readonly #parts = new Map<string, Map<string, UnclaimedEntry>>();
-
-  set(key: string, entry: UnclaimedEntry): void {
-    const name = firstPart(key);
-    let part = this.#parts.get(name);
-    if (!part) {
-      part = new Map();
-      this.#parts.set(name, part);
-    }
-    part.set(key, entry);
-  }
-
-  delete(key: string): void {
-    this.#parts.get(firstPart(key))?.delete(key);
-  }
-
-  /** Drops all others. */
-  keep(keys: ReadonlySet<string>): void {
-    for (const part of this.#parts.values())
-      for (const key of part.keys()) if (!keys.has(key)) part.delete(key);
-  }
-
-  /** Yields the objects under `prefix`, and drops them here. */
-  *take(prefix: string): Generator<[string, UnclaimedEntry], void, undefined> {
-    const part = this.#parts.get(firstPart(prefix));
-    for (const [key, entry] of part ?? []) {
-      if (!key.startsWith(prefix)) continue;
-      part!.delete(key);
-      yield [key, entry];
-    }
-  }
-}
-
-/** `pods` of `/registry/pods/default/x`. */
-function firstPart(key: string): string {
-  return key.slice(registryPrefix.length, key.indexOf('/', registryPrefix.length));
-}
-
 export class StoreView {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #closing = new AbortController();
   readonly #caches = new Map<string, ResourceCache>();
-  readonly #unclaimed = new UnclaimedEntries();
+  /** Of kinds that are about to be added. */
+  readonly #unclaimed = new UnclaimedEntries(registryPrefix);
   #revision = 0;
   /** The newest revision known to this process: from its own writes, or from a query to the store. */
   #known = 0;
-  #waiters: Waiter[] = [];
+  readonly #waiters: RevisionWaiters;
   readonly #revisionListeners = new Set<(revision: number) => void>();
   /** True when other processes write to the same store: then a consistent read must ask the store for its revision. */
   readonly #shared: boolean;
@@ -89,6 +38,7 @@ export class StoreView {
   constructor(options: { store: Store; clock: Clock; logger: Logger; shared?: boolean }) {
     this.#store = options.store;
     this.#clock = options.clock;
+    this.#waiters = new RevisionWaiters(options.clock);
     this.#logger = options.logger;
     this.#shared = options.shared ?? false;
   }
@@ -106,10 +56,7 @@ export class StoreView {
 
   async close(): Promise<void> {
     this.#closing.abort(new Error('the server is closing'));
-    for (const waiter of this.#waiters.splice(0)) {
-      waiter.forget?.();
-      waiter.reject(this.#closing.signal.reason);
-    }
+    this.#waiters.rejectAll(this.#closing.signal.reason);
     await this.#running;
   }
 
@@ -156,36 +103,8 @@ export class StoreView {
    * Resolves when the view has reached `revision`; rejects with a TimeoutError after `timeoutMs`, and with the signal's
    * reason when it aborts first.
    */
-  reached(revision: number, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<void> {
-    if (this.#revision >= revision) return Promise.resolve();
-    const { timeoutMs, signal } = options;
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    return new Promise((resolve, reject) => {
-      // Every write waits for its own revision, and never gives up.
-      if (timeoutMs === undefined && !signal) {
-        this.#waiters.push({ revision, resolve, reject, forget: undefined });
-        return;
-      }
-      const giveUp = (error: unknown) => {
-        this.#waiters = this.#waiters.filter((other) => other !== waiter);
-        forget();
-        reject(error);
-      };
-      const onAbort = () => giveUp(signal!.reason);
-      const timer =
-        timeoutMs === undefined
-          ? undefined
-          : this.#clock.after(timeoutMs, () =>
-              giveUp(new DOMException(`revision ${revision} was not reached`, 'TimeoutError')),
-            );
-      signal?.addEventListener('abort', onAbort, { once: true });
-      const forget = () => {
-        timer?.cancel();
-        signal?.removeEventListener('abort', onAbort);
-      };
-      const waiter: Waiter = { revision, resolve, reject, forget };
-      this.#waiters.push(waiter);
-    });
+  reached(revision: number, options: WaitOptions = {}): Promise<void> {
+    return this.#revision >= revision ? Promise.resolve() : this.#waiters.wait(revision, options);
   }
 
   /** One query at a time; callers that arrive while it is under way need one that begins later. */
@@ -313,19 +232,7 @@ export class StoreView {
   #advance(revision: number): void {
     if (revision > this.#revision) this.#revision = revision;
     if (this.#revision > this.#known) this.#known = this.#revision;
-    if (this.#waiters.length > 0) this.#release(this.#waiters);
+    this.#waiters.release(this.#revision);
     for (const listener of this.#revisionListeners) listener(this.#revision);
-  }
-
-  #release(waiters: readonly Waiter[]): void {
-    this.#waiters = [];
-    for (const waiter of waiters) {
-      if (waiter.revision > this.#revision) {
-        this.#waiters.push(waiter);
-        continue;
-      }
-      waiter.forget?.();
-      waiter.resolve();
-    }
   }
 }
