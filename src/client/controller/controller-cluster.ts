@@ -1,17 +1,18 @@
-/** What a reconcile sees of the cluster, and how it changes it. Remembers its writes until the caches show them. */
+/** What a reconcile sees of the cluster, and how it changes it. */
 
 import { isDeepStrictEqual } from 'node:util';
-import { controllerOf, type Draft, type KubeObject, keyOf, type ResourceType } from '../../api/meta.ts';
+import { controllerOf, type Draft, type KubeObject, type ResourceType } from '../../api/meta.ts';
 import { isNotFound } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
-import type { Client, DeleteOptions, ObjectName, PatchOptions } from '../client.ts';
+import type { Client, DeleteOptions, PatchOptions } from '../client.ts';
 import type { EventRecorder, EventTarget, EventType } from '../events/event-recorder.ts';
 import type { Informer, InformerFactory } from '../informers/informer.ts';
-import { type FailedWrite, presentState, tellsOfStaleCache } from './failed-write.ts';
+import { OwnWrites } from './own-writes.ts';
 import { OwnerCheck } from './owner-check.ts';
+import type { ReadableCaches } from './readable-caches.ts';
 
 /** What controllers are run with. */
 export interface ControllerEnvironment {
@@ -31,30 +32,19 @@ export function controllerIndexValues(object: KubeObject): readonly string[] {
   return [controller ? controller.uid : `orphan:${object.metadata.namespace ?? ''}`];
 }
 
-/** The caches that a reconcile reads. */
-export interface ReadableInformers {
-  /** The kind that is reconciled: what owns others. */
-  reconciles: ResourceType;
-  /** By `group/plural`. */
-  byResource: ReadonlyMap<string, Informer<KubeObject>>;
-  /** Those whose events lead back to the reconciled object. */
-  following: ReadonlySet<Informer<KubeObject>>;
-}
-
 export class ReconcileCluster {
   readonly #environment: ControllerEnvironment;
-  readonly #informers: ReadableInformers;
-  /** The newest version written per resource that the caches must include before the next reconcile. */
-  readonly #written = new Map<Informer<KubeObject>, string>();
-  /** Writes of which it is not known yet what the caches must show. */
-  #failed: FailedWrite[] = [];
-  /** Objects deleted, by uid, until a cache shows them deleted. */
-  readonly #deleted = new Map<string, { informer: Informer<KubeObject>; key: string }>();
+  readonly #reconciles: ResourceType;
+  readonly #caches: ReadableCaches;
+  readonly ownWrites: OwnWrites;
   #owners: OwnerCheck;
 
-  constructor(environment: ControllerEnvironment, informers: ReadableInformers) {
+  /** `reconciles`: the kind that is reconciled, which owns others. */
+  constructor(environment: ControllerEnvironment, reconciles: ResourceType, caches: ReadableCaches) {
     this.#environment = environment;
-    this.#informers = informers;
+    this.#reconciles = reconciles;
+    this.#caches = caches;
+    this.ownWrites = new OwnWrites(environment.client, caches);
     this.#owners = this.#newOwnerCheck();
   }
 
@@ -64,7 +54,7 @@ export class ReconcileCluster {
   }
 
   #newOwnerCheck(): OwnerCheck {
-    return new OwnerCheck(this.client, this.#informers.reconciles);
+    return new OwnerCheck(this.client, this.#reconciles);
   }
 
   get client(): Client {
@@ -90,7 +80,7 @@ export class ReconcileCluster {
 
   /** The informer of a kind that the controller named. */
   informer<T extends KubeObject>(type: ResourceType<T>): Informer<T> {
-    const informer = this.#informerOf(type);
+    const informer = this.#caches.of(type);
     if (!informer) throw new Error(`the controller does not say that it reads ${type.plural}`);
     return informer as Informer<T>;
   }
@@ -119,9 +109,7 @@ export class ReconcileCluster {
     object: Draft<T>,
     signal: AbortSignal,
   ): Promise<T> {
-    const informer = this.#informerOf(type);
-    if (informer && this.#informers.following.has(informer))
-      await this.#owners.assertOwnerStays(object, signal);
+    if (this.#caches.following(type)) await this.#owners.assertOwnerStays(object, signal);
     return this.#write(type, object.metadata, this.client.create(type, object, { signal }));
   }
 
@@ -167,45 +155,15 @@ export class ReconcileCluster {
       await this.client.delete(type, object.metadata, { preconditions: { uid }, ...options, signal });
     } catch (error) {
       if (isNotFound(error)) return false;
-      this.#noteFailure(error, type, object.metadata);
+      this.ownWrites.failed(error, type, object.metadata);
       throw error;
     }
-    this.#noteDeleted(type, object.metadata, uid);
+    this.ownWrites.deleted(type, object.metadata);
     return true;
-  }
-
-  #noteDeleted(type: ResourceType, metadata: ObjectName, uid: string): void {
-    const informer = this.#informerOf(type);
-    if (informer && this.#informers.following.has(informer))
-      this.#deleted.set(uid, { informer, key: keyOf({ metadata }) });
   }
 
   event(about: EventTarget, type: EventType, reason: string, message: string): void {
     this.#environment.recorder.event(about, type, reason, message);
-  }
-
-  /**
-   * Whether the caches lag behind this key's own writes: a promise that resolves when they include them,
-   * `deletion` when a deletion is not yet seen (its event comes by itself), undefined when all is well.
-   */
-  staleCache(): Promise<unknown> | 'deletion' | undefined {
-    if (this.#failed.length > 0) return this.#lookUpFailed();
-    const lagging: Promise<void>[] = [];
-    for (const [informer, version] of this.#written) {
-      if (Number(informer.resourceVersion) >= Number(version)) this.#written.delete(informer);
-      else lagging.push(informer.includes(version));
-    }
-    if (lagging.length > 0) return Promise.all(lagging);
-    for (const [uid, { informer, key }] of this.#deleted) {
-      const cached = informer.get(key);
-      const isSeen = cached?.metadata.uid !== uid || cached.metadata.deletionTimestamp !== undefined;
-      if (isSeen) this.#deleted.delete(uid);
-    }
-    return this.#deleted.size > 0 ? 'deletion' : undefined;
-  }
-
-  get hasNoExpectations(): boolean {
-    return this.#written.size + this.#deleted.size + this.#failed.length === 0;
   }
 
   async #write<T extends KubeObject>(
@@ -215,41 +173,12 @@ export class ReconcileCluster {
   ): Promise<T> {
     try {
       const answer = await request;
-      this.#noteWritten(type, answer.metadata.resourceVersion);
+      this.ownWrites.written(type, answer.metadata.resourceVersion);
       return answer;
     } catch (error) {
-      this.#noteFailure(error, type, to);
+      this.ownWrites.failed(error, type, to);
       throw error;
     }
-  }
-
-  #noteWritten(type: ResourceType, version: string): void {
-    const informer = this.#informerOf(type);
-    if (informer && Number(this.#written.get(informer) ?? 0) < Number(version))
-      this.#written.set(informer, version);
-  }
-
-  #noteFailure(
-    error: unknown,
-    type: ResourceType,
-    { namespace, name, uid }: Draft<KubeObject>['metadata'],
-  ): void {
-    if (tellsOfStaleCache(error) && this.#informerOf(type)) this.#failed.push({ type, namespace, name, uid });
-  }
-
-  /** From then on the caches can be waited for. */
-  async #lookUpFailed(): Promise<void> {
-    for (const write of this.#failed) {
-      const { type, namespace, name, uid } = write;
-      const state = await presentState(write, this.client);
-      if (state === 'gone') this.#noteDeleted(type, { namespace, name: name! }, uid!);
-      else if (state !== 'nothing') this.#noteWritten(type, state.version);
-    }
-    this.#failed = [];
-  }
-
-  #informerOf(type: ResourceType): Informer<KubeObject> | undefined {
-    return this.#informers.byResource.get(`${type.group}/${type.plural}`);
   }
 }
 

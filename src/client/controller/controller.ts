@@ -24,6 +24,7 @@ import {
   ReconcileCluster,
 } from './controller-cluster.ts';
 import { OwnerGone } from './owner-check.ts';
+import { ReadableCaches } from './readable-caches.ts';
 import { runWorkers, WorkQueue } from './work-queue.ts';
 
 /** Other objects whose changes concern a reconciled one. Made by {@link watch}. */
@@ -126,9 +127,8 @@ class Runner {
   readonly #main: Informer<KubeObject>;
   readonly #owned: readonly Informer<KubeObject>[];
   readonly #watched: readonly { watch: Watch; informer: Informer<KubeObject> }[];
-  /** By resource, what a reconcile of a key reads: its writes must be visible there before the next. */
-  readonly #readable = new Map<string, Informer<KubeObject>>();
-  readonly #following: ReadonlySet<Informer<KubeObject>>;
+  /** What a reconcile of a key reads: its writes must be visible there before the next. */
+  readonly #caches: ReadableCaches;
   readonly #clusters = new Map<string, ReconcileCluster>();
   /** When keys that were costly may be looked at again, on the monotonic clock. */
   readonly #quietUntil = new Map<string, number>();
@@ -137,21 +137,18 @@ class Runner {
     this.#definition = definition;
     this.#environment = environment;
     this.#queue = queue;
-    this.#main = this.#open(definition.reconciles);
+    this.#caches = new ReadableCaches(environment.informers);
+    this.#main = this.#caches.follow(definition.reconciles);
     this.#owned = (definition.owns ?? []).map((type) => {
-      const informer = this.#open(type);
+      const informer = this.#caches.follow(type);
       informer.addIndex(controllerIndex, controllerIndexValues);
       return informer;
     });
-    this.#watched = (definition.watches ?? []).map((row) => ({ watch: row, informer: this.#open(row.type) }));
-    for (const type of definition.reads ?? []) this.#open(type);
-    this.#following = new Set([this.#main, ...this.#owned]);
-  }
-
-  #open(type: ResourceType): Informer<KubeObject> {
-    const informer = this.#environment.informers.of(type);
-    this.#readable.set(`${type.group}/${type.plural}`, informer);
-    return informer;
+    this.#watched = (definition.watches ?? []).map((row) => ({
+      watch: row,
+      informer: this.#caches.open(row.type),
+    }));
+    for (const type of definition.reads ?? []) this.#caches.open(type);
   }
 
   subscribe(): void {
@@ -209,43 +206,50 @@ class Runner {
   }
 
   async work(key: string, signal: AbortSignal): Promise<void> {
-    const queue = this.#queue;
     if (this.#isQuiet(key)) return;
-    let cluster = this.#clusters.get(key);
-    if (cluster) {
-      const stale = cluster.staleCache();
-      if (stale === 'deletion') return; // The deletion's event brings the key back.
-      if (stale) {
-        void stale.then(
-          () => queue.add(key),
-          () => queue.retry(key),
-        );
-        return;
-      }
-    } else {
-      cluster = new ReconcileCluster(this.#environment, {
-        reconciles: this.#definition.reconciles,
-        byResource: this.#readable,
-        following: this.#following,
-      });
-      this.#clusters.set(key, cluster);
-    }
+    const cluster = this.#clusters.get(key) ?? this.#newCluster();
+    this.#clusters.set(key, cluster);
+    if (this.#mustCatchUp(key, cluster)) return;
     cluster.begin();
     try {
       const outcome = await this.#definition.reconcile(key, cluster, signal);
-      queue.forget(key);
-      if (outcome?.requeueAfterMs !== undefined) queue.addAfter(key, outcome.requeueAfterMs);
-      if (outcome?.quietMs) this.#quietUntil.set(key, this.#environment.clock.monotonic() + outcome.quietMs);
+      this.#queue.forget(key);
+      if (outcome) this.#putOff(key, outcome);
     } catch (error) {
       if (signal.aborted) return;
-      // Nothing can be created any longer, so no retry: the deletion's events bring the key back.
-      if (error instanceof OwnerGone || isNamespaceTerminating(error)) queue.forget(key);
-      else {
-        this.#report(key, error);
-        queue.retry(key);
-      }
+      this.#fail(key, error);
     }
-    if (cluster.hasNoExpectations) this.#clusters.delete(key);
+    if (cluster.ownWrites.areShown) this.#clusters.delete(key);
+  }
+
+  #newCluster(): ReconcileCluster {
+    return new ReconcileCluster(this.#environment, this.#definition.reconciles, this.#caches);
+  }
+
+  /** Whether the caches do not show yet what the key's last reconcile wrote: it comes back when they do. */
+  #mustCatchUp(key: string, { ownWrites }: ReconcileCluster): boolean {
+    const lag = ownWrites.lag();
+    // The event of a deletion brings the key back.
+    if (lag && lag !== 'deletion')
+      void lag.then(
+        () => this.#queue.add(key),
+        () => this.#queue.retry(key),
+      );
+    return lag !== undefined;
+  }
+
+  #putOff(key: string, { requeueAfterMs, quietMs }: ReconcileOutcome): void {
+    if (requeueAfterMs !== undefined) this.#queue.addAfter(key, requeueAfterMs);
+    if (quietMs) this.#quietUntil.set(key, this.#environment.clock.monotonic() + quietMs);
+  }
+
+  #fail(key: string, error: unknown): void {
+    // Nothing can be created any longer, so no retry: the deletion's events bring the key back.
+    if (error instanceof OwnerGone || isNamespaceTerminating(error)) this.#queue.forget(key);
+    else {
+      this.#report(key, error);
+      this.#queue.retry(key);
+    }
   }
 
   /** Puts the key off when its time has not come. */

@@ -1,7 +1,7 @@
 /** Writes that failed in a way that tells of stale caches: what those must show before the next reconcile. */
 import type { KubeObject, ResourceType } from '../../api/meta.ts';
 import { StatusError, undefinedIfNotFound } from '../../api/status.ts';
-import type { Client } from '../client.ts';
+import type { Client, ObjectName } from '../client.ts';
 import { TransportError } from '../transport/transport.ts';
 
 /** Of the object that was to be written, as far as its writer knows it. */
@@ -15,7 +15,7 @@ export interface FailedWrite {
 }
 
 /** `version`: what a cache must include; `gone`: the object is not there, and a cache must show that, too. */
-export type PresentState = { version: string } | 'gone' | 'nothing';
+export type PresentState = { version: string } | { gone: ObjectName & { uid: string } } | 'nothing';
 
 /** The answer was lost, so the write may have been done all the same; or another's write came before it. */
 export function tellsOfStaleCache(error: unknown): boolean {
@@ -35,7 +35,7 @@ export async function presentState(
   const present = await client
     .get(type, { name, ...(namespace && { namespace }) })
     .catch(undefinedIfNotFound);
-  if (uid !== undefined && present?.metadata.uid !== uid) return 'gone';
+  if (uid !== undefined && present?.metadata.uid !== uid) return { gone: { namespace, name, uid } };
   return present ? { version: present.metadata.resourceVersion } : 'nothing';
 }
 

@@ -1,0 +1,72 @@
+/** A reconcile's own writes. The caches must show them before the next one, which would otherwise make them again. */
+import { type Draft, type KubeObject, keyOf, type ResourceType } from '../../api/meta.ts';
+import type { Client, ObjectName } from '../client.ts';
+import type { Informer } from '../informers/informer.ts';
+import { type FailedWrite, presentState, tellsOfStaleCache } from './failed-write.ts';
+import type { ReadableCaches } from './readable-caches.ts';
+
+export class OwnWrites {
+  readonly #client: Client;
+  readonly #caches: ReadableCaches;
+  /** The newest version written per resource that the caches must include. */
+  readonly #written = new Map<Informer<KubeObject>, string>();
+  /** Objects deleted, by uid, until a cache shows them deleted. */
+  readonly #deleted = new Map<string, { informer: Informer<KubeObject>; key: string }>();
+  /** Writes of which it is not known yet what the caches must show. */
+  #failed: FailedWrite[] = [];
+
+  constructor(client: Client, caches: ReadableCaches) {
+    this.#client = client;
+    this.#caches = caches;
+  }
+
+  written(type: ResourceType, version: string): void {
+    const informer = this.#caches.of(type);
+    if (informer && Number(this.#written.get(informer) ?? 0) < Number(version))
+      this.#written.set(informer, version);
+  }
+
+  deleted(type: ResourceType, metadata: ObjectName & { uid: string }): void {
+    const informer = this.#caches.following(type);
+    if (informer) this.#deleted.set(metadata.uid, { informer, key: keyOf({ metadata }) });
+  }
+
+  failed(error: unknown, type: ResourceType, { namespace, name, uid }: Draft<KubeObject>['metadata']): void {
+    if (tellsOfStaleCache(error) && this.#caches.of(type)) this.#failed.push({ type, namespace, name, uid });
+  }
+
+  get areShown(): boolean {
+    return this.#written.size + this.#deleted.size + this.#failed.length === 0;
+  }
+
+  /**
+   * Whether the caches lag behind: a promise that resolves when they include the writes, `deletion` when a deletion is
+   * not yet seen (its event comes by itself), undefined when all is well.
+   */
+  lag(): Promise<unknown> | 'deletion' | undefined {
+    if (this.#failed.length > 0) return this.#lookUpFailed();
+    const lagging: Promise<void>[] = [];
+    for (const [informer, version] of this.#written) {
+      if (Number(informer.resourceVersion) >= Number(version)) this.#written.delete(informer);
+      else lagging.push(informer.includes(version));
+    }
+    if (lagging.length > 0) return Promise.all(lagging);
+    for (const [uid, { informer, key }] of this.#deleted) {
+      const cached = informer.get(key);
+      const isSeen = cached?.metadata.uid !== uid || cached.metadata.deletionTimestamp !== undefined;
+      if (isSeen) this.#deleted.delete(uid);
+    }
+    return this.#deleted.size > 0 ? 'deletion' : undefined;
+  }
+
+  /** From then on the caches can be waited for. */
+  async #lookUpFailed(): Promise<void> {
+    for (const write of this.#failed) {
+      const state = await presentState(write, this.#client);
+      if (state === 'nothing') continue;
+      if ('gone' in state) this.deleted(write.type, state.gone);
+      else this.written(write.type, state.version);
+    }
+    this.#failed = [];
+  }
+}
