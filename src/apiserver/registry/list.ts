@@ -3,7 +3,7 @@
 import { type FieldError, forbiddenField, notSupportedInOrder } from '../../api/field-error.ts';
 import { badRequest, expired, invalid, StatusError } from '../../api/status.ts';
 import { startTimeSlices } from '../../base/async/time-slices.ts';
-import { CompactedError, FutureRevisionError } from '../../storage/store.ts';
+import { CompactedError, FutureRevisionError, type ListResult } from '../../storage/store.ts';
 import type { RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
@@ -158,60 +158,58 @@ function isPresent({ store }: Registry, cache: ResourceCache, revision: number):
   return revision >= store.compacted && cache.unchangedSince(revision);
 }
 
-/** The list as of a past revision, from the store. */
+/** The list as of a past revision, from the store. @throws StatusError 410, 504 when the store has no such revision (any more) */
 async function listAt(
   registry: Registry,
-  { resource, selection, limit, resourceVersion }: ListRequest,
+  request: ListRequest,
+  revision: number,
+  after: string | undefined,
+): Promise<ListOutcome> {
+  try {
+    return await pageOfHistory(registry, request, revision, after);
+  } catch (error) {
+    if (error instanceof CompactedError)
+      throw expired('The resourceVersion for the provided list is too old.');
+    if (!(error instanceof FutureRevisionError)) throw error;
+    const tooLarge = tooLargeRevision(request.resourceVersion || String(revision), error.current);
+    // Of an exact revision upstream does not say when to ask again.
+    delete tooLarge.status.details?.retryAfterSeconds;
+    throw tooLarge;
+  }
+}
+
+async function pageOfHistory(
+  { store }: Registry,
+  { resource, selection, limit }: ListRequest,
   revision: number,
   after: string | undefined,
 ): Promise<ListOutcome> {
   const cache = cacheOf(resource);
   const prefix = cache.prefix + selection.keyPrefix;
   const found: CachedObject[] = [];
+  const isFull = () => limit > 0 && found.length >= limit;
   let start = after === undefined ? undefined : cache.prefix + after;
-  let remaining: number | undefined;
-  try {
-    for (;;) {
-      const want = limit > 0 && !selection.matches ? limit - found.length : historyPageEntries;
-      const result = await registry.store.list(prefix, {
-        revision,
-        limit: want,
-        ...(start !== undefined && { after: start }),
-      });
-      const objects = result.entries.map(({ key, modRevision, value }) =>
-        cache.stored(key.slice(cache.prefix.length), modRevision, value),
-      );
-      if (selection.matches) await prepareViews(resource, objects);
-      for (const object of objects) if (isSelected(selection, object)) found.push(object);
-      remaining = result.remaining;
-      start = result.entries.at(-1)?.key;
-      if (!result.more || (limit > 0 && found.length >= limit)) {
-        const isCut = result.more || (limit > 0 && found.length > limit);
-        const items = limit > 0 ? found.slice(0, limit) : found;
-        if (!isCut) return { items, revision };
-        const token = encodeContinue({
-          revision,
-          start: items.at(-1)!.key.slice(selection.keyPrefix.length),
-        });
-        return {
-          items,
-          revision,
-          continue: token,
-          ...(!selection.matches && remaining !== undefined && { remaining }),
-        };
-      }
-    }
-  } catch (error) {
-    if (error instanceof CompactedError)
-      throw expired(`The resourceVersion for the provided list is too old.`);
-    if (error instanceof FutureRevisionError) {
-      const tooLarge = tooLargeRevision(resourceVersion || String(revision), error.current);
-      // Of an exact revision upstream does not say when to ask again.
-      delete tooLarge.status.details?.retryAfterSeconds;
-      throw tooLarge;
-    }
-    throw error;
-  }
+  let step: ListResult;
+  do {
+    step = await store.list(prefix, {
+      revision,
+      limit: limit > 0 && !selection.matches ? limit - found.length : historyPageEntries,
+      ...(start !== undefined && { after: start }),
+    });
+    const objects = step.entries.map(({ key, modRevision, value }) =>
+      cache.stored(key.slice(cache.prefix.length), modRevision, value),
+    );
+    if (selection.matches) await prepareViews(resource, objects);
+    for (const object of objects) if (isSelected(selection, object)) found.push(object);
+    start = step.entries.at(-1)?.key;
+  } while (step.more && !isFull());
+  const isCut = step.more || (limit > 0 && found.length > limit);
+  if (!isCut) return { items: found, revision };
+  const items = found.slice(0, limit);
+  const next = encodeContinue({ revision, start: items.at(-1)!.key.slice(selection.keyPrefix.length) });
+  const { remaining } = step;
+  const isKnown = !selection.matches && remaining !== undefined;
+  return { items, revision, continue: next, ...(isKnown && { remaining }) };
 }
 
 /** Waits until the view is at least at `revision`. @throws StatusError 504 as upstream when it does not get there */
