@@ -93,7 +93,7 @@ export class FlowControl {
     { timeoutMs, client }: TurnOptions,
     work: (leaveSeat: () => void) => Promise<T> | T,
   ): Promise<T> {
-    const { request, user, info, headers } = context;
+    const { user, info, headers } = context;
     // What lasts has no seat; a watch has its seats until it has begun.
     const lasts = isLongRunning(context) && info.verb !== 'watch';
     if (lasts) return await work(() => undefined);
@@ -103,12 +103,12 @@ export class FlowControl {
       headers['x-kubernetes-pf-prioritylevel-uid'] = flow.level.metadata.uid;
     }
     const level = this.#levelOf(flow);
-    const series = this.#metrics.of(flow?.schema.metadata.name ?? 'catch-all', level.name);
+    const schema = flow?.schema.metadata.name ?? 'catch-all';
+    const series = this.#metrics.of(schema, level.name);
     const isExempt = flow?.level.spec.type === 'Exempt' || mustGetIn(context);
-    const seats = isExempt ? 0 : this.#seatsOf(info, request.query);
     const admission: Admission = {
-      seats,
-      schema: flow?.schema.metadata.name ?? 'catch-all',
+      seats: isExempt ? 0 : this.#seatsOf(info, context.request.query),
+      schema,
       distinguisher: flow?.distinguisher ?? '',
       user,
       info,
@@ -117,21 +117,30 @@ export class FlowControl {
     if (isExempt) {
       level.enterExempt(admission);
       series.dispatched++;
-    } else
-      context.elsewhere.ms += await this.#enter(level, series, {
-        flow: flow?.id ?? user.name,
-        admission,
-        client,
-        waitMs: timeoutMs * waitPart,
-      });
+    } else {
+      const entering = { flow: flow?.id ?? user.name, admission, client, waitMs: timeoutMs * waitPart };
+      context.elsewhere.ms += await this.#enter(level, series, entering);
+    }
+    const leave = this.#seated(level, series, admission);
+    try {
+      return await work(leave);
+    } finally {
+      leave();
+    }
+  }
+
+  /** Counts the request as one that is executed until the function is called that this returns. */
+  #seated(level: PriorityLevel, series: FlowSeries, admission: Admission): () => void {
+    const { clock } = this.#options;
     const { inflight } = this.#metrics;
+    const { seats, info } = admission;
     const kind = mutatingVerbs.has(info.verb) ? 'mutating' : 'readOnly';
-    const startMs = this.#options.clock.monotonic();
+    const startMs = clock.monotonic();
     inflight[kind]++;
     series.executing++;
     series.seats += seats;
     let hasSeat = true;
-    const leave = () => {
+    return () => {
       if (!hasSeat) return;
       hasSeat = false;
       inflight[kind]--;
@@ -139,13 +148,8 @@ export class FlowControl {
       series.seats -= seats;
       level.leave(admission);
       const executed = info.verb === 'watch' ? series.watchesBegun : series.executed;
-      executed.observe((this.#options.clock.monotonic() - startMs) / 1000);
+      executed.observe((clock.monotonic() - startMs) / 1000);
     };
-    try {
-      return await work(leave);
-    } finally {
-      leave();
-    }
   }
 
   /** Returns how long the request has waited, in milliseconds. */
