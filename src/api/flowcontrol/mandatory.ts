@@ -13,7 +13,9 @@ export const everything: Omit<PolicyRulesWithSubjects, 'subjects'> = {
   nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
 };
 
-const groups = (...names: string[]): Subject[] => names.map((name) => ({ kind: 'Group', group: { name } }));
+export function groups(...names: string[]): Subject[] {
+  return names.map((name) => ({ kind: 'Group', group: { name } }));
+}
 
 export const everybody = groups('system:unauthenticated', 'system:authenticated');
 

@@ -1,6 +1,12 @@
 /** The flow schemas and priority levels that every cluster has, with upstream's numbers. */
 
-import { everybody, everything, mandatoryLevels, mandatorySchemas } from '../../api/flowcontrol/mandatory.ts';
+import {
+  everybody,
+  everything,
+  groups,
+  mandatoryLevels,
+  mandatorySchemas,
+} from '../../api/flowcontrol/mandatory.ts';
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { FlowSchema, PriorityLevelConfiguration } from '../../api/resources.gen.ts';
 import type {
@@ -47,7 +53,6 @@ function limitedLevel({ name, shares, lendablePercent, queues, handSize }: Level
   };
 }
 
-const groups = (...names: string[]): Subject[] => names.map((name) => ({ kind: 'Group', group: { name } }));
 const users = (...names: string[]): Subject[] => names.map((name) => ({ kind: 'User', user: { name } }));
 const systemAccount = (name: string): Subject => ({
   kind: 'ServiceAccount',
@@ -189,11 +194,12 @@ async function keepBootstrapObject<T extends FlowSchema | PriorityLevelConfigura
 ): Promise<void> {
   if (await ensureObject(registry, type, draft)) return;
   const { name = '' } = draft.metadata;
+  const mandatory = type.kind === FlowSchema.kind ? mandatorySchemas : mandatoryLevels;
   const { spec } = storedDraft(registry, type, draft);
   const kept = (object: T): T => {
     const { resourceVersion: _, ...metadata } = object.metadata;
-    // Those keep their spec, whatever changes were made: without them some requests would match no schema.
-    const isOurs = mandatoryLevels.has(name) || isAutoUpdated(object);
+    // Without the mandatory ones some requests would match no schema: what others made of their specs is undone.
+    const isOurs = mandatory.has(name) || isAutoUpdated(object);
     const annotations = { ...metadata.annotations, [autoUpdateAnnotation]: String(isOurs) };
     const wanted = isOurs ? { ...spec, ...keptOf(object) } : object.spec;
     return { ...object, metadata: { ...metadata, annotations }, spec: wanted };
