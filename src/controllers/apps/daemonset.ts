@@ -25,7 +25,7 @@ import {
 } from './controller-revision.ts';
 import { type NodeFailures, planEnded } from './daemonset/daemonset-ended.ts';
 import {
-  type DaemonPlan,
+  type DaemonSteps,
   type DaemonView,
   planDaemonStatus,
   planDaemons,
@@ -96,23 +96,9 @@ async function syncDaemonSet(
   const nodes = [...cluster.informer(Node).list()];
   const view: DaemonView = { set, nodes, pods: podsByNode(pods), hash, nowMs };
 
-  let failure: unknown;
-  let retryInMs: number | undefined;
-  if (!set.metadata.deletionTimestamp) {
-    const plan = planDaemons(view);
-    const failuresOn = (node: string) => failures.get(`${keyOf(set)} ${node}`);
-    const ended = planEnded(plan.ended, failuresOn, cluster.clock.monotonic());
-    for (const { type, reason, message } of ended.events)
-      cluster.event(targetOf(DaemonSet, set), type, reason, message);
-    for (const [node, failed] of ended.failed) failures.set(`${keyOf(set)} ${node}`, failed);
-    plan.remove.push(...ended.remove);
-    retryInMs = ended.retryInMs;
-    const isSettled = plan.create.length + plan.remove.length === 0;
-    // Replacement starts from a settled set: missing and surplus pods are dealt with first.
-    if (isSettled) Object.assign(plan, planDaemonUpdate(view));
-    failure = await applyPlan(cluster, { owner, set, hash, plan }, signal);
-    await cleanUp(cluster, { set, known, current: revision, pods }, signal);
-  }
+  const isLeaving = set.metadata.deletionTimestamp !== undefined;
+  const { failure, retryInMs } = isLeaving ? noSteps : await takeSteps(cluster, view, failures, signal);
+  if (!isLeaving) await cleanUp(cluster, { set, known, current: revision, pods }, signal);
   // Includes what is not yet in the cache: pods just created count from the start.
   const after = { ...view, pods: podsByNode(cluster.ownedBy(Pod, set)) };
   await cluster.updateStatus(
@@ -126,6 +112,29 @@ async function syncDaemonSet(
   const soonest = times.filter((ms) => ms !== undefined);
   const quietMs = quietMsFor(nodes.length);
   return soonest.length > 0 ? { requeueAfterMs: Math.min(...soonest), quietMs } : { quietMs };
+}
+
+const noSteps = { failure: undefined, retryInMs: undefined };
+
+/** Creates and removes what is planned. Returns the first failure, and when a pod that has ended may be replaced. */
+async function takeSteps(
+  cluster: ReconcileCluster,
+  view: DaemonView,
+  failures: Map<string, NodeFailures>,
+  signal: AbortSignal,
+): Promise<{ failure: unknown; retryInMs: number | undefined }> {
+  const { set } = view;
+  const plan = planDaemons(view);
+  const failuresOn = (node: string) => failures.get(`${keyOf(set)} ${node}`);
+  const ended = planEnded(plan.ended, failuresOn, cluster.clock.monotonic());
+  for (const { type, reason, message } of ended.events)
+    cluster.event(targetOf(DaemonSet, set), type, reason, message);
+  for (const [node, failed] of ended.failed) failures.set(`${keyOf(set)} ${node}`, failed);
+  const steps = { ...plan, remove: [...plan.remove, ...ended.remove] };
+  // Replacement starts from a settled set: missing and surplus pods are dealt with first.
+  const isSettled = steps.create.length + steps.remove.length === 0;
+  const failure = await applySteps(cluster, view, isSettled ? planDaemonUpdate(view) : steps, signal);
+  return { failure, retryInMs: ended.retryInMs };
 }
 
 async function currentRevision(
@@ -151,16 +160,19 @@ async function currentRevision(
   }
 }
 
-async function applyPlan(
+async function applySteps(
   cluster: ReconcileCluster,
-  { owner, set, hash, plan }: { owner: Owner; set: DaemonSet; hash: string; plan: DaemonPlan },
+  { set, hash }: DaemonView,
+  { create, remove, broken }: DaemonSteps,
   signal: AbortSignal,
 ): Promise<unknown> {
+  const owner = { type: DaemonSet, object: set };
   const control = new PodControl(cluster, owner, signal);
-  const nodes = plan.create.slice(0, burst);
-  const created = await slowStart(nodes, (node) => control.create(podFor(set, owner, node, hash)));
-  const removed = await allAtOnce(plan.remove.slice(0, burst), (pod) =>
-    control.delete(pod, { onlyAsSeen: plan.broken.includes(pod) }),
+  const created = await slowStart(create.slice(0, burst), (node) =>
+    control.create(podFor(set, owner, node, hash)),
+  );
+  const removed = await allAtOnce(remove.slice(0, burst), (pod) =>
+    control.delete(pod, { onlyAsSeen: broken.includes(pod) }),
   );
   return created.failure ?? removed.failure;
 }

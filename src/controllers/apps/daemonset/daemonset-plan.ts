@@ -6,7 +6,7 @@ import type * as core from '../../../api/types/core-v1.gen.ts';
 import { scaledValue } from '../../int-or-percent.ts';
 import { tolerates } from '../../nodes/node-state.ts';
 import { byCreation } from '../../pod-control.ts';
-import { isPodAvailable, isPodReady } from '../../pod-state.ts';
+import { isPodAvailable, isPodReady, isPodTerminal } from '../../pod-state.ts';
 import { revisionHashLabel } from '../controller-revision.ts';
 
 export interface NodeFit {
@@ -112,17 +112,20 @@ export function specForNode(spec: core.PodSpec, node: string): core.PodSpec {
   };
 }
 
-export interface DaemonPlan {
+export interface DaemonSteps {
   /** Nodes that get a pod. */
-  create: string[];
-  remove: Pod[];
-  /** Pods among `remove` that ended on their own, for events and back-off. */
-  ended: Pod[];
+  readonly create: readonly string[];
+  readonly remove: readonly Pod[];
   /**
    * Pods among `remove` that are not serving, so that their loss costs nothing: one that has become ready meanwhile
    * must stay.
    */
-  broken: Pod[];
+  readonly broken: readonly Pod[];
+}
+
+export interface DaemonPlan extends DaemonSteps {
+  /** Pods that ended on their own: they are removed as well, though with events, and perhaps later. */
+  readonly ended: readonly Pod[];
 }
 
 export interface DaemonView {
@@ -142,49 +145,49 @@ const oldestFirst = (pods: readonly Pod[]) =>
 /** One pod on every node that should have one, none elsewhere. */
 export function planDaemons(view: DaemonView): DaemonPlan {
   const { set, nodes, pods } = view;
-  const plan: DaemonPlan = { create: [], remove: [], ended: [], broken: [] };
+  const create: string[] = [];
+  const remove: Pod[] = [];
+  const ended: Pod[] = [];
   const known = new Set<string>();
   for (const node of nodes) {
     const { name } = node.metadata;
     known.add(name);
     const { shouldRun, shouldContinue } = fitNode(set, node);
     const present = pods.get(name) ?? [];
-    if (present.length === 0) {
-      if (shouldRun) plan.create.push(name);
-    } else if (shouldContinue) {
-      planPresent(view, present, plan);
-    } else {
-      plan.remove.push(...present.filter((pod) => !pod.metadata.deletionTimestamp));
+    const live = present.filter((pod) => !pod.metadata.deletionTimestamp);
+    if (present.length === 0 && shouldRun) create.push(name);
+    if (!shouldContinue) {
+      remove.push(...live);
+      continue;
     }
+    ended.push(...live.filter(isPodTerminal));
+    remove.push(
+      ...surplusOf(
+        view,
+        live.filter((pod) => !isPodTerminal(pod)),
+      ),
+    );
   }
   // Pods that wait for a deleted node would wait forever.
   for (const [name, present] of pods)
     if (!known.has(name))
-      plan.remove.push(...present.filter((pod) => !pod.spec?.nodeName && !pod.metadata.deletionTimestamp));
-  return plan;
+      remove.push(...present.filter((pod) => !pod.spec?.nodeName && !pod.metadata.deletionTimestamp));
+  return { create, remove, ended, broken: [] };
 }
 
-function planPresent(view: DaemonView, present: readonly Pod[], plan: DaemonPlan): void {
-  const running: Pod[] = [];
-  for (const pod of present) {
-    if (pod.metadata.deletionTimestamp) continue;
-    if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') plan.ended.push(pod);
-    else running.push(pod);
-  }
-  if (running.length <= 1) return;
-  if (surgeOf(view.set, 1) === 0) {
-    plan.remove.push(...oldestFirst(running).slice(1));
-    return;
-  }
+/** Those of a node's running pods that are too many. */
+function surplusOf({ set, hash, nowMs }: DaemonView, running: readonly Pod[]): Pod[] {
+  if (running.length <= 1) return [];
+  if (surgeOf(set, 1) === 0) return oldestFirst(running).slice(1);
   // During a surge the old pod serves until the new one is ready; until then there may be two.
-  const isNew = (pod: Pod) => pod.metadata.labels?.[revisionHashLabel] === view.hash;
+  const isNew = (pod: Pod) => pod.metadata.labels?.[revisionHashLabel] === hash;
   const [newest] = oldestFirst(running.filter(isNew));
   const [oldest] = oldestFirst(running.filter((pod) => !isNew(pod)));
-  const minReadySeconds = view.set.spec!.minReadySeconds ?? 0;
-  const isTakenOver = newest !== undefined && isPodAvailable(newest, minReadySeconds, view.nowMs);
+  const minReadySeconds = set.spec!.minReadySeconds ?? 0;
+  const isTakenOver = newest !== undefined && isPodAvailable(newest, minReadySeconds, nowMs);
   const isOldOfUse = oldest !== undefined && isPodReady(oldest) && !isTakenOver;
   const kept = new Set([newest, ...(isOldOfUse || !newest ? [oldest] : [])]);
-  plan.remove.push(...running.filter((pod) => !kept.has(pod)));
+  return running.filter((pod) => !kept.has(pod));
 }
 
 function surgeOf(set: DaemonSet, desired: number): number {
@@ -193,51 +196,72 @@ function surgeOf(set: DaemonSet, desired: number): number {
   return scaledValue(strategy?.rollingUpdate?.maxSurge ?? 0, desired, 'up');
 }
 
-/** The next pods to replace in a rolling update, beyond {@link planDaemons}. */
-export function planDaemonUpdate(view: DaemonView): Omit<DaemonPlan, 'ended'> {
-  const { set, nodes, pods, hash, nowMs } = view;
-  const nothing = { create: [], remove: [], broken: [] };
-  if (set.spec!.updateStrategy?.type === 'OnDelete') return nothing;
-  const eligible = nodes.filter((node) => fitNode(set, node).shouldRun);
-  const maxSurge = surgeOf(set, eligible.length);
-  const configured = set.spec!.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1;
-  let maxUnavailable = scaledValue(configured, eligible.length, 'up');
-  if (maxSurge === 0 && maxUnavailable === 0) maxUnavailable = 1;
-  const minReadySeconds = set.spec!.minReadySeconds ?? 0;
-  const isAvailable = (pod: Pod) => isPodAvailable(pod, minReadySeconds, nowMs);
+/** The newest and the outdated pod of a node that should run one. */
+interface NodeDaemons {
+  node: string;
+  newPod: Pod | undefined;
+  oldPod: Pod | undefined;
+}
 
-  let unavailable = 0;
-  let surging = 0;
-  const broken: Pod[] = [];
-  const candidates: { node: string; pod: Pod }[] = [];
-  const create: string[] = [];
-  const remove: Pod[] = [];
-  for (const node of eligible) {
-    const { name } = node.metadata;
+/** The next pods to replace in a rolling update, beyond {@link planDaemons}. */
+export function planDaemonUpdate(view: DaemonView): DaemonSteps {
+  const { set, nowMs } = view;
+  const { updateStrategy: strategy, minReadySeconds = 0 } = set.spec!;
+  if (strategy?.type === 'OnDelete') return { create: [], remove: [], broken: [] };
+  const daemons = daemonsByNode(view);
+  const isAvailable = (pod: Pod) => isPodAvailable(pod, minReadySeconds, nowMs);
+  const maxSurge = surgeOf(set, daemons.length);
+  if (maxSurge > 0) return planSurge(daemons, maxSurge, isAvailable);
+  const configured = strategy?.rollingUpdate?.maxUnavailable ?? 1;
+  const maxUnavailable = Math.max(1, scaledValue(configured, daemons.length, 'up'));
+  return planReplacement(daemons, maxUnavailable, isAvailable);
+}
+
+function daemonsByNode({ set, nodes, pods, hash }: DaemonView): NodeDaemons[] {
+  const eligible = nodes.filter((node) => fitNode(set, node).shouldRun);
+  return eligible.map(({ metadata: { name } }) => {
     const live = oldestFirst((pods.get(name) ?? []).filter((pod) => !pod.metadata.deletionTimestamp));
-    const newPod = live.find((pod) => pod.metadata.labels?.[revisionHashLabel] === hash);
-    const oldPod = live.find((pod) => pod.metadata.labels?.[revisionHashLabel] !== hash);
-    if (maxSurge > 0) {
-      if (newPod && oldPod) {
-        surging++;
-        if (isAvailable(newPod)) remove.push(oldPod);
-      } else if (oldPod && !isAvailable(oldPod)) {
-        // The pod is not serving: a second one beside it costs nothing.
-        create.push(name);
-      } else if (oldPod) candidates.push({ node: name, pod: oldPod });
-      continue;
-    }
-    if (Boolean(oldPod) === Boolean(newPod)) unavailable++;
-    else if (newPod) unavailable += isAvailable(newPod) ? 0 : 1;
-    else if (!isAvailable(oldPod!)) broken.push(oldPod!);
-    else candidates.push({ node: name, pod: oldPod! });
-  }
-  if (maxSurge > 0) {
-    const room = Math.max(0, maxSurge - surging);
-    return { create: [...create, ...candidates.slice(0, room).map(({ node }) => node)], remove, broken };
+    const isNew = (pod: Pod) => pod.metadata.labels?.[revisionHashLabel] === hash;
+    return { node: name, newPod: live.find(isNew), oldPod: live.find((pod) => !isNew(pod)) };
+  });
+}
+
+/** New pods come beside the old ones, which go once those are available. */
+function planSurge(
+  daemons: readonly NodeDaemons[],
+  maxSurge: number,
+  isAvailable: (pod: Pod) => boolean,
+): DaemonSteps {
+  const outdated = daemons.filter(({ oldPod }) => oldPod !== undefined);
+  const surging = outdated.filter(({ newPod }) => newPod !== undefined);
+  const single = outdated.filter(({ newPod }) => newPod === undefined);
+  // Beside a pod that does not serve a second one costs nothing.
+  const idle = single.filter(({ oldPod }) => !isAvailable(oldPod!));
+  const serving = single.filter(({ oldPod }) => isAvailable(oldPod!));
+  const room = Math.max(0, maxSurge - surging.length);
+  return {
+    create: [...idle, ...serving.slice(0, room)].map(({ node }) => node),
+    remove: surging.filter(({ newPod }) => isAvailable(newPod!)).map(({ oldPod }) => oldPod!),
+    broken: [],
+  };
+}
+
+/** Old pods go first, as many as may be unavailable; those that do not serve go anyway. */
+function planReplacement(
+  daemons: readonly NodeDaemons[],
+  maxUnavailable: number,
+  isAvailable: (pod: Pod) => boolean,
+): DaemonSteps {
+  let unavailable = 0;
+  const broken: Pod[] = [];
+  const serving: Pod[] = [];
+  for (const { newPod, oldPod } of daemons) {
+    if (newPod && !oldPod) unavailable += isAvailable(newPod) ? 0 : 1;
+    else if (!oldPod || newPod) unavailable++;
+    else (isAvailable(oldPod) ? serving : broken).push(oldPod);
   }
   const room = Math.max(0, maxUnavailable - unavailable - broken.length);
-  return { create: [], remove: [...broken, ...candidates.slice(0, room).map(({ pod }) => pod)], broken };
+  return { create: [], remove: [...broken, ...serving.slice(0, room)], broken };
 }
 
 export function planDaemonStatus(view: DaemonView, collisionCount: number): apps.DaemonSetStatus {
