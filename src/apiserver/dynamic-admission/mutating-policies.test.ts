@@ -101,14 +101,18 @@ suite('mutating policies', () => {
       ],
       {
         paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
-        variables: [{ name: 'text', expression: 'params.data.value + object.data.a' }],
+        variables: [{ name: 'text', expression: 'params.data.value + object.data.b' }],
         matchConditions: [{ name: 'not-params', expression: 'object.metadata.name != "params"' }],
       },
       { paramRef: { name: 'params', namespace: 'default', parameterNotFoundAction: 'Deny' } },
     );
-    const { object } = await server.ask('POST', configMaps, configMap('patched', { a: '1' }, { l: 'x' }));
-    assert.deepEqual(object.metadata?.labels, { l: 'x', 'x.y/z': 'p1' }, JSON.stringify(object));
-    assert.deepEqual(object.data, { left: '0' });
+    const { object } = await server.ask(
+      'POST',
+      configMaps,
+      configMap('patched', { a: '1', b: '2' }, { l: 'x' }),
+    );
+    assert.deepEqual(object.metadata?.labels, { l: 'x', 'x.y/z': 'p2' }, JSON.stringify(object));
+    assert.deepEqual(object.data, { b: '2', left: '1' });
   });
 
   test('a policy with reinvocation sees the changes of later policies', async () => {
@@ -134,6 +138,28 @@ suite('mutating policies', () => {
       patch('[JSONPatch{op: "test", path: "/data/a", value: "2"}, JSONPatch{op: "remove", path: "/data/a"}]'),
     ]);
     assert.deepEqual((await create()).object.data, { a: '1' });
+  });
+
+  test('each mutation sees in the variables, too, what those before it made', async () => {
+    const variables = [{ name: 'keys', expression: 'string(object.data.size())' }];
+    const mutations = [
+      apply('Object{data: {"first": variables.keys}}'),
+      patch('[JSONPatch{op: "add", path: "/data/second", value: variables.keys}]'),
+    ];
+    await define('counting', mutations, { variables });
+    const { object } = await create();
+    assert.deepEqual(object.data, { a: '1', first: '1', second: '2' });
+  });
+
+  test('a mutation that fails leaves the others of its policy their part', async () => {
+    const mutations = [
+      apply('Object{data: {"before": "yes"}}'),
+      patch('[JSONPatch{op: "remove", path: "/data/none"}]'),
+      apply('Object{data: {"after": "yes"}}'),
+    ];
+    await define('lenient', mutations, { failurePolicy: 'Ignore' });
+    const { object } = await create();
+    assert.deepEqual(object.data, { a: '1', before: 'yes', after: 'yes' });
   });
 
   test('all failures are reported, with their expressions', async () => {

@@ -2,13 +2,13 @@
 import { policyVariables } from '../../api/admissionregistration/expressions.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { withMapsForObjects } from '../../api/cel/struct-literals.ts';
-import { jsonOfCel, untypedCelValue } from '../../api/cel/values.ts';
+import { jsonOfCel } from '../../api/cel/values.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding } from '../../api/resources.gen.ts';
 import { asJsonObject, isObject, type JsonObject } from '../../api/schema/decode.ts';
 import { checkTyped } from '../../api/schema/fields/typed-check.ts';
 import { mergeTyped, TypedValueError } from '../../api/schema/fields/typed-value.ts';
-import { cloneJson, equalJson } from '../../api/schema/json-value.ts';
+import { equalJson } from '../../api/schema/json-value.ts';
 import {
   applyJsonPatch,
   JsonPatchError,
@@ -20,6 +20,7 @@ import { internalError, StatusError } from '../../api/status.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
 import { Reinvocation } from '../admission/reinvocation.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
+import type { AccessAnswers } from './access-answers.ts';
 import { type CompiledBinding, PolicyBindings, type PolicyOptions } from './policy-bindings.ts';
 import { admissionRequestOf, objectAfter, schemaOfKind } from './review.ts';
 
@@ -122,31 +123,63 @@ class MutatingPolicies {
     });
   }
 
+  /** A mutation that fails leaves what those before it made, and the next ones their turn. */
   async #mutateBy(
-    { bound, shown, params }: Invocation,
+    invocation: Invocation,
     attributes: AdmissionAttributes,
     failures: Failure[],
   ): Promise<'does not concern' | 'mutated' | 'failed'> {
-    const before = await admissionRequestOf(attributes, shown, this.#random.uuid());
+    const { bound, shown, params } = invocation;
     const answers = this.#bindings.accessAnswers();
     const base = await this.#bindings.variablesOf(attributes, shown, answers);
-    const fields = fieldsSeen(attributes, shown);
-    try {
-      const mutated = await answers.settled(() => {
-        const values = this.#bindings.prepare(bound.policy, base, params);
-        if (values === 'does not concern') return values;
-        return mutatedBy(bound.policy.content ?? [], asJsonObject(before.object!), values, fields);
-      });
-      if (mutated === 'does not concern') return mutated;
-      attributes.object = await objectAfter(attributes, shown, mutated);
-      return 'mutated';
-    } catch (error) {
-      if (!isFailureOfPolicy(error)) throw error instanceof StatusError ? asInternal(error) : error;
-      const { policy } = bound.policy;
-      const message = `policy ${subjectOf(bound)} denied request: ${error.message}`;
-      failures.push({ policy, message, reason: 'Invalid' });
-      return 'failed';
+    const prepared = await attempt(invocation, failures, () =>
+      answers.settled(() => this.#bindings.prepare(bound.policy, base, params)),
+    );
+    if (!prepared) return 'failed';
+    if (prepared === 'does not concern') return prepared;
+    let outcome: 'mutated' | 'failed' = 'failed';
+    for (const mutation of bound.policy.content ?? []) {
+      const mutated = await attempt(invocation, failures, () =>
+        this.#mutated(mutation, invocation, attributes, answers),
+      );
+      if (!mutated) continue;
+      attributes.object = mutated;
+      outcome = 'mutated';
     }
+    return outcome;
+  }
+
+  /** The object after one mutation. Its expression and the policy's variables see what those before it made. */
+  async #mutated(
+    mutation: CompiledMutation,
+    { bound, shown, params }: Invocation,
+    attributes: AdmissionAttributes,
+    answers: AccessAnswers,
+  ): Promise<KubeObject> {
+    const { object } = await admissionRequestOf(attributes, shown, this.#random.uuid());
+    const base = await this.#bindings.variablesOf(attributes, shown, answers);
+    const fields = fieldsSeen(attributes, shown);
+    const mutated = await answers.settled(() => {
+      const values = this.#bindings.compose(bound.policy, base, params);
+      return mutatedBy(mutation, asJsonObject(object!), values, fields);
+    });
+    return objectAfter(attributes, shown, mutated);
+  }
+}
+
+/** Undefined when the policy is at fault, which is noted. @throws StatusError for what the request cannot survive */
+async function attempt<Result>(
+  { bound }: Invocation,
+  failures: Failure[],
+  work: () => Promise<Result>,
+): Promise<Result | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isFailureOfPolicy(error)) throw error instanceof StatusError ? asInternal(error) : error;
+    const message = `policy ${subjectOf(bound)} denied request: ${error.message}`;
+    failures.push({ policy: bound.policy.policy, message, reason: 'Invalid' });
+    return undefined;
   }
 }
 
@@ -193,19 +226,14 @@ function compileMutations({ spec }: MutatingAdmissionPolicy): Mutations {
   });
 }
 
-/** The object after all mutations; each sees what those before it made. */
 function mutatedBy(
-  mutations: Mutations,
+  mutation: CompiledMutation,
   object: JsonObject,
   values: Record<string, unknown>,
   fields: SchemaNode | undefined,
 ): JsonObject {
-  let mutated = cloneJson(object);
-  for (const mutation of mutations) {
-    const result = jsonOfCel(evaluated(mutation, { ...values, object: untypedCelValue(mutated) }));
-    mutated = mutation.type === 'JSONPatch' ? patched(mutated, result) : merged(mutated, result, fields);
-  }
-  return mutated;
+  const result = jsonOfCel(evaluated(mutation, values));
+  return mutation.type === 'JSONPatch' ? patched(object, result) : merged(object, result, fields);
 }
 
 /** @throws CelError that names the expression */

@@ -106,8 +106,17 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
     params: KubeObject | null,
   ): Record<string, unknown> | 'does not concern' {
     if (compiled.defect) throw new CelError(compiled.defect);
+    const values = this.compose(compiled, base, params);
+    return conditionsHold(compiled.conditions, values) ? values : 'does not concern';
+  }
+
+  /** As {@link PolicyBindings.prepare}, of a policy that is known to concern the request. */
+  compose(
+    compiled: CompiledPolicy<Policy, Content>,
+    base: Record<string, unknown>,
+    params: KubeObject | null,
+  ): Record<string, unknown> {
     const variables = { ...base, params: untypedCelValue(params) };
-    if (!conditionsHold(compiled.conditions, variables)) return 'does not concern';
     return { ...variables, variables: lazyVariables(compiled.variables, variables) };
   }
 
