@@ -19,8 +19,9 @@ export interface PolicyStatusOptions extends ReconcileOnChangeOptions {
 }
 
 type PolicySpec = ValidatingAdmissionPolicy['spec'];
+type Rule = NonNullable<NonNullable<PolicySpec['matchConstraints']>['resourceRules']>[number];
 
-/** Types of one policy that are checked: upstream's limit. */
+/** Types of one rule that are checked, after which no other rule is looked at: upstream's limit. */
 const typesMax = 10;
 
 export function followPolicies(options: PolicyStatusOptions): Promise<void> {
@@ -101,18 +102,28 @@ function paramsOf({ paramKind }: PolicySpec, kinds: KindRegistry): CelType | und
   return resource && typeOf(resource);
 }
 
-/** Those that the rules name one by one, in order; what is said with a `*` could be anything. */
+/** Those that the rules name one by one; what is said with a `*` could be anything. */
 function resourcesOf({ matchConstraints }: PolicySpec, kinds: KindRegistry): ServedResource[] {
   const found = new Map<string, ServedResource>();
-  for (const { apiGroups = [], apiVersions = [], resources = [] } of matchConstraints?.resourceRules ?? [])
-    for (const group of apiGroups)
-      for (const version of apiVersions)
-        for (const plural of resources) {
-          const resource = kinds.find(group, version, plural);
-          if (resource) found.set([group, version, resource.kind].join('\0'), resource);
-        }
-  const sorted = [...found].sort(([left], [right]) => (left < right ? -1 : 1));
-  return sorted.slice(0, typesMax).map(([, resource]) => resource);
+  for (const rule of matchConstraints?.resourceRules ?? []) {
+    const named = namedBy(rule, kinds).slice(0, typesMax);
+    for (const one of named) found.set([one.group, one.version, one.kind].join('\0'), one);
+    if (named.length === typesMax) break;
+  }
+  return [...found].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, resource]) => resource);
+}
+
+/** In the order of group, version and resource. */
+function namedBy({ apiGroups = [], apiVersions = [], resources = [] }: Rule, kinds: KindRegistry) {
+  return [...apiGroups]
+    .sort()
+    .flatMap((group) =>
+      [...apiVersions]
+        .sort()
+        .flatMap((version) =>
+          [...resources].sort().flatMap((plural) => kinds.find(group, version, plural) ?? []),
+        ),
+    );
 }
 
 function apiVersionIn({ group, version }: ServedResource): string {
