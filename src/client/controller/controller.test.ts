@@ -102,6 +102,36 @@ test('a lost answer keeps its key waiting for the object alone, not for all else
   assert.deepEqual([...new Set(seen)], ['1', '2']);
 });
 
+test('of many objects whose answers were lost, and whose names are not known, the server is asked once', async () => {
+  const { clock, transport } = await run(
+    defineController({
+      name: 'test',
+      reconciles: ConfigMap,
+      concerns: (object: ConfigMap) => object.metadata.name === 'a',
+      async reconcile(_key, cluster, signal) {
+        if ([...cluster.informer(ConfigMap).list()].length > 1) return;
+        const child = { metadata: { generateName: 'child-', namespace: 'default' } };
+        const made = [1, 2, 3].map(() => cluster.create(ConfigMap, child, signal));
+        const failed = (await Promise.allSettled(made)).find(({ status }) => status === 'rejected');
+        if (failed) throw (failed as PromiseRejectedResult).reason;
+      },
+    }),
+  );
+  const send = transport.send.bind(transport);
+  let posts = 0;
+  transport.send = async (request) => {
+    if (request.method !== 'POST' || !request.path.includes('configmaps')) return send(request);
+    transport.put(`child-${++posts}`);
+    throw new TransportError('the answer was lost');
+  };
+  transport.put('a');
+  await clock.advance(10_000);
+  const lists = transport.requests.filter(
+    ({ method, path }) => method === 'GET' && /namespaces\/default\/configmaps$/.test(path.split('?')[0]!),
+  );
+  assert.deepEqual([posts, lists.length], [3, 1]);
+});
+
 test('a deletion whose answer was lost is waited for until the cache shows it', async () => {
   let deletions = 0;
   const { clock, transport } = await run(

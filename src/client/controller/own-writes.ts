@@ -12,8 +12,8 @@ export class OwnWrites {
   readonly #written = new Map<Informer<KubeObject>, string>();
   /** Objects deleted, by uid, until a cache shows them deleted. */
   readonly #deleted = new Map<string, { informer: Informer<KubeObject>; key: string }>();
-  /** Writes of which it is not known yet what the caches must show. */
-  #failed: FailedWrite[] = [];
+  /** Writes of which it is not known yet what the caches must show; those that one question answers stand once. */
+  readonly #failed = new Map<string, FailedWrite>();
 
   constructor(client: Client, caches: ReadableCaches) {
     this.#client = client;
@@ -32,11 +32,13 @@ export class OwnWrites {
   }
 
   failed(error: unknown, type: ResourceType, { namespace, name, uid }: Draft<KubeObject>['metadata']): void {
-    if (tellsOfStaleCache(error) && this.#caches.of(type)) this.#failed.push({ type, namespace, name, uid });
+    if (!tellsOfStaleCache(error) || !this.#caches.of(type)) return;
+    const question = JSON.stringify([type.group, type.plural, namespace, name, uid]);
+    this.#failed.set(question, { type, namespace, name, uid });
   }
 
   get areShown(): boolean {
-    return this.#written.size + this.#deleted.size + this.#failed.length === 0;
+    return this.#written.size + this.#deleted.size + this.#failed.size === 0;
   }
 
   /**
@@ -44,7 +46,7 @@ export class OwnWrites {
    * not yet seen (its event comes by itself), undefined when all is well.
    */
   lag(): Promise<unknown> | 'deletion' | undefined {
-    if (this.#failed.length > 0) return this.#lookUpFailed();
+    if (this.#failed.size > 0) return this.#lookUpFailed();
     const lagging: Promise<void>[] = [];
     for (const [informer, version] of this.#written) {
       if (Number(informer.resourceVersion) >= Number(version)) this.#written.delete(informer);
@@ -61,12 +63,12 @@ export class OwnWrites {
 
   /** From then on the caches can be waited for. */
   async #lookUpFailed(): Promise<void> {
-    for (const write of this.#failed) {
+    for (const [question, write] of this.#failed) {
       const state = await presentState(write, this.#client);
+      this.#failed.delete(question);
       if (state === 'nothing') continue;
       if ('gone' in state) this.deleted(write.type, state.gone);
       else this.written(write.type, state.version);
     }
-    this.#failed = [];
   }
 }
