@@ -82,16 +82,25 @@ function mirrorProblems(
       ({ addresses, conditions }) => `${addresses}:${slice.ports?.[0]?.port} ${conditions?.ready}`,
     ),
   );
-  const wanted = (endpoints?.subsets ?? []).flatMap(({ addresses = [], notReadyAddresses = [], ports }) => [
-    ...addresses.map(({ ip }) => `${ip}:${ports?.[0]?.port} true`),
-    ...notReadyAddresses.map(({ ip }) => `${ip}:${ports?.[0]?.port} false`),
-  ]);
+  const wanted = wantedOf(endpoints);
   return [
     ...outliving.map(({ metadata }) => `slice ${metadata.name} has outlived its Endpoints`),
     ...(held.sort().join() === wanted.sort().join()
       ? []
       : [`${name}: mirrored are ${held}, wanted ${wanted}`]),
   ];
+}
+
+/** An address that is listed as ready and as not ready is not, as upstream. */
+function wantedOf(endpoints: Endpoints | undefined): string[] {
+  const readiness = new Map<string, boolean>();
+  for (const { addresses = [], notReadyAddresses = [], ports } of endpoints?.subsets ?? []) {
+    const note = (ready: boolean) => (one: { ip: string }) =>
+      readiness.set(`${one.ip}:${ports?.[0]?.port}`, ready);
+    addresses.forEach(note(true));
+    notReadyAddresses.forEach(note(false));
+  }
+  return [...readiness].map(([place, ready]) => `${place} ${ready}`);
 }
 
 function serviceOf(name: string): Draft<Service> {
