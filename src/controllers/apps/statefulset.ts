@@ -3,7 +3,6 @@ import { compileLabelSelector } from '../../api/label-selector.ts';
 import { type Draft, keyOf } from '../../api/meta.ts';
 import { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
 import { isAlreadyExists, isConflict } from '../../api/status.ts';
-import type * as apps from '../../api/types/apps-v1.gen.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
@@ -26,14 +25,15 @@ import {
   statefulSetMetricsOf,
 } from './statefulset/statefulset-metrics.ts';
 import {
-  completeUpdate,
-  countStep,
+  type DoneStep,
   isPodPending,
   lastRevisions,
   planStatefulSet,
   planStatefulStatus,
   type Revisions,
+  type StatefulPlan,
   type StatefulStep,
+  statusAfter,
 } from './statefulset/statefulset-plan.ts';
 import {
   claimsFor,
@@ -105,22 +105,8 @@ class StatefulReconcile {
     }
     const revisions = await this.#revisions(known);
     const status = planStatefulStatus(set, revisions, pods, { collisionCount, nowMs });
-    let failure: unknown;
-    try {
-      const plan = planStatefulSet(set, revisions, pods, nowMs);
-      for (const { ordinal, pod } of plan.pending) {
-        await this.#makeClaims(ordinal, pod);
-        await this.#settleClaims(ordinal, pod, { isCondemned: false });
-      }
-      for (const { ordinal, pod } of plan.settled) await this.#settle(ordinal, pod);
-      for (const { ordinal, pod } of plan.condemned)
-        await this.#settleClaims(ordinal, pod, { isCondemned: true });
-      failure = await this.#take(plan.steps, status);
-    } catch (error) {
-      failure = error;
-    }
-    completeUpdate(set, status);
-    await cluster.updateStatus(StatefulSet, set, status, this.#signal);
+    const { done, failure } = await this.#carryOut(planStatefulSet(set, revisions, pods, nowMs));
+    await cluster.updateStatus(StatefulSet, set, statusAfter(set, status, done), this.#signal);
     if (failure !== undefined && !isInVain(failure)) throw failure;
     await this.#cleanUp(known, revisions, pods);
     return { requeueAfterMs: nextAvailableInMs(pods, set.spec!.minReadySeconds ?? 0, nowMs) };
@@ -157,13 +143,25 @@ class StatefulReconcile {
     }
   }
 
-  /** Returns the first failure. Pods that come and go in parallel do so in growing batches. */
-  async #take(steps: readonly StatefulStep[], status: apps.StatefulSetStatus): Promise<unknown> {
-    const outcome = await slowStart(steps, async (step) => {
-      const revision = await this.#act(step);
-      if (revision !== undefined) countStep(status, step, revision);
-    });
-    return outcome.failure;
+  /** Until something fails. Pods that come and go in parallel do so in growing batches. */
+  async #carryOut(plan: StatefulPlan): Promise<{ done: DoneStep[]; failure: unknown }> {
+    const done: DoneStep[] = [];
+    try {
+      for (const { ordinal, pod } of plan.pending) {
+        await this.#makeClaims(ordinal, pod);
+        await this.#settleClaims(ordinal, pod, { isCondemned: false });
+      }
+      for (const { ordinal, pod } of plan.settled) await this.#settle(ordinal, pod);
+      for (const { ordinal, pod } of plan.condemned)
+        await this.#settleClaims(ordinal, pod, { isCondemned: true });
+      const { failure } = await slowStart(plan.steps, async (step) => {
+        const revision = await this.#act(step);
+        if (revision !== undefined) done.push({ act: step.act, revision });
+      });
+      return { done, failure };
+    } catch (failure) {
+      return { done, failure };
+    }
   }
 
   /** Returns the revision of the pod that was created or deleted; undefined when the step must wait. */

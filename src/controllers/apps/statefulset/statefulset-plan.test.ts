@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ControllerRevision, StatefulSet } from '../../../api/resources.gen.ts';
 import { nowMs, type PodShape, pod, statefulSet } from '../../objects.fixture.ts';
-import { planStatefulSet, planStatefulStatus } from './statefulset-plan.ts';
+import { type DoneStep, planStatefulSet, planStatefulStatus, statusAfter } from './statefulset-plan.ts';
 
 const revision = (name: string) => ({ metadata: { name } }) as ControllerRevision;
 const revisions = { current: revision('db-old'), update: revision('db-new') };
@@ -169,4 +169,19 @@ test('the status counts by revision', () => {
     { replicas, readyReplicas, currentReplicas, updatedReplicas },
     { replicas: 2, readyReplicas: 1, currentReplicas: 1, updatedReplicas: 1 },
   );
+});
+
+test('what was just done is counted, and after an update the new revision is the current one', () => {
+  const after = (pods: ReturnType<typeof pod>[], done: DoneStep[], set = statefulSet(2)) => {
+    const status = planStatefulStatus(set, revisions, pods, { collisionCount: 0, nowMs });
+    const { currentRevision, replicas, currentReplicas, updatedReplicas } = statusAfter(set, status, done);
+    return [currentRevision, replicas, currentReplicas, updatedReplicas];
+  };
+  const one = [pod('db-0', stale)];
+  assert.deepEqual(after(one, [{ act: 'create', revision: 'db-new' }]), ['db-old', 2, 1, 1]);
+  assert.deepEqual(after(one, [{ act: 'update', revision: 'db-old' }]), ['db-old', 1, 0, 0]);
+  const all = [pod('db-0', fresh), pod('db-1', fresh)];
+  assert.deepEqual(after(all, []), ['db-new', 2, 2, 2]);
+  const onDelete = statefulSet(2, { updateStrategy: { type: 'OnDelete' } });
+  assert.deepEqual(after(all, [], onDelete), ['db-old', 2, 0, 2]);
 });

@@ -193,7 +193,7 @@ function planUpdate(
   return steps;
 }
 
-/** Counts that describe the present pods; {@link countStep} adds what was just done. */
+/** Counts that describe the present pods; {@link statusAfter} adds what was just done. */
 export function planStatefulStatus(
   set: StatefulSet,
   { current, update }: { current: NamedRevision; update: NamedRevision },
@@ -223,27 +223,31 @@ export function planStatefulStatus(
   return status;
 }
 
-/** Counts a pod that was just created (+1) or deleted (-1). */
-export function countStep(
-  status: apps.StatefulSetStatus,
-  step: StatefulStep,
-  revision: string | undefined,
-): void {
-  if (step.act === 'create') status.replicas++;
-  countRevision(status, revision, step.act === 'create' ? 1 : -1);
-}
-
 function countRevision(status: apps.StatefulSetStatus, revision: string | undefined, by: number): void {
   if (revision === status.currentRevision) status.currentReplicas! += by;
   if (revision === status.updateRevision) status.updatedReplicas! += by;
 }
 
-/** Once the last pod is updated and ready, the new revision becomes the current one. */
-export function completeUpdate(set: StatefulSet, status: apps.StatefulSetStatus): void {
-  if (set.spec!.updateStrategy?.type === 'OnDelete') return;
-  const { replicas } = status;
-  if (status.updatedReplicas !== replicas || status.readyReplicas !== replicas) return;
-  if (replicas !== (set.spec!.replicas ?? 1)) return;
-  status.currentReplicas = status.updatedReplicas;
-  status.currentRevision = status.updateRevision;
+/** A step that was done, and the revision of the pod that it created or deleted. */
+export interface DoneStep {
+  act: StatefulStep['act'];
+  revision: string;
+}
+
+/** The status with what was just done, and after an update's last step with the new revision as the current one. */
+export function statusAfter(
+  { spec }: StatefulSet,
+  before: apps.StatefulSetStatus,
+  done: readonly DoneStep[],
+): apps.StatefulSetStatus {
+  const status = { ...before };
+  for (const { act, revision } of done) {
+    if (act === 'create') status.replicas++;
+    countRevision(status, revision, act === 'create' ? 1 : -1);
+  }
+  const { replicas, readyReplicas, updatedReplicas, updateRevision } = status;
+  const isUpdated = updatedReplicas === replicas && readyReplicas === replicas;
+  if (spec!.updateStrategy?.type === 'OnDelete' || !isUpdated || replicas !== (spec!.replicas ?? 1))
+    return status;
+  return { ...status, currentReplicas: updatedReplicas, currentRevision: updateRevision };
 }
