@@ -7,6 +7,7 @@ import {
   type AnyController,
   defineController,
   quietMsFor,
+  type ReconcileOutcome,
   watch,
 } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
@@ -15,13 +16,13 @@ import { controllerReference } from '../adoption.ts';
 import { addressablePods, concernsEndpoints, hasSelector, servicesOf } from './endpoints/endpoint-pods.ts';
 import { TriggerTimes } from './endpoints/endpoint-trigger-time.ts';
 import { endpointSliceMetricsOf, noteSlices } from './endpoints/endpointslice-metrics.ts';
-import { managedByLabel, planSlices } from './endpoints/endpointslice-plan.ts';
+import { managedByLabel, planSlices, type SlicePlan } from './endpoints/endpointslice-plan.ts';
 import { applySlicePlan } from './endpoints/endpointslice-writes.ts';
 import {
   labelsOfSlices,
   planHintEvents,
-  stampTriggerTime,
   wantedSlices,
+  withTriggerTime,
 } from './endpoints/service-endpoints.ts';
 import { isSharedByCapacity, zoneOf } from './endpoints/topology-hints.ts';
 
@@ -46,50 +47,66 @@ export function endpointSliceController(): AnyController {
     ],
     async reconcile(key, cluster, signal) {
       const service = cluster.get(Service, key);
+      if (service && hasSlices(service)) return await syncSlices(service, triggerTimes, cluster, signal);
       // Slices of a deleted Service are its dependents: the garbage collector removes them.
-      const metrics = endpointSliceMetricsOf(cluster.metrics);
-      if (
-        !service ||
-        service.metadata.deletionTimestamp ||
-        !hasSelector(service) ||
-        service.spec?.type === 'ExternalName'
-      ) {
-        triggerTimes.forget(key);
-        metrics.services.delete(key);
-        return;
-      }
-      const { name, namespace } = service.metadata;
-      const pods = addressablePods(cluster.informer(Pod).inNamespace(namespace!), service.spec!.selector!);
-      // A slice that is being deleted does not count, even while a finalizer keeps it.
-      const present = ownSlices(cluster.informer(EndpointSlice), namespace!, name, manager).filter(
-        ({ metadata }) => !metadata.deletionTimestamp,
-      );
-      const wanted = wantedSlices(service, pods, {
-        zoneOfNode: (node) => zoneOf(cluster.get(Node, node)),
-        nodes: () => cluster.informer(Node).list(),
-      });
-      for (const { type, reason, message } of planHintEvents(service, present, wanted))
-        cluster.event(targetOf(Service, service), type, reason, message);
-      const owner = controllerReference({ type: Service, object: service });
-      const identity = { name, namespace: namespace!, manager, labels: labelsOfSlices(service), owner };
-      const plan = planSlices(present, wanted, identity);
-      // Slices of a Service that is gone, though the cache does not know, would be collected and made again without end.
-      if (plan.create.length > 0 && (await isGone(service, cluster, signal))) return;
-      stampTriggerTime(plan, triggerTimes.next(key, service, pods));
-      try {
-        await applySlicePlan(cluster, plan, signal, (act, why) => {
-          const forService = `for Service ${namespace}/${name}`;
-          const message = `Error updating Endpoint Slices ${forService}: failed to ${act} ${forService}: ${why}`;
-          cluster.event(targetOf(Service, service), 'Warning', 'FailedToUpdateEndpointSlices', message);
-        });
-      } catch (error) {
-        metrics.syncs.add(1, { result: 'error' });
-        throw error;
-      }
-      noteSlices(metrics, key, { present, wanted, plan });
-      metrics.syncs.add(1, { result: 'success' });
-      return { quietMs: quietMsFor(pods.length) };
+      triggerTimes.forget(key);
+      endpointSliceMetricsOf(cluster.metrics).services.delete(key);
+      return undefined;
     },
+  });
+}
+
+function hasSlices(service: Service): boolean {
+  const { metadata, spec } = service;
+  return !metadata.deletionTimestamp && hasSelector(service) && spec?.type !== 'ExternalName';
+}
+
+async function syncSlices(
+  service: Service,
+  triggerTimes: TriggerTimes,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<ReconcileOutcome | undefined> {
+  const { name, namespace = '' } = service.metadata;
+  const key = keyOf(service);
+  const pods = addressablePods(cluster.informer(Pod).inNamespace(namespace), service.spec!.selector!);
+  // A slice that is being deleted does not count, even while a finalizer keeps it.
+  const present = ownSlices(cluster.informer(EndpointSlice), namespace, name, manager).filter(
+    ({ metadata }) => !metadata.deletionTimestamp,
+  );
+  const wanted = wantedSlices(service, pods, {
+    zoneOfNode: (node) => zoneOf(cluster.get(Node, node)),
+    nodes: () => cluster.informer(Node).list(),
+  });
+  for (const { type, reason, message } of planHintEvents(service, present, wanted))
+    cluster.event(targetOf(Service, service), type, reason, message);
+  const owner = controllerReference({ type: Service, object: service });
+  const identity = { name, namespace, manager, labels: labelsOfSlices(service), owner };
+  const plan = planSlices(present, wanted, identity);
+  // Slices of a Service that is gone, though the cache does not know, would be collected and made again without end.
+  if (plan.create.length > 0 && (await isGone(service, cluster, signal))) return undefined;
+  const metrics = endpointSliceMetricsOf(cluster.metrics);
+  try {
+    await writeSlices(service, withTriggerTime(plan, triggerTimes.next(key, service, pods)), cluster, signal);
+  } catch (error) {
+    metrics.syncs.add(1, { result: 'error' });
+    throw error;
+  }
+  noteSlices(metrics, key, { present, wanted, plan });
+  metrics.syncs.add(1, { result: 'success' });
+  return { quietMs: quietMsFor(pods.length) };
+}
+
+async function writeSlices(
+  service: Service,
+  plan: SlicePlan,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<void> {
+  const forService = `for Service ${keyOf(service)}`;
+  await applySlicePlan(cluster, plan, signal, (act, why) => {
+    const message = `Error updating Endpoint Slices ${forService}: failed to ${act} ${forService}: ${why}`;
+    cluster.event(targetOf(Service, service), 'Warning', 'FailedToUpdateEndpointSlices', message);
   });
 }
 

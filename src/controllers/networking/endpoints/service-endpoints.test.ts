@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { EndpointSlice, Pod, Service } from '../../../api/resources.gen.ts';
 import { sparse } from '../../../base/sparse.fixture.ts';
 import { type PodShape, pod } from '../../objects.fixture.ts';
-import { labelsOfSlices, planHintEvents, stampTriggerTime, wantedSlices } from './service-endpoints.ts';
+import { labelsOfSlices, planHintEvents, wantedSlices, withTriggerTime } from './service-endpoints.ts';
 
 const service = (spec: object = {}, metadata: object = {}) =>
   sparse<Service>({
@@ -104,10 +104,9 @@ test('slices that are written have the time of the change, or none', () => {
   const slice = sparse<EndpointSlice>({
     metadata: { name: 's', annotations: { mine: 'x', [name]: 'then' } },
   });
-  const plan = () => ({ create: [], update: [{ ...slice, metadata: { ...slice.metadata } }], remove: [] });
-  const [later, without] = [plan(), plan()];
-  stampTriggerTime(later, 'now');
-  stampTriggerTime(without, undefined);
-  assert.deepEqual(later.update[0]?.metadata.annotations, { mine: 'x', [name]: 'now' });
-  assert.deepEqual(without.update[0]?.metadata.annotations, { mine: 'x' });
+  const plan = { create: [], update: [slice], remove: [] };
+  const written = (time: string | undefined) => withTriggerTime(plan, time).update[0]?.metadata.annotations;
+  assert.deepEqual(written('now'), { mine: 'x', [name]: 'now' });
+  assert.deepEqual(written(undefined), { mine: 'x' });
+  assert.equal(slice.metadata.annotations?.[name], 'then');
 });

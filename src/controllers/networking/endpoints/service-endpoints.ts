@@ -58,11 +58,13 @@ export function planHintEvents(
 }
 
 /** A write carries the time of the change that caused it, and no time when there was no such change. */
-export function stampTriggerTime(plan: SlicePlan, time: string | undefined): void {
-  for (const { metadata } of [...plan.create, ...plan.update]) {
-    const { [triggerTimeAnnotation]: _, ...others } = metadata.annotations ?? {};
-    metadata.annotations = { ...others, ...(time && { [triggerTimeAnnotation]: time }) };
-  }
+export function withTriggerTime(plan: SlicePlan, time: string | undefined): SlicePlan {
+  const stamped = <T extends { metadata: { annotations?: Record<string, string> } }>(slice: T): T => {
+    const { [triggerTimeAnnotation]: _, ...others } = slice.metadata.annotations ?? {};
+    const annotations = { ...others, ...(time && { [triggerTimeAnnotation]: time }) };
+    return { ...slice, metadata: { ...slice.metadata, annotations } };
+  };
+  return { ...plan, create: plan.create.map(stamped), update: plan.update.map(stamped) };
 }
 
 /** Across all endpoints of the family, whatever their ports. */
