@@ -28,6 +28,7 @@ import { isLongRunning, requestTimeoutMsDefault, timeoutMsOf, withinTime } from 
 import { authorizedName, parsePath } from './http/path.ts';
 import { requireProducible } from './http/producible.ts';
 import type { IdentityMetrics } from './metrics/identity-metrics.ts';
+import { pageNotFound, tooManyRequests, undecided } from './plain-answers.ts';
 import { prepareViews } from './registry/conversion.ts';
 import type { KindRegistry, ServedResource } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
@@ -279,17 +280,6 @@ function attributesOf({ info, user, request }: RequestContext): Attributes {
   return { ...info, name: authorizedName(info, request.query), user, ...(selected && { selected }) };
 }
 
-/** Upstream's plain text for what is no refusal. */
-function undecided({ path, search }: ApiRequest, { evaluationError = '' }: Decision): ApiResponse {
-  const uri = search ? `${path}?${search}` : path;
-  return {
-    type: 'raw',
-    status: 500,
-    contentType: 'text/plain; charset=utf-8',
-    body: `Internal Server Error: ${JSON.stringify(uri)}: ${evaluationError}\n`,
-  };
-}
-
 /** The bodies of other requests are not looked at. */
 function hasBodyToRead({ method, hasBody }: ApiRequest): boolean {
   return hasBody === true && method !== 'GET' && method !== 'HEAD';
@@ -319,24 +309,6 @@ async function prepareObjects(answer: ApiResponse): Promise<void> {
   else if (answer.type === 'object' && answer.object instanceof CachedObject)
     await prepareViews(answer.resource, [answer.object]);
 }
-
-/** Where no server of the chain is responsible, upstream's mux says so in plain text. */
-export const pageNotFound: ApiResponse = {
-  type: 'raw',
-  status: 404,
-  contentType: 'text/plain; charset=utf-8',
-  headers: { 'x-content-type-options': 'nosniff' },
-  body: '404 page not found\n',
-};
-
-/** Answered before content negotiation. */
-const tooManyRequests: ApiResponse = {
-  type: 'raw',
-  status: 429,
-  contentType: 'text/plain; charset=utf-8',
-  headers: { 'x-content-type-options': 'nosniff', 'retry-after': '1' },
-  body: 'Too many requests, please try again later.\n',
-};
 
 function notServed(kinds: KindRegistry, { group }: RequestInfo): ApiResponse {
   if (kinds.hasGroup(group) && !kinds.isCustomGroup(group)) throw unknownPath();

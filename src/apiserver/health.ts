@@ -4,7 +4,8 @@ import { stabilityOf } from '../api/kubernetes-metrics.ts';
 import type { Clock } from '../base/clock.ts';
 import { type Counter, type Gauge, MetricsRegistry } from '../base/metrics.ts';
 import { messageOf } from '../base/text/error-message.ts';
-import { pageNotFound, type RequestHandler } from './handler.ts';
+import type { RequestHandler } from './handler.ts';
+import { pageNotFound } from './plain-answers.ts';
 import type { ApiResponse, RequestContext } from './request.ts';
 
 export interface HealthCheck {

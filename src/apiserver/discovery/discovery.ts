@@ -1,11 +1,12 @@
 /** The discovery endpoints: `/api`, `/apis` and what is below them, remade whenever the kinds change. */
 import { createHash } from 'node:crypto';
 import { methodNotAllowed, unknownPath } from '../../api/status.ts';
-import { pageNotFound, type RequestHandler } from '../handler.ts';
+import type { RequestHandler } from '../handler.ts';
 import { encodeValue } from '../http/encode.ts';
 import { contentTypes, type MediaType, mediaFor, parseAccept } from '../http/negotiate.ts';
 import { prettyFor } from '../http/pretty.ts';
 import { objectTypes, requireProducible } from '../http/producible.ts';
+import { pageNotFound } from '../plain-answers.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { SubresourceHandlers } from '../subresources/handlers.ts';
