@@ -114,6 +114,9 @@ test('an index fails by its own limit, and the job when the rest is done', () =>
     planJob(job(spec), [bad, atIndex(1, { phase: 'Succeeded', exitCode: 0 })], nowMs).verdict?.reason,
     'FailedIndexes',
   );
+  // Pods that nothing is left to do for do not hold it up.
+  const surplus = planJob(job({ ...spec }, { completedIndexes: '1' }), [bad, atIndex(1, {})], nowMs);
+  assert.deepEqual([surplus.verdict?.reason, surplus.remove.length], ['FailedIndexes', 1]);
   assert.equal(
     planJob(job({ ...spec, maxFailedIndexes: 0 }), [bad, atIndex(1, {})], nowMs).verdict?.reason,
     'MaxFailedIndexesExceeded',

@@ -160,6 +160,8 @@ function decide(seen: SeenPods, { failed, indexes }: Progress): Verdict | undefi
       'MaxFailedIndexesExceeded',
       'Job has exceeded the specified maximal number of failed indexes',
     );
+  if (indexes?.failed?.size && indexes.failed.size + indexes.completed.size >= (spec.completions ?? 0))
+    return failure('FailedIndexes', 'Job has failed indexes');
   const rule = indexes && matchSuccessPolicy(job, indexes.completed);
   return rule ? { outcome: 'success', reason: 'SuccessPolicy', message: rule } : undefined;
 }
@@ -271,7 +273,7 @@ function podsToRemove(
 /** How it ends once there is nothing left to do. */
 function completion(
   { job, active }: SeenPods,
-  { succeeded, indexes }: Progress,
+  { succeeded }: Progress,
   { create }: PodSteps,
 ): Verdict | undefined {
   if (job.metadata.deletionTimestamp || active.length > 0) return undefined;
@@ -282,11 +284,7 @@ function completion(
     message: 'Reached expected number of succeeded pods',
   };
   if (completions === undefined) return succeeded > 0 && create.length === 0 ? reached : undefined;
-  if (succeeded >= completions) return reached;
-  const failed = indexes?.failed?.size ?? 0;
-  return failed > 0 && succeeded + failed >= completions
-    ? failure('FailedIndexes', 'Job has failed indexes')
-    : undefined;
+  return succeeded >= completions ? reached : undefined;
 }
 
 /** What is counted now, and which pods are held no longer for that. */
