@@ -7,7 +7,8 @@ import type { AdmissionAttributes } from '../admission/admission.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import { type Allocation, allocateFor, reservationFor, withAllocations } from './allocations.ts';
 import { trackFields } from './managed-fields.ts';
-import { cacheOf, type Registry, storageKey, type WriteRequest, writtenObject } from './registry.ts';
+import { cacheOf, type Registry, storageKey, type WriteRequest } from './registry.ts';
+import { storeNew } from './stored-writes.ts';
 import { validateNew } from './validate.ts';
 import { converting } from './version-converter.ts';
 
@@ -135,9 +136,7 @@ async function store(
   // Last of all, and in the words of upstream's store: admission and validation come first.
   if (object.metadata.resourceVersion)
     throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
-  const value = encodeAndShare(object);
-  const result = await registry.store.create(cache.prefix + key, value);
-  return result.ok ? writtenObject(registry, resource, { key, revision: result.revision, value }) : undefined;
+  return await storeNew(registry, resource, key, encodeAndShare(object));
 }
 
 /** A body may leave out the namespace of its path, but not name another. */

@@ -6,16 +6,10 @@ import type { KubeObject } from '../../api/meta.ts';
 import { cloneJson } from '../../api/schema/json-value.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../../api/well-known.ts';
-import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
-import {
-  cacheOf,
-  type Registry,
-  readCurrent,
-  storageKey,
-  type WriteRequest,
-  writtenObject,
-} from './registry.ts';
-import { checkPreconditions, isHeldBySpec, isReadyToGo, seeWinner } from './update.ts';
+import { CachedObject, encodeAndShare } from '../watch-cache/cached-object.ts';
+import { type Registry, readCurrent, type WriteRequest } from './registry.ts';
+import { removeStored, replaceStored } from './stored-writes.ts';
+import { checkPreconditions, isHeldBySpec, isReadyToGo } from './update.ts';
 
 export interface DeleteRequest extends WriteRequest {
   gracePeriodSeconds: number | undefined;
@@ -35,39 +29,25 @@ export interface DeleteOutcome {
 
 /** @throws StatusError NotFound, Conflict when a precondition fails, Forbidden by admission */
 export async function deleteObject(registry: Registry, request: DeleteRequest): Promise<DeleteOutcome> {
-  const { resource, namespace, name } = request;
-  const cache = cacheOf(resource);
-  const key = storageKey(resource, namespace, name);
+  const { resource, namespace, name, dryRun } = request;
   for (let isFirst = true; ; ) {
     const current = await readCurrent(registry, resource, namespace, name);
     if (isFirst) checkPreconditions(request, current, request.preconditions);
-    const old = current.object;
-    if (!request.isAdmitted) await admitDeletion(registry, request, old, { isFirst });
+    if (!request.isAdmitted) await admitDeletion(registry, request, current.object, { isFirst });
 
-    const next = planDeletion(registry, request, old);
+    const next = planDeletion(registry, request, current.object);
     if (next === 'unchanged') return { object: current, isGone: false };
     if (next === 'gone') {
-      if (request.dryRun) return { object: current, isGone: true };
-      const result = await registry.store.delete(cache.prefix + key, current.revision);
-      if (result.ok) {
-        registry.view.written(result.revision);
-        await registry.view.reached(result.revision);
+      if (dryRun || (await removeStored(registry, resource, current)))
         return { object: current, isGone: true };
-      }
-      await seeWinner(registry, result.current?.modRevision);
       continue;
     }
-    if (request.dryRun)
-      return { object: new CachedObject(key, current.revision, encodeForStore(next)), isGone: false };
     const value = encodeAndShare(next, current);
-    const result = await registry.store.update(cache.prefix + key, value, current.revision);
-    if (result.ok) {
-      const object = await writtenObject(registry, resource, { key, revision: result.revision, value });
-      if (!isReadyToGo(object.object)) return { object, isGone: false };
-      isFirst = false;
-      continue;
-    }
-    await seeWinner(registry, result.current?.modRevision);
+    if (dryRun) return { object: new CachedObject(current.key, current.revision, value), isGone: false };
+    const marked = await replaceStored(registry, resource, current, value);
+    if (!marked) continue;
+    if (!isReadyToGo(marked.object)) return { object: marked, isGone: false };
+    isFirst = false;
   }
 }
 

@@ -9,7 +9,7 @@ import type { Store } from '../../storage/store.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
 import { type Authorizer, resourceQuestion, whyNot } from '../authorization/authorizer.ts';
 import type { UserInfo } from '../request.ts';
-import { CachedObject } from '../watch-cache/cached-object.ts';
+import type { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { StoreView } from '../watch-cache/store-view.ts';
 import type { WatchSessions } from '../watch-cache/watch-session.ts';
@@ -104,16 +104,4 @@ function readInView(
   const found = cacheOf(resource).get(storageKey(resource, namespace, name));
   if (!found) throw notFound(resource, name);
   return resource.isCustom ? inStoredVersion(resource, found) : found;
-}
-
-/** Waits until the view shows the write, and returns what it shows: bytes and object are shared by all readers. */
-export async function writtenObject(
-  registry: Registry,
-  resource: ServedResource,
-  { key, revision, value }: { key: string; revision: number; value: Uint8Array },
-): Promise<CachedObject> {
-  registry.view.written(revision);
-  await registry.view.reached(revision);
-  const shown = cacheOf(resource).get(key);
-  return shown?.revision === revision ? shown : new CachedObject(key, revision, value);
 }

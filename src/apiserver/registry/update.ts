@@ -11,14 +11,8 @@ import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cac
 import { type Allocation, allocateFor, reservationFor, withAllocations } from './allocations.ts';
 import { dropDuplicateOwners, matchNamespace } from './create.ts';
 import { trackFields } from './managed-fields.ts';
-import {
-  cacheOf,
-  type Registry,
-  readCurrent,
-  storageKey,
-  type WriteRequest,
-  writtenObject,
-} from './registry.ts';
+import { cacheOf, type Registry, readCurrent, type WriteRequest } from './registry.ts';
+import { removeStored, replaceStored } from './stored-writes.ts';
 import { validateChange } from './validate.ts';
 import { converting } from './version-converter.ts';
 
@@ -125,19 +119,13 @@ async function storeChange(
   object: KubeObject,
   current: CachedObject,
 ): Promise<CachedObject | undefined> {
-  const { resource, namespace, name } = request;
-  const cache = cacheOf(resource);
-  const key = storageKey(resource, namespace, name);
   if (isReadyToGo(object) && !isReadyToGo(current.object))
     return removeFinalized(registry, request, object, current);
   keepTimesWhenUnchanged(asJsonObject(current.object), asJsonObject(object));
   const value = encodeAndShare(object, current);
   if (!current.isOutdated && isUnchanged(value, object, current)) return current;
-  if (request.dryRun) return new CachedObject(key, current.revision, value);
-  const result = await registry.store.update(cache.prefix + key, value, current.revision);
-  if (result.ok) return writtenObject(registry, resource, { key, revision: result.revision, value });
-  await seeWinner(registry, result.current?.modRevision);
-  return undefined;
+  if (request.dryRun) return new CachedObject(current.key, current.revision, value);
+  return await replaceStored(registry, request.resource, current, value);
 }
 
 /** The order in which a client names fields, and a conversion sets them, is no change. */
@@ -157,25 +145,8 @@ async function removeFinalized(
   object: KubeObject,
   current: CachedObject,
 ): Promise<CachedObject | undefined> {
-  const { resource, namespace, name } = request;
-  const key = storageKey(resource, namespace, name);
-  const last = new CachedObject(key, current.revision, encodeForStore(object));
-  if (request.dryRun) return last;
-  const result = await registry.store.delete(cacheOf(resource).prefix + key, current.revision);
-  if (!result.ok) {
-    await seeWinner(registry, result.current?.modRevision);
-    return undefined;
-  }
-  registry.view.written(result.revision);
-  await registry.view.reached(result.revision);
-  return last;
-}
-
-/** After a lost compare-and-swap: waits until the view shows the stored object. */
-export async function seeWinner(registry: Registry, revision: number | undefined): Promise<void> {
-  const target = revision ?? (await registry.store.currentRevision());
-  registry.view.written(target);
-  await registry.view.reached(target);
+  const last = new CachedObject(current.key, current.revision, encodeForStore(object));
+  return request.dryRun || (await removeStored(registry, request.resource, current)) ? last : undefined;
 }
 
 /** True when nothing holds a deleted object back any longer. */
