@@ -13,7 +13,7 @@ import {
   type ResourceType,
   splitKey,
 } from '../../api/meta.ts';
-import { isNamespaceTerminating, StatusError } from '../../api/status.ts';
+import { StatusError } from '../../api/status.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { Informer, InformerFactory } from '../informers/informer.ts';
 import { TransportError } from '../transport/transport.ts';
@@ -23,7 +23,7 @@ import {
   controllerIndexValues,
   ReconcileCluster,
 } from './controller-cluster.ts';
-import { OwnerGone } from './owner-check.ts';
+import { isInVain } from './owner-check.ts';
 import { ReadableCaches } from './readable-caches.ts';
 import { runWorkers, WorkQueue } from './work-queue.ts';
 
@@ -245,7 +245,7 @@ class Runner {
 
   #fail(key: string, error: unknown): void {
     // Nothing can be created any longer, so no retry: the deletion's events bring the key back.
-    if (error instanceof OwnerGone || isNamespaceTerminating(error)) this.#queue.forget(key);
+    if (isInVain(error)) this.#queue.forget(key);
     else {
       this.#report(key, error);
       this.#queue.retry(key);

@@ -6,7 +6,7 @@ import {
   parseApiVersion,
   type ResourceType,
 } from '../../api/meta.ts';
-import { isNotFound } from '../../api/status.ts';
+import { isNamespaceTerminating, isNotFound } from '../../api/status.ts';
 import type { Client } from '../client.ts';
 
 /**
@@ -14,6 +14,11 @@ import type { Client } from '../client.ts';
  * triggers the next reconcile.
  */
 export class OwnerGone extends Error {}
+
+/** The namespace or the owner is being deleted: nothing more can be created, and no event is needed. */
+export function isInVain(error: unknown): boolean {
+  return error instanceof OwnerGone || isNamespaceTerminating(error);
+}
 
 type OwnerName = Pick<KubeObject['metadata'], 'namespace' | 'name' | 'uid'>;
 

@@ -5,7 +5,7 @@ import { isAlreadyExists } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { controllerReference, type Owner } from '../adoption.ts';
-import { byCreation } from '../pod-control.ts';
+import { byCreation } from '../by-creation.ts';
 import { canonicalJson, templateHash } from '../pod-template.ts';
 
 export const revisionHashLabel = 'controller-revision-hash';

@@ -11,9 +11,11 @@ import {
   watch,
 } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
+import { isInVain } from '../../client/controller/owner-check.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim, type Owner } from '../adoption.ts';
-import { allAtOnce, isInVain, PodControl, slowStart } from '../pod-control.ts';
+import { allAtOnce, slowStart } from '../batches.ts';
+import { PodControl } from '../pod-control.ts';
 import { nextAvailableInMs } from '../pod-state.ts';
 import { podFromTemplate } from '../pod-template.ts';
 import {

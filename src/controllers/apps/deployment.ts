@@ -8,11 +8,11 @@ import type * as apps from '../../api/types/apps-v1.gen.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
+import { isInVain } from '../../client/controller/owner-check.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 import { claim } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
-import { isInVain } from '../pod-control.ts';
 import { isPodTerminal } from '../pod-state.ts';
 import { revisionAnnotation } from './deployment/deployment-annotations.ts';
 import {

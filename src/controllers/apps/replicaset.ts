@@ -12,8 +12,10 @@ import {
   controllerIndexValues,
   type ReconcileCluster,
 } from '../../client/controller/controller-cluster.ts';
+import { isInVain } from '../../client/controller/owner-check.ts';
 import { claim } from '../adoption.ts';
-import { allAtOnce, isInVain, PodControl, slowStart } from '../pod-control.ts';
+import { allAtOnce, slowStart } from '../batches.ts';
+import { PodControl } from '../pod-control.ts';
 import { nextAvailableInMs } from '../pod-state.ts';
 import { podFromTemplate } from '../pod-template.ts';
 import {

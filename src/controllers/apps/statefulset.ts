@@ -6,9 +6,10 @@ import { isAlreadyExists, isConflict } from '../../api/status.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
+import { isInVain } from '../../client/controller/owner-check.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
-import { isInVain, slowStart } from '../pod-control.ts';
+import { slowStart } from '../batches.ts';
 import { nextAvailableInMs } from '../pod-state.ts';
 import {
   applyRevisionPlan,

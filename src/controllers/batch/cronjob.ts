@@ -10,8 +10,8 @@ import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
+import { isInVain } from '../../client/controller/owner-check.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
-import { isInVain } from '../pod-control.ts';
 import { type CronSchedule, parseCronSchedule } from './cronjob/cron-schedule.ts';
 import {
   dueTimes,

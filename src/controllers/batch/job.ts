@@ -14,9 +14,11 @@ import {
   watch,
 } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
+import { isInVain } from '../../client/controller/owner-check.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
-import { allAtOnce, type BatchOutcome, isInVain, PodControl, slowStart } from '../pod-control.ts';
+import { allAtOnce, type BatchOutcome, slowStart } from '../batches.ts';
+import { PodControl } from '../pod-control.ts';
 import type { JobBackoff } from './job/job-backoff.ts';
 import { failuresOfIndex } from './job/job-index-progress.ts';
 import { parseIndexes } from './job/job-indexes.ts';

@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
-import { allAtOnce } from '../pod-control.ts';
+import { allAtOnce } from '../batches.ts';
 import { isPodReady } from '../pod-state.ts';
 import { nodeCollectorMetricsOf, zoneLabelOf } from './node-collector-metrics.ts';
 import { type Heartbeat, listenTo } from './node-heartbeat.ts';

@@ -10,7 +10,7 @@ import { undefinedIfNotFound } from '../../api/status.ts';
 import { pause } from '../../base/clock.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
 import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
-import { byCreation } from '../pod-control.ts';
+import { byCreation } from '../by-creation.ts';
 import { isPodTerminal } from '../pod-state.ts';
 import { hasOutOfServiceTaint, nodeCondition } from './node-state.ts';
 

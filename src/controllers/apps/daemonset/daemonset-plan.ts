@@ -3,9 +3,9 @@ import { compileRequirement } from '../../../api/label-selector.ts';
 import type { DaemonSet, Node, Pod } from '../../../api/resources.gen.ts';
 import type * as apps from '../../../api/types/apps-v1.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
+import { byCreation } from '../../by-creation.ts';
 import { scaledValue } from '../../int-or-percent.ts';
 import { tolerates } from '../../nodes/node-state.ts';
-import { byCreation } from '../../pod-control.ts';
 import { isPodAvailable, isPodReady, isPodTerminal } from '../../pod-state.ts';
 import { revisionHashLabel } from '../controller-revision.ts';
 

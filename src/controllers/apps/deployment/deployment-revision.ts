@@ -4,7 +4,7 @@ import { Deployment, type ReplicaSet } from '../../../api/resources.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import { lastAppliedAnnotation } from '../../../api/well-known.ts';
 import { controllerReference } from '../../adoption.ts';
-import { byCreation } from '../../pod-control.ts';
+import { byCreation } from '../../by-creation.ts';
 import { canonicalJson, templateHash } from '../../pod-template.ts';
 import {
   desiredReplicasAnnotation,

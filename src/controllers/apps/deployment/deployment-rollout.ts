@@ -2,8 +2,8 @@
 import { controllerOf } from '../../../api/meta.ts';
 import type { Deployment, Pod, ReplicaSet } from '../../../api/resources.gen.ts';
 import type * as apps from '../../../api/types/apps-v1.gen.ts';
+import { byCreation } from '../../by-creation.ts';
 import { scaledValue } from '../../int-or-percent.ts';
-import { byCreation } from '../../pod-control.ts';
 import { isPodActive, isPodAvailable } from '../../pod-state.ts';
 import { desiredReplicasAnnotation, maxReplicasAnnotation } from './deployment-annotations.ts';
 
