@@ -1,8 +1,10 @@
 /** DaemonSets: one pod on each eligible node. */
+
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { Draft, KubeObject } from '../../api/meta.ts';
 import { keyOf } from '../../api/meta.ts';
 import { ControllerRevision, DaemonSet, Node, Pod } from '../../api/resources.gen.ts';
+import { leastOf } from '../../base/least-of.ts';
 import {
   type AnyController,
   defineController,
@@ -110,10 +112,8 @@ async function syncDaemonSet(
     signal,
   );
   if (failure !== undefined && !isInVain(failure)) throw failure;
-  const times = [nextAvailableInMs(pods, set.spec!.minReadySeconds ?? 0, nowMs), retryInMs];
-  const soonest = times.filter((ms) => ms !== undefined);
-  const quietMs = quietMsFor(nodes.length);
-  return soonest.length > 0 ? { requeueAfterMs: Math.min(...soonest), quietMs } : { quietMs };
+  const nextMs = nextAvailableInMs(pods, set.spec!.minReadySeconds ?? 0, nowMs);
+  return { requeueAfterMs: leastOf(nextMs, retryInMs), quietMs: quietMsFor(nodes.length) };
 }
 
 const noSteps = { failure: undefined, retryInMs: undefined };

@@ -4,6 +4,7 @@ import { Lease, Node, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
+import { leastOf } from '../../base/least-of.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
@@ -76,10 +77,7 @@ export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyCon
       const wait = await taint(cluster, current, evictions, signal);
       if (nodeCondition(current, 'Ready')?.status !== 'True')
         await markPodsNotReady(cluster, current, signal);
-      const times = [silence.isSilent ? undefined : silence.nextCheckMs, wait].filter(
-        (ms) => ms !== undefined,
-      );
-      return times.length > 0 ? { requeueAfterMs: Math.min(...times) } : undefined;
+      return { requeueAfterMs: leastOf(silence.isSilent ? undefined : silence.nextCheckMs, wait) };
     },
   });
 }

@@ -1,6 +1,8 @@
 /** Which pods of a node have to go because of its NoExecute taints, and when. Decides; never acts. */
+
 import type { Pod } from '../../api/resources.gen.ts';
 import type { Taint } from '../../api/types/core-v1.gen.ts';
+import { leastOf } from '../../base/least-of.ts';
 import { tolerates } from './node-state.ts';
 
 /** A pod whose time is over, and since when. */
@@ -34,7 +36,7 @@ export function planEvictions(
     } else if (dueMs <= nowMs) plan.due.push({ pod, dueMs });
     else {
       plan.later.add(pod.metadata.uid);
-      plan.nextMs = Math.min(plan.nextMs ?? Number.POSITIVE_INFINITY, dueMs);
+      plan.nextMs = leastOf(plan.nextMs, dueMs);
     }
   }
   return plan;
@@ -77,7 +79,7 @@ export function evictionTime(
       .map(Number);
     if (matching.length > 0 && limits.length === 0) continue;
     const leftMs = limits.length === 0 ? 0 : Math.max(0, Math.min(...limits)) * 1000;
-    dueMs = Math.min(dueMs ?? Number.POSITIVE_INFINITY, addedMs[index]! + leftMs);
+    dueMs = leastOf(dueMs, addedMs[index]! + leftMs);
   }
   return dueMs;
 }

@@ -1,9 +1,11 @@
 /** Deletes pods from nodes whose NoExecute taints they do not tolerate, or only for a limited time. */
+
 import { disruptionTarget } from '../../api/core/disruption-target.ts';
 import { keyOf } from '../../api/meta.ts';
 import { Node, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
+import { leastOf } from '../../base/least-of.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
@@ -74,9 +76,8 @@ export function taintEvictionController(): AnyController {
       for (const pod of cancelled) recordCancelled(cluster, pod);
       remember(firstSeen, name, seen);
       remember(scheduled, name, later);
-      let nextMs = soonestMs;
-      if (!(await evictAll(cluster, due, signal)))
-        nextMs = Math.min(nextMs ?? Number.POSITIVE_INFINITY, nowMs + retryMs);
+      const isDone = await evictAll(cluster, due, signal);
+      const nextMs = isDone ? soonestMs : leastOf(soonestMs, nowMs + retryMs);
       return nextMs === undefined ? undefined : { requeueAfterMs: nextMs - nowMs };
     },
   });

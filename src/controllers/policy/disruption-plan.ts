@@ -1,7 +1,9 @@
 /** How many disruptions a budget allows. Decides; never acts. */
+
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
 import type * as policy from '../../api/types/policy-v1.gen.ts';
+import { leastOf } from '../../base/least-of.ts';
 import { withCondition } from '../conditions.ts';
 import { goSelector } from '../go-selector.ts';
 import { scaledValue } from '../int-or-percent.ts';
@@ -117,7 +119,7 @@ function stillDisrupted(
     const leftMs = Date.parse(time) + evictionTimeoutMs - nowMs;
     if (!pod || pod.metadata.deletionTimestamp || isPodTerminal(pod) || leftMs <= 0) continue;
     disruptedPods[name] = time;
-    recheckInMs = Math.min(recheckInMs ?? leftMs, leftMs);
+    recheckInMs = leastOf(recheckInMs, leftMs);
   }
   return { disruptedPods, ...(recheckInMs !== undefined && { recheckInMs }) };
 }

@@ -4,6 +4,7 @@
  * only while the node's status, which both sides write, lists it as attached: so a volume is never taken from under a
  * pod that has just arrived.
  */
+
 import { createHash } from 'node:crypto';
 import {
   CSIDriver,
@@ -14,6 +15,7 @@ import {
   VolumeAttachment,
 } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
+import { leastOf } from '../../base/least-of.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
@@ -120,7 +122,7 @@ class HeldVolumes {
       if (key.startsWith(`${volume} `) && !keys.has(key)) this.#sinceMs.delete(key);
     for (const key of keys) if (!this.#sinceMs.has(key)) this.#sinceMs.set(key, nowMs);
     const left = [...keys].map((key) => this.#sinceMs.get(key)! + letGoMs - nowMs).filter((ms) => ms > 0);
-    return left.length > 0 ? Math.min(...left) : undefined;
+    return leastOf(...left);
   }
 }
 

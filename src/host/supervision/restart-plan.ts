@@ -1,4 +1,5 @@
 /** When a process that ended may be restarted, and how often it has been. */
+import { leastOf } from '../../base/least-of.ts';
 
 export interface RestartHistory {
   /** Since the cluster was last brought up from nothing. */
@@ -39,7 +40,7 @@ export function planRestarts(dead: readonly string[], known: RestartHistories, n
     // However the clock jumps, nothing waits longer than its delay.
     const leftMs = last ? Math.min(delayMs(streak), last.atMs + delayMs(streak) - nowMs) : 0;
     if (leftMs > 0) {
-      waitMs = Math.min(waitMs ?? leftMs, leftMs);
+      waitMs = leastOf(waitMs, leftMs);
       continue;
     }
     due.push(name);

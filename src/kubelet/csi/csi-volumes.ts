@@ -2,6 +2,7 @@
  * CSI volumes of pods: attached by the controller, staged once on the node, published to each pod, and all of that in
  * reverse. Only one pod at a time works on a volume.
  */
+
 import { mkdir, rmdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { wholeValueOf } from '../../api/quantity.ts';
@@ -9,6 +10,7 @@ import { CSIDriver, type PersistentVolume, type Pod } from '../../api/resources.
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
+import { leastOf } from '../../base/least-of.ts';
 import type { Logger } from '../../base/logger.ts';
 import { run } from '../../base/system/command.ts';
 import { isMounted } from '../linux/mounts.ts';
@@ -143,7 +145,7 @@ export class CsiVolumes {
   /** Undefined: no driver of the pod's volumes asks for it. */
   republishDueMs(podUid: string): number | undefined {
     const due = [...this.#republishMs].filter(([key]) => key.startsWith(`${podUid}/`)).map(([, ms]) => ms);
-    return due.length > 0 ? Math.min(...due) : undefined;
+    return leastOf(...due);
   }
 
   isRepublishDue(podUid: string, name: string): boolean {

@@ -1,8 +1,10 @@
 /** The folder of an emptyDir volume, on disk, in memory or in huge pages. */
+
 import { chmod, mkdir } from 'node:fs/promises';
 import { wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { leastOf } from '../../base/least-of.ts';
 import { podLimitsOf } from '../cgroup-resources.ts';
 import { isMounted, mountTmpfs } from '../linux/mounts.ts';
 import type { NodeFacts } from '../spec/field-paths.ts';
@@ -53,6 +55,5 @@ export function computeMemorySize(
     podLimitsOf(pod).memoryBytes ?? 0,
     wholeValueOf(sizeLimit ?? '0'),
   ];
-  const set = bounds.filter((bytes) => bytes > 0);
-  return set.length > 0 ? Math.min(...set) : undefined;
+  return leastOf(...bounds.filter((bytes) => bytes > 0));
 }

@@ -1,7 +1,9 @@
 /** Claims of running pods: when one was enlarged, so is the file system on its volume. */
+
 import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
 import { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
+import { leastOf } from '../../base/least-of.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import { type EventRecorder, targetOf } from '../../client/events/event-recorder.ts';
@@ -108,10 +110,8 @@ export class GrowingClaims {
 
   /** Undefined: none of the pod's claims is followed. */
   lookDueMs(podUid: string): number | undefined {
-    const due = [...this.#followed]
-      .filter(([key]) => key.startsWith(`${podUid}/`))
-      .flatMap(([, { lookAtMs }]) => lookAtMs ?? []);
-    return due.length > 0 ? Math.min(...due) : undefined;
+    const ofPod = [...this.#followed].filter(([key]) => key.startsWith(`${podUid}/`));
+    return leastOf(...ofPod.map(([, { lookAtMs }]) => lookAtMs));
   }
 
   forget(podUid: string): void {

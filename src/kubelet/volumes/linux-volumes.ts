@@ -1,8 +1,10 @@
 /** Volumes of pods on a Linux machine, below the kubelet's folder in upstream's layout. */
+
 import { chmod, mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PersistentVolume, Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { leastOf } from '../../base/least-of.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
 import type { ImageSnapshot } from '../cri/messages.ts';
 import { CsiVolumes } from '../csi/csi-volumes.ts';
@@ -129,12 +131,11 @@ export class LinuxVolumes implements PodVolumes {
   }
 
   refreshDueMs(podUid: string): number | undefined {
-    const due = [
+    return leastOf(
       this.#tokens.refreshDueMs(podUid),
       this.#csi.republishDueMs(podUid),
       this.#claims.lookDueMs(podUid),
-    ].filter((ms) => ms !== undefined);
-    return due.length > 0 ? Math.min(...due) : undefined;
+    );
   }
 
   async tearDown(podUid: string): Promise<void> {

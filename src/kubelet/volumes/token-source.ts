@@ -1,7 +1,9 @@
 /** Bound service-account tokens for pods: requested from the API once, and kept until most of their life is over. */
+
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
+import { leastOf } from '../../base/least-of.ts';
 import type { Client } from '../../client/client.ts';
 import { type IssuedToken, requestToken } from '../../client/token-request.ts';
 
@@ -51,8 +53,7 @@ export class TokenSource {
   /** When the first of the pod's tokens should be renewed. */
   refreshDueMs(podUid: string): number | undefined {
     let due: number | undefined;
-    for (const [key, held] of this.#held)
-      if (key.startsWith(`${podUid}/`)) due = Math.min(due ?? held.renewMs, held.renewMs);
+    for (const [key, held] of this.#held) if (key.startsWith(`${podUid}/`)) due = leastOf(due, held.renewMs);
     return due;
   }
 

@@ -1,6 +1,8 @@
 /** When daemon pods that have ended are replaced: where they fail again and again, later each time. Decides; never acts. */
+
 import type { Pod } from '../../../api/resources.gen.ts';
 import { backoffDelayMs } from '../../../base/async/backoff.ts';
+import { leastOf } from '../../../base/least-of.ts';
 import { targetNodeOf } from './daemonset-plan.ts';
 
 const failedPodBackoff = { firstMs: 1_000, maxMs: 15 * 60_000 };
@@ -39,7 +41,7 @@ export function planEnded(
     }
     const past = plan.failed.get(node) ?? failuresOn(node);
     if (past && past.untilMs > nowMs) {
-      plan.retryInMs = Math.min(plan.retryInMs ?? Number.POSITIVE_INFINITY, past.untilMs - nowMs);
+      plan.retryInMs = leastOf(plan.retryInMs, past.untilMs - nowMs);
       continue;
     }
     const count = (past?.count ?? 0) + 1;

@@ -1,5 +1,7 @@
 /** What a Job does next, and what its status says. Decides; never acts. */
+
 import type { Job, Pod } from '../../../api/resources.gen.ts';
+import { leastOf } from '../../../base/least-of.ts';
 import { findCondition } from '../../conditions.ts';
 import { byRestarts, byStage, createdMs, readySinceMs } from '../../pod-order.ts';
 import { isPodReady } from '../../pod-state.ts';
@@ -88,7 +90,7 @@ export function planJob(
   return {
     ...steps,
     ...planOutcomes(seen, indexes, verdict),
-    waitMs: end ? undefined : earlier(deadlineLeftMs(seen), steps.waitMs),
+    waitMs: end ? undefined : leastOf(deadlineLeftMs(seen), steps.waitMs),
     verdict,
     completedIndexes: indexes?.completed,
     failedIndexes: indexes?.failed,
@@ -130,10 +132,6 @@ function progressOf(seen: SeenPods, remembered: JobBackoff): Progress {
     indexes,
     backoff: nextBackoff(remembered, successes, failures),
   };
-}
-
-function earlier(a: number | undefined, b: number | undefined): number | undefined {
-  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
 /** How the job ends by a policy or a limit, whatever is left to do. */
@@ -232,7 +230,7 @@ function planIndexedPods({ job, nowMs }: SeenPods, indexes: IndexProgress, missi
     if (indexes.completed.has(index) || indexes.failed?.has(index) || indexes.occupied.has(index)) continue;
     const last = backoffLimitPerIndex === undefined ? undefined : indexes.lastFailed.get(index);
     const leftMs = last ? backoffLeftMs(backoffOfIndex(last), nowMs) : 0;
-    if (leftMs > 0) waitMs = earlier(waitMs, leftMs);
+    if (leftMs > 0) waitMs = leastOf(waitMs, leftMs);
     else create.push(index);
   }
   return { create, remove: [], waitMs };
