@@ -125,41 +125,33 @@ export class ServiceAllocation implements Allocator {
     };
   }
 
-  /** Numbers that the client did not choose are replaced when another server was faster. */
   async #claim(service: Service, asked: Holding, taken: Holding): Promise<void> {
     const { claims } = this;
     const spec = service.spec;
     if (!claims || !spec) return;
     const name = nameOf(service);
-    for (const [index, value] of taken.addresses.entries()) {
-      let address = value;
-      for (let attempt = 0; !(await claims.claimAddress(ipv4FromNumber(address), name)); attempt++) {
-        const next = asked.addresses.includes(address) ? undefined : this.#addresses.takeAny();
-        if (next === undefined || attempt === claimAttemptsMax)
-          throw refusal(
-            service,
-            'spec.clusterIPs',
-            spec.clusterIPs ?? [],
-            `failed to allocate IP ${ipv4FromNumber(address)}: provided IP is already allocated`,
-          );
-        address = next;
-        taken.addresses[index] = next;
+    await claimEach(taken.addresses, {
+      claim: (number) => claims.claimAddress(ipv4FromNumber(number), name),
+      another: (number) => (asked.addresses.includes(number) ? undefined : this.#addresses.takeAny()),
+      replaced(_, next) {
         spec.clusterIP = ipv4FromNumber(next);
         spec.clusterIPs = [spec.clusterIP];
-      }
-    }
-    for (const [index, value] of taken.ports.entries()) {
-      let port = value;
-      for (let attempt = 0; !(await claims.claimPort(port, name)); attempt++) {
-        const next = asked.ports.includes(port) ? undefined : this.#nodePorts.takeAny();
-        if (next === undefined || attempt === claimAttemptsMax)
-          throw refusal(service, 'spec.ports[0].nodePort', port, 'provided port is already allocated');
-        for (const entry of spec.ports ?? []) if (entry.nodePort === port) entry.nodePort = next;
-        if (spec.healthCheckNodePort === port) spec.healthCheckNodePort = next;
-        port = next;
-        taken.ports[index] = next;
-      }
-    }
+      },
+      refused(number) {
+        const why = `failed to allocate IP ${ipv4FromNumber(number)}: provided IP is already allocated`;
+        return refusal(service, 'spec.clusterIPs', spec.clusterIPs ?? [], why);
+      },
+    });
+    await claimEach(taken.ports, {
+      claim: (number) => claims.claimPort(number, name),
+      another: (number) => (asked.ports.includes(number) ? undefined : this.#nodePorts.takeAny()),
+      replaced(number, next) {
+        for (const port of spec.ports ?? []) if (port.nodePort === number) port.nodePort = next;
+        if (spec.healthCheckNodePort === number) spec.healthCheckNodePort = next;
+      },
+      refused: (number) =>
+        refusal(service, 'spec.ports[0].nodePort', number, 'provided port is already allocated'),
+    });
   }
 
   async #releaseClaims(service: ServiceName, { addresses, ports }: Holding): Promise<void> {
@@ -268,6 +260,28 @@ export class ServiceAllocation implements Allocator {
       this.#logger.warn('what a service held could not be given back; the next start repairs it', { error }),
     );
   }
+}
+
+/** How the numbers of one kind are claimed. */
+interface Claiming {
+  /** False: another server has it. */
+  claim(number: number): Promise<boolean>;
+  /** To be tried instead; undefined for one that the client chose, and when none is left. */
+  another(number: number): number | undefined;
+  replaced(number: number, next: number): void;
+  refused(number: number): StatusError;
+}
+
+/** Replaces those of `numbers` for which another server was faster. @throws StatusError */
+async function claimEach(numbers: number[], { claim, another, replaced, refused }: Claiming): Promise<void> {
+  for (let index = 0; index < numbers.length; index++)
+    for (let attempt = 0; !(await claim(numbers[index]!)); attempt++) {
+      const number = numbers[index]!;
+      const next = attempt < claimAttemptsMax ? another(number) : undefined;
+      if (next === undefined) throw refused(number);
+      replaced(number, next);
+      numbers[index] = next;
+    }
 }
 
 function nameOf({ metadata }: KubeObject): ServiceName {
