@@ -203,6 +203,29 @@ suite('mutating policies', () => {
     ]);
   });
 
+  test('an apply configuration may not replace as a whole what cannot be merged', async () => {
+    const template = {
+      metadata: { labels: { a: 'b' } },
+      spec: { containers: [{ name: 'c', image: 'c', args: ['x'] }] },
+    };
+    const deployment = { metadata: { name: 'd' }, spec: { selector: { matchLabels: { a: 'b' } }, template } };
+    const spec =
+      'Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{containers: [Object.spec.template.spec.containers{name: "c", args: ["y"]}]}}}';
+    await define('args', [apply(`Object{spec: ${spec}}`)]);
+    const { status, object } = await server.ask('POST', deployments, deployment);
+    assert.equal(status, 403);
+    assert.equal(
+      object.message,
+      "policy 'args' with binding 'args' denied request: error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.template.spec.containers[0].args",
+    );
+    await server.ask('DELETE', policies);
+    await define('bogus', [apply('Object{bogus: 1}')]);
+    assert.equal(
+      (await create()).object.message,
+      "policy 'bogus' with binding 'bogus' denied request: error applying patch: failed to convert patch object to typed object: .bogus: field not declared in schema",
+    );
+  });
+
   test('a mutation that fails refuses the request, or is passed over', async () => {
     await define('fails', [patch('[JSONPatch{op: "remove", path: "/data/none"}]')]);
     const refused = await create();

@@ -6,6 +6,7 @@ import { jsonOfCel } from '../../api/cel/values.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding } from '../../api/resources.gen.ts';
 import { asJsonObject, isObject, type JsonObject } from '../../api/schema/decode.ts';
+import { atomicsIn } from '../../api/schema/fields/atomics.ts';
 import { checkTyped } from '../../api/schema/fields/typed-check.ts';
 import { mergeTyped, TypedValueError } from '../../api/schema/fields/typed-value.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
@@ -260,12 +261,30 @@ function patched(object: JsonObject, operations: unknown): JsonObject {
   }
 }
 
-/** Merged as server-side apply merges: maps by key, lists as their schema says. */
+/**
+ * Merged as server-side apply merges: maps by key, lists as their schema says. What would be replaced as a whole is
+ * refused, as its author may not know what gets lost.
+ */
 function merged(object: JsonObject, configuration: unknown, fields: SchemaNode | undefined): JsonObject {
   if (!isObject(configuration))
     throw new CelError('the expression of an apply configuration must give an object');
-  checkTyped(configuration, fields);
-  return mergeTyped(object, configuration, fields);
+  explained('failed to convert patch object to typed object', () => checkTyped(configuration, fields));
+  const atomics = [...atomicsIn(configuration, fields)];
+  if (atomics.length > 0) {
+    const why = `may not mutate atomic arrays, maps or structs: ${atomics.join(', ')}`;
+    throw new TypedValueError(`error applying patch: invalid ApplyConfiguration: ${why}`);
+  }
+  return explained('failed to merge patch', () => mergeTyped(object, configuration, fields));
+}
+
+/** @throws TypedValueError that says in which step it was met */
+function explained<Result>(step: string, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof TypedValueError)) throw error;
+    throw new TypedValueError(`error applying patch: ${step}: ${error.message}`);
+  }
 }
 
 function fieldsSeen({ objectKind }: AdmissionAttributes, { codec }: ServedResource): SchemaNode | undefined {
