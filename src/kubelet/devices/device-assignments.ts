@@ -3,11 +3,11 @@
  * with the same devices, even while their plugin is away.
  */
 
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Logger } from '../../base/logger.ts';
+import { JsonFile } from '../../base/system/json-file.ts';
 import type { ContainerAllocateResponse } from './plugin-messages.ts';
 
 export interface Assignment {
@@ -29,25 +29,23 @@ interface Saved {
 }
 
 export class DeviceAssignments {
-  readonly #file: string;
+  readonly #file: JsonFile<Saved>;
   readonly #logger: Logger;
   readonly #containers = new Map<string, Assigned>();
   readonly resources = new Set<string>();
-  #saving: Promise<void> = Promise.resolve();
 
   constructor(file: string, logger: Logger) {
-    this.#file = file;
+    this.#file = new JsonFile(file);
     this.#logger = logger;
   }
 
   /** An unreadable file must not keep the node from starting, at the price that its devices may be allocated twice. */
   async load(): Promise<void> {
     try {
-      const { resources, containers } = JSON.parse(await readFile(this.#file, 'utf8')) as Saved;
+      const { resources, containers } = (await this.#file.read()) ?? { resources: [], containers: {} };
       for (const name of resources) this.resources.add(name);
       for (const [key, assigned] of Object.entries(containers)) this.#containers.set(key, assigned);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       this.#logger.warn('device assignments cannot be read and are forgotten', { error });
     }
   }
@@ -112,17 +110,10 @@ export class DeviceAssignments {
     );
   }
 
-  /** One at a time: writes share a temporary file. */
   #save(): Promise<void> {
-    const write = async () => {
-      const saved: Saved = {
-        resources: [...this.resources],
-        containers: Object.fromEntries(this.#containers),
-      };
-      await writeFile(`${this.#file}.tmp`, JSON.stringify(saved));
-      await rename(`${this.#file}.tmp`, this.#file);
-    };
-    this.#saving = this.#saving.then(write, write);
-    return this.#saving;
+    return this.#file.write(() => ({
+      resources: [...this.resources],
+      containers: Object.fromEntries(this.#containers),
+    }));
   }
 }

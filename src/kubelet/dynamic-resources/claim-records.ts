@@ -2,9 +2,8 @@
  * Which claims are or may be prepared on this node, for which pods, and what their drivers returned. Written to disk
  * before a driver is called: whatever happens to the kubelet, nothing that a driver has prepared is forgotten.
  */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Logger } from '../../base/logger.ts';
+import { JsonFile } from '../../base/system/json-file.ts';
 import type { PreparedDevice } from './driver-messages.ts';
 
 export interface ClaimRecord {
@@ -18,27 +17,27 @@ export interface ClaimRecord {
   isPrepared: boolean;
 }
 
+type Saved = Omit<ClaimRecord, 'isPrepared'>;
+
 export const claimKey = ({ namespace, name }: Pick<ClaimRecord, 'namespace' | 'name'>) =>
   `${namespace}/${name}`;
 
 export class ClaimRecords {
-  readonly #file: string;
+  readonly #file: JsonFile<Saved[]>;
   readonly #logger: Logger;
   readonly #records = new Map<string, ClaimRecord>();
-  #saving: Promise<void> = Promise.resolve();
 
   constructor(file: string, logger: Logger) {
-    this.#file = file;
+    this.#file = new JsonFile(file);
     this.#logger = logger;
   }
 
   /** An unreadable file must not keep the node from starting: claims are prepared again when a container needs them. */
   async load(): Promise<void> {
     try {
-      const records = JSON.parse(await readFile(this.#file, 'utf8')) as Omit<ClaimRecord, 'isPrepared'>[];
-      for (const record of records) this.#records.set(claimKey(record), { ...record, isPrepared: false });
+      for (const record of (await this.#file.read()) ?? [])
+        this.#records.set(claimKey(record), { ...record, isPrepared: false });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       this.#logger.warn('the claims of this node cannot be read and are forgotten', { error });
     }
   }
@@ -64,15 +63,8 @@ export class ClaimRecords {
     this.#records.delete(key);
   }
 
-  /** One at a time: writes share a temporary file. @throws Error */
+  /** @throws Error */
   save(): Promise<void> {
-    const write = async () => {
-      const saved = [...this.#records.values()].map(({ isPrepared, ...record }) => record);
-      await mkdir(dirname(this.#file), { recursive: true });
-      await writeFile(`${this.#file}.tmp`, JSON.stringify(saved));
-      await rename(`${this.#file}.tmp`, this.#file);
-    };
-    this.#saving = this.#saving.then(write, write);
-    return this.#saving;
+    return this.#file.write(() => [...this.#records.values()].map(({ isPrepared, ...record }) => record));
   }
 }

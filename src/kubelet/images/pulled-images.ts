@@ -3,9 +3,8 @@
  * what one namespace pulled with its secret is not given to another that merely knows its name.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Logger } from '../../base/logger.ts';
+import { JsonFile } from '../../base/system/json-file.ts';
 import type { Image } from '../cri/messages.ts';
 import type { ImageName } from './image-name.ts';
 import type { PullCredential, SecretOrigin } from './pull-credentials.ts';
@@ -54,10 +53,12 @@ export class PulledImages {
   readonly #images = new Map<string, Record<string, Access>>();
   readonly #pulling = new Map<string, number>();
   #loading: Promise<void> | undefined;
-  #saving: Promise<void> = Promise.resolve();
+  readonly #file: JsonFile<Records> | undefined;
 
   constructor(options: PulledImagesOptions) {
     this.#options = options;
+    const { file } = options;
+    this.#file = file === undefined ? undefined : new JsonFile(file, { mode: 0o600, folderMode: 0o700 });
   }
 
   /** `credentials`: looked up only when needed. */
@@ -168,16 +169,13 @@ export class PulledImages {
   }
 
   async #read(): Promise<void> {
-    const { file, logger } = this.#options;
-    if (file === undefined) return;
     try {
-      const { images, pulling } = JSON.parse(await readFile(file, 'utf8')) as Records;
+      const { images, pulling } = (await this.#file?.read()) ?? { images: {}, pulling: [] };
       for (const [id, record] of Object.entries(images)) this.#images.set(id, record);
       // Records of a killed kubelet's pulls stay until such a pull succeeds.
       for (const name of pulling) this.#pulling.set(name, Number.POSITIVE_INFINITY);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      logger.warn('who pulled which image cannot be read and is forgotten', { error });
+      this.#options.logger.warn('who pulled which image cannot be read and is forgotten', { error });
     }
   }
 
@@ -188,21 +186,11 @@ export class PulledImages {
     );
   }
 
-  /** One at a time: writes share a temporary file. */
-  #save(): Promise<void> {
-    const { file } = this.#options;
-    if (file === undefined) return Promise.resolve();
-    const write = async () => {
-      const records: Records = {
-        images: Object.fromEntries(this.#images),
-        pulling: [...this.#pulling.keys()],
-      };
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-      await writeFile(`${file}.tmp`, JSON.stringify(records), { mode: 0o600 });
-      await rename(`${file}.tmp`, file);
-    };
-    this.#saving = this.#saving.then(write, write);
-    return this.#saving;
+  async #save(): Promise<void> {
+    await this.#file?.write(() => ({
+      images: Object.fromEntries(this.#images),
+      pulling: [...this.#pulling.keys()],
+    }));
   }
 }
 
