@@ -1,5 +1,6 @@
 /** An HTTPS server in place of a webhook, with a separate authority. */
 import { once } from 'node:events';
+import type { IncomingHttpHeaders } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createAuthority, issueCertificate } from '../base/pki.ts';
@@ -14,7 +15,7 @@ export interface WebhookServer {
 
 /** `respond` returns the answer to a review; undefined: status 500. */
 export async function startWebhookServer<Review>(
-  respond: (review: Review) => object | undefined,
+  respond: (review: Review, headers: IncomingHttpHeaders) => object | undefined,
 ): Promise<WebhookServer> {
   const authority = await createAuthority('webhook-ca');
   const { cert, key } = await issueCertificate(authority, {
@@ -25,7 +26,7 @@ export async function startWebhookServer<Review>(
   const server = createServer({ cert, key }, async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
-    const answer = respond(JSON.parse(Buffer.concat(chunks).toString()) as Review);
+    const answer = respond(JSON.parse(Buffer.concat(chunks).toString()) as Review, request.headers);
     if (answer) response.end(JSON.stringify(answer));
     else response.writeHead(500).end('broken');
   }).listen(0, '127.0.0.1');

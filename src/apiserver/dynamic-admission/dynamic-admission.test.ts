@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { IncomingHttpHeaders } from 'node:http';
 import { after, before, beforeEach, suite, test } from 'node:test';
 import {
   ConfigMap,
@@ -49,13 +50,15 @@ suite('dynamic admission', () => {
   /** What the webhook does with a review; each test sets its own. */
   let answer: (review: Review) => Answer | undefined;
   let reviews: Review[] = [];
+  let headers: IncomingHttpHeaders = {};
 
   before(async () => {
-    hookServer = await startWebhookServer((review: Review) => {
+    hookServer = await startWebhookServer((review: Review, given: IncomingHttpHeaders) => {
       reviews.push(review);
-      const given = answer(review);
-      if (!given) return undefined;
-      const { patch, ...rest } = given;
+      headers = given;
+      const told = answer(review);
+      if (!told) return undefined;
+      const { patch, ...rest } = told;
       const encoded = patch !== undefined && Buffer.from(JSON.stringify(patch)).toString('base64');
       const response = {
         uid: review.request.uid,
@@ -126,6 +129,16 @@ suite('dynamic admission', () => {
     assert.equal(reviews[0]?.request.operation, 'CREATE');
     const elsewhere = await client.create(ConfigMap, named('mutated', 'quiet'));
     assert.equal(elsewhere.data, undefined, 'the namespace is not selected');
+  });
+
+  test('a webhook can tell by the headers who calls', async () => {
+    answer = () => ({ allowed: true });
+    await client.create(ValidatingWebhookConfiguration, { metadata: { name: 'v' }, webhooks: [hook()] });
+    await client.create(ConfigMap, named('seen'));
+    assert.deepEqual(
+      [headers['user-agent'], headers.accept, headers['content-type']],
+      ['kube-apiserver-admission', 'application/json, */*', 'application/json'],
+    );
   });
 
   test('a patch of null changes nothing', async () => {

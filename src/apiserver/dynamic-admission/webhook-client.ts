@@ -10,6 +10,7 @@ import { AnswerStatusError, DeadlineError, postJson } from '../http/post-json.ts
 import { connectInTime } from '../nodes/connect-in-time.ts';
 
 const defaultServicePort = 443;
+const headers = { accept: 'application/json, */*', 'user-agent': 'kube-apiserver-admission' };
 
 /** A connection to a port of a Service, made from where its endpoints can be reached. */
 export type DialService = (namespace: string, name: string, port: number) => Promise<Duplex>;
@@ -43,6 +44,7 @@ export class WebhookClient {
       const socket = service && (await this.#dial(service, signal));
       const text = await postJson(url, {
         body: JSON.stringify(body),
+        headers,
         signal,
         tls: { ca: caBundle ? Buffer.from(caBundle, 'base64') : undefined },
         agent: this.#agent,
