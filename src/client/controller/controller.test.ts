@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigMap } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
+import { conflict } from '../../api/status.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
@@ -178,7 +178,7 @@ test('a write that lost a race is not tried again before the cache shows who won
     isCut = true;
     transport.breakWatches();
     transport.put('a', { labels: { by: 'user', again: 'yes' } });
-    const { status } = new StatusError(409, 'Conflict', 'the object has been modified');
+    const { status } = conflict({ group: '', plural: 'configmaps' }, 'a', 'the object has been modified');
     return { status: 409, object: status };
   };
   transport.put('a', { labels: { by: 'user' } });

@@ -18,9 +18,11 @@ export interface FailedWrite {
 export type PresentState = { version: string } | { gone: ObjectName & { uid: string } } | 'nothing';
 
 /** The answer was lost, so the write may have been done all the same; or another's write came before it. */
-export function tellsOfStaleCache(error: unknown): boolean {
+export function tellsOfStaleCache(error: unknown, type: ResourceType): boolean {
   if (error instanceof TransportError) return true;
-  return error instanceof StatusError && (error.code >= 500 || error.code === 409);
+  if (!(error instanceof StatusError)) return false;
+  // A race for something else, a quota for instance, tells nothing of the object.
+  return error.code === 409 ? error.status.details?.kind === type.plural : error.code >= 500;
 }
 
 /**

@@ -32,7 +32,7 @@ export class OwnWrites {
   }
 
   failed(error: unknown, type: ResourceType, { namespace, name, uid }: Draft<KubeObject>['metadata']): void {
-    if (!tellsOfStaleCache(error) || !this.#caches.of(type)) return;
+    if (!tellsOfStaleCache(error, type) || !this.#caches.of(type)) return;
     const question = JSON.stringify([type.group, type.plural, namespace, name, uid]);
     this.#failed.set(question, { type, namespace, name, uid });
   }
