@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeNode, describeRestarts, isReady, type NodeState } from './status.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
+import type { ClusterRecord } from '../../host/cluster-record.ts';
+import {
+  type ClusterState,
+  describeCluster,
+  describeNode,
+  describeRestarts,
+  isReady,
+  isWell,
+  type NodeState,
+} from './status.ts';
 
 const well: NodeState = { ready: true, running: true, containerd: true, agent: true, stopped: false };
 
@@ -35,4 +45,34 @@ test('restarts are shown with their number and the age of the last', () => {
     'wherry/agent': { count: 3, streak: 1, atMs: nowMs - 600_000 },
   };
   assert.equal(describeRestarts(restarts, nowMs), 'server 1, last 5s ago; wherry/agent 3, last 10m ago');
+});
+
+const cluster = (change: Partial<ClusterState>, simulatedNodes = 0): ClusterState => ({
+  record: sparse<ClusterRecord>({ name: 'c', apiPort: 6443, simulatedNodes }),
+  apiServer: 'running',
+  ready: new Set(['one']),
+  nodes: simulatedNodes > 0 ? [] : [{ ...well, name: 'one' }],
+  isSupervised: true,
+  restarts: {},
+  ...change,
+});
+
+test('a cluster is well when it is served, and each of its nodes is Ready or was stopped by hand', () => {
+  assert.ok(isWell(cluster({})));
+  assert.ok(isWell(cluster({ nodes: [{ ...well, name: 'one', ready: false, stopped: true }] })));
+  assert.ok(!isWell(cluster({ nodes: [{ ...well, name: 'one', ready: false }] })));
+  assert.ok(!isWell(cluster({ apiServer: 'not ready' })));
+  assert.ok(isWell(cluster({}, 1)));
+  assert.ok(!isWell(cluster({}, 2)));
+});
+
+test('what runs of a cluster is said line by line', () => {
+  assert.deepEqual(
+    [...describeCluster(cluster({}), 0)],
+    ['cluster     c', 'API server  running at https://127.0.0.1:6443', 'node        one: Ready'],
+  );
+  assert.deepEqual(
+    [...describeCluster(cluster({ apiServer: 'stopped', ready: new Set() }, 2), 0)],
+    ['cluster     c', 'API server  stopped', 'nodes       0 of 2 simulated nodes Ready'],
+  );
 });

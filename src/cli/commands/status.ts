@@ -1,7 +1,9 @@
 /** `wherry status`: what runs of a cluster; the exit code tells whether all of it is well. */
 import { apiProbe } from '../../host/api-probe.ts';
 import { agentRecordFile, serverRecordFile } from '../../host/cluster-context.ts';
+import type { ClusterRecord } from '../../host/cluster-record.ts';
 import { findContainerd } from '../../host/containerd.ts';
+import type { ClusterFolder } from '../../host/data-folder.ts';
 import { findNodeNamespace } from '../../host/node-namespace.ts';
 import { runningProcess } from '../../host/processes/process.ts';
 import { readyNodes } from '../../host/readiness.ts';
@@ -17,54 +19,80 @@ export const status: Command = {
   async run(context, args) {
     const { values } = parseOptions(args, { ...nameOption, output: { type: 'string', short: 'o' } });
     const record = existingCluster(context, values);
-    const folder = context.data.cluster(record.name);
-    const server = runningProcess(serverRecordFile(folder));
-    // Of a cluster that never came up there may be no keys to ask with.
-    const probe = server && apiProbe({ host: '127.0.0.1', port: record.apiPort, pkiFolder: folder.pki });
-    const isServing = (await probe?.get('/readyz'))?.status === 200;
-    const list = isServing ? await probe?.get('/api/v1/nodes') : undefined;
-    const ready = list?.status === 200 ? readyNodes(list.body) : new Set<string>();
-    const nodes = record.nodes.map((node) => ({
-      name: node.name,
-      ready: ready.has(node.name),
-      running: findNodeNamespace(folder.node(node.name)) !== undefined,
-      containerd: findContainerd(folder.node(node.name)) !== undefined,
-      agent: runningProcess(agentRecordFile(folder, node.name)) !== undefined,
-      stopped: node.stopped ?? false,
-    }));
-    const isSupervised = findSupervisor(folder) !== undefined;
-    const restarts = readRestartHistories(folder);
-    const isWell =
-      isServing &&
-      (record.simulatedNodes > 0
-        ? ready.size >= record.simulatedNodes
-        : nodes.every((node) => isReady(node) || node.stopped));
-    const apiServer = isServing ? 'running' : server ? 'not ready' : 'stopped';
-    if (values.output === 'json') {
-      const answer = {
-        name: record.name,
-        apiServer,
-        port: record.apiPort,
-        simulatedNodes: record.simulatedNodes,
-        nodes,
-        supervised: isSupervised,
-        restarts: Object.fromEntries(Object.entries(restarts).map(([name, { count }]) => [name, count])),
-        well: isWell,
-      };
-      context.print(JSON.stringify(answer, undefined, 2));
-      return isWell ? 0 : 1;
-    }
-    context.print(`cluster     ${record.name}`);
-    context.print(`API server  ${apiServer}${isServing ? ` at https://127.0.0.1:${record.apiPort}` : ''}`);
-    if (record.simulatedNodes > 0)
-      context.print(`nodes       ${ready.size} of ${record.simulatedNodes} simulated nodes Ready`);
-    for (const node of nodes)
-      context.print(`node        ${node.name}: ${describeNode(node, { isSupervised })}`);
-    if (Object.keys(restarts).length > 0)
-      context.print(`restarts    ${describeRestarts(restarts, Date.now())} (wherry logs supervisor)`);
-    return isWell ? 0 : 1;
+    const state = await stateOf(record, context.data.cluster(record.name));
+    if (values.output === 'json') context.print(JSON.stringify(asJson(state), undefined, 2));
+    else for (const line of describeCluster(state, Date.now())) context.print(line);
+    return isWell(state) ? 0 : 1;
   },
 };
+
+export interface ClusterState {
+  record: ClusterRecord;
+  apiServer: 'running' | 'not ready' | 'stopped';
+  /** Names of nodes, as the API server has them. */
+  ready: ReadonlySet<string>;
+  nodes: readonly (NodeState & { name: string })[];
+  isSupervised: boolean;
+  restarts: RestartHistories;
+}
+
+async function stateOf(record: ClusterRecord, folder: ClusterFolder): Promise<ClusterState> {
+  const server = runningProcess(serverRecordFile(folder));
+  // Of a cluster that never came up there may be no keys to ask with.
+  const probe = server && apiProbe({ host: '127.0.0.1', port: record.apiPort, pkiFolder: folder.pki });
+  const isServing = (await probe?.get('/readyz'))?.status === 200;
+  const list = isServing ? await probe?.get('/api/v1/nodes') : undefined;
+  const ready = list?.status === 200 ? readyNodes(list.body) : new Set<string>();
+  const nodes = record.nodes.map((node) => ({
+    name: node.name,
+    ready: ready.has(node.name),
+    running: findNodeNamespace(folder.node(node.name)) !== undefined,
+    containerd: findContainerd(folder.node(node.name)) !== undefined,
+    agent: runningProcess(agentRecordFile(folder, node.name)) !== undefined,
+    stopped: node.stopped ?? false,
+  }));
+  return {
+    record,
+    apiServer: isServing ? 'running' : server ? 'not ready' : 'stopped',
+    ready,
+    nodes,
+    isSupervised: findSupervisor(folder) !== undefined,
+    restarts: readRestartHistories(folder),
+  };
+}
+
+export function isWell({ apiServer, record, ready, nodes }: ClusterState): boolean {
+  if (apiServer !== 'running') return false;
+  return record.simulatedNodes > 0
+    ? ready.size >= record.simulatedNodes
+    : nodes.every((node) => isReady(node) || node.stopped);
+}
+
+function asJson(state: ClusterState): object {
+  const { record, apiServer, nodes, isSupervised, restarts } = state;
+  return {
+    name: record.name,
+    apiServer,
+    port: record.apiPort,
+    simulatedNodes: record.simulatedNodes,
+    nodes,
+    supervised: isSupervised,
+    restarts: Object.fromEntries(Object.entries(restarts).map(([name, { count }]) => [name, count])),
+    well: isWell(state),
+  };
+}
+
+export function* describeCluster(state: ClusterState, nowMs: number): Iterable<string> {
+  const { record, apiServer, ready, nodes, isSupervised, restarts } = state;
+  const at = apiServer === 'running' ? ` at https://127.0.0.1:${record.apiPort}` : '';
+  yield `cluster     ${record.name}`;
+  yield `API server  ${apiServer}${at}`;
+  if (record.simulatedNodes > 0)
+    yield `nodes       ${ready.size} of ${record.simulatedNodes} simulated nodes Ready`;
+  for (const node of nodes) yield `node        ${node.name}: ${describeNode(node, { isSupervised })}`;
+  if (Object.keys(restarts).length > 0)
+    yield `restarts    ${describeRestarts(restarts, nowMs)} (wherry logs supervisor)`;
+}
 
 export interface NodeState {
   /** As the API server sees it, which notices a sudden death only after a while. */
