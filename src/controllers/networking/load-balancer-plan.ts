@@ -24,8 +24,8 @@ export function planAddress(
 ): AddressPlan {
   const taken = new Map<string, string>();
   for (const other of others) {
-    if (other.metadata.uid === service.metadata.uid || !isOurs(other)) continue;
-    const address = addressOf(other);
+    if (other.metadata.uid === service.metadata.uid) continue;
+    const address = heldBy(other);
     if (address) taken.set(address, `${other.metadata.namespace}/${other.metadata.name}`);
   }
   const asked = service.spec?.loadBalancerIP;
@@ -99,13 +99,16 @@ function otherFinalizers({ metadata }: Service): string[] {
 
 /** Whether the change frees an address; a deleted service is passed as its own predecessor. */
 export function letsGo(service: Service, old: Service | undefined): boolean {
-  const before = old && held(old);
-  return before !== undefined && (service === old || held(service) !== before);
+  const before = old && heldBy(old);
+  return before !== undefined && (service === old || heldBy(service) !== before);
 }
 
-/** A status may outlive the type for a moment. */
-function held(service: Service): string | undefined {
-  return isOurs(service) ? addressOf(service) : undefined;
+/**
+ * The address that nobody else may have. Of a service that is no longer ours it is that until it was released: it may be
+ * ours again before that.
+ */
+function heldBy(service: Service): string | undefined {
+  return isOurs(service) || isHeld(service) ? addressOf(service) : undefined;
 }
 
 /** A class means that another implementation is responsible. */

@@ -57,6 +57,15 @@ describe('addresses of load balancers', () => {
       { problem: 'no address is left in the pool 172.30.7.128-172.30.7.129' },
     ],
     [
+      'none that a service has which is for the cluster alone now, and has not let go',
+      service('a'),
+      [
+        { ...withAddress(service('b'), '172.30.7.128'), spec: { type: 'ClusterIP' } } as Service,
+        service('c', { address: '172.30.7.129' }),
+      ],
+      { problem: 'no address is left in the pool 172.30.7.128-172.30.7.129' },
+    ],
+    [
       'one that only a service of another class has',
       service('a'),
       [service('b', { address: '172.30.7.128', class: 'example.com/other' })],
@@ -68,11 +77,19 @@ describe('addresses of load balancers', () => {
 
   const holder = service('a', { address: '172.30.7.128' });
   const plain = { ...holder, spec: { type: 'ClusterIP' } } as Service;
+  const heldHolder = withAddress(holder, '172.30.7.128');
   const changes: [string, Service, Service | undefined, boolean][] = [
     ['comes', holder, undefined, false],
     ['is deleted', holder, holder, true],
     ['is deleted without having had one', service('a'), service('a'), false],
     ['becomes a ClusterIP, its status still there', plain, holder, true],
+    [
+      'becomes a ClusterIP and still has to be released',
+      { ...heldHolder, spec: plain.spec! },
+      heldHolder,
+      false,
+    ],
+    ['is released', plain, { ...heldHolder, spec: plain.spec! }, true],
     ['gets another', service('a', { address: '172.30.7.129' }), holder, true],
     ['stays as it is', { ...holder }, holder, false],
   ];
