@@ -189,6 +189,43 @@ test('a write that lost a race is not tried again before the cache shows who won
   assert.equal(updates, 2);
 });
 
+test('what another has deleted is not written to again before the cache shows that it is gone', async () => {
+  let updates = 0;
+  const seen: (string | undefined)[] = [];
+  const { clock, transport } = await run(
+    defineController({
+      name: 'test',
+      reconciles: ConfigMap,
+      async reconcile(key, cluster, signal) {
+        const object = cluster.get(ConfigMap, key);
+        seen.push(object?.metadata.uid);
+        if (object?.metadata.uid !== 'first') return;
+        updates++;
+        await cluster.update(ConfigMap, object, signal);
+      },
+    }),
+  );
+  const send = transport.send.bind(transport);
+  let isCut = false;
+  transport.send = async (request) => {
+    if (isCut && request.path.includes('watch=')) throw new TransportError('no connection');
+    if (request.method !== 'PUT' || updates > 1) return send(request);
+    // The cache has seen that it is on its way, and not yet that it is gone and that another took its name.
+    isCut = true;
+    transport.breakWatches();
+    transport.remove('a');
+    transport.put('a', { uid: 'second' });
+    const { status } = conflict({ group: '', plural: 'configmaps' }, 'a', 'the UID is another');
+    return { status: 409, object: status };
+  };
+  transport.put('a', { uid: 'first', deletionTimestamp: '2026-01-01T00:00:00Z' });
+  await clock.advance(5_000);
+  assert.equal(updates, 1);
+  isCut = false;
+  await clock.advance(60_000);
+  assert.deepEqual([updates, seen.at(-1)], [1, 'second']);
+});
+
 /** The server does as it is told, and the connection breaks; meanwhile others write elsewhere. */
 function loseAnswersTo(method: string, transport: FakeTransport): void {
   const send = transport.send.bind(transport);

@@ -230,7 +230,8 @@ class Runner {
   #mustCatchUp(key: string, { ownWrites }: ReconcileCluster): boolean {
     const lag = ownWrites.lag();
     // The event of a deletion brings the key back.
-    if (lag && lag !== 'deletion')
+    if (lag === 'gone') this.#queue.retry(key);
+    else if (lag && lag !== 'deletion')
       void lag.then(
         () => this.#queue.add(key),
         () => this.#queue.retry(key),

@@ -17,12 +17,13 @@ export interface FailedWrite {
 /** `version`: what a cache must include; `gone`: the object is not there, and a cache must show that, too. */
 export type PresentState = { version: string } | { gone: ObjectName & { uid: string } } | 'nothing';
 
-/** The answer was lost, so the write may have been done all the same; or another's write came before it. */
+/** The answer was lost, so the write may have been done all the same; or another has changed or deleted the object. */
 export function tellsOfStaleCache(error: unknown, type: ResourceType): boolean {
   if (error instanceof TransportError) return true;
   if (!(error instanceof StatusError)) return false;
   // A race for something else, a quota for instance, tells nothing of the object.
-  return error.code === 409 ? error.status.details?.kind === type.plural : error.code >= 500;
+  const { code, status } = error;
+  return code === 409 || code === 404 ? status.details?.kind === type.plural : code >= 500;
 }
 
 /**

@@ -11,7 +11,9 @@ export class OwnWrites {
   /** The newest version written per resource that the caches must include. */
   readonly #written = new Map<Informer<KubeObject>, string>();
   /** Objects deleted, by uid, until a cache shows them deleted. */
-  readonly #deleted = new Map<string, { informer: Informer<KubeObject>; key: string }>();
+  readonly #deleted = new Map<string, CachePlace>();
+  /** Objects that others have deleted, by uid, until a cache no longer shows them. */
+  readonly #gone = new Map<string, CachePlace>();
   /** Writes of which it is not known yet what the caches must show; those that one question answers stand once. */
   readonly #failed = new Map<string, FailedWrite>();
 
@@ -38,14 +40,15 @@ export class OwnWrites {
   }
 
   get areShown(): boolean {
-    return this.#written.size + this.#deleted.size + this.#failed.size === 0;
+    return this.#written.size + this.#deleted.size + this.#gone.size + this.#failed.size === 0;
   }
 
   /**
    * Whether the caches lag behind: a promise that resolves when they include the writes, `deletion` when a deletion is
-   * not yet seen (its event comes by itself), undefined when all is well.
+   * not yet seen (its event comes by itself), `gone` when they show what is gone (no event need lead back), undefined
+   * when all is well.
    */
-  lag(): Promise<unknown> | 'deletion' | undefined {
+  lag(): Promise<unknown> | 'deletion' | 'gone' | undefined {
     if (this.#failed.size > 0) return this.#lookUpFailed();
     const lagging: Promise<void>[] = [];
     for (const [informer, version] of this.#written) {
@@ -53,10 +56,11 @@ export class OwnWrites {
       else lagging.push(informer.includes(version));
     }
     if (lagging.length > 0) return Promise.all(lagging);
-    for (const [uid, { informer, key }] of this.#deleted) {
-      const cached = informer.get(key);
-      const isSeen = cached?.metadata.uid !== uid || cached.metadata.deletionTimestamp !== undefined;
-      if (isSeen) this.#deleted.delete(uid);
+    for (const [uid, place] of this.#gone) if (!cachedAt(place, uid)) this.#gone.delete(uid);
+    if (this.#gone.size > 0) return 'gone';
+    for (const [uid, place] of this.#deleted) {
+      const cached = cachedAt(place, uid);
+      if (!cached || cached.metadata.deletionTimestamp !== undefined) this.#deleted.delete(uid);
     }
     return this.#deleted.size > 0 ? 'deletion' : undefined;
   }
@@ -67,8 +71,23 @@ export class OwnWrites {
       const state = await presentState(write, this.#client);
       this.#failed.delete(question);
       if (state === 'nothing') continue;
-      if ('gone' in state) this.deleted(write.type, state.gone);
-      else this.written(write.type, state.version);
+      if ('version' in state) this.written(write.type, state.version);
+      else
+        this.#gone.set(state.gone.uid, {
+          informer: this.#caches.of(write.type)!,
+          key: keyOf({ metadata: state.gone }),
+        });
     }
   }
+}
+
+interface CachePlace {
+  informer: Informer<KubeObject>;
+  key: string;
+}
+
+/** Not another object that took the name. */
+function cachedAt({ informer, key }: CachePlace, uid: string): KubeObject | undefined {
+  const cached = informer.get(key);
+  return cached?.metadata.uid === uid ? cached : undefined;
 }

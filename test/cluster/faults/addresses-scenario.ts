@@ -120,7 +120,8 @@ function stranded({ metadata }: ServiceCIDR, world: World): string[] {
   const isMore = metadata.name === 'more';
   const lies = (address: IPAddress) => {
     const last = Number(/^10\.7\.0\.(\d+)$/.exec(address.metadata.name)?.[1] ?? Number.POSITIVE_INFINITY);
-    return isMore ? last < 16 : last < 8;
+    // The last address of a range is for its broadcasts, and in no use that would keep it.
+    return isMore ? last < 15 : last < 7;
   };
   const others = world.all(ServiceCIDR).map((one) => one.metadata.name);
   const isCovered = ({ metadata: { name } }: IPAddress) =>
