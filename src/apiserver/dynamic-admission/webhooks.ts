@@ -136,7 +136,7 @@ class Hooks {
   async #mutateBy(hook: Hook, attributes: AdmissionAttributes, { shown, place }: Turn): Promise<boolean> {
     const { configuration, webhook } = hook;
     const before = attributes.object;
-    const isChanged = () => attributes.object !== before && !equalJson(before, attributes.object);
+    let mutated = false;
     const note = (kind: string, more: object) =>
       this.#annotate(attributes, `${kind}.webhook.admission.k8s.io/${place}`, {
         configuration,
@@ -152,9 +152,10 @@ class Hooks {
         await this.#apply(patch, request.object!, attributes, shown);
         note('patch', { patch, patchType: response.patchType });
       });
-      return isChanged();
+      mutated = attributes.object !== before && !equalJson(before, attributes.object);
+      return mutated;
     } finally {
-      note('mutation', { mutated: isChanged() });
+      note('mutation', { mutated });
     }
   }
 

@@ -170,21 +170,13 @@ test('a write that lost a race is not tried again before the cache shows who won
       },
     }),
   );
-  const send = transport.send.bind(transport);
-  let isCut = false;
-  transport.send = async (request) => {
-    if (isCut && request.path.includes('watch=')) throw new TransportError('no connection');
-    if (request.method !== 'PUT' || updates > 1) return send(request);
-    isCut = true;
-    transport.breakWatches();
-    transport.put('a', { labels: { by: 'user', again: 'yes' } });
-    const { status } = conflict({ group: '', plural: 'configmaps' }, 'a', 'the object has been modified');
-    return { status: 409, object: status };
-  };
+  const watches = loseFirstUpdate(transport, () =>
+    transport.put('a', { labels: { by: 'user', again: 'yes' } }),
+  );
   transport.put('a', { labels: { by: 'user' } });
   await clock.advance(5_000);
   assert.equal(updates, 1);
-  isCut = false;
+  watches.restore();
   await clock.advance(60_000);
   assert.equal(updates, 2);
 });
@@ -205,26 +197,39 @@ test('what another has deleted is not written to again before the cache shows th
       },
     }),
   );
-  const send = transport.send.bind(transport);
-  let isCut = false;
-  transport.send = async (request) => {
-    if (isCut && request.path.includes('watch=')) throw new TransportError('no connection');
-    if (request.method !== 'PUT' || updates > 1) return send(request);
-    // The cache has seen that it is on its way, and not yet that it is gone and that another took its name.
-    isCut = true;
-    transport.breakWatches();
+  // The cache has seen that it is on its way, and not yet that it is gone and that another took its name.
+  const watches = loseFirstUpdate(transport, () => {
     transport.remove('a');
     transport.put('a', { uid: 'second' });
-    const { status } = conflict({ group: '', plural: 'configmaps' }, 'a', 'the UID is another');
-    return { status: 409, object: status };
-  };
+  });
   transport.put('a', { uid: 'first', deletionTimestamp: '2026-01-01T00:00:00Z' });
   await clock.advance(5_000);
   assert.equal(updates, 1);
-  isCut = false;
+  watches.restore();
   await clock.advance(60_000);
   assert.deepEqual([updates, seen.at(-1)], [1, 'second']);
 });
+
+/** Another client is faster than the first update, and no watch tells of it before they are restored. */
+function loseFirstUpdate(transport: FakeTransport, change: () => void): { restore(): void } {
+  const send = transport.send.bind(transport);
+  let [isLost, isCut] = [false, false];
+  transport.send = async (request) => {
+    if (isCut && request.path.includes('watch=')) throw new TransportError('no connection');
+    if (request.method !== 'PUT' || isLost) return send(request);
+    isLost = true;
+    isCut = true;
+    transport.breakWatches();
+    change();
+    const { status } = conflict({ group: '', plural: 'configmaps' }, 'a', 'the object has been modified');
+    return { status: 409, object: status };
+  };
+  return {
+    restore() {
+      isCut = false;
+    },
+  };
+}
 
 /** The server does as it is told, and the connection breaks; meanwhile others write elsewhere. */
 function loseAnswersTo(method: string, transport: FakeTransport): void {
