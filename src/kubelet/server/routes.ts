@@ -18,6 +18,7 @@ import { handleDirectoryRequest } from '../volumes/node-directories.ts';
 import { HealthChecks } from './health-checks.ts';
 import { HttpProblem } from './http-problem.ts';
 import { type LogOptions, serveLog } from './logs/container-logs.ts';
+import { lastLoggedAtMs } from './logs/log-reader.ts';
 import { serveSystemLog } from './logs/system-logs.ts';
 import { cadvisorMetrics } from './statistics/cadvisor-metrics.ts';
 import { FullSummary } from './statistics/full-summary.ts';
@@ -39,8 +40,8 @@ const systemLogFolder = '/var/log';
 const attachAfterMs = 400;
 /** A container that ended this soon may have written everything before its streams were connected: treated the same. */
 const missedWithinMs = 1000;
-/** The runtime closes the streams of a container a moment before it reports that it has ended. */
-const endTriesMax = 10;
+/** The runtime closes the streams of a container before it reports that it has ended: on a busy machine long before. */
+const endTriesMax = 60;
 const endPollMs = 50;
 
 /** While the runtime is unreachable, nothing is known of its containers. */
@@ -187,7 +188,8 @@ export class Routes {
     wanted: StreamRequest,
   ): Promise<void> {
     const { runtime, clock } = this.#kubelet.context;
-    const { name, id } = container;
+    const { name, id, logPath } = container;
+    const requestedAtMs = clock.now();
     await clock.sleep(
       Math.min(attachAfterMs, Math.max(0, container.startedAtMs + attachAfterMs - clock.now())),
     );
@@ -209,7 +211,10 @@ export class Routes {
       statusOfSilence: async (runtimeStatus) => {
         if (!runtimeStatus.includes('"Success"')) return undefined;
         const endedAtMs = await this.#endOf(id);
-        if (endedAtMs === undefined || endedAtMs > openedAtMs + missedWithinMs) return undefined;
+        if (endedAtMs === undefined) return undefined;
+        const isMissed =
+          endedAtMs <= openedAtMs + missedWithinMs || (await lastLoggedAtMs(logPath)) >= requestedAtMs;
+        if (!isMissed) return undefined;
         return internalError(`error attaching to container: container ${name} has ended`).status;
       },
     });

@@ -17,7 +17,7 @@ import { silentLogger } from '../../../base/logger.ts';
 import { VirtualClock } from '../../../base/virtual-clock.ts';
 import { rotateLog } from '../../linux/log-rotation.ts';
 import { isBefore, type LogOptions, serveLog } from './container-logs.ts';
-import { readLastLogLines } from './log-reader.ts';
+import { lastLoggedAtMs, readLastLogLines } from './log-reader.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-kubelet-logs-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -173,4 +173,11 @@ test('a log that was renamed and not reopened is reopened, and an interrupted co
   writeFileSync(path, 'one that is full');
   assert.equal(await rotate(), true);
   assert.ok(!files().some((name) => name.endsWith('.tmp')));
+});
+
+test('the time of the last line is read from the end of a log', async () => {
+  const path = writeLog('last.log', line(1, 'one'), line(2, 'two'));
+  assert.equal(await lastLoggedAtMs(path), Date.parse('2026-01-01T00:00:02.500Z'));
+  assert.equal(await lastLoggedAtMs(writeLog('empty.log')), Number.NEGATIVE_INFINITY);
+  assert.equal(await lastLoggedAtMs(join(folder, 'none.log')), Number.NEGATIVE_INFINITY);
 });

@@ -1,5 +1,6 @@
 /** Reads log files in CRI's format: `time stream tag text` per line, parts of long lines tagged P. */
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
+import { ifMissing } from '../../../base/system/if-missing.ts';
 
 export interface LogLine {
   /** As written: RFC 3339 with nanoseconds. */
@@ -76,20 +77,29 @@ export async function readLines(
   }
 }
 
-/** The text of the last lines, within limits: for termination messages. */
+/** The text of the last lines, within limits: for termination messages. @throws for a file that is missing */
 export async function readLastLogLines(path: string, linesMax: number, bytesMax: number): Promise<string> {
-  await stat(path);
+  const all = Buffer.concat((await readTail(path, linesMax)).map(({ text }) => text));
+  return all.subarray(Math.max(0, all.length - bytesMax)).toString('utf8');
+}
+
+/** When the last line was written, in milliseconds since the epoch; -Infinity for an empty log and for none. */
+export async function lastLoggedAtMs(path: string): Promise<number> {
+  const [line] = await readTail(path, 1).catch(ifMissing([]));
+  return line ? Date.parse(line.time) : Number.NEGATIVE_INFINITY;
+}
+
+async function readTail(path: string, linesMax: number): Promise<LogLine[]> {
   const file = await open(path, 'r');
   try {
-    const parts: Buffer[] = [];
+    const lines: LogLine[] = [];
     const { size } = await file.stat();
     await readLines(file, await findTailOffset(file, linesMax, size), (line) => {
       const parsed = parseLogLine(line);
-      if (parsed) parts.push(parsed.text);
+      if (parsed) lines.push(parsed);
       return true;
     });
-    const all = Buffer.concat(parts);
-    return all.subarray(Math.max(0, all.length - bytesMax)).toString('utf8');
+    return lines;
   } finally {
     await file.close();
   }
