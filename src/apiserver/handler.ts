@@ -29,7 +29,7 @@ import { authorizedName, parsePath } from './http/path.ts';
 import { requireProducible } from './http/producible.ts';
 import type { IdentityMetrics } from './metrics/identity-metrics.ts';
 import { pageNotFound, tooManyRequests, undecided } from './plain-answers.ts';
-import { prepareViews } from './registry/conversion.ts';
+import { prepareViews } from './registry/conversion/conversion.ts';
 import type { KindRegistry, ServedResource } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
 import { serveResource } from './registry/verbs.ts';

@@ -37,7 +37,7 @@ import { untilWritten } from './server/until-written.ts';
 const config = readConfig<ServerConfig>(
   await configFileArgument(() =>
     Promise.all([
-      import('../apiserver/registry/long-yaml-worker.ts'),
+      import('../apiserver/registry/conversion/long-yaml-worker.ts'),
       import('../storage/sqlite/worker.ts'),
       import('../storage/etcd/etcd-store.ts'),
       import('../base/pki.ts'),

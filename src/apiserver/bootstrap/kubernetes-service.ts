@@ -7,7 +7,7 @@ import type { Timer } from '../../base/clock.ts';
 import { ipv4FromNumber } from '../../base/text/ipv4.ts';
 import { changeOwn, differs, ensureObject, ownWrite, resourceOf, storedDraft } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
-import { changeObject } from '../registry/update.ts';
+import { changeObject } from '../registry/verbs/update.ts';
 import type { IpRange } from '../services/ip-range.ts';
 import { type PublishedAddress, ServerLeases } from './server-leases.ts';
 

@@ -13,7 +13,7 @@ import { decodeEmbedded, decodeMetadata } from '../../api/structural/embedded.ts
 import { pruneResource } from '../../api/structural/prune.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
 import { resourceNode } from '../../api/structural/schema-node.ts';
-import type { ResourceCodec } from '../registry/codec.ts';
+import type { ResourceCodec } from '../registry/conversion/codec.ts';
 
 type Refusal = (why: string) => StatusError;
 

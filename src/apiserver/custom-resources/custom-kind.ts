@@ -15,9 +15,9 @@ import type {
   CustomResourceDefinitionNames,
   CustomResourceDefinitionVersion,
 } from '../../api/types/apiextensions-v1.gen.ts';
-import type { ResourceCodec } from '../registry/codec.ts';
+import type { ResourceCodec } from '../registry/conversion/codec.ts';
+import { convertedNow, type VersionConverter } from '../registry/conversion/version-converter.ts';
 import type { KindOptions } from '../registry/kind-registry.ts';
-import { convertedNow, type VersionConverter } from '../registry/version-converter.ts';
 import { customCodec } from './custom-codec.ts';
 import { nestedCount, nestedString } from './nested-value.ts';
 import { type ConversionServices, WebhookConverter } from './webhook-conversion.ts';

@@ -5,7 +5,7 @@ import { StatusError } from '../../api/status.ts';
 import type { WebhookConversion as WebhookConfig } from '../../api/types/apiextensions-v1.gen.ts';
 import type { Random } from '../../base/random.ts';
 import type { WebhookClient } from '../dynamic-admission/webhook-client.ts';
-import type { VersionConverter } from '../registry/version-converter.ts';
+import type { VersionConverter } from '../registry/conversion/version-converter.ts';
 import { type ConversionAnswer, convertedObjects } from './conversion-answer.ts';
 
 export interface ConversionServices {

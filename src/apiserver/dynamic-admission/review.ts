@@ -4,10 +4,10 @@ import type { GroupVersionKind, KubeObject } from '../../api/meta.ts';
 import { decodeParsed } from '../../api/schema/body/body.ts';
 import type { StatusDetails } from '../../api/status.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
-import { toStoredVersion } from '../registry/codec.ts';
-import { convertFromStored } from '../registry/conversion.ts';
+import { toStoredVersion } from '../registry/conversion/codec.ts';
+import { convertFromStored } from '../registry/conversion/conversion.ts';
+import { converting } from '../registry/conversion/version-converter.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
-import { converting } from '../registry/version-converter.ts';
 
 /** `request` of an AdmissionReview, the same in its v1 and v1beta1. */
 export interface AdmissionRequest extends Record<string, unknown> {

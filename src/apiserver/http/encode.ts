@@ -9,7 +9,7 @@ import {
 } from '../../api/protobuf/envelope.ts';
 import { formatYaml } from '../../api/schema/body/yaml-writer.ts';
 import { asJsonObject, asKubeObject, type JsonObject } from '../../api/schema/decode.ts';
-import { jsonOf, viewOf } from '../registry/conversion.ts';
+import { jsonOf, viewOf } from '../registry/conversion/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { type ApiResponse, objectOf, type ServedObject } from '../request.ts';
 import {

@@ -13,7 +13,7 @@ import type {
 } from '../../client/transport/transport.ts';
 import { withAuthenticatedGroup } from '../authentication/authenticator.ts';
 import type { RequestHandler } from '../handler.ts';
-import { viewOf } from '../registry/conversion.ts';
+import { viewOf } from '../registry/conversion/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import {
   type ApiRequest,

@@ -5,12 +5,12 @@ import { isAlreadyExists, notFound, undefinedIfNotFound } from '../../api/status
 import { mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
-import { decodeAs, toStoredVersion } from './codec.ts';
-import { createObject } from './create.ts';
-import { type DeleteRequest, deleteObject } from './delete.ts';
+import { decodeAs, toStoredVersion } from './conversion/codec.ts';
 import type { ServedResource } from './kind-registry.ts';
 import type { Registry, WriteRequest } from './registry.ts';
-import { type ChangeOptions, changeObject } from './update.ts';
+import { createObject } from './verbs/create.ts';
+import { type DeleteRequest, deleteObject } from './verbs/delete.ts';
+import { type ChangeOptions, changeObject } from './verbs/update.ts';
 
 /** Who owns the fields that the server writes. */
 export const serverManager = 'kube-apiserver';

@@ -5,8 +5,8 @@ import { applySchemaDefaults, hasSchemaDefaults } from '../../api/schema/default
 import type { Completion } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { StoreView } from '../watch-cache/store-view.ts';
-import { type ResourceCodec, schemaCodec } from './codec.ts';
-import type { VersionConverter } from './version-converter.ts';
+import { type ResourceCodec, schemaCodec } from './conversion/codec.ts';
+import type { VersionConverter } from './conversion/version-converter.ts';
 
 /** The verbs of an ordinary resource, as discovery lists them. */
 const allVerbs: readonly string[] = [

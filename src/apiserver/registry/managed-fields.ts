@@ -9,10 +9,10 @@ import {
 } from '../../api/schema/fields/managed-fields.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { inStep, inSteps } from '../../base/async/turns.ts';
-import { convertFromStored, convertToStored } from './conversion.ts';
+import { convertFromStored, convertToStored } from './conversion/conversion.ts';
+import { convertedNow } from './conversion/version-converter.ts';
 import type { ServedResource } from './kind-registry.ts';
 import type { Registry, WriteRequest } from './registry.ts';
-import { convertedNow } from './version-converter.ts';
 import { writtenFieldsOf } from './written-fields.ts';
 
 export function ownershipOf(registry: Registry, request: WriteRequest): FieldOwnership {

@@ -14,7 +14,7 @@ import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { StoreView } from '../watch-cache/store-view.ts';
 import type { WatchSessions } from '../watch-cache/watch-session.ts';
 import type { Allocator } from './allocations.ts';
-import { inStoredVersion } from './conversion.ts';
+import { inStoredVersion } from './conversion/conversion.ts';
 import type { KindRegistry, ServedResource } from './kind-registry.ts';
 
 export interface Registry {

@@ -5,10 +5,10 @@ import type { FieldValidation } from '../../api/schema/body/body.ts';
 import { badRequest, invalid } from '../../api/status.ts';
 import { inStep } from '../../base/async/turns.ts';
 import type { RequestContext } from '../request.ts';
-import { decodeAs, readParsedBody, toStoredVersion } from './codec.ts';
+import { decodeAs, readParsedBody, toStoredVersion } from './conversion/codec.ts';
+import { converting } from './conversion/version-converter.ts';
 import type { ServedResource } from './kind-registry.ts';
 import type { WriteRequest } from './registry.ts';
-import { converting } from './version-converter.ts';
 
 /** The object of the body, decoded, defaulted and in the stored version. */
 export async function readObject(context: RequestContext, resource: ServedResource): Promise<KubeObject> {

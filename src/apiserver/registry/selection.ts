@@ -4,7 +4,7 @@ import { type ParsedFieldSelector, parseFieldSelector, parseLabelSelector } from
 import { badRequest } from '../../api/status.ts';
 import type { CachedObject, FieldValues } from '../watch-cache/cached-object.ts';
 import type { Selection } from '../watch-cache/selection.ts';
-import { viewOf } from './conversion.ts';
+import { viewOf } from './conversion/conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { storageKey } from './registry.ts';
 

@@ -4,17 +4,17 @@ import { invalidValue } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { badRequest, invalid, methodNotAllowed, StatusError } from '../../api/status.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
-import { createObject } from './create.ts';
-import { deleteObject } from './delete.ts';
-import { deleteCollection } from './delete-collection.ts';
-import { readDeleteOptions } from './delete-options.ts';
 import type { ServedResource } from './kind-registry.ts';
-import { freshAs, listObjects, parseReadRevision, readListRequest } from './list.ts';
-import { patchObject } from './patch.ts';
 import { type Registry, readCurrent, requireCreate } from './registry.ts';
 import { checkIdentity, numberOf, readObject, writeRequest } from './request-options.ts';
-import { changeObject } from './update.ts';
-import { startWatch } from './watch.ts';
+import { createObject } from './verbs/create.ts';
+import { deleteObject } from './verbs/delete.ts';
+import { deleteCollection } from './verbs/delete-collection.ts';
+import { readDeleteOptions } from './verbs/delete-options.ts';
+import { freshAs, listObjects, parseReadRevision, readListRequest } from './verbs/list.ts';
+import { patchObject } from './verbs/patch.ts';
+import { changeObject } from './verbs/update.ts';
+import { startWatch } from './verbs/watch.ts';
 
 /** Answers a request for a resource or for its status; other subresources have handlers of their own. */
 export function serveResource(

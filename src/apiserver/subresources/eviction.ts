@@ -7,12 +7,12 @@ import { decodeParsed } from '../../api/schema/body/body.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { badRequest, forbidden, methodNotAllowed, StatusError, tooManyRequests } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { readParsedBody } from '../registry/codec.ts';
-import { type DeleteRequest, deleteObject } from '../registry/delete.ts';
+import { readParsedBody } from '../registry/conversion/codec.ts';
 import { changeOwn, resourceOf } from '../registry/ensure.ts';
 import { type Registry, readCurrent, type WriteRequest } from '../registry/registry.ts';
 import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
-import { changeObject } from '../registry/update.ts';
+import { type DeleteRequest, deleteObject } from '../registry/verbs/delete.ts';
+import { changeObject } from '../registry/verbs/update.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { SubresourceHandler } from './handlers.ts';
 

@@ -13,7 +13,7 @@ import { authenticatedGroup } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import { authenticateToken } from '../authentication/authenticator.ts';
 import { reviewRules, reviewSelf, reviewSubject } from '../authorization/reviews.ts';
-import { convertFromStored } from '../registry/conversion.ts';
+import { convertFromStored } from '../registry/conversion/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { trackFields } from '../registry/managed-fields.ts';
 import type { Registry } from '../registry/registry.ts';

@@ -4,11 +4,11 @@ import { required } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { decodeParsed } from '../../api/schema/body/body.ts';
 import { badRequest, invalid, methodNotAllowed } from '../../api/status.ts';
-import { readParsedBody } from '../registry/codec.ts';
+import { readParsedBody } from '../registry/conversion/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { Registry } from '../registry/registry.ts';
 import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
-import { changeObject } from '../registry/update.ts';
+import { changeObject } from '../registry/verbs/update.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 
 export const rollbackVersions: readonly string[] = ['extensions/v1beta1', 'apps/v1beta1'];

@@ -19,13 +19,13 @@ import {
 } from '../../api/status.ts';
 import { isTrue } from '../../base/text/query-boolean.ts';
 import { nestedCount, nestedString, setNestedValue } from '../custom-resources/nested-value.ts';
-import { readApplyConfig } from '../registry/apply.ts';
-import { mediaTypeOf, readParsedBody } from '../registry/codec.ts';
+import { mediaTypeOf, readParsedBody } from '../registry/conversion/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
-import { applyMediaType, readPatch } from '../registry/patch.ts';
 import { type Registry, readCurrent, type WriteRequest } from '../registry/registry.ts';
 import { checkIdentity, fieldValidationOf, writeRequest } from '../registry/request-options.ts';
-import { changeObject } from '../registry/update.ts';
+import { readApplyConfig } from '../registry/verbs/apply.ts';
+import { applyMediaType, readPatch } from '../registry/verbs/patch.ts';
+import { changeObject } from '../registry/verbs/update.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import { parentFields, scaleApiVersion, scaleFields } from './scale-fields.ts';

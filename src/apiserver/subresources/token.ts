@@ -11,7 +11,7 @@ import { badRequest, conflict, invalid, methodNotAllowed, notFound } from '../..
 import type { BoundObject } from '../authentication/service-account-tokens.ts';
 import { nodeOfPod } from '../authorization/node-authorizer.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { readParsedBody } from '../registry/codec.ts';
+import { readParsedBody } from '../registry/conversion/codec.ts';
 import { type Registry, readCurrent, type WriteRequest } from '../registry/registry.ts';
 import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
 import type { Security } from '../security.ts';

@@ -2,7 +2,7 @@
  * Conversions that take time, because a webhook makes them. Code that works on objects is synchronous and stays so: it
  * uses conversions made before, and where one is missing, it is interrupted, the conversion is made, and it runs again.
  */
-import type { KubeObject } from '../../api/meta.ts';
+import type { KubeObject } from '../../../api/meta.ts';
 
 export interface VersionConverter {
   /** An own copy of `object` in another version, when it was converted lately. */

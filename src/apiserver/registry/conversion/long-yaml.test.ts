@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseYaml, YamlError } from '../../api/schema/body/yaml.ts';
-import { formatYaml } from '../../api/schema/body/yaml-writer.ts';
+import { parseYaml, YamlError } from '../../../api/schema/body/yaml.ts';
+import { formatYaml } from '../../../api/schema/body/yaml-writer.ts';
 import { yamlReader } from './long-yaml.ts';
 
 const long = {

@@ -1,16 +1,16 @@
 /** Watch: decides where it begins and how long it lasts; {@link WatchSession} does the rest. */
 
-import { type FieldError, forbiddenField, notSupported } from '../../api/field-error.ts';
-import { invalid } from '../../api/status.ts';
-import { isTrue } from '../../base/text/query-boolean.ts';
-import type { ApiResponse, RequestContext } from '../request.ts';
-import type { WatchSessionOptions } from '../watch-cache/watch-session.ts';
-import { prepareViews } from './conversion.ts';
-import type { ServedResource } from './kind-registry.ts';
+import { type FieldError, forbiddenField, notSupported } from '../../../api/field-error.ts';
+import { invalid } from '../../../api/status.ts';
+import { isTrue } from '../../../base/text/query-boolean.ts';
+import type { ApiResponse, RequestContext } from '../../request.ts';
+import type { WatchSessionOptions } from '../../watch-cache/watch-session.ts';
+import { prepareViews } from '../conversion/conversion.ts';
+import type { ServedResource } from '../kind-registry.ts';
+import { cacheOf, type Registry } from '../registry.ts';
+import { numberOf } from '../request-options.ts';
+import { selectionOf } from '../selection.ts';
 import { freshAs, parseReadRevision } from './list.ts';
-import { cacheOf, type Registry } from './registry.ts';
-import { numberOf } from './request-options.ts';
-import { selectionOf } from './selection.ts';
 
 /** Watches that set no timeout end after this time, or up to twice as long, so that they spread. */
 const watchTimeoutMinMs = 30 * 60 * 1000;

@@ -3,8 +3,8 @@
  * other request would be answered. The thread exists while it is needed.
  */
 import { Worker } from 'node:worker_threads';
-import type { ParsedText } from '../../api/schema/body/json.ts';
-import { parseAsJson, parseYaml, YamlError } from '../../api/schema/body/yaml.ts';
+import type { ParsedText } from '../../../api/schema/body/json.ts';
+import { parseAsJson, parseYaml, YamlError } from '../../../api/schema/body/yaml.ts';
 import type { ReadYaml } from './long-yaml-worker.ts';
 
 /** A body of this length takes about 10 ms; a thread has its price, too. */

@@ -1,16 +1,16 @@
 /** Create: fills in what the server owns, admits, validates, stores. */
-import type { KubeObject, OwnerReference } from '../../api/meta.ts';
-import { formatTime } from '../../api/schema/time.ts';
-import { alreadyExists, badRequest, StatusError } from '../../api/status.ts';
-import { inStep } from '../../base/async/turns.ts';
-import type { AdmissionAttributes } from '../admission/admission.ts';
-import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
-import { type Allocation, allocateFor, reservationFor, withAllocations } from './allocations.ts';
-import { trackFields } from './managed-fields.ts';
-import { cacheOf, type Registry, storageKey, type WriteRequest } from './registry.ts';
-import { storeNew } from './stored-writes.ts';
-import { validateNew } from './validate.ts';
-import { converting } from './version-converter.ts';
+import type { KubeObject, OwnerReference } from '../../../api/meta.ts';
+import { formatTime } from '../../../api/schema/time.ts';
+import { alreadyExists, badRequest, StatusError } from '../../../api/status.ts';
+import { inStep } from '../../../base/async/turns.ts';
+import type { AdmissionAttributes } from '../../admission/admission.ts';
+import { CachedObject, encodeAndShare, encodeForStore } from '../../watch-cache/cached-object.ts';
+import { type Allocation, allocateFor, reservationFor, withAllocations } from '../allocations.ts';
+import { converting } from '../conversion/version-converter.ts';
+import { trackFields } from '../managed-fields.ts';
+import { cacheOf, type Registry, storageKey, type WriteRequest } from '../registry.ts';
+import { storeNew } from '../stored-writes.ts';
+import { validateNew } from '../validate.ts';
 
 /** Generated names end in five random characters; the base is truncated so that the whole remains a DNS label. */
 const generatedSuffixLength = 5;

@@ -2,26 +2,26 @@
  * Server-side apply: the client states what it wants of an object, and the object remembers who wanted which fields.
  */
 
-import { required } from '../../api/field-error.ts';
-import type { KubeObject } from '../../api/meta.ts';
-import { bodySizeBytesMax, parseApplyBody } from '../../api/schema/body/body.ts';
-import type { JsonObject } from '../../api/schema/decode.ts';
-import { applyConfigInSteps } from '../../api/schema/patch/apply.ts';
-import { badRequest, conflict, invalid, StatusError } from '../../api/status.ts';
-import { inStep, inSteps } from '../../base/async/turns.ts';
-import { isTrue } from '../../base/text/query-boolean.ts';
-import type { ApiResponse, RequestContext } from '../request.ts';
-import type { CachedObject } from '../watch-cache/cached-object.ts';
-import { decodeAs, toStoredVersion } from './codec.ts';
-import { convertFromStored } from './conversion.ts';
+import { required } from '../../../api/field-error.ts';
+import type { KubeObject } from '../../../api/meta.ts';
+import { bodySizeBytesMax, parseApplyBody } from '../../../api/schema/body/body.ts';
+import type { JsonObject } from '../../../api/schema/decode.ts';
+import { applyConfigInSteps } from '../../../api/schema/patch/apply.ts';
+import { badRequest, conflict, invalid, StatusError } from '../../../api/status.ts';
+import { inStep, inSteps } from '../../../base/async/turns.ts';
+import { isTrue } from '../../../base/text/query-boolean.ts';
+import type { ApiResponse, RequestContext } from '../../request.ts';
+import type { CachedObject } from '../../watch-cache/cached-object.ts';
+import { decodeAs, toStoredVersion } from '../conversion/codec.ts';
+import { convertFromStored } from '../conversion/conversion.ts';
+import { yamlReader } from '../conversion/long-yaml.ts';
+import { converting } from '../conversion/version-converter.ts';
+import type { ServedResource } from '../kind-registry.ts';
+import { ownershipOf } from '../managed-fields.ts';
+import { cacheOf, type Registry, requireCreate, storageKey, type WriteRequest } from '../registry.ts';
+import { checkIdentity, fieldValidationOf, writeRequest } from '../request-options.ts';
 import { createObject } from './create.ts';
-import type { ServedResource } from './kind-registry.ts';
-import { yamlReader } from './long-yaml.ts';
-import { ownershipOf } from './managed-fields.ts';
-import { cacheOf, type Registry, requireCreate, storageKey, type WriteRequest } from './registry.ts';
-import { checkIdentity, fieldValidationOf, writeRequest } from './request-options.ts';
 import { changeObject } from './update.ts';
-import { converting } from './version-converter.ts';
 
 /** Between checking for the object and the write, others may create or delete it. */
 const attemptsMax = 5;

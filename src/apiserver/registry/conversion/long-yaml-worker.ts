@@ -1,7 +1,7 @@
 /** The thread on which long YAML is read. */
 import { parentPort } from 'node:worker_threads';
-import type { ParsedText } from '../../api/schema/body/json.ts';
-import { parseYaml, YamlError } from '../../api/schema/body/yaml.ts';
+import type { ParsedText } from '../../../api/schema/body/json.ts';
+import { parseYaml, YamlError } from '../../../api/schema/body/yaml.ts';
 
 export type ReadYaml = { parsed: ParsedText } | { mistake: string };
 

@@ -7,7 +7,7 @@ import {
   createTestServer,
   mergePatch,
   type TestServer,
-} from '../server.fixture.ts';
+} from '../../server.fixture.ts';
 
 suite('patches and identity', () => {
   let server: TestServer;

@@ -1,6 +1,6 @@
 /** The `continue` token of a paged list: which revision the list shows and the last key that was sent. */
-import { JsonError, parseJson } from '../../api/schema/body/json.ts';
-import { badRequest } from '../../api/status.ts';
+import { JsonError, parseJson } from '../../../api/schema/body/json.ts';
+import { badRequest } from '../../../api/status.ts';
 
 export interface ContinueToken {
   /** {@link inconsistentRevision}: continue with the present state. */

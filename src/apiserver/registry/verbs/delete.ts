@@ -2,13 +2,13 @@
  * Delete: grace period, finalizers and propagation decide whether an object is removed at once, later, or after its
  * dependents.
  */
-import type { KubeObject } from '../../api/meta.ts';
-import { cloneJson } from '../../api/schema/json-value.ts';
-import { formatTime } from '../../api/schema/time.ts';
-import { foregroundFinalizer, orphanFinalizer } from '../../api/well-known.ts';
-import { CachedObject, encodeAndShare } from '../watch-cache/cached-object.ts';
-import { type Registry, readCurrent, type WriteRequest } from './registry.ts';
-import { removeStored, replaceStored } from './stored-writes.ts';
+import type { KubeObject } from '../../../api/meta.ts';
+import { cloneJson } from '../../../api/schema/json-value.ts';
+import { formatTime } from '../../../api/schema/time.ts';
+import { foregroundFinalizer, orphanFinalizer } from '../../../api/well-known.ts';
+import { CachedObject, encodeAndShare } from '../../watch-cache/cached-object.ts';
+import { type Registry, readCurrent, type WriteRequest } from '../registry.ts';
+import { removeStored, replaceStored } from '../stored-writes.ts';
 import { checkPreconditions, isHeldBySpec, isReadyToGo } from './update.ts';
 
 export interface DeleteRequest extends WriteRequest {

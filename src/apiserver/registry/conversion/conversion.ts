@@ -1,11 +1,11 @@
 /** Conversion of objects between the stored version and the client's. */
-import { apiVersionOf, type KubeObject } from '../../api/meta.ts';
-import { decode } from '../../api/schema/decode.ts';
-import { equalJson } from '../../api/schema/json-value.ts';
-import { startTimeSlices } from '../../base/async/time-slices.ts';
-import { deepFreeze } from '../../base/collections/deep-freeze.ts';
-import { CachedObject, encodeForStore } from '../watch-cache/cached-object.ts';
-import type { ServedResource } from './kind-registry.ts';
+import { apiVersionOf, type KubeObject } from '../../../api/meta.ts';
+import { decode } from '../../../api/schema/decode.ts';
+import { equalJson } from '../../../api/schema/json-value.ts';
+import { startTimeSlices } from '../../../base/async/time-slices.ts';
+import { deepFreeze } from '../../../base/collections/deep-freeze.ts';
+import { CachedObject, encodeForStore } from '../../watch-cache/cached-object.ts';
+import type { ServedResource } from '../kind-registry.ts';
 import { convertedNow } from './version-converter.ts';
 
 /**

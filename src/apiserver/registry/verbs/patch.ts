@@ -1,27 +1,27 @@
 /** Patch: JSON patch, merge patch, strategic merge patch, on the object in the version that the client speaks. */
-import { forbiddenField } from '../../api/field-error.ts';
-import type { KubeObject } from '../../api/meta.ts';
-import { bodySizeBytesMax } from '../../api/schema/body/body.ts';
-import type { JsonObject } from '../../api/schema/decode.ts';
-import { cloneJson } from '../../api/schema/json-value.ts';
+import { forbiddenField } from '../../../api/field-error.ts';
+import type { KubeObject } from '../../../api/meta.ts';
+import { bodySizeBytesMax } from '../../../api/schema/body/body.ts';
+import type { JsonObject } from '../../../api/schema/decode.ts';
+import { cloneJson } from '../../../api/schema/json-value.ts';
 import {
   checkPatch,
   type JsonPatchFormat,
   type ParsedPatch,
   parsePatch,
-} from '../../api/schema/patch/patch.ts';
-import { invalid, StatusError, unsupportedMediaType } from '../../api/status.ts';
-import { inStep } from '../../base/async/turns.ts';
-import type { ApiResponse, RequestContext } from '../request.ts';
-import type { CachedObject } from '../watch-cache/cached-object.ts';
+} from '../../../api/schema/patch/patch.ts';
+import { invalid, StatusError, unsupportedMediaType } from '../../../api/status.ts';
+import { inStep } from '../../../base/async/turns.ts';
+import type { ApiResponse, RequestContext } from '../../request.ts';
+import type { CachedObject } from '../../watch-cache/cached-object.ts';
+import { mediaTypeOf, toStoredVersion } from '../conversion/codec.ts';
+import { convertFromStored } from '../conversion/conversion.ts';
+import { converting } from '../conversion/version-converter.ts';
+import type { ServedResource } from '../kind-registry.ts';
+import type { Registry } from '../registry.ts';
+import { checkIdentity, fieldValidationOf, writeRequest } from '../request-options.ts';
 import { applyObject } from './apply.ts';
-import { mediaTypeOf, toStoredVersion } from './codec.ts';
-import { convertFromStored } from './conversion.ts';
-import type { ServedResource } from './kind-registry.ts';
-import type { Registry } from './registry.ts';
-import { checkIdentity, fieldValidationOf, writeRequest } from './request-options.ts';
 import { changeObject } from './update.ts';
-import { converting } from './version-converter.ts';
 
 const formats: Readonly<Record<string, JsonPatchFormat>> = {
   'application/json-patch+json': 'json',

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { configMap, configMaps, createTestServer, mergePatch, type TestServer } from '../server.fixture.ts';
+import {
+  configMap,
+  configMaps,
+  createTestServer,
+  mergePatch,
+  type TestServer,
+} from '../../server.fixture.ts';
 
 async function withConfigMaps(count: number): Promise<TestServer> {
   const server = await createTestServer();

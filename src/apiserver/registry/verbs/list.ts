@@ -1,21 +1,21 @@
 /** List: from the view, or from the store's history when a page or an exact revision refers to the past. */
 
-import { type FieldError, forbiddenField, notSupportedInOrder } from '../../api/field-error.ts';
-import { badRequest, expired, invalid, StatusError } from '../../api/status.ts';
-import { startTimeSlices } from '../../base/async/time-slices.ts';
-import { CompactedError, FutureRevisionError, type ListResult } from '../../storage/store.ts';
-import type { RequestContext } from '../request.ts';
-import type { CachedObject } from '../watch-cache/cached-object.ts';
-import type { ResourceCache } from '../watch-cache/resource-cache.ts';
-import { lookedAtAtOnceMax, selectedObjects } from '../watch-cache/selected-objects.ts';
-import { isSelected, type Selection } from '../watch-cache/selection.ts';
+import { type FieldError, forbiddenField, notSupportedInOrder } from '../../../api/field-error.ts';
+import { badRequest, expired, invalid, StatusError } from '../../../api/status.ts';
+import { startTimeSlices } from '../../../base/async/time-slices.ts';
+import { CompactedError, FutureRevisionError, type ListResult } from '../../../storage/store.ts';
+import type { RequestContext } from '../../request.ts';
+import type { CachedObject } from '../../watch-cache/cached-object.ts';
+import type { ResourceCache } from '../../watch-cache/resource-cache.ts';
+import { lookedAtAtOnceMax, selectedObjects } from '../../watch-cache/selected-objects.ts';
+import { isSelected, type Selection } from '../../watch-cache/selection.ts';
+import { prepareViews } from '../conversion/conversion.ts';
+import { converting } from '../conversion/version-converter.ts';
+import type { ServedResource } from '../kind-registry.ts';
+import { cacheOf, type Registry } from '../registry.ts';
+import { numberOf } from '../request-options.ts';
+import { completed, selectionOf } from '../selection.ts';
 import { decodeContinue, encodeContinue, inconsistentRevision } from './continue-token.ts';
-import { prepareViews } from './conversion.ts';
-import type { ServedResource } from './kind-registry.ts';
-import { cacheOf, type Registry } from './registry.ts';
-import { numberOf } from './request-options.ts';
-import { completed, selectionOf } from './selection.ts';
-import { converting } from './version-converter.ts';
 
 export interface ListRequest {
   resource: ServedResource;

@@ -1,14 +1,14 @@
 /** Deletecollection: a list, and a delete of each of its objects. */
-import { StatusError } from '../../api/status.ts';
-import { allEnded } from '../../base/async/all-ended.ts';
-import type { ApiResponse, RequestContext } from '../request.ts';
-import type { CachedObject } from '../watch-cache/cached-object.ts';
+import { StatusError } from '../../../api/status.ts';
+import { allEnded } from '../../../base/async/all-ended.ts';
+import type { ApiResponse, RequestContext } from '../../request.ts';
+import type { CachedObject } from '../../watch-cache/cached-object.ts';
+import type { ServedResource } from '../kind-registry.ts';
+import type { Registry } from '../registry.ts';
+import { writeRequest } from '../request-options.ts';
 import { deleteObject } from './delete.ts';
 import { readDeleteOptions } from './delete-options.ts';
-import type { ServedResource } from './kind-registry.ts';
 import { listObjects, readListRequest } from './list.ts';
-import type { Registry } from './registry.ts';
-import { writeRequest } from './request-options.ts';
 
 /** Deletes under way at the same time within one request. */
 const parallelDeletes = 16;

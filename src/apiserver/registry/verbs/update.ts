@@ -1,20 +1,20 @@
 /** Update: one optimistic loop for everything that changes a stored object (PUT, patches, subresources, the server itself). */
-import type { KubeObject } from '../../api/meta.ts';
-import { asJsonObject } from '../../api/schema/decode.ts';
-import { keepTimesWhenUnchanged } from '../../api/schema/fields/managed-fields.ts';
-import { equalJson } from '../../api/schema/json-value.ts';
-import { formatTime } from '../../api/schema/time.ts';
-import { conflict, modifiedMessage } from '../../api/status.ts';
-import { inStep } from '../../base/async/turns.ts';
-import { prepareSubresource } from '../subresources/prepare.ts';
-import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
-import { type Allocation, allocateFor, reservationFor, withAllocations } from './allocations.ts';
+import type { KubeObject } from '../../../api/meta.ts';
+import { asJsonObject } from '../../../api/schema/decode.ts';
+import { keepTimesWhenUnchanged } from '../../../api/schema/fields/managed-fields.ts';
+import { equalJson } from '../../../api/schema/json-value.ts';
+import { formatTime } from '../../../api/schema/time.ts';
+import { conflict, modifiedMessage } from '../../../api/status.ts';
+import { inStep } from '../../../base/async/turns.ts';
+import { prepareSubresource } from '../../subresources/prepare.ts';
+import { CachedObject, encodeAndShare, encodeForStore } from '../../watch-cache/cached-object.ts';
+import { type Allocation, allocateFor, reservationFor, withAllocations } from '../allocations.ts';
+import { converting } from '../conversion/version-converter.ts';
+import { trackFields } from '../managed-fields.ts';
+import { cacheOf, type Registry, readCurrent, type WriteRequest } from '../registry.ts';
+import { removeStored, replaceStored } from '../stored-writes.ts';
+import { validateChange } from '../validate.ts';
 import { dropDuplicateOwners, matchNamespace } from './create.ts';
-import { trackFields } from './managed-fields.ts';
-import { cacheOf, type Registry, readCurrent, type WriteRequest } from './registry.ts';
-import { removeStored, replaceStored } from './stored-writes.ts';
-import { validateChange } from './validate.ts';
-import { converting } from './version-converter.ts';
 
 /** Losing against other writers more often than this is answered with a conflict. */
 const attemptsMax = 100;

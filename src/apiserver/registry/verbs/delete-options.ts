@@ -1,14 +1,14 @@
 /** DeleteOptions: from the body of a DELETE, or from its query. */
 
-import { type FieldError, invalidValue, notSupportedInOrder } from '../../api/field-error.ts';
-import { bodySizeBytesMax } from '../../api/schema/body/body.ts';
-import { DecodeError, decode, type JsonObject } from '../../api/schema/decode.ts';
-import { badRequest, invalid } from '../../api/status.ts';
-import { isTrue } from '../../base/text/query-boolean.ts';
-import type { ApiRequest, RequestContext } from '../request.ts';
-import { type BodyType, mediaTypeOf, parseBytes, requireObjectMediaType } from './codec.ts';
+import { type FieldError, invalidValue, notSupportedInOrder } from '../../../api/field-error.ts';
+import { bodySizeBytesMax } from '../../../api/schema/body/body.ts';
+import { DecodeError, decode, type JsonObject } from '../../../api/schema/decode.ts';
+import { badRequest, invalid } from '../../../api/status.ts';
+import { isTrue } from '../../../base/text/query-boolean.ts';
+import type { ApiRequest, RequestContext } from '../../request.ts';
+import { type BodyType, mediaTypeOf, parseBytes, requireObjectMediaType } from '../conversion/codec.ts';
+import { isDryRun, numberOf } from '../request-options.ts';
 import type { DeleteRequest } from './delete.ts';
-import { isDryRun, numberOf } from './request-options.ts';
 
 export type DeleteOptionsRead = Pick<
   DeleteRequest,

@@ -1,12 +1,12 @@
 /** From a request's body to an object of the stored version: parse, decode, default, convert. */
-import type { KubeObject } from '../../api/meta.ts';
+import type { KubeObject } from '../../../api/meta.ts';
 import {
   canEncode,
   decodeMessage,
   ProtobufError,
   protobufMediaType,
   readEnvelope,
-} from '../../api/protobuf/envelope.ts';
+} from '../../../api/protobuf/envelope.ts';
 import {
   type BodyFormat,
   bodySizeBytesMax,
@@ -16,14 +16,14 @@ import {
   type ParsedBody,
   parseBody,
   unrecognized,
-} from '../../api/schema/body/body.ts';
-import { applySchemaDefaults } from '../../api/schema/defaults.ts';
-import { applyPatch, type ParsedPatch } from '../../api/schema/patch/patch.ts';
-import type { SchemaNode } from '../../api/schema/schemas.ts';
-import { unsupportedMediaType } from '../../api/status.ts';
-import type { ApiRequest } from '../request.ts';
+} from '../../../api/schema/body/body.ts';
+import { applySchemaDefaults } from '../../../api/schema/defaults.ts';
+import { applyPatch, type ParsedPatch } from '../../../api/schema/patch/patch.ts';
+import type { SchemaNode } from '../../../api/schema/schemas.ts';
+import { unsupportedMediaType } from '../../../api/status.ts';
+import type { ApiRequest } from '../../request.ts';
+import type { ServedResource } from '../kind-registry.ts';
 import { convertToStored } from './conversion.ts';
-import type { ServedResource } from './kind-registry.ts';
 import { yamlReader } from './long-yaml.ts';
 
 /** How a resource's own type is read: from the schema facts, or from a CustomResourceDefinition's schema. */
