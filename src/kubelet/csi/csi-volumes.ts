@@ -9,6 +9,7 @@ import { wholeValueOf } from '../../api/quantity.ts';
 import { CSIDriver, type PersistentVolume, type Pod } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { KeyTurns } from '../../base/async/key-turns.ts';
 import type { Clock } from '../../base/clock.ts';
 import { leastOf } from '../../base/least-of.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -72,7 +73,7 @@ export class CsiVolumes {
   readonly #stagedFor = new Map<string, Map<string, StagedVolume>>();
   /** Folders of volumes that may or may not be staged. */
   readonly #uncertain = new Set<string>();
-  readonly #locks = new Map<string, Promise<unknown>>();
+  readonly #turns = new KeyTurns();
   readonly #ready: Promise<void>;
 
   constructor(options: CsiVolumesOptions) {
@@ -159,7 +160,7 @@ export class CsiVolumes {
     const nodeName = this.#options.nodeName();
     const wanted = claimedVolume(volume, { readOnly: false, isAttachable: false, nodeName });
     const { record, source } = wanted;
-    return this.#locked(record, async () => {
+    return this.#onVolume(record, async () => {
       const driver = this.#options.drivers.get(record.driverName);
       if (!(await driver.can('EXPAND_VOLUME'))) return false;
       await driver.expand({
@@ -183,7 +184,7 @@ export class CsiVolumes {
     for (const key of this.#republishMs.keys())
       if (key.startsWith(`${podUid}/`)) this.#republishMs.delete(key);
     await eachInTurn(await this.#records.ofPod(podUid), (published) =>
-      this.#locked(published.record, async () => {
+      this.#onVolume(published.record, async () => {
         const { specVolID: name } = published.record;
         await explained(`UnmountVolume.TearDown failed for volume "${name}"`, () =>
           this.#unpublish(published),
@@ -193,7 +194,7 @@ export class CsiVolumes {
       }),
     );
     await eachInTurn([...(this.#stagedFor.get(podUid)?.values() ?? [])], (staged) =>
-      this.#locked(staged.record, () =>
+      this.#onVolume(staged.record, () =>
         explained(`UnmountDevice failed for volume "${staged.record.specVolID}"`, () =>
           this.#unstageUnused(staged),
         ),
@@ -206,7 +207,7 @@ export class CsiVolumes {
   async clearUnused(): Promise<void> {
     await this.#ready;
     await eachInTurn(await this.#allStaged(), (staged) =>
-      this.#locked(staged.record, () => this.#unstageUnused(staged)),
+      this.#onVolume(staged.record, () => this.#unstageUnused(staged)),
     );
   }
 
@@ -231,7 +232,7 @@ export class CsiVolumes {
     await this.#ready;
     const { record } = wanted;
     const published = this.#records.published(pod.metadata.uid, record);
-    await this.#locked(record, async () => {
+    await this.#onVolume(record, async () => {
       const isRepublished = driverObject?.spec?.requiresRepublish ?? false;
       if ((await isMounted(published.target)) && !isRepublished) return;
       const driver = this.#driverFor(name, record);
@@ -407,16 +408,9 @@ export class CsiVolumes {
     return this.#options.client.get(CSIDriver, { name }).catch(undefinedIfNotFound);
   }
 
-  async #locked<T>({ driverName, volumeHandle }: VolumeRecord, work: () => Promise<T>): Promise<T> {
-    const key = `${driverName}^${volumeHandle}`;
-    const next = (this.#locks.get(key) ?? Promise.resolve()).then(work, work);
-    const settled = next.catch(() => undefined);
-    this.#locks.set(key, settled);
-    try {
-      return await next;
-    } finally {
-      if (this.#locks.get(key) === settled) this.#locks.delete(key);
-    }
+  /** When nobody else works on it. */
+  #onVolume<T>({ driverName, volumeHandle }: VolumeRecord, work: () => Promise<T>): Promise<T> {
+    return this.#turns.take([`${driverName}^${volumeHandle}`], work);
   }
 }
 

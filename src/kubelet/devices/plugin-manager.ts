@@ -9,7 +9,7 @@ import { Client, credentials, status as grpcStatus, Server } from '@grpc/grpc-js
 import { wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { ConcurrencyLimit } from '../../base/async/concurrency-limit.ts';
+import { KeyTurns } from '../../base/async/key-turns.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
@@ -61,7 +61,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
    * By resource: allocations are made one at a time, since devices chosen for a container are not taken until the
    * plugin has agreed.
    */
-  readonly #turns = new Map<string, ConcurrencyLimit>();
+  readonly #turns = new KeyTurns();
 
   constructor(options: DevicePluginOptions) {
     this.#options = options;
@@ -115,7 +115,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     const grant: DeviceGrant = { envs: {}, mounts: [], devices: [], annotations: {}, cdiDevices: [] };
     for (const [resourceName, amount] of wanted) {
       const allocate = () => this.#allocateOf(resourceName, wholeValueOf(amount), pod, container);
-      addGrant(grant, await this.#turnOf(resourceName).run(allocate));
+      addGrant(grant, await this.#turns.take([resourceName], allocate));
     }
     return grant;
   }
@@ -140,12 +140,6 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
 
   release(podUid: string): void {
     void this.#assignments.release(podUid);
-  }
-
-  #turnOf(resourceName: string): ConcurrencyLimit {
-    const turn = this.#turns.get(resourceName) ?? new ConcurrencyLimit(1);
-    this.#turns.set(resourceName, turn);
-    return turn;
   }
 
   async #allocateOf(

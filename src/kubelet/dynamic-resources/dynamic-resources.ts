@@ -5,6 +5,7 @@
 
 import { type Pod, ResourceClaim } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { KeyTurns } from '../../base/async/key-turns.ts';
 import { timed } from '../../base/async/timed.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -23,7 +24,6 @@ import {
 } from './claim-rules.ts';
 import type { ClaimMessage, PrepareAnswer, UnprepareAnswer } from './driver-messages.ts';
 import type { DriverPlugin } from './driver-plugin.ts';
-import { KeyTurns } from './key-turns.ts';
 
 export interface DynamicResourcesOptions {
   client: Pick<Client, 'get'>;
