@@ -1,5 +1,6 @@
 /** All controllers, and how they are started. */
 
+import type { Clock } from '../base/clock.ts';
 import type { CertificatePair } from '../base/pki.ts';
 import { type AnyController, runController } from '../client/controller/controller.ts';
 import type { ControllerEnvironment } from '../client/controller/controller-cluster.ts';
@@ -52,7 +53,7 @@ import { vacProtectionController } from './storage/vac-protection.ts';
 import { runVolumeCounts } from './storage/volume-counts.ts';
 import { volumeExpandController } from './storage/volume-expand.ts';
 
-export interface ControllersOptions extends ControllerEnvironment {
+export interface ControllersOptions {
   /** PEM of the cluster's certificate authority, published in every namespace. */
   clusterCa: string;
   nodeIpam?: NodeIpamOptions;
@@ -70,14 +71,14 @@ type Run = (environment: ControllerEnvironment, signal: AbortSignal) => Promise<
 
 const defaultNodeIpam: NodeIpamOptions = { clusterCidr: '10.244.0.0/16', nodeMaskSize: 24 };
 
-function table(options: ControllersOptions): Record<string, AnyController | Run> {
+function table(options: ControllersOptions, clock: Clock): Record<string, AnyController | Run> {
   const persistentVolumes = persistentVolumeControllers();
   const deviceTaintRules = new RuleNews();
   return {
     attachdetach: attachDetachController(),
     bootstrapsigner: bootstrapSigner,
     clusterroleaggregation: clusterRoleAggregationController,
-    cronjob: cronJobController(options.clock),
+    cronjob: cronJobController(clock),
     csrapproving: csrApprovingController,
     csrcleaner: runCsrCleaner,
     csrservingapproving: csrServingApprovingController,
@@ -99,7 +100,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     loadbalancer: loadBalancerController(options.loadBalancerPool ?? []),
     namespace: namespaceController,
     nodeipam: nodeIpamController(options.nodeIpam ?? defaultNodeIpam),
-    nodelifecycle: nodeLifecycleController(options.clock),
+    nodelifecycle: nodeLifecycleController(clock),
     nodettl: nodeTtlController(),
     persistentvolumebinder: persistentVolumes.volumes,
     persistentvolumeclaimbinder: persistentVolumes.claims,
@@ -129,10 +130,13 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
 }
 
 /** Runs the controllers until the signal aborts. One that fails does not affect the others. */
-export async function startControllers(options: ControllersOptions, signal: AbortSignal): Promise<void> {
-  const { only, clusterCa: _, nodeIpam: __, loadBalancerPool: ___, ...rest } = options;
-  const { signingAuthority: ____, issueSecretToken: _____, ...environment } = rest;
-  const running = Object.entries(table(options))
+export async function startControllers(
+  environment: ControllerEnvironment,
+  options: ControllersOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { only } = options;
+  const running = Object.entries(table(options, environment.clock))
     .filter(([name]) => !only || only.has(name))
     .map(([name, controller]) =>
       (typeof controller === 'function'

@@ -152,15 +152,11 @@ function runControllers(parts: Parts, signal: AbortSignal): Promise<void> {
   const client = createClient(options.wrapTransport?.(transport) ?? transport, {
     fieldManager: 'kube-controller-manager',
   });
+  const informers = createInformerFactory(client, { clock, random, logger, signal });
+  const recorder = createEventRecorder({ client, clock, logger, component: 'controllers', signal });
   return startControllers(
+    { client, informers, clock, random, logger, metrics, recorder },
     {
-      client,
-      informers: createInformerFactory(client, { clock, random, logger, signal }),
-      clock,
-      random,
-      logger,
-      metrics,
-      recorder: createEventRecorder({ client, clock, logger, component: 'controllers', signal }),
       clusterCa: 'test authority',
       ...(options.signingAuthority && { signingAuthority: options.signingAuthority }),
       ...(options.issueSecretToken && { issueSecretToken: options.issueSecretToken }),

@@ -86,8 +86,8 @@ async function runControllers(
   const { serviceAccounts } = api;
   const environment = componentEnvironment(api, options, 'kube-controller-manager', signal);
   await startControllers(
+    environment,
     {
-      ...environment,
       clusterCa,
       nodeIpam: { clusterCidr: podCidr, nodeMaskSize },
       ...(signingAuthority && { signingAuthority }),
