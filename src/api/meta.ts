@@ -133,3 +133,16 @@ export function controllerOf(object: {
 export function reportedName({ name, generateName }: ObjectMeta): string {
   return name || generateName || '';
 }
+
+/** Of objects that were created within the same second, the first by name; undefined when there are none. */
+export function newestOf<T extends KubeObject>(objects: Iterable<T>): T | undefined {
+  let newest: T | undefined;
+  for (const object of objects) if (!newest || isNewer(object.metadata, newest.metadata)) newest = object;
+  return newest;
+}
+
+function isNewer(one: ObjectMeta, other: ObjectMeta): boolean {
+  if (one.creationTimestamp !== other.creationTimestamp)
+    return one.creationTimestamp > other.creationTimestamp;
+  return one.name < other.name;
+}

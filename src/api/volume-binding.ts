@@ -1,5 +1,6 @@
 /** Which volumes a claim can be bound to: rules shared by the volume binder and the scheduler. */
 import { compileLabelSelector } from './label-selector.ts';
+import { newestOf } from './meta.ts';
 import { compileNodeSelector } from './node-selector.ts';
 import { wholeValueOf } from './quantity.ts';
 import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from './resources.gen.ts';
@@ -39,6 +40,11 @@ export function isDefaultClass({ metadata }: StorageClass): boolean {
   return (
     metadata.annotations?.[defaultClass] === 'true' || metadata.annotations?.[betaDefaultClass] === 'true'
   );
+}
+
+/** Of several that are marked as default, the newest. */
+export function defaultClassOf(classes: Iterable<StorageClass>): StorageClass | undefined {
+  return newestOf([...classes].filter(isDefaultClass));
 }
 
 /** The binder has bound the claim for good. */

@@ -1,4 +1,5 @@
 /** DefaultIngressClass: an ingress that names no class gets the cluster's default. */
+import { newestOf } from '../../api/meta.ts';
 import { Ingress, IngressClass } from '../../api/resources.gen.ts';
 import { ingressClassAnnotation } from '../../api/well-known.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -16,16 +17,12 @@ export function defaultIngressClass(objects: ObjectReader): AdmissionPlugin {
       const { metadata, spec } = attributes.object as Ingress;
       if (!spec || spec.ingressClassName !== undefined) return;
       if (metadata.annotations?.[ingressClassAnnotation] !== undefined) return;
-      const defaults = [...objects.list(IngressClass)].filter(
-        (candidate) => candidate.metadata.annotations?.[defaultAnnotation] === 'true',
-      );
-      if (defaults.length === 0) return;
-      defaults.sort(
-        (a, b) =>
-          b.metadata.creationTimestamp.localeCompare(a.metadata.creationTimestamp) ||
-          a.metadata.name.localeCompare(b.metadata.name),
-      );
-      spec.ingressClassName = defaults[0]!.metadata.name;
+      const fallback = newestOf([...objects.list(IngressClass)].filter(isDefault));
+      if (fallback) spec.ingressClassName = fallback.metadata.name;
     },
   };
+}
+
+function isDefault({ metadata }: IngressClass): boolean {
+  return metadata.annotations?.[defaultAnnotation] === 'true';
 }

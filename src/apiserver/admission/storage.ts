@@ -7,12 +7,12 @@ import {
   VolumeAttributesClass,
 } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
-import { classOfClaim, isDefaultClass } from '../../api/volume-binding.ts';
+import { classOfClaim, defaultClassOf } from '../../api/volume-binding.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { isWriteOf } from './pod-write.ts';
 
-/** A claim without a class gets the default one; of several, the newest. */
+/** A claim without a class gets the default one. */
 export function defaultStorageClass(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'DefaultStorageClass',
@@ -22,15 +22,10 @@ export function defaultStorageClass(objects: ObjectReader): AdmissionPlugin {
       const { metadata, spec } = attributes.object as PersistentVolumeClaim;
       if (!spec || spec.storageClassName !== undefined) return;
       if (metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] !== undefined) return;
-      const classes = [...objects.list(StorageClass)].filter(isDefaultClass).sort(newestFirst);
-      if (classes[0]) spec.storageClassName = classes[0].metadata.name;
+      const fallback = defaultClassOf(objects.list(StorageClass));
+      if (fallback) spec.storageClassName = fallback.metadata.name;
     },
   };
-}
-
-function newestFirst(left: StorageClass, right: StorageClass): number {
-  const byAge = right.metadata.creationTimestamp.localeCompare(left.metadata.creationTimestamp);
-  return byAge || left.metadata.name.localeCompare(right.metadata.name);
 }
 
 const finalizers = [
