@@ -2,6 +2,7 @@
  * What one evaluation of an expression may cost: the library limits how long an expression is, not how often its loops
  * run, and nested loops over a large object would block everything else.
  */
+import { type LibraryNode, nodesOf } from './library-tree.ts';
 
 /** Rounds of all loops together: about what upstream's limit of a million units allows. */
 const roundsMax = 250_000;
@@ -16,10 +17,7 @@ const loops = new Set([
   ...['transformList', 'transformMap', 'transformMapEntry'],
 ]);
 
-/** A node of the library's syntax tree, as far as it is used here. */
-interface Node {
-  op: string;
-  args: unknown;
+interface Node extends LibraryNode {
   evaluate(evaluator: Evaluator, node: Node, context: unknown): unknown;
 }
 
@@ -69,20 +67,11 @@ export function spendItems(count: number): void {
 
 /** Instruments the tree's loops so that every round is counted. For a tree that was checked and not yet evaluated. */
 export function countRounds(tree: unknown): void {
-  if (Array.isArray(tree)) {
-    for (const item of tree) countRounds(item);
-    return;
-  }
-  if (!isNode(tree)) return;
-  if (tree.op === 'rcall') {
-    const [name, , given] = tree.args as [string, Node, Node[]];
+  for (const { op, args } of nodesOf(tree)) {
+    if (op !== 'rcall') continue;
+    const [name, , given] = args as [string, Node, Node[]];
     if (loops.has(name)) for (const body of given.slice(1)) countEach(body);
   }
-  countRounds(tree.args);
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value;
 }
 
 /** A node replaces its own `evaluate` when it is evaluated first: what it sets is called below the counting one. */
