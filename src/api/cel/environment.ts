@@ -8,6 +8,7 @@ import { registerAuthorizer } from './libraries/authorizer.ts';
 import { registerFormats } from './libraries/formats.ts';
 import { registerJsonPatch } from './libraries/json-patch.ts';
 import { registerLists } from './libraries/lists.ts';
+import { naming, noteJoinedLists, registerNamedObjects } from './libraries/named-objects.ts';
 import { registerPresence, unknownArgument, withPresence } from './libraries/presence.ts';
 import { registerQuantities } from './libraries/quantities.ts';
 import { registerSemver } from './libraries/semver.ts';
@@ -52,6 +53,7 @@ const libraries = [
   registerAuthorizer,
   registerJsonPatch,
   (environment: Environment) => registerLists(environment, celOptional),
+  registerNamedObjects,
   registerText,
   registerQuantities,
   registerAddresses,
@@ -89,6 +91,7 @@ export function compileCel(source: string, variables: readonly string[]): CelPro
     }
     if (!checked.valid) throw new CelError(firstLine(checked.error), { cause: checked.error });
     countRounds(parsed.ast);
+    if (source.includes(naming)) noteJoinedLists(parsed.ast);
     return {
       source,
       ast: parsed.ast,

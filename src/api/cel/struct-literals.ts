@@ -1,8 +1,9 @@
 /**
  * Objects of named types in expressions: `Object.spec{replicas: 3}`, `JSONPatch{op: "remove", path: "/x"}`. The CEL
- * library supports only maps, so such literals are parsed as maps; whether their fields exist is checked when they are
- * merged.
+ * library supports only maps, so such literals are parsed as maps, those of objects in calls that note their types'
+ * names; whether their fields exist is checked when they are merged.
  */
+import { naming } from './libraries/named-objects.ts';
 
 /** String literals and comments, which are left alone; dotted names; and everything in between. */
 const tokens =
@@ -11,7 +12,7 @@ const tokens =
 const typeName = /^(Object(\s*\.\s*\w+)*|JSONPatch)$/;
 
 /** What a bracket encloses: fields of an object have bare names, keys of a map are expressions. */
-type Bracket = 'object' | 'other';
+type Bracket = 'object' | 'patch' | 'other';
 
 /** The expression with map literals in place of object literals. */
 export function withMapsForObjects(source: string): string {
@@ -35,12 +36,15 @@ export function withMapsForObjects(source: string): string {
     if (name !== undefined && typeName.test(name) && before !== '.') held = text;
     else if (name !== undefined && isFieldName(open, before)) out += JSON.stringify(text);
     else if (literal !== undefined || name !== undefined) out += text;
-    else {
-      if (text === '{') open.push(held ? 'object' : 'other');
-      else if (text === '(' || text === '[') open.push('other');
-      else if (text === '}' || text === ')' || text === ']') open.pop();
+    else if (text === '{' && held) {
+      const type = held.replaceAll(/\s/g, '');
+      open.push(type === 'JSONPatch' ? 'patch' : 'object');
+      out += type === 'JSONPatch' ? text : `${naming}(${JSON.stringify(type)}, {`;
       held = '';
-      out += text;
+    } else {
+      if (text === '{' || text === '(' || text === '[') open.push('other');
+      const closed = text === '}' || text === ')' || text === ']' ? open.pop() : undefined;
+      out += closed === 'object' ? `${text})` : text;
     }
     before = isOptionalMark(open, before, text) ? before : text;
   }
@@ -48,7 +52,7 @@ export function withMapsForObjects(source: string): string {
 }
 
 function isFieldName(open: readonly Bracket[], before: string): boolean {
-  return open.at(-1) === 'object' && (before === '{' || before === ',');
+  return open.length > 0 && open.at(-1) !== 'other' && (before === '{' || before === ',');
 }
 
 /** `?field: value`: the field is present if the optional value is. */

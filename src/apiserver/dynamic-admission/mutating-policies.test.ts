@@ -226,6 +226,51 @@ suite('mutating policies', () => {
     );
   });
 
+  test('the names of types say the fields in which their objects are', async () => {
+    const spec = (inner: string) => apply(`Object{spec: Object.spec{${inner}}}`);
+    const add = (value: string) => patch(`[JSONPatch{op: "add", path: "/data/x", value: ${value}}]`);
+    const misnamed = (name: string, wanted: string) =>
+      `unexpected type name "${name}", expected "${wanted}", which matches field name path from root Object type`;
+    const undeclared =
+      'error applying patch: failed to convert patch object to typed object: .spec: field not declared in schema';
+    /** The message begins so after the policy's name and the words "type mismatch". */
+    const rows: [object, string][] = [
+      [apply('Object{data: Object.spec{a: "1"}}'), misnamed('Object.spec', 'Object.data')],
+      [
+        apply('Object{metadata: Object.metadata{labels: Object.labels{a: "b"}}}'),
+        misnamed('Object.labels', 'Object.metadata.labels'),
+      ],
+      [spec('m: {"k": Object.spec.n{}}'), misnamed('Object.spec.n', 'Object.spec.m')],
+      [spec('l: [Object.spec.l.item{}]'), misnamed('Object.spec.l.item', 'Object.spec.l')],
+      [spec('l: [1].map(i, Object.spec.k{i: i})'), misnamed('Object.spec.k', 'Object.spec.l')],
+      [spec('l: [Object.k{}] + []'), misnamed('Object.k', 'Object.spec.l')],
+      [
+        apply('Object{a: Object.b{c: Object.b.c{}}}'),
+        `${misnamed('Object.b', 'Object.a')}\n${misnamed('Object.b.c', 'Object.a.c')}`,
+      ],
+      [add('Object.data{a: Object.data.b{}}'), misnamed('Object.data.b', 'Object.data.a')],
+    ];
+    for (const [index, [mutation, problem]] of rows.entries()) {
+      await define(`p${index}`, [mutation]);
+      const { status, object } = await create();
+      assert.equal(status, 403, JSON.stringify(mutation));
+      const denied = `policy 'p${index}' with binding 'p${index}' denied request: `;
+      assert.equal(object.message, `${denied}type mismatch: ${problem}`);
+      assert.equal(object.reason, 'Invalid');
+      await server.ask('DELETE', policies);
+    }
+    await define('joined', [spec('l: [Object.k{}] + [Object.k{}]')]);
+    assert.ok((await create()).object.message.endsWith(undeclared), 'joined lists are not looked at');
+    await server.ask('DELETE', policies);
+    await define('lenient', [rows[0]![0], apply('Object{data: {"b": "2"}}')], { failurePolicy: 'Ignore' });
+    assert.deepEqual((await create()).object.data, { a: '1', b: '2' });
+    await server.ask('DELETE', policies);
+    await define('list', [
+      patch('[JSONPatch{op: "test", path: "/data", value: [Object.data{a: Object.x{}}]}]'),
+    ]);
+    assert.equal((await create()).status, 201, 'of values of patches, lists are not looked at');
+  });
+
   test('a mutation that fails refuses the request, or is passed over', async () => {
     await define('fails', [patch('[JSONPatch{op: "remove", path: "/data/none"}]')]);
     const refused = await create();

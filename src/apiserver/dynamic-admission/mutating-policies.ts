@@ -1,6 +1,7 @@
 /** MutatingAdmissionPolicies: changes of objects in CEL, as apply configurations or JSON patches, that need no webhook. */
 import { policyVariables } from '../../api/admissionregistration/expressions.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
+import { misnamedIn, typeNameOf } from '../../api/cel/libraries/named-objects.ts';
 import { withMapsForObjects } from '../../api/cel/struct-literals.ts';
 import { jsonOfCel } from '../../api/cel/values.ts';
 import type { KubeObject } from '../../api/meta.ts';
@@ -233,7 +234,9 @@ function mutatedBy(
   values: Record<string, unknown>,
   fields: SchemaNode | undefined,
 ): JsonObject {
-  const result = jsonOfCel(evaluated(mutation, values));
+  const given = evaluated(mutation, values);
+  checkTypeNames(mutation, given);
+  const result = jsonOfCel(given);
   return mutation.type === 'JSONPatch' ? patched(object, result) : merged(object, result, fields);
 }
 
@@ -245,6 +248,19 @@ function evaluated({ program, expression }: CompiledMutation, values: Record<str
     if (!(error instanceof CelError)) throw error;
     throw new CelError(`expression '${expression}' resulted in error: ${error.message}`);
   }
+}
+
+/** Of a patch's values, only objects are looked at: not what lists and maps hold. @throws CelError */
+function checkTypeNames({ type }: CompiledMutation, given: unknown): void {
+  const roots = type === 'ApplyConfiguration' ? [given] : valuesOf(given).filter(typeNameOf);
+  for (const root of roots) {
+    const problems = misnamedIn(root);
+    if (problems.length > 0) throw new CelError(`type mismatch: ${problems.join('\n')}`);
+  }
+}
+
+function valuesOf(operations: unknown): unknown[] {
+  return Array.isArray(operations) ? operations.map((operation: JsonObject) => operation.value) : [];
 }
 
 /** A patch whose test fails does nothing. */
