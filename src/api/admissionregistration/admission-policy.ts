@@ -299,7 +299,7 @@ function* validateMutation(mutation: Mutation, path: string, scope: ExpressionSc
       : (['applyConfiguration', 'jsonPatch'] as const);
   if (!mutation[own]) yield required(`${path}.${own}`, `must be specified when patchType is ${patchType}`);
   else {
-    const wanted = { ...mutationResults[own], scope, whenEmpty: '' };
+    const wanted = { ...mutationResults[own], scope: { ...scope, hasPatchTypes: true }, whenEmpty: '' };
     yield* validateExpression(mutation[own].expression, `${path}.${own}.expression`, wanted);
   }
   if (mutation[other])

@@ -55,6 +55,8 @@ const authorizer = objectOf('kubernetes.authorization.Authorizer', {
 export interface ExpressionScope {
   hasParams: boolean;
   hasAuthorizer: boolean;
+  /** Whether it may make objects and JSON patches: those of mutations may, others not. */
+  hasPatchTypes?: boolean;
   /** The types of the objects that a policy is about, and of its parameters, where they are known. */
   object?: CelType;
   params?: CelType;

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ExpressionScope } from './expression-types.ts';
 import { validateExpression, wantsBool } from './expressions.ts';
 
 const scope = { hasParams: true, hasAuthorizer: true, variables: new Map() };
-const problemOf = (expression: string, hasParams = true) => {
-  const wanted = { ...wantsBool, scope: { ...scope, hasParams }, whenEmpty: '' };
+const problemOf = (expression: string, more: Partial<ExpressionScope> = {}) => {
+  const wanted = { ...wantsBool, scope: { ...scope, ...more }, whenEmpty: '' };
   return [...validateExpression(expression, 'x', wanted)].map(({ detail }) => detail)[0];
 };
 
@@ -35,6 +36,26 @@ test('the error of an expression has its position', () => {
     problemOf('request.foo == 1'),
     `Invalid value: "request.foo == 1": compilation failed: ERROR: <input>:1:8: undefined field 'foo'\n | request.foo == 1\n | .......^`,
   );
-  assert.match(problemOf('params.x == 1', false)!, /undeclared reference to 'params' \(in container ''\)/);
+  assert.match(
+    problemOf('params.x == 1', { hasParams: false })!,
+    /undeclared reference to 'params' \(in container ''\)/,
+  );
   assert.equal(problemOf(' '), 'Required value');
+});
+
+test('only the expressions of mutations may make objects and patches', () => {
+  const rows: [string, string[]][] = [
+    ['Object{} != null', ["undeclared reference to 'Object'"]],
+    ['Object.spec{a: 1}.a == 1', ["undeclared reference to 'Object.spec'"]],
+    ['JSONPatch{op: "add"}.op == "add"', ["undeclared reference to 'JSONPatch'"]],
+    [
+      'jsonpatch.escapeKey("/") == "~1"',
+      ["undeclared reference to 'jsonpatch'", "undeclared reference to 'escapeKey'"],
+    ],
+  ];
+  for (const [expression, wanted] of rows) {
+    const problems = problemOf(expression)?.match(/undeclared reference to '[^']+'/g);
+    assert.deepEqual(problems, wanted);
+    assert.equal(problemOf(expression, { hasPatchTypes: true }), undefined);
+  }
 });

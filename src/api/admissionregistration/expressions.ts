@@ -1,5 +1,5 @@
 /** Expressions of admission policies and webhooks, validated when they are written: a broken one would refuse everything. */
-import { checkExpression } from '../cel/check/check.ts';
+import { type Checked, checkExpression } from '../cel/check/check.ts';
 import { type CelType, dyn, typeText, withoutObjects } from '../cel/check/types.ts';
 import { CelError, compileCel } from '../cel/environment.ts';
 import { withMapsForObjects } from '../cel/struct-literals.ts';
@@ -46,7 +46,7 @@ export function* validateExpression(
 }
 
 function expressionProblem(expression: string, { types, text, scope }: Wanted): string | undefined {
-  const { type, problems } = checkExpression(expression, variableTypes(scope), mutationObject);
+  const { type, problems } = checked(expression, scope);
   if (problems.length > 0) return `compilation failed: ${problems.join('\n')}`;
   const found = typeText(type!);
   if (types && !types.includes(found)) return `must evaluate to ${text} but got ${found}`;
@@ -59,15 +59,19 @@ function expressionProblem(expression: string, { types, text, scope }: Wanted): 
   }
 }
 
+function checked(expression: string, scope: ExpressionScope): Checked {
+  return checkExpression(expression, variableTypes(scope), scope.hasPatchTypes ? mutationObject : undefined);
+}
+
 /** For a variable; if its expression has errors, its type is unknown. */
 export function variableType(expression: string, scope: ExpressionScope): CelType {
-  const { type } = checkExpression(expression, variableTypes(scope), mutationObject);
+  const { type } = checked(expression, scope);
   return type ? withoutObjects(type) : dyn;
 }
 
 /** The errors of an expression, each as upstream's compiler prints it. */
 export function problemsOf(expression: string, scope: ExpressionScope): string[] {
-  return checkExpression(expression, variableTypes(scope), mutationObject).problems;
+  return checked(expression, scope).problems;
 }
 
 export function* validateMatchConditions(

@@ -285,16 +285,27 @@ suite('mutating policies', () => {
     assert.equal((await create()).status, 201);
   });
 
-  test('an expression that cannot be read is refused when the policy is made', async () => {
-    const spec = {
-      matchConstraints: {
-        resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['*'], resources: ['pods'] }],
-      },
-      reinvocationPolicy: 'Never',
-      mutations: [apply('Object{metadata: ')],
+  test('an expression that cannot be read, or gives something else, is refused when the policy is made', async () => {
+    const matchConstraints = {
+      resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['*'], resources: ['pods'] }],
     };
-    const { status, object } = await server.ask('POST', policies, { metadata: { name: 'broken' }, spec });
-    assert.equal(status, 422);
-    assert.match(object.message, /spec\.mutations\[0\]\.applyConfiguration\.expression: Invalid value/);
+    const rows: [object, string][] = [
+      [apply('Object{metadata: '), 'compilation failed: ERROR: <input>:1:18: Syntax error: '],
+      [apply('Object.spec{}'), 'must evaluate to Object but got Object.spec'],
+      [apply('Spec{}'), "compilation failed: ERROR: <input>:1:5: undeclared reference to 'Spec'"],
+      [patch('[Object{}]'), 'must evaluate to list(JSONPatch) but got list(Object)'],
+      [
+        patch('[JSONPatch{op: 1}]'),
+        "compilation failed: ERROR: <input>:1:14: expected type of field 'op' is 'string' but provided type is 'int'",
+      ],
+    ];
+    for (const [mutation, problem] of rows) {
+      const spec = { matchConstraints, reinvocationPolicy: 'Never', mutations: [mutation] };
+      const { status, object } = await server.ask('POST', policies, { metadata: { name: 'broken' }, spec });
+      assert.equal(status, 422);
+      const [cause] = object.details.causes;
+      assert.match(cause.field, /^spec\.mutations\[0\]\.(applyConfiguration|jsonPatch)\.expression$/);
+      assert.ok(cause.message.includes(`: ${problem}`), cause.message);
+    }
   });
 });

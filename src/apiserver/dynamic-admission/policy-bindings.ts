@@ -1,7 +1,6 @@
 /** What validating and mutating admission policies share: compiled policies, their bindings, parameters and variables. */
 import { policyVariables } from '../../api/admissionregistration/expressions.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
-import { withMapsForObjects } from '../../api/cel/struct-literals.ts';
 import { untypedCelValue } from '../../api/cel/values.ts';
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import { type KubeObject, parseApiVersion, type ResourceType } from '../../api/meta.ts';
@@ -215,7 +214,7 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
         conditions: compileConditions(matchConditions),
         variables: (variables ?? []).map(({ name, expression }) => ({
           name,
-          program: compileCel(withMapsForObjects(expression), policyVariables),
+          program: compileCel(expression, policyVariables),
         })),
         content: this.#kinds.compile(policy),
       };

@@ -229,7 +229,7 @@ class Checker {
 
   #call(tree: Tree & { op: 'call' }, scope: Scope): CelType {
     const { name, of, at } = tree;
-    const qualified = of && namespaced(of, name, scope);
+    const qualified = of && this.#namespaced(of, name, scope);
     const overloads = declarations.get(qualified ?? name) ?? [];
     const isMethod = of !== undefined && qualified === undefined;
     const receivers = isMethod ? [of] : [];
@@ -249,6 +249,14 @@ class Checker {
     const texts = args.map((arg) => typeText(resolve(arg, this.bindings)));
     const shown = isMethod ? `${texts[0]}.(${texts.slice(1).join(', ')})` : `(${texts.join(', ')})`;
     return this.#problem(at, `found no matching overload for '${qualified ?? name}' applied to '${shown}'`);
+  }
+
+  /** `sets.contains` is a function by that name, unless there is a variable `sets`; `jsonpatch` comes with its objects. */
+  #namespaced(of: Tree, name: string, scope: Scope): string | undefined {
+    if (of.op !== 'name' || scope.has(of.name)) return undefined;
+    if (of.name === 'jsonpatch' && !this.#objects('JSONPatch')) return undefined;
+    const qualified = `${of.name}.${name}`;
+    return declarations.has(qualified) ? qualified : undefined;
   }
 
   #logic(tree: Tree & { op: 'call' }, args: readonly CelType[]): CelType {
@@ -299,13 +307,6 @@ class Checker {
 
 function isQuantifier(name: string): boolean {
   return ['all', 'exists', 'exists_one', 'existsOne'].includes(name);
-}
-
-/** `sets.contains` is a function by that name, unless there is a variable `sets`. */
-function namespaced(of: Tree, name: string, scope: Scope): string | undefined {
-  if (of.op !== 'name' || scope.has(of.name)) return undefined;
-  const qualified = `${of.name}.${name}`;
-  return declarations.has(qualified) ? qualified : undefined;
 }
 
 /** The value of a plain literal; undefined for one with escapes, which evaluation will check. */
