@@ -4,6 +4,7 @@
  * upstream accepts.
  */
 import { isIntOrString, itemSchema, propertySchema, type StructuralSchema } from '../structural/schema.ts';
+import { isEntryMark } from './libraries/optional-entries.ts';
 import { isPresence } from './libraries/presence.ts';
 import { escapeName } from './values.ts';
 
@@ -121,6 +122,7 @@ function estimateOperator(op: string, args: Node[], scope: Scope): Estimate {
 }
 
 function estimateCall([name, args]: [string, Node[]], scope: Scope): Estimate {
+  if (isEntryMark(name)) return estimate(args[0]!, scope);
   const cost = sumOf(args, scope);
   // Of the field that is asked for only what holds it is read.
   if (isPresence(name)) return { cost: cost - 1, value: scalar };

@@ -9,6 +9,7 @@ import { registerFormats } from './libraries/formats.ts';
 import { registerJsonPatch } from './libraries/json-patch.ts';
 import { registerLists } from './libraries/lists.ts';
 import { naming, noteJoinedLists, registerNamedObjects } from './libraries/named-objects.ts';
+import { registerOptionalEntries, withOptionalEntries } from './libraries/optional-entries.ts';
 import { registerPresence, unknownArgument, withPresence } from './libraries/presence.ts';
 import { registerQuantities } from './libraries/quantities.ts';
 import { registerSemver } from './libraries/semver.ts';
@@ -54,6 +55,7 @@ const libraries = [
   registerJsonPatch,
   (environment: Environment) => registerLists(environment, celOptional),
   registerNamedObjects,
+  registerOptionalEntries,
   registerText,
   registerQuantities,
   registerAddresses,
@@ -83,10 +85,11 @@ export function compileCel(source: string, variables: readonly string[]): CelPro
   if (tooLong) throw new CelError(tooLong);
   try {
     const environment = environmentOf(variables);
-    let parsed = parse(environment, source);
+    const known = withOptionalEntries(source);
+    let parsed = parse(environment, known);
     let checked = withLinearMatches(parsed.ast, parsed.check);
     if (!checked.valid && firstLine(checked.error) === unknownArgument) {
-      parsed = environment.parse(withPresence(source));
+      parsed = environment.parse(withPresence(known));
       checked = withLinearMatches(parsed.ast, parsed.check);
     }
     if (!checked.valid) throw new CelError(firstLine(checked.error), { cause: checked.error });

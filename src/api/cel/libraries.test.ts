@@ -4,6 +4,13 @@ import { compileCel } from './environment.ts';
 import { jsonOfCel } from './values.ts';
 
 const cases: [string, unknown][] = [
+  ['[1, ?optional.of(2), ?optional.none()]', [1, 2]],
+  ['{"a": 1, ?"b": optional.of(2), ?"c": optional.none()}', { a: 1, b: 2 }],
+  ['[?{"a": [1]}.?a, [?optional.none()], ?{"a": [1]}[?"b"]].size()', 2],
+  ['{?("a" == "b" ? "c" : "d"): true ? optional.of([?optional.of(1)]) : optional.none()}', { d: [1] }],
+  ['{"a": [5, 6]}["a"][?1].value() + [?optional.of("?")].size() // [?', 7],
+  ['{?"a": dyn(1)}', 'error'],
+  ['[?dyn(1)]', 'error'],
   ['[1, 2, 3].all(i, v, v > i)', true],
   ['[1, 0].all(i, v, v > i)', false],
   ['{"a": 1, "b": 2}.exists(k, v, k == "b" && v == 2)', true],

@@ -69,6 +69,16 @@ suite('mutating policies', () => {
     assert.deepEqual(object.data, { a: '1', b: '2' });
   });
 
+  test('a field with a question mark is there if its value is', async () => {
+    const labels =
+      'Object.metadata{?labels: optional.none(), ?annotations: optional.of({?"x": object.data[?"a"]})}';
+    await define('optional', [apply(`Object{metadata: ${labels}, ?data: object.?none}`)]);
+    const { object } = await create({ own: 'x' });
+    assert.deepEqual(object.metadata.labels, { own: 'x' }, JSON.stringify(object));
+    assert.deepEqual(object.metadata.annotations, { x: '1' });
+    assert.deepEqual(object.data, { a: '1' });
+  });
+
   test('lists are merged by their keys, as server-side apply does', async () => {
     await define('sidecar', [
       apply(
@@ -293,6 +303,10 @@ suite('mutating policies', () => {
       [apply('Object{metadata: '), 'compilation failed: ERROR: <input>:1:18: Syntax error: '],
       [apply('Object.spec{}'), 'must evaluate to Object but got Object.spec'],
       [apply('Spec{}'), "compilation failed: ERROR: <input>:1:5: undeclared reference to 'Spec'"],
+      [
+        apply('Object{?data: 1}'),
+        "compilation failed: ERROR: <input>:1:15: expected type 'optional_type(int)' but found 'int'",
+      ],
       [patch('[Object{}]'), 'must evaluate to list(JSONPatch) but got list(Object)'],
       [
         patch('[JSONPatch{op: 1}]'),

@@ -126,8 +126,7 @@ class Checker {
   #list({ items }: Tree & { op: 'list' }, scope: Scope): CelType {
     let of: CelType | undefined;
     for (const { tree, optional } of items) {
-      const whole = this.typeOf(tree, scope);
-      const type = optional && whole.kind === 'optional' ? whole.of : whole;
+      const type = this.#entry(tree, optional, scope);
       of = of === undefined ? type : this.#joined(of, type, tree.at);
     }
     return listOf(of ?? this.#param());
@@ -144,12 +143,24 @@ class Checker {
     let of: CelType | undefined;
     for (const entry of entries) {
       const keyType = this.typeOf(entry.key, scope);
-      const whole = this.typeOf(entry.value, scope);
-      const type = entry.optional && whole.kind === 'optional' ? whole.of : whole;
+      const type = this.#entry(entry.value, entry.optional, scope);
       key = key === undefined ? keyType : this.#joined(key, keyType, entry.key.at);
       of = of === undefined ? type : this.#joined(of, type, entry.value.at);
     }
     return mapOf(key ?? this.#param(), of ?? this.#param());
+  }
+
+  /** The type of what an entry holds if it is there. */
+  #entry(value: Tree, optional: boolean, scope: Scope): CelType {
+    const given = this.typeOf(value, scope);
+    if (!optional) return given;
+    if (given.kind === 'optional') return given.of;
+    if (!isUnknown(given))
+      this.#problem(
+        value.at,
+        `expected type 'optional_type(${typeText(given)})' but found '${typeText(given)}'`,
+      );
+    return given;
   }
 
   /** Literals hold values of one type. */
@@ -163,8 +174,7 @@ class Checker {
     const type = this.#objects(name);
     if (!type) this.#problem(at, `undeclared reference to '${name}' (in container '')`);
     for (const field of fields) {
-      const given = this.typeOf(field.value, scope);
-      const value = field.optional && given.kind === 'optional' ? given.of : given;
+      const value = this.#entry(field.value, field.optional, scope);
       if (type?.kind !== 'object') continue;
       const wanted = type.field(field.name);
       if (!wanted) this.#problem(field.at, `undefined field '${field.name}'`);
