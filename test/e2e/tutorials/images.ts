@@ -64,6 +64,11 @@ Data stored on this pod: ${stored}"
 fi
 `;
 
+/** busybox's nslookup, which prints \`NAME service = PRIORITY WEIGHT PORT TARGET\`, in the form of dig's answers. */
+const dig = `#!/bin/sh
+nslookup -type="$1" "$2" | awk '/service = / { print $1 ".", "IN", "SRV", $4, $5, $6, $7 "." }'
+`;
+
 /** Finds its peers by the SRV records of its headless Service. */
 const kubiaPetPeers = `${readHead}
 if [ "$target" = /data ]; then answer "200 OK" "${stored}"; exit; fi
@@ -72,7 +77,7 @@ if [ "$method" = POST ]; then
   answer "200 OK" "Data stored on pod $(hostname)"
   exit
 fi
-all=$(dig +short SRV kubia.default.svc.cluster.local | while read -r priority weight port peer; do
+all=$(dig SRV kubia.default.svc.cluster.local | while read -r name class type priority weight port peer; do
   echo "- \${peer%.}: $(curl -s "http://$peer:8080/data")"
 done)
 answer "200 OK" "You've hit $(hostname)
@@ -127,8 +132,7 @@ const images: Record<string, TutorialImage> = {
   dnsutils: {
     names: ['tutum/dnsutils'],
     config: { Cmd: ['sh'], Env: [path] },
-    scripts: {},
-    programs: ['/usr/bin/dig', '/usr/bin/nslookup'],
+    scripts: { 'usr/bin/dig': dig },
   },
   kubia: {
     names: ['luksa/kubia', 'luksa/kubia:v1', 'luksa/kubia:v2', 'taodaling/kubia'],
@@ -150,8 +154,12 @@ const images: Record<string, TutorialImage> = {
   kubiaPetPeers: {
     names: ['luksa/kubia-pet-peers'],
     config: started,
-    scripts: { 'start.sh': server(8080, 'Server listening on port 8080'), 'answer.sh': kubiaPetPeers },
-    programs: ['/usr/bin/curl', '/usr/bin/dig'],
+    scripts: {
+      'start.sh': server(8080, 'Server listening on port 8080'),
+      'answer.sh': kubiaPetPeers,
+      'usr/bin/dig': dig,
+    },
+    programs: ['/usr/bin/curl'],
   },
   nginx: {
     names: nginxTags.map((tag) => `nginx:${tag}`),

@@ -86,10 +86,7 @@ export class Learner {
     act: () => Promise<unknown>,
     isEnough: (lines: string[]) => boolean,
   ): Promise<string[]> {
-    const context = this.#cluster.name === 'wherry' ? 'wherry' : `wherry-${this.#cluster.name}`;
-    const child = spawn('kubectl', ['--context', context, '-n', this.#namespace, ...command.split(' ')], {
-      env: this.#cluster.env,
-    });
+    const child = this.#spawn(command);
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (more: string) => {
       text += more;
@@ -102,6 +99,35 @@ export class Learner {
       child.kill();
     }
     return normalized(text);
+  }
+
+  /** `kubectl proxy` at a port of its choice. */
+  async proxy(): Promise<{ url: string } & Disposable> {
+    const child = this.#spawn('proxy --port=0');
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (more: string) => {
+      text += more;
+    });
+    const end = () => void child.kill();
+    try {
+      const serving = await eventually(
+        'kubectl proxy serves',
+        async () => /^Starting to serve on (127\.0\.0\.1:\d+)\n/.exec(text) ?? undefined,
+        10_000,
+      );
+      return { url: `http://${serving[1]}`, [Symbol.dispose]: end };
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** A command that does not end by itself. */
+  #spawn(command: string) {
+    const context = this.#cluster.name === 'wherry' ? 'wherry' : `wherry-${this.#cluster.name}`;
+    return spawn('kubectl', ['--context', context, '-n', this.#namespace, ...command.split(' ')], {
+      env: this.#cluster.env,
+    });
   }
 
   async podNames(selector: string): Promise<string[]> {
