@@ -70,6 +70,41 @@ subsets:
     ports: [{port: 80}]
 `;
 
+/** With rules that `only` and `paths` give. */
+export const ingress = (rules: string, more = '') => `
+apiVersion: extensions/v1beta1
+kind: Ingress
+metadata: {name: kubia}
+spec:
+  ${more}
+  rules:
+${rules}`;
+
+/** A rule for a host whose pages all are of one service. */
+export const only = (host: string, service: string) => paths(host, { '/': service });
+
+/** A rule for a host whose paths lead to services. */
+export const paths = (host: string, services: Record<string, string>) => `
+  - host: ${host}
+    http:
+      paths:
+${Object.entries(services)
+  .map(([path, name]) => `      - {path: ${path}, backend: {serviceName: ${name}, servicePort: 80}}\n`)
+  .join('')}`;
+
+export const fooAndBar = ['kubia', 'bar']
+  .map(
+    (app) => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${app === 'kubia' ? 'foo' : app}}
+spec:
+  ports: [{port: 80, targetPort: 8080}]
+  selector: {app: ${app}}
+`,
+  )
+  .join('---');
+
 export const ssdMonitor = `
 apiVersion: apps/v1beta2
 kind: DaemonSet
@@ -112,6 +147,19 @@ spec:
     volumeMounts: [{name: html, mountPath: /usr/share/nginx/html, readOnly: true}]
     ports: [{containerPort: 80, protocol: TCP}]
   volumes: [{name: html, emptyDir: {}}]
+`;
+
+export const gitRepo = (repository: string) => `
+apiVersion: v1
+kind: Pod
+metadata: {name: gitrepo-volume-pod}
+spec:
+  containers:
+  - image: nginx:alpine
+    name: web-server
+    volumeMounts: [{name: html, mountPath: /usr/share/nginx/html, readOnly: true}]
+    ports: [{containerPort: 80, protocol: TCP}]
+  volumes: [{name: html, gitRepo: {repository: '${repository}', revision: master, directory: .}}]
 `;
 
 export const volume = `

@@ -1,6 +1,17 @@
 /** The tutorial "in action", replayed: pods, labels, probes, services, ingress, volumes, configuration, resources. */
 import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, request as plainRequest } from 'node:http';
+import { request as secureRequest } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
+import { createAuthority, issueCertificate } from '../../../src/base/pki.ts';
+import { hostAddress } from '../../../src/host/network/link.ts';
 import { eventually, TestCluster } from '../test-cluster.ts';
 import { loadTutorialImages } from './images.ts';
 import {
@@ -9,9 +20,14 @@ import {
   configured,
   controller,
   database,
+  fooAndBar,
   fortune,
+  gitRepo,
+  ingress,
   jobs,
   limits,
+  only,
+  paths,
   pod,
   provisioned,
   quota,
@@ -32,7 +48,6 @@ suite('in action', () => {
       'busybox',
       'kubia',
       'kubiaUnhealthy',
-      'kubiaPet',
       'nginx',
       'fortune',
       'ssdMonitor',
@@ -114,6 +129,62 @@ suite('in action', () => {
     assert.match(await run(`exec ${again} -- env`), /^KUBIA_SERVICE_HOST=10\./m);
   });
 
+  test('Ingress: by host, by path, and with TLS', async () => {
+    await cluster.wherry('addons', 'enable', 'ingress');
+    const address = await run('get node wherry -o jsonpath={.status.addresses[0].address}');
+    /** What `curl https://HOST/PATH` prints, HOST being a line of /etc/hosts. */
+    const curl = (url: string, ca?: string) =>
+      eventually(url, async () => {
+        const page = await get(new URL(url), address, ca);
+        return page.startsWith("You've hit ") && page;
+      });
+    assertPrints(await learner.create(ingress(only('kubia.example.com', 'kubia-nodeport'))), [
+      'ingress.extensions/kubia created',
+    ]);
+    const shown = (hosts: string, ports: string) =>
+      learner.until('get ingresses', [
+        'NAME CLASS HOSTS ADDRESS PORTS AGE',
+        `kubia nginx ${hosts} IP ${ports} AGE`,
+      ]);
+    await shown('kubia.example.com', '80');
+    assert.match(await curl('http://kubia.example.com/'), /^You've hit kubia-\w{5}\n$/);
+
+    await run('label pod kubia-gpu app=bar');
+    await learner.create(fooAndBar);
+    await run('delete ingress kubia');
+    await learner.create(ingress(paths('kubia.example.com', { '/foo': 'foo', '/bar': 'bar' })));
+    assert.match(await curl('http://kubia.example.com/foo'), /^You've hit kubia-\w{5}\n$/);
+    assert.equal(await curl('http://kubia.example.com/bar'), "You've hit kubia-gpu\n");
+    assert.match(await get(new URL('http://kubia.example.com/'), address), /404/);
+
+    await run('delete ingress kubia');
+    await learner.create(ingress(only('foo.example.com', 'foo') + only('bar.example.com', 'bar')));
+    await shown('foo.example.com,bar.example.com', '80');
+    assert.match(await curl('http://foo.example.com/'), /^You've hit kubia-\w{5}\n$/);
+    assert.equal(await curl('http://bar.example.com/'), "You've hit kubia-gpu\n");
+
+    const authority = await createAuthority('tutorial');
+    const { cert, key } = await issueCertificate(authority, {
+      commonName: 'kubia.example.com',
+      dnsNames: ['kubia.example.com'],
+      usages: ['server'],
+    });
+    const [certFile, keyFile] = [join(cluster.home, 'tls.cert'), join(cluster.home, 'tls.key')];
+    writeFileSync(certFile, cert);
+    writeFileSync(keyFile, key);
+    assertPrints(await run(`create secret tls tls-secret --cert=${certFile} --key=${keyFile}`), [
+      'secret/tls-secret created',
+    ]);
+    const secured = ingress(
+      only('kubia.example.com', 'kubia-nodeport'),
+      'tls: [{hosts: [kubia.example.com], secretName: tls-secret}]',
+    );
+    assertPrints(await learner.apply(secured), ['ingress.extensions/kubia configured']);
+    await shown('kubia.example.com', '80, 443');
+    assert.match(await curl('https://kubia.example.com/', authority.cert), /^You've hit kubia-\w{5}\n$/);
+    await run('delete ingress/kubia secret/tls-secret');
+  });
+
   test('a readiness probe decides which pods a Service has', async () => {
     await run(
       `patch rc kubia -p '{"spec":{"template":{"spec":{"containers":[{"name":"kubia","readinessProbe":{"exec":{"command":["ls","/var/ready"]},"periodSeconds":1}}]}}}}'`,
@@ -180,6 +251,19 @@ suite('in action', () => {
     await run('delete pvc,pv --all');
   });
 
+  test('a gitRepo volume is a clone, made before the pod starts', {
+    skip: spawnSync('git', ['--version']).status === 0 ? false : 'git is not installed',
+  }, async () => {
+    const node = await run('get node wherry -o jsonpath={.status.addresses[0].address}');
+    using served = await serveRepository(hostAddress({ subnet: node.replace(/\.\d+$/, '') }), {
+      'index.html': 'Hello there.',
+    });
+    await learner.create(gitRepo(served.url));
+    await run('wait pod gitrepo-volume-pod --for=condition=Ready');
+    assert.equal(await run('exec gitrepo-volume-pod -- wget -qO- http://localhost'), 'Hello there.\n');
+    await run('delete pod gitrepo-volume-pod --now');
+  });
+
   test('ConfigMaps and Secrets: as variables, as files, and files follow a change', async () => {
     await run('create configmap fortune-config --from-literal=sleep-interval=25');
     assert.match(await run('describe cm fortune-config'), /Data\n====\nsleep-interval:\n----\n25\n/);
@@ -231,3 +315,50 @@ suite('in action', () => {
     await run('delete quota cpu-add-mem');
   });
 });
+
+/** The body of a page of the host that `url` names, which is at `address`; `ca` signed its certificate. */
+async function get(url: URL, address: string, ca?: string): Promise<string> {
+  const request = url.protocol === 'https:' ? secureRequest : plainRequest;
+  const sent = request({
+    host: address,
+    path: url.pathname,
+    servername: url.hostname,
+    headers: { host: url.host },
+    agent: false,
+    signal: AbortSignal.timeout(10_000),
+    ...(ca !== undefined && { ca }),
+  }).end();
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  return await text(answer);
+}
+
+/** A repository with one commit, on branch master, at a URL of its own. */
+async function serveRepository(
+  address: string,
+  files: Record<string, string>,
+): Promise<{ url: string } & Disposable> {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-tutorial-git-'));
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-C', folder, '-c', 'user.name=a', '-c', 'user.email=a@b', ...args], {
+      stdio: 'pipe',
+    });
+  git('init', '--quiet');
+  git('checkout', '--quiet', '-b', 'master');
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  git('add', '.');
+  git('commit', '--quiet', '-m', 'first');
+  git('update-server-info');
+  const server = createServer((request, response) => {
+    const file = join(folder, new URL(request.url ?? '/', 'http://x').pathname);
+    if (existsSync(file)) response.end(readFileSync(file));
+    else response.writeHead(404).end();
+  }).listen(0, address);
+  await once(server, 'listening');
+  return {
+    url: `http://${address}:${(server.address() as AddressInfo).port}/.git`,
+    [Symbol.dispose]: () => {
+      server.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
