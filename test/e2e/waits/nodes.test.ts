@@ -70,7 +70,7 @@ spec:
     });
   });
 
-  test('a node that is silenced is NotReady, its pods too; up leaves it alone, and start brings all back', {
+  test('a node that is silenced is NotReady, its pods too, a pet is replaced by force; up leaves it alone, and start brings all back', {
     timeout: testTimeoutMs,
   }, async () => {
     const ready = async () =>
@@ -81,11 +81,14 @@ spec:
         return row.split(/ +/)[3] === expected;
       });
     await cluster.apply(spread);
+    await cluster.apply(pet);
     await availableOfSpread('3');
+    assert.equal(await nodeOfPet(), 'wherry-2');
     await cluster.wherry('node', 'stop', 'wherry-2');
     await eventually('the cluster has noticed', async () => (await ready()) === 'Unknown', 90_000);
     assert.match(await kubectl('get', 'nodes'), /wherry-2 +NotReady/);
     await availableOfSpread('2');
+    await replacePetByForce();
     await cluster.up();
     assert.equal(await ready(), 'Unknown');
     assert.match(await cluster.wherry('status'), /wherry-2: stopped by hand/);
@@ -94,6 +97,31 @@ spec:
     await kubectl('wait', '--for=condition=Ready', 'pod/on-wherry-2', '--timeout=60s');
     await availableOfSpread('3');
   });
+
+  /** Where the pod of the StatefulSet runs, once it does. */
+  async function nodeOfPet(): Promise<string> {
+    return await eventually('the pet runs', async () => {
+      const path = '{.spec.nodeName} {.status.conditions[?(@.type=="Ready")].status}';
+      const [node, isReady] = (await kubectl('get', 'pod', 'pet-0', '-o', `jsonpath=${path}`)).split(' ');
+      return isReady === 'True' && node;
+    });
+  }
+
+  /** Nobody but a person knows whether a pod still runs on a node that is not heard from: there must not be two of it. */
+  async function replacePetByForce(): Promise<void> {
+    const isTerminating = async () => /^pet-0 +1\/1 +Terminating/m.test(await kubectl('get', 'pods'));
+    const uid = () => kubectl('get', 'pod', 'pet-0', '-o', 'jsonpath={.metadata.uid}');
+    await eventually('the pet is to leave its node', isTerminating);
+    const lost = await uid();
+    await kubectl('delete', 'pod', 'pet-0', '--wait=false');
+    assert.ok(await isTerminating());
+    assert.equal(await uid(), lost);
+    const forced = await cluster.tryKubectl(['delete', 'pod', 'pet-0', '--force', '--grace-period=0']);
+    assert.match(forced.stderr, /Immediate deletion does not wait for confirmation/);
+    assert.match(forced.stdout, /^pod "pet-0" force deleted/);
+    assert.notEqual(await nodeOfPet(), 'wherry-2');
+    assert.notEqual(await uid(), lost);
+  }
 
   test('a node that is deleted is gone, with its object, and down leaves nothing of the others', {
     timeout: testTimeoutMs,
@@ -124,5 +152,25 @@ spec:
         whenUnsatisfiable: DoNotSchedule
         labelSelector: {matchLabels: {app: spread}}
       terminationGracePeriodSeconds: 1
+      containers: [{name: web, image: web}]
+`;
+
+/** One pod, on wherry-2 as long as that is there, which does not wait there for its return. */
+const pet = `
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: pet}
+spec:
+  serviceName: pet
+  selector: {matchLabels: {app: pet}}
+  template:
+    metadata: {labels: {app: pet}}
+    spec:
+      affinity:
+        nodeAffinity:
+          preferredDuringSchedulingIgnoredDuringExecution:
+          - weight: 100
+            preference: {matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [wherry-2]}]}
+      tolerations: [{key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 0}]
       containers: [{name: web, image: web}]
 `;
