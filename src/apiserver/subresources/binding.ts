@@ -46,7 +46,7 @@ export async function serveBinding(registry: Registry, context: RequestContext):
         ...(binding.metadata.uid && { uid: binding.metadata.uid }),
         ...(binding.metadata.resourceVersion && { resourceVersion: binding.metadata.resourceVersion }),
       },
-      isAdmitted: true,
+      checks: 'none',
       next: (current) => assign(registry, current.object as BoundPod, binding, target),
     },
   );

@@ -130,7 +130,7 @@ async function markDisrupted(
     registry,
     { ...write, subresource: 'status' },
     {
-      isAdmitted: true,
+      checks: 'none',
       fieldsTracked: true,
       preconditions,
       next(current) {
@@ -193,7 +193,7 @@ async function takeDisruption(
     PodDisruptionBudget,
     { namespace, name: budget.metadata.name },
     {
-      isAdmitted: true,
+      checks: 'none',
       next(current) {
         checkBudget(current.object as PodDisruptionBudget);
         const changed = current.copy() as PodDisruptionBudget;

@@ -60,7 +60,7 @@ export async function serveScale(
   const replicas = fieldAt(resource.definition.scale!.specReplicas);
   const changed = await changeObject(registry, write, {
     // Admission handles the scale; nothing else of the object changes.
-    admit: false,
+    checks: 'validity',
     fieldsTracked: isApply,
     prepare: () => undefined,
     async next(current) {

@@ -22,12 +22,10 @@ const attemptsMax = 100;
 export interface ChangeOptions {
   /** The new state: a fresh object of the stored version. Called again when another writer was faster. */
   next(current: CachedObject, attempt: number): Promise<KubeObject> | KubeObject;
-  /** False for the server's own changes, which are not subject to admission. */
-  admit?: boolean;
+  /** What remains to be checked of what its caller has looked at already; admission and validity when absent. */
+  checks?: 'validity' | 'none';
   /** Managed fields were computed by the creator of the new state (server-side apply). */
   fieldsTracked?: boolean;
-  /** True for a change that its caller has checked itself: neither admission nor validation sees it. */
-  isAdmitted?: boolean;
   /** The new state was derived from the old one: another uid in it is a change, and refused as such. */
   isPatch?: boolean;
   /** Checked against the stored object. */
@@ -89,9 +87,10 @@ async function prepareChange(
   const now = formatTime(registry.clock.now());
   definition.defaultTimes?.(object, now);
   if (!options.fieldsTracked) await converting(() => trackFields(registry, request, old, object));
-  if (options.isAdmitted) return object;
+  if (options.checks === 'none') return object;
+  const isAdmitted = options.checks === 'validity';
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
-  if (options.admit !== false) await inStep(request, () => registry.admission.mutate(attributes));
+  if (!isAdmitted) await inStep(request, () => registry.admission.mutate(attributes));
   const next = attributes.object;
   const prepare = options.prepare ?? prepareSubresource(request.resource.plural, request.subresource);
   if (prepare) prepare(next, old, now);
@@ -105,7 +104,7 @@ async function prepareChange(
   await inStep(request, () => converting(() => validateChange(request, next, old)));
   if (request.subresource !== 'status')
     for (const warning of definition.warnings?.(next, old) ?? []) request.warnings.push(warning);
-  if (options.admit === false) return next;
+  if (isAdmitted) return next;
   await inStep(request, () => registry.admission.validate(attributes));
   const reservation = reservationFor(registry, attributes);
   if (reservation) allocations.push(reservation);
