@@ -1,7 +1,7 @@
 /** Assembles an API server, starts what follows its own objects, and shuts it down. */
 import { ResourceQuota } from '../api/resources.gen.ts';
 import type { Transport } from '../client/transport/transport.ts';
-import { resourceQuota } from './admission/resource-quota.ts';
+import { resourceQuota } from './admission/quota/resource-quota.ts';
 import { followLocalServices, type LocalServices } from './aggregation/local-services.ts';
 import type { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { ensureAuthenticationConfig } from './bootstrap/authentication-config.ts';

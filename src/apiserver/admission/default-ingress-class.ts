@@ -4,7 +4,7 @@ import { Ingress, IngressClass } from '../../api/resources.gen.ts';
 import { ingressClassAnnotation } from '../../api/well-known.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { AdmissionPlugin } from './admission.ts';
-import { isWriteOf } from './pod-write.ts';
+import { isWriteOf } from './writes.ts';
 
 const defaultAnnotation = 'ingressclass.kubernetes.io/is-default-class';
 

@@ -12,7 +12,7 @@ import { forbidden } from '../../api/status.ts';
 import type { LimitRangeItem } from '../../api/types/core-v1.gen.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
-import { isPodResize, isPodWrite, isWriteOf } from './pod-write.ts';
+import { isPodResize, isPodWrite, isWriteOf } from './writes.ts';
 
 type Container = NonNullable<Pod['spec']>['containers'][number];
 type Amounts = Record<string, string>;

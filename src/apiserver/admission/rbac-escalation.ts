@@ -6,7 +6,7 @@ import type { Authorizer } from '../authorization/authorizer.ts';
 import { checkBindingEscalation, checkRoleEscalation } from '../authorization/escalation.ts';
 import type { RbacAuthorizer } from '../authorization/rbac.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
-import { isWriteOf } from './pod-write.ts';
+import { isWriteOf } from './writes.ts';
 
 export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): AdmissionPlugin {
   return {

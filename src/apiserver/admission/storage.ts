@@ -10,7 +10,7 @@ import { forbidden } from '../../api/status.ts';
 import { classOfClaim, defaultClassOf } from '../../api/volume-binding.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { AdmissionPlugin } from './admission.ts';
-import { isWriteOf } from './pod-write.ts';
+import { isWriteOf } from './writes.ts';
 
 /** A claim without a class gets the default one. */
 export function defaultStorageClass(objects: ObjectReader): AdmissionPlugin {

@@ -1,7 +1,7 @@
 /** TaintNodesByCondition: a new node accepts no pods until it has reported that it is ready. */
 import { Node } from '../../api/resources.gen.ts';
 import type { AdmissionPlugin } from './admission.ts';
-import { isWriteOf } from './pod-write.ts';
+import { isWriteOf } from './writes.ts';
 
 const taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' } as const;
 

@@ -1,6 +1,6 @@
 /** The priority classes that every cluster has. */
 import { PriorityClass } from '../../api/resources.gen.ts';
-import { systemPriorityClasses } from '../admission/priority.ts';
+import { systemPriorityClasses } from '../admission/pods/priority.ts';
 import { ensureObject } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 

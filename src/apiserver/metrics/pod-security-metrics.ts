@@ -1,8 +1,8 @@
 /** What is counted of PodSecurity under upstream's names. */
 import { versionInfo } from '../../api/version-info.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
-import { minorOf } from '../admission/pod-security/namespace-policy.ts';
-import type { PodSecurityObserver } from '../admission/pod-security/pod-security.ts';
+import { minorOf } from '../admission/pods/pod-security/namespace-policy.ts';
+import type { PodSecurityObserver } from '../admission/pods/pod-security/pod-security.ts';
 
 export function podSecurityMetrics(metrics: MetricsRegistry): PodSecurityObserver {
   const evaluations = metrics.counter(

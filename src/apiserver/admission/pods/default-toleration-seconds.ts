@@ -1,7 +1,7 @@
 /** DefaultTolerationSeconds: pods outlive a lost node for five minutes, unless they say otherwise. */
-import type { Pod } from '../../api/resources.gen.ts';
-import type { AdmissionPlugin } from './admission.ts';
-import { isPodWrite } from './pod-write.ts';
+import type { Pod } from '../../../api/resources.gen.ts';
+import type { AdmissionPlugin } from '../admission.ts';
+import { isPodWrite } from '../writes.ts';
 
 const lostNodeTaints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
 const tolerationSeconds = 300;

@@ -1,11 +1,11 @@
 /** PodResizeValidator: a pod with a node may not ask for more than that node can ever provide. */
-import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
-import { Node, type Pod } from '../../api/resources.gen.ts';
-import { forbidden, type StatusError } from '../../api/status.ts';
-import { semanticEqual } from '../../api/validation/equality.ts';
-import type { ObjectReader } from '../object-reader.ts';
-import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
-import { isPodResize } from './pod-write.ts';
+import { computePodRequests, numericAmounts } from '../../../api/pod-resources.ts';
+import { Node, type Pod } from '../../../api/resources.gen.ts';
+import { forbidden, type StatusError } from '../../../api/status.ts';
+import { semanticEqual } from '../../../api/validation/equality.ts';
+import type { ObjectReader } from '../../object-reader.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
+import { isPodResize } from '../writes.ts';
 
 type Cause = 'UnsupportedPlatform' | 'NodeCapacity';
 

@@ -1,10 +1,10 @@
 /** Priority: resolves a pod's priority class to its number, and allows at most one default class. */
-import { reportedName } from '../../api/meta.ts';
-import { Pod, PriorityClass } from '../../api/resources.gen.ts';
-import { forbidden } from '../../api/status.ts';
-import type { ObjectReader } from '../object-reader.ts';
-import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
-import { isPodWrite, isWriteOf } from './pod-write.ts';
+import { reportedName } from '../../../api/meta.ts';
+import { Pod, PriorityClass } from '../../../api/resources.gen.ts';
+import { forbidden, type StatusError } from '../../../api/status.ts';
+import type { ObjectReader } from '../../object-reader.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
+import { isPodWrite, isWriteOf } from '../writes.ts';
 
 /** Classes that every cluster has. */
 export const systemPriorityClasses = [
@@ -44,43 +44,36 @@ export function priority(objects: ObjectReader): AdmissionPlugin {
 }
 
 function setPriority(objects: ObjectReader, pod: Pod): void {
-  const { spec, metadata } = pod;
+  const { spec } = pod;
   if (!spec) return;
-  let value = 0;
-  let preemptionPolicy: PriorityClass['preemptionPolicy'];
-  if (spec.priorityClassName) {
-    const found = objects.get(PriorityClass, '', spec.priorityClassName);
-    if (!found)
-      throw forbidden(
-        Pod,
-        reportedName(metadata),
-        `no PriorityClass with name ${spec.priorityClassName} was found`,
-      );
-    value = found.value ?? 0;
-    preemptionPolicy = found.preemptionPolicy;
-  } else {
-    const fallback = defaultClass(objects);
-    if (fallback) {
-      spec.priorityClassName = fallback.metadata.name;
-      value = fallback.value ?? 0;
-      preemptionPolicy = fallback.preemptionPolicy;
-    }
-  }
+  const priorityClass = classOf(objects, pod);
+  const { value = 0, preemptionPolicy = 'PreemptLowerPriority' } = priorityClass ?? {};
   if (spec.priority !== undefined && spec.priority !== value)
-    throw forbidden(
-      Pod,
-      reportedName(metadata),
+    throw refuse(
+      pod,
       `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`,
     );
-  spec.priority = value;
-  const policy = preemptionPolicy ?? 'PreemptLowerPriority';
-  if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== policy)
-    throw forbidden(
-      Pod,
-      reportedName(metadata),
-      `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${policy} from the given PriorityClass name`,
+  if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== preemptionPolicy)
+    throw refuse(
+      pod,
+      `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${preemptionPolicy} from the given PriorityClass name`,
     );
-  spec.preemptionPolicy = policy;
+  if (priorityClass) spec.priorityClassName = priorityClass.metadata.name;
+  spec.priority = value;
+  spec.preemptionPolicy = preemptionPolicy;
+}
+
+/** The class that the pod names, or the default one; undefined: it names none, and there is none. */
+function classOf(objects: ObjectReader, pod: Pod): PriorityClass | undefined {
+  const name = pod.spec?.priorityClassName;
+  if (!name) return defaultClass(objects);
+  const found = objects.get(PriorityClass, '', name);
+  if (!found) throw refuse(pod, `no PriorityClass with name ${name} was found`);
+  return found;
+}
+
+function refuse(pod: Pod, why: string): StatusError {
+  return forbidden(Pod, reportedName(pod.metadata), why);
 }
 
 /** Clients that do not know the fields leave them out of a PUT. */

@@ -1,10 +1,10 @@
 /** RuntimeClass: what a pod's runtime costs, and where it can run. */
-import { reportedName } from '../../api/meta.ts';
-import { Pod, RuntimeClass } from '../../api/resources.gen.ts';
-import { forbidden } from '../../api/status.ts';
-import type { ObjectReader } from '../object-reader.ts';
-import type { AdmissionPlugin } from './admission.ts';
-import { isPodWrite } from './pod-write.ts';
+import { reportedName } from '../../../api/meta.ts';
+import { Pod, RuntimeClass } from '../../../api/resources.gen.ts';
+import { forbidden } from '../../../api/status.ts';
+import type { ObjectReader } from '../../object-reader.ts';
+import type { AdmissionPlugin } from '../admission.ts';
+import { isPodWrite } from '../writes.ts';
 
 export function runtimeClass(objects: ObjectReader): AdmissionPlugin {
   const classOf = (pod: Pod): RuntimeClass | undefined => {

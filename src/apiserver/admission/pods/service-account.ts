@@ -1,13 +1,13 @@
 /** ServiceAccount: every pod runs as one, with its token mounted unless that is turned off. */
 
-import { reportedName } from '../../api/meta.ts';
-import { Pod, ServiceAccount } from '../../api/resources.gen.ts';
-import { forbidden, type StatusError } from '../../api/status.ts';
-import { mirrorPodAnnotation } from '../../api/well-known.ts';
-import type { Random } from '../../base/random.ts';
-import type { ObjectReader } from '../object-reader.ts';
-import type { AdmissionPlugin } from './admission.ts';
-import { isPodWrite } from './pod-write.ts';
+import { reportedName } from '../../../api/meta.ts';
+import { Pod, ServiceAccount } from '../../../api/resources.gen.ts';
+import { forbidden, type StatusError } from '../../../api/status.ts';
+import { mirrorPodAnnotation } from '../../../api/well-known.ts';
+import type { Random } from '../../../base/random.ts';
+import type { ObjectReader } from '../../object-reader.ts';
+import type { AdmissionPlugin } from '../admission.ts';
+import { isPodWrite } from '../writes.ts';
 
 type PodSpec = NonNullable<Pod['spec']>;
 type Container = PodSpec['containers'][number];
@@ -114,44 +114,41 @@ function checkMirror(pod: Pod): void {
 
 /** Only for accounts that carry the annotation: pods may use no secret that the account does not list. */
 function checkSecrets(pod: Pod, account: ServiceAccount): void {
-  const spec = pod.spec!;
+  for (const why of unlistedSecrets(pod.spec!, account)) throw refuse(pod, why);
+}
+
+function* unlistedSecrets(spec: PodSpec, account: ServiceAccount): Generator<string> {
   const listed = new Set((account.secrets ?? []).map(({ name }) => name));
-  const { name } = account.metadata;
-  const missing = (what: string) =>
-    `${what} is not allowed because service account ${name} does not reference that secret`;
+  const isUnlisted = (secret: string | undefined) => Boolean(secret) && !listed.has(secret);
+  const because = `because service account ${account.metadata.name} does not reference that`;
   for (const { secret } of spec.volumes ?? [])
-    if (secret?.secretName && !listed.has(secret.secretName))
-      throw refuse(pod, missing(`volume with secret.secretName=${JSON.stringify(secret.secretName)}`));
-  const groups = [
-    { word: 'init container', containers: spec.initContainers },
-    { word: 'container', containers: spec.containers },
-  ];
-  for (const { word, containers } of groups)
-    for (const container of containers ?? []) {
-      for (const { name: variable, valueFrom } of container.env ?? []) {
-        const used = valueFrom?.secretKeyRef?.name;
-        if (used && !listed.has(used))
-          throw refuse(
-            pod,
-            missing(
-              `${word} ${container.name} with envVar ${variable} referencing secret.secretName=${JSON.stringify(used)}`,
-            ),
-          );
-      }
-      for (const { secretRef } of container.envFrom ?? [])
-        if (secretRef?.name && !listed.has(secretRef.name))
-          throw refuse(
-            pod,
-            missing(
-              `${word} ${container.name} with envFrom referencing secret.secretName=${JSON.stringify(secretRef.name)}`,
-            ),
-          );
-    }
+    if (isUnlisted(secret?.secretName))
+      yield `volume with secret.secretName=${JSON.stringify(secret?.secretName)} is not allowed ${because} secret`;
+  for (const container of spec.initContainers ?? [])
+    for (const use of secretsOf(container))
+      if (isUnlisted(use.secret)) yield `init container ${use.text} is not allowed ${because} secret`;
+  for (const container of spec.containers)
+    for (const use of secretsOf(container))
+      if (isUnlisted(use.secret)) yield `container ${use.text} is not allowed ${because} secret`;
   const pullSecrets = new Set((account.imagePullSecrets ?? []).map((secret) => secret.name));
-  for (const [index, secret] of (spec.imagePullSecrets ?? []).entries())
-    if (!pullSecrets.has(secret.name))
-      throw refuse(
-        pod,
-        `imagePullSecrets[${index}].name=${JSON.stringify(secret.name)} is not allowed because service account ${name} does not reference that imagePullSecret`,
-      );
+  for (const [index, { name }] of (spec.imagePullSecrets ?? []).entries())
+    if (!pullSecrets.has(name))
+      yield `imagePullSecrets[${index}].name=${JSON.stringify(name)} is not allowed ${because} imagePullSecret`;
+}
+
+/** The secrets in a container's environment, and upstream's words for their use. */
+function* secretsOf({
+  name,
+  env,
+  envFrom,
+}: Container): Generator<{ secret: string | undefined; text: string }> {
+  for (const { name: variable, valueFrom } of env ?? []) {
+    const secret = valueFrom?.secretKeyRef?.name;
+    const text = `${name} with envVar ${variable} referencing secret.secretName=${JSON.stringify(secret)}`;
+    yield { secret, text };
+  }
+  for (const { secretRef } of envFrom ?? []) {
+    const secret = secretRef?.name;
+    yield { secret, text: `${name} with envFrom referencing secret.secretName=${JSON.stringify(secret)}` };
+  }
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseQuantity } from '../../api/quantity.ts';
-import { ResourceQuota } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
-import { FakeObjects } from '../object-reader.fake.ts';
+import { parseQuantity } from '../../../api/quantity.ts';
+import { ResourceQuota } from '../../../api/resources.gen.ts';
+import { StatusError } from '../../../api/status.ts';
+import { FakeObjects } from '../../object-reader.fake.ts';
 import { QuotaLedger } from './quota-ledger.ts';
 
 const refuse = (why: string) => new StatusError(403, 'Forbidden', why);

@@ -2,7 +2,7 @@
  * Writes what requests take from quotas into the quotas' status, exactly: charges of one namespace are made one batch
  * after another, each with one compare-and-swap per quota, however many requests wait for it.
  */
-import type { KubeObject, ResourceType } from '../../api/meta.ts';
+import type { KubeObject, ResourceType } from '../../../api/meta.ts';
 import {
   addQuantities,
   compareQuantities,
@@ -10,8 +10,8 @@ import {
   parseQuantity,
   type Quantity,
   subtractQuantities,
-} from '../../api/quantity.ts';
-import { matchesScopes, totalUsage, type Usage, usageOf } from '../../api/quota.ts';
+} from '../../../api/quantity.ts';
+import { matchesScopes, totalUsage, type Usage, usageOf } from '../../../api/quota.ts';
 import {
   ConfigMap,
   PersistentVolumeClaim,
@@ -20,9 +20,9 @@ import {
   ResourceQuota,
   Secret,
   Service,
-} from '../../api/resources.gen.ts';
-import { internalError, StatusError } from '../../api/status.ts';
-import type { ObjectReader } from '../object-reader.ts';
+} from '../../../api/resources.gen.ts';
+import { internalError, StatusError } from '../../../api/status.ts';
+import type { ObjectReader } from '../../object-reader.ts';
 
 /** What one request takes from one quota. */
 export interface Charge {

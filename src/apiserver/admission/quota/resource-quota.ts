@@ -1,12 +1,12 @@
 /** ResourceQuota: nothing is created or enlarged beyond what its namespace may use. */
 
-import { type Quantity, subtractQuantities } from '../../api/quantity.ts';
-import { changesScope, matchesScopes, type Usage, usageOf } from '../../api/quota.ts';
-import { type Pod, ResourceQuota } from '../../api/resources.gen.ts';
-import { forbidden, type ResourceName } from '../../api/status.ts';
-import type * as core from '../../api/types/core-v1.gen.ts';
-import type { ObjectReader } from '../object-reader.ts';
-import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { type Quantity, subtractQuantities } from '../../../api/quantity.ts';
+import { changesScope, matchesScopes, type Usage, usageOf } from '../../../api/quota.ts';
+import { type Pod, ResourceQuota } from '../../../api/resources.gen.ts';
+import { forbidden, type ResourceName } from '../../../api/status.ts';
+import type * as core from '../../../api/types/core-v1.gen.ts';
+import type { ObjectReader } from '../../object-reader.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { type Charge, QuotaLedger, type QuotaStatusWriter } from './quota-ledger.ts';
 
 export function resourceQuota(objects: ObjectReader, write: QuotaStatusWriter): AdmissionPlugin {

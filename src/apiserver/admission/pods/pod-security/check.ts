@@ -1,5 +1,5 @@
 /** One rule of the Pod Security Standards, and what several of them have in common. */
-import type { Pod } from '../../../api/resources.gen.ts';
+import type { Pod } from '../../../../api/resources.gen.ts';
 
 type Spec = NonNullable<Pod['spec']>;
 export type Container = Spec['containers'][number];

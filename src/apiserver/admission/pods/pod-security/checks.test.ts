@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Pod } from '../../../api/resources.gen.ts';
+import type { Pod } from '../../../../api/resources.gen.ts';
 import type { Level } from './check.ts';
 import { violationsOf } from './checks.ts';
 

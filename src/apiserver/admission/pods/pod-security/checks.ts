@@ -1,5 +1,5 @@
 /** The Pod Security Standards as pure checks: what a pod does that a level forbids. */
-import type { Pod } from '../../../api/resources.gen.ts';
+import type { Pod } from '../../../../api/resources.gen.ts';
 import {
   appArmorProfile,
   capabilitiesBaseline,

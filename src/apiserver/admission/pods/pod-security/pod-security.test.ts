@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MetricsRegistry } from '../../../base/metrics.ts';
-import { parseAuditPolicy } from '../../audit/policy.ts';
-import { createTestServer, mergePatch } from '../../server.fixture.ts';
+import { MetricsRegistry } from '../../../../base/metrics.ts';
+import { parseAuditPolicy } from '../../../audit/policy.ts';
+import { createTestServer, mergePatch } from '../../../server.fixture.ts';
 
 const prefix = 'pod-security.kubernetes.io/';
 const namespace = (name: string, labels: Record<string, string>) => ({

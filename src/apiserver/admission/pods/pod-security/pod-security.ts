@@ -1,10 +1,10 @@
 /** PodSecurity: what pods may do in a namespace, by the levels that its labels name. */
-import type { KubeObject } from '../../../api/meta.ts';
-import { Namespace, Pod } from '../../../api/resources.gen.ts';
-import { forbidden, invalid } from '../../../api/status.ts';
-import type { ObjectReader } from '../../object-reader.ts';
-import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
-import { isWriteOf } from '../pod-write.ts';
+import type { KubeObject } from '../../../../api/meta.ts';
+import { Namespace, Pod } from '../../../../api/resources.gen.ts';
+import { forbidden, invalid } from '../../../../api/status.ts';
+import type { ObjectReader } from '../../../object-reader.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
+import { isWriteOf } from '../../writes.ts';
 import { violationsOf } from './checks.ts';
 import {
   isStricter,
