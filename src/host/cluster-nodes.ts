@@ -1,7 +1,8 @@
 /** Single nodes of a cluster of this machine: added, stopped, started again and removed. */
 import { rmSync } from 'node:fs';
-import { addNodeRecord, nodeContextOf } from './cluster.ts';
+import { nodeContextOf } from './cluster.ts';
 import { agentRecordFile, type ClusterContext } from './cluster-context.ts';
+import { addNodeRecord } from './cluster-options.ts';
 import {
   type ClusterRecord,
   loadClusterRecord,

@@ -2,9 +2,8 @@
  * Brings a cluster of this machine up, and takes it down. Every step checks what exists, so that `up` also repairs, and
  * restarts what runs with other settings or from another version of the program.
  */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { allEnded } from '../base/async/all-ended.ts';
-import { replaceFile } from '../base/system/replace-file.ts';
 import { apiProbe } from './api-probe.ts';
 import { removeCgroup, removeEmptyParents } from './cgroup.ts';
 import {
@@ -14,14 +13,14 @@ import {
   serverLogFile,
   serverRecordFile,
 } from './cluster-context.ts';
+import { ensureLink, removeLink } from './cluster-link.ts';
+import { prepareRecord, type UpOptions } from './cluster-options.ts';
 import {
-  bridgeName,
   type ClusterRecord,
   checkName,
   clusterCgroup,
   listClusterRecords,
   loadClusterRecord,
-  newClusterRecord,
   saveClusterRecord,
 } from './cluster-record.ts';
 import type { ClusterFolder, DataFolder } from './data-folder.ts';
@@ -29,26 +28,13 @@ import { Failure } from './failure.ts';
 import { ensureClusterPki, ensureNodePki } from './keys/cluster-pki.ts';
 import { emptyLockedFolder, withFolderLock } from './lock.ts';
 import { inspectMachine, type Machine } from './machine.ts';
-import {
-  chooseSubnet,
-  ensureBridge,
-  firstNodeIndex,
-  hostAddress,
-  hostHasDefaultRoute,
-  loadBalancerIndexMin,
-  nodeAddress,
-  removeBridge,
-  usedPrefixes,
-} from './network/link.ts';
-import { choosePool, type LoadBalancerPool, subnetOfPool } from './network/load-balancer-pool.ts';
+import { hostAddress, nodeAddress } from './network/link.ts';
 import { anyFreePort, claimPort, firstApiPort, type PortClaim } from './network/ports.ts';
 import { kubernetesServiceAddress } from './network/service-range.ts';
-import { closeUplink, openUplink } from './network/uplink.ts';
 import { ensureNode, type NodeContext, stopNode } from './node.ts';
 import { agentInForce, ensureAgent } from './processes/agent-process.ts';
 import { fillCompileCache } from './processes/compile-cache.ts';
 import { runningProcess } from './processes/process.ts';
-import type { ApiServerSettings } from './processes/process-config.ts';
 import {
   ensureServer,
   serverInForce,
@@ -57,38 +43,18 @@ import {
   waitForServer,
 } from './processes/server-process.ts';
 import { expectWithin, readyNodes, thisSecond } from './readiness.ts';
-import { keepRegistries } from './registries.ts';
 import { startSupervision, stopSupervision } from './supervision/supervisor.ts';
-
-export interface UpOptions {
-  name: string;
-  /** How many nodes the cluster should have; those that are there are kept. */
-  nodes?: number;
-  /** Simulated nodes instead of real ones; fixed when the cluster is made. */
-  simulate?: number;
-  offline?: boolean;
-  /** A KubeSchedulerConfiguration, kept for later starts. */
-  schedulerConfigFile?: string;
-  /** Kept like the scheduler's configuration. */
-  api?: ApiServerSettings;
-  /** Kept for later starts; a new cluster's link follows it. */
-  loadBalancerPool?: LoadBalancerPool;
-  /** A KubeletConfiguration, kept for later starts. */
-  kubeletConfiguration?: object;
-  /** As {@link keepRegistries} takes it. */
-  registriesFolder?: string;
-}
 
 const apiPortsTried = 200;
 const nodeReadyMs = 180_000;
-const nodesMax = loadBalancerIndexMin - firstNodeIndex;
 
+/** Makes the cluster, repairs it, or brings it to other options: whatever it lacks. @throws Failure */
 export async function up(context: ClusterContext, options: UpOptions): Promise<ClusterRecord> {
   checkName('cluster', options.name);
   const folder = context.data.cluster(options.name);
   return await withFolderLock(folder, async () => {
     const isServing = runningProcess(serverRecordFile(folder)) !== undefined;
-    const record = await prepareRecord(context, options).catch((error: unknown) => {
+    const record = await prepareRecord(folder, options).catch((error: unknown) => {
       // What was kept for a cluster that there will not be would hold for a later one of that name.
       if (!loadClusterRecord(folder)) emptyLockedFolder(folder);
       throw error;
@@ -122,61 +88,6 @@ export async function deleteCluster(context: ClusterContext, name: string): Prom
     if (record) await stopCluster(context, record);
     emptyLockedFolder(folder);
   });
-}
-
-async function prepareRecord(context: ClusterContext, options: UpOptions): Promise<ClusterRecord> {
-  const folder = context.data.cluster(options.name);
-  const record = loadClusterRecord(folder) ?? newClusterRecord(options.name, 0);
-  const isNew = record.apiPort === 0;
-  if (isNew) record.simulatedNodes = options.simulate ?? 0;
-  else if (options.simulate !== undefined && options.simulate > 0 !== record.simulatedNodes > 0)
-    throw new Failure(
-      `cluster ${record.name} was made ${record.simulatedNodes > 0 ? 'simulated' : 'with real nodes'}`,
-      {
-        advice: `delete it first (wherry delete --name ${record.name}), or choose another name`,
-      },
-    );
-  // First what can be refused without a trace: the rest is kept in files.
-  if (record.simulatedNodes === 0) growNodes(record, options.nodes ?? Math.max(1, record.nodes.length));
-  if (options.offline !== undefined) record.offline = options.offline;
-  if (options.loadBalancerPool) choosePool(record, options.loadBalancerPool);
-  if (options.schedulerConfigFile !== undefined) {
-    mkdirSync(folder.path, { recursive: true });
-    replaceFile(folder.schedulerConfig, readFileSync(options.schedulerConfigFile));
-  }
-  if (options.api !== undefined) {
-    mkdirSync(folder.path, { recursive: true });
-    replaceFile(folder.apiServerSettings, JSON.stringify(options.api, undefined, 2), 0o600);
-  }
-  if (options.kubeletConfiguration !== undefined) {
-    mkdirSync(folder.path, { recursive: true });
-    replaceFile(folder.kubeletConfig, JSON.stringify(options.kubeletConfiguration));
-  }
-  if (options.registriesFolder !== undefined) keepRegistries(options.registriesFolder, folder.registries);
-  return record;
-}
-
-function growNodes(record: ClusterRecord, count: number): void {
-  if (count > nodesMax) throw new Failure(`a cluster on one machine has at most ${nodesMax} nodes`);
-  while (record.nodes.length < count) addNodeRecord(record);
-}
-
-export function addNodeRecord(record: ClusterRecord, name?: string): void {
-  const taken = new Set(record.nodes.map((node) => node.index));
-  let index = firstNodeIndex;
-  while (taken.has(index)) index++;
-  const chosen = name ?? nextNodeName(record);
-  checkName('node', chosen);
-  record.nodes.push({ name: chosen, index });
-}
-
-/** `wherry`, `wherry-2`, … for the cluster `wherry`. */
-function nextNodeName(record: ClusterRecord): string {
-  const taken = new Set(record.nodes.map((node) => node.name));
-  for (let number = 1; ; number++) {
-    const name = number === 1 ? record.name : `${record.name}-${number}`;
-    if (!taken.has(name)) return name;
-  }
 }
 
 /** Held until the server listens: another cluster that starts meanwhile takes the next one. */
@@ -215,7 +126,7 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   const { data, programs, steps } = context;
   const folder = data.cluster(record.name);
   const machine = inspectMachine();
-  const subnet = await ensureLink(context, record);
+  const subnet = await ensureLink(context.data, record);
   const cluster = { ...record, subnet };
   const host = hostAddress(cluster);
   const compiled = fillCompileCache(context, [programs.server, programs.agent]);
@@ -255,33 +166,6 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   await startSupervision(context, record, serverPlace(record).cgroupProcs);
   const title = wanted.length === 1 ? `Node ${wanted[0]!.name} is Ready` : `${wanted.length} nodes are Ready`;
   await steps.run(title, () => waitForNodes(context, record, since));
-}
-
-/** The bridge, on a free address range; and the uplink, if wanted. */
-async function ensureLink(context: ClusterContext, record: ClusterRecord): Promise<string> {
-  const folder = context.data.cluster(record.name);
-  const bridge = bridgeName(record);
-  const used = await usedPrefixes(bridge);
-  const reserved = listClusterRecords(context.data)
-    .filter((other) => other.name !== record.name && other.subnet)
-    .map((other) => `${other.subnet}.0/24`);
-  const isBusy = (subnet: string) => chooseSubnet(used, Number(subnet.split('.')[2])) !== subnet;
-  if (record.loadBalancerPool) {
-    const subnet = subnetOfPool(record.loadBalancerPool);
-    if (isBusy(subnet) || (!record.subnet && reserved.includes(`${subnet}.0/24`)))
-      throw new Failure(`${subnet}.0/24, where the load-balancer pool is, is in use on this machine`, {
-        advice: `delete the cluster (wherry delete --name ${record.name}) and choose another pool`,
-      });
-    record.subnet = subnet;
-    saveClusterRecord(folder, record);
-  } else if (!record.subnet || isBusy(record.subnet)) {
-    record.subnet = chooseSubnet([...used, ...reserved], Number.parseInt(record.id.slice(0, 2), 16));
-    saveClusterRecord(folder, record);
-  }
-  const link = { bridge, subnet: record.subnet };
-  await ensureBridge(link);
-  if (!record.offline && hostHasDefaultRoute()) await openUplink(link, [record.serviceCidr, record.podCidr]);
-  return record.subnet;
 }
 
 async function startServer(context: ClusterContext, record: ClusterRecord): Promise<void> {
@@ -360,7 +244,5 @@ async function stopLocalNode(
 async function leaveMachine(record: ClusterRecord, machine: Machine): Promise<void> {
   await removeCgroup(machine.cgroups, clusterCgroup(record));
   removeEmptyParents(machine.cgroups, clusterCgroup(record));
-  const link = { bridge: bridgeName(record), subnet: record.subnet! };
-  await closeUplink(link);
-  await removeBridge(link.bridge);
+  await removeLink(record);
 }
