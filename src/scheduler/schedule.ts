@@ -47,7 +47,7 @@ export interface ScheduleOptions {
 }
 
 export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOptions): Decision {
-  const { profile, random, start, timed = untimed } = options;
+  const { profile, start, timed = untimed } = options;
   const nodesTotal = snapshot.nodes.length;
   if (nodesTotal === 0) return { kind: 'noNodes' };
 
@@ -62,36 +62,35 @@ export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOpti
   const cycle = runPreFilter(profile, pod, snapshot);
   preFiltered('rejection' in cycle ? statusOf(cycle.rejection) : 'Success');
   if ('rejection' in cycle) {
-    diagnosis.absent = cycle.rejection;
-    diagnosis.preFilterMessage = cycle.rejection.reasons.join(', ');
-    diagnosis.plugins.add(cycle.plugin);
-    return {
-      kind: 'unschedulable',
-      diagnosis,
-      nextStart: start,
-      postFilter: timedPostFilter({ snapshot, pod, diagnosis, options, refusedBy: cycle.plugin }),
-    };
+    const { plugin, rejection } = cycle;
+    diagnosis.absent = rejection;
+    diagnosis.preFilterMessage = rejection.reasons.join(', ');
+    diagnosis.plugins.add(plugin);
+    return unschedulable({ snapshot, pod, diagnosis, options, refusedBy: plugin }, start);
   }
 
   const filtered = timed('Filter');
+  const search: Search = { snapshot, pod, cycle, diagnosis, options };
   const nominated = tryNominatedNode(cycle);
   const memory = rememberedAnswers(cycle);
-  const search: Search = { snapshot, pod, cycle, diagnosis, options };
   const found = nominated
     ? { feasible: [nominated], evaluated: 1, nextStart: start }
-    : memory
-      ? findRemembered(search, memory)
-      : findFeasible(search);
+    : findNodes(search, memory);
   filtered('Success');
-  const { feasible, evaluated, nextStart } = found;
-  if (feasible.length === 0)
-    return {
-      kind: 'unschedulable',
-      diagnosis,
-      nextStart,
-      postFilter: timedPostFilter({ ...search, memory }),
-    };
+  return found.feasible.length === 0
+    ? unschedulable({ ...search, memory }, found.nextStart)
+    : placed(search, found);
+}
 
+function unschedulable(failed: FailedSearch, nextStart: number): Decision {
+  const { diagnosis } = failed;
+  return { kind: 'unschedulable', diagnosis, nextStart, postFilter: timedPostFilter(failed) };
+}
+
+/** On the best of the nodes that were found. */
+function placed({ snapshot, pod, cycle, options }: Search, found: Found): Decision {
+  const { profile, random, timed = untimed } = options;
+  const { feasible, evaluated, nextStart } = found;
   const node =
     feasible.length === 1
       ? feasible[0]!
@@ -138,6 +137,11 @@ interface Found {
   feasible: NodeInfo[];
   evaluated: number;
   nextStart: number;
+}
+
+/** As many nodes that fit as are to be scored. */
+function findNodes(search: Search, memory: ShapeMemory | undefined): Found {
+  return memory ? findRemembered(search, memory) : findFeasible(search);
 }
 
 /** As {@link findFeasible}, skipping the nodes that have refused such a pod and have not changed since. */
