@@ -7,7 +7,7 @@ import { assertPrints, Learner, normalized } from './transcript.ts';
 
 suite('pod controllers', () => {
   const cluster = new TestCluster();
-  const { run, apply, until, untilMatch, watching } = bind(new Learner(cluster));
+  const { run, attempt, apply, until, untilMatch, watching } = bind(new Learner(cluster));
   before(async () => {
     await cluster.up('--nodes', '2');
     await loadTutorialImages(cluster, ['busybox', 'nginx', 'myappV1', 'myappV2', 'myappV3']);
@@ -43,7 +43,11 @@ suite('pod controllers', () => {
       2,
     );
     await until(`get pods ${images}`, ['Image', 'ikubernetes/myapp:v2', 'ikubernetes/myapp:v2']);
-    assertPrints(await run('scale replicasets myapp --replicas=5'), ['replicaset.apps/myapp scaled']);
+    const unexpected = await attempt('scale replicasets myapp --current-replicas=3 --replicas=5');
+    assert.equal(unexpected.stderr, 'error: Expected replicas to be 3, was 2\n');
+    assertPrints(await run('scale replicasets myapp --current-replicas=2 --replicas=5'), [
+      'replicaset.apps/myapp scaled',
+    ]);
     await until('get rs', ['NAME DESIRED CURRENT READY AGE', 'myapp 5 5 5 AGE']);
     await run('scale replicasets myapp --replicas=3');
     await until('get rs', ['NAME DESIRED CURRENT READY AGE', 'myapp 3 3 3 AGE']);
@@ -106,7 +110,7 @@ suite('pod controllers', () => {
     await run('delete deployment deploy-demo');
   });
 
-  test('DaemonSet: one pod on every node, updated one after the other', async () => {
+  test('DaemonSet: one pod on every node, updated one after the other, and rolled back', async () => {
     assertPrints(await apply(daemonSet), ['daemonset.apps/daemset-nginx created']);
     const nodes =
       'get pods -l app=daem-nginx --sort-by=.spec.nodeName -o custom-columns=NODE:spec.nodeName,Image:spec.containers[0].image';
@@ -129,6 +133,16 @@ suite('pod controllers', () => {
     );
     const [create, remove] = ['SuccessfulCreate', 'SuccessfulDelete'];
     assert.deepEqual(events, [create, create, remove, create, remove, create]);
+    const name = 'daemonset.apps/daemset-nginx';
+    const history = async () => normalized(await run('rollout history daemonset/daemset-nginx')).slice(2);
+    assert.deepEqual(await history(), ['1 <none>', '2 <none>']);
+    assertPrints(await run('rollout undo daemonset/daemset-nginx'), [`${name} rolled back`]);
+    assert.match(
+      await run('rollout status daemonset/daemset-nginx'),
+      /^daemon set "daemset-nginx" successfully rolled out\n$/m,
+    );
+    await until(nodes, ['NODE Image', 'wherry nginx:1.12', 'wherry-2 nginx:1.12']);
+    assert.deepEqual(await history(), ['2 <none>', '3 <none>']);
     await run('delete ds daemset-nginx');
   });
 
@@ -195,9 +209,10 @@ const images = '-o custom-columns=Image:spec.containers[0].image';
 
 /** The methods of a learner as words of their own. */
 function bind(learner: Learner) {
-  const { run, apply, until, untilMatch, watching } = Learner.prototype;
+  const { run, attempt, apply, until, untilMatch, watching } = Learner.prototype;
   return {
     run: run.bind(learner),
+    attempt: attempt.bind(learner),
     apply: apply.bind(learner),
     until: until.bind(learner),
     untilMatch: untilMatch.bind(learner),
