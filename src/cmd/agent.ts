@@ -11,7 +11,7 @@ import { collectProcess } from '../base/process-metrics.ts';
 import { systemRandom } from '../base/random.ts';
 import { createEventRecorder } from '../client/events/event-recorder.ts';
 import { type AgentConfig, readConfig } from '../host/processes/process-config.ts';
-import { kubeletSettings, parseKubeletConfiguration } from '../kubelet/configuration.ts';
+import { kubeletSettings, parseKubeletConfiguration } from '../kubelet/configuration/configuration.ts';
 import { grpcRuntime } from '../kubelet/cri/grpc-runtime.ts';
 import { startKubelet } from '../kubelet/kubelet.ts';
 import { linuxMachine } from '../kubelet/linux/machine.ts';

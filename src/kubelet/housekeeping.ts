@@ -1,6 +1,6 @@
 /** Housekeeping of a real node: log rotation, image removal, eviction under pressure. */
 import type { Pod } from '../api/resources.gen.ts';
-import type { KubeletSettings } from './configuration.ts';
+import type { KubeletSettings } from './configuration/configuration.ts';
 import type { KubeletContext } from './context.ts';
 import { EvictionManager } from './eviction/eviction-manager.ts';
 import { ImageGc } from './images/image-gc.ts';

@@ -6,7 +6,7 @@ import type { Random } from '../base/random.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/events/event-recorder.ts';
 import type { InformerFactory } from '../client/informers/informer.ts';
-import type { KubeletConfiguration } from './configuration.ts';
+import type { KubeletConfiguration } from './configuration/configuration.ts';
 import type { TrafficRules } from './context.ts';
 import type { ContainerRuntime } from './cri/runtime.ts';
 import type { Machine } from './machine.ts';

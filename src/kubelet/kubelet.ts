@@ -3,21 +3,21 @@ import { join } from 'node:path';
 import type { Node } from '../api/resources.gen.ts';
 import { unlessAborted } from '../base/async/unless-aborted.ts';
 import { watchClockJumps } from '../base/clock-jumps.ts';
-import type { KubeletConfiguration } from './configuration.ts';
+import type { KubeletConfiguration } from './configuration/configuration.ts';
 import type { KubeletContext } from './context.ts';
 import { measuredRuntime } from './cri/measured-runtime.ts';
 import { PluginRegistry } from './csi/plugin-registry.ts';
 import { servePodResources } from './devices/pod-resources.ts';
 import { startHousekeeping } from './housekeeping.ts';
-import { kubeletMetrics } from './kubelet-metrics.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
 import { type Ground, KubeletParts } from './kubelet-parts.ts';
+import { kubeletMetrics } from './metrics/kubelet-metrics.ts';
 import { keepNodeLease } from './node/node-lease.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
 import type { NodeReporter } from './node/node-reporter.ts';
 import { podsMemoryMaxBytes } from './node/node-resources.ts';
 import type { PodSet } from './pod/pod-set.ts';
-import { StaticPods } from './static-pods.ts';
+import { StaticPods } from './static-pods/static-pods.ts';
 import { untilDone } from './until-done.ts';
 
 export interface Kubelet {

@@ -7,7 +7,7 @@ import { ConcurrencyLimit } from '../base/async/concurrency-limit.ts';
 import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
-import type { PodCounts } from './pod-metrics.ts';
+import type { PodCounts } from './metrics/pod-metrics.ts';
 
 interface Entry {
   pod: Pod;

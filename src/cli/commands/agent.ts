@@ -27,7 +27,7 @@ import { addressTowards } from '../../host/network/link.ts';
 import { clusterDnsAddress } from '../../host/network/service-range.ts';
 import type { ProcessIdentity } from '../../host/processes/process.ts';
 import { type AgentConfig, writeConfig } from '../../host/processes/process-config.ts';
-import type { KubeletConfiguration } from '../../kubelet/configuration.ts';
+import type { KubeletConfiguration } from '../../kubelet/configuration/configuration.ts';
 import { removeNodeNetwork } from '../../network/cleanup.ts';
 import { type CliContext, type Command, UsageError } from '../context.ts';
 import { liveSteps } from '../live-steps.ts';

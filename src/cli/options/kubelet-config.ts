@@ -1,7 +1,10 @@
 /** The file that `--kubelet-config` names. */
 import { parse, YAMLParseError } from 'yaml';
 import { Failure } from '../../host/failure.ts';
-import { type KubeletConfiguration, parseKubeletConfiguration } from '../../kubelet/configuration.ts';
+import {
+  type KubeletConfiguration,
+  parseKubeletConfiguration,
+} from '../../kubelet/configuration/configuration.ts';
 import { readNamedFile } from './named-files.ts';
 
 /** @throws Failure that says what is wrong with it */

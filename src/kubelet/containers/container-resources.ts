@@ -4,13 +4,13 @@
  */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { boundedResources, linuxResourcesOf, podLimitsOf } from '../cgroup-resources.ts';
 import type { KubeletContext } from '../context.ts';
 import { containerEvents, podEvents } from '../pod/pod-events.ts';
 import { findContainer, type ObservedPod } from '../pod/pod-observation.ts';
 import { podResourcesStatus } from '../pod/status/pod-resources-status.ts';
 import type { Phase } from '../pod/status/pod-status.ts';
-import { oomScoreAdjust } from '../qos.ts';
+import { boundedResources, linuxResourcesOf, podLimitsOf } from '../resources/cgroup-resources.ts';
+import { oomScoreAdjust } from '../resources/qos.ts';
 import {
   findMemoryProblem,
   type ResizeProblem,
@@ -18,7 +18,7 @@ import {
   shrinkingContainers,
   wholePod,
   withResources,
-} from '../resize.ts';
+} from '../resources/resize.ts';
 
 export class ContainerResources {
   readonly #context: KubeletContext;

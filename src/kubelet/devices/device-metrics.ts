@@ -1,7 +1,7 @@
 /** What device plugins do, and what is asked about devices, under upstream's names. */
 import type { Outcome } from '../../base/async/timed.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
-import { defaultBuckets } from '../pod-metrics.ts';
+import { defaultBuckets } from '../metrics/pod-metrics.ts';
 
 export interface DeviceMetrics {
   registered(resource: string): void;

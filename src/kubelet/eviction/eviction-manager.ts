@@ -13,7 +13,7 @@ import { podEvents } from '../pod/pod-events.ts';
 import { labels } from '../pod/pod-observation.ts';
 import type { PodSet } from '../pod/pod-set.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
-import { isCriticalPod } from '../qos.ts';
+import { isCriticalPod } from '../resources/qos.ts';
 import {
   countedDiskUse,
   evictionAnnotations,

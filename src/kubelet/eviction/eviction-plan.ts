@@ -4,7 +4,7 @@ import { formatQuantity, parseQuantity, quantityFromValue, wholeValueOf } from '
 import type { Pod } from '../../api/resources.gen.ts';
 import type { MachineUsage } from '../machine.ts';
 import { type DiskUse, type PodDiskUse, sumOf } from '../pod/pod-disk-use.ts';
-import { isCriticalPod } from '../qos.ts';
+import { isCriticalPod } from '../resources/qos.ts';
 
 export const signals = [
   'memory.available',

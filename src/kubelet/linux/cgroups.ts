@@ -8,9 +8,15 @@ import { join } from 'node:path';
 import type { QosClass } from '../../api/core/pod/qos.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
-import { cpuRequestMilli, cpuShares, type PodLimits, podLimitsOf, widerLimits } from '../cgroup-resources.ts';
 import type { CgroupUsage, GroupDetails, PodCgroups } from '../machine.ts';
-import { qosClassOf } from '../qos.ts';
+import {
+  cpuRequestMilli,
+  cpuShares,
+  type PodLimits,
+  podLimitsOf,
+  widerLimits,
+} from '../resources/cgroup-resources.ts';
+import { qosClassOf } from '../resources/qos.ts';
 import { groupDetailsV1, groupDetailsV2 } from './container-usage.ts';
 import { readNumber, readTable } from './kernel-files.ts';
 import { groupPressures } from './pressure.ts';

@@ -4,7 +4,7 @@ import { compilePodNodeSelector } from '../../api/node-selector.ts';
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Node, Pod } from '../../api/resources.gen.ts';
 import { isExtendedResource } from '../../api/validation/resources.ts';
-import { isCriticalPod, qosClassOf } from '../qos.ts';
+import { isCriticalPod, qosClassOf } from '../resources/qos.ts';
 import { needsAppArmor } from '../spec/app-armor.ts';
 import { dottedSysctl } from '../spec/sysctl.ts';
 

@@ -1,11 +1,11 @@
 /** Admits pods as long as the node has room for them, and has others make way for a critical one. */
 import type { Node, Pod } from '../../api/resources.gen.ts';
 import type { EventRecorder } from '../../client/events/event-recorder.ts';
+import type { PodCounts } from '../metrics/pod-metrics.ts';
 import { specifiedGraceSeconds } from '../pod/end/pod-end.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import type { PodSet } from '../pod/pod-set.ts';
-import type { PodCounts } from '../pod-metrics.ts';
-import { findResizeTurn, type ResizeProblem } from '../resize.ts';
+import { findResizeTurn, type ResizeProblem } from '../resources/resize.ts';
 import { type AdmissionInputs, findRefusal, type Refusal } from './admission.ts';
 import { planPreemption } from './preemption.ts';
 

@@ -1,7 +1,7 @@
 /** Makes room for a critical pod that was bound to a full node: which pods make way. Pure. */
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Pod } from '../../api/resources.gen.ts';
-import { isCriticalPod, qosClassOf } from '../qos.ts';
+import { isCriticalPod, qosClassOf } from '../resources/qos.ts';
 
 const qosOrder = { BestEffort: 0, Burstable: 1, Guaranteed: 2 } as const;
 

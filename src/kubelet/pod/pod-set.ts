@@ -4,7 +4,7 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import { mirrorPodAnnotation } from '../../api/well-known.ts';
 import type { Informer } from '../../client/informers/informer.ts';
 import type { KubeletContext } from '../context.ts';
-import type { WaitingResize } from '../resize.ts';
+import type { WaitingResize } from '../resources/resize.ts';
 import { clearOrphans } from './orphans.ts';
 import { PodOwners } from './pod-owners.ts';
 import { PodWorker } from './pod-worker.ts';

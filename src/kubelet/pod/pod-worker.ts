@@ -8,7 +8,7 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import { backoffDelayMs } from '../../base/async/backoff.ts';
 import type { KubeletContext } from '../context.ts';
-import { requestedResizes } from '../requested-resizes.ts';
+import { requestedResizes } from '../resources/requested-resizes.ts';
 import { checkDeadline } from './end/pod-deadline.ts';
 import { type Eviction, specifiedGraceSeconds } from './end/pod-end.ts';
 import { removeTraces } from './end/pod-release.ts';

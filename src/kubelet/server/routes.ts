@@ -3,11 +3,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Pod } from '../../api/resources.gen.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
-import { effectiveConfiguration, kubeletSettings } from '../configuration.ts';
+import { effectiveConfiguration, kubeletSettings } from '../configuration/configuration.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { MachineFacts } from '../machine.ts';
 import { probeMetricPrefix } from '../probes/probe-metrics.ts';
-import { configAnnotations } from '../static-pods.ts';
+import { configAnnotations } from '../static-pods/static-pods.ts';
 import { handleDirectoryRequest } from '../volumes/node-directories.ts';
 import { AskedPods } from './asked-pods.ts';
 import { HealthChecks } from './health-checks.ts';

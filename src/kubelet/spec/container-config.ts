@@ -1,11 +1,11 @@
 /** The runtime's configuration of one container. Pure: what needs files or the API is determined before. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { boundedResources, linuxResourcesOf } from '../cgroup-resources.ts';
 import type { ContainerConfig, ContainerSecurityContext, Device, Mount } from '../cri/messages.ts';
 import { containerHash } from '../pod/pod-actions.ts';
 import { annotations, labels } from '../pod/pod-observation.ts';
-import { oomScoreAdjust } from '../qos.ts';
+import { boundedResources, linuxResourcesOf } from '../resources/cgroup-resources.ts';
+import { oomScoreAdjust } from '../resources/qos.ts';
 import { expandReferences } from './expansion.ts';
 
 export interface ContainerInputs {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Service } from '../../api/resources.gen.ts';
-import { boundedResources, linuxResourcesOf, podLimitsOf } from '../cgroup-resources.ts';
 import { testPod } from '../pod.fixture.ts';
-import { oomScoreAdjust } from '../qos.ts';
+import { boundedResources, linuxResourcesOf, podLimitsOf } from '../resources/cgroup-resources.ts';
+import { oomScoreAdjust } from '../resources/qos.ts';
 import { parseResolverConfig, resolverConfigOf } from './dns-config.ts';
 import { computeEnvironment, serviceVariables } from './environment.ts';
 import { expandReferences } from './expansion.ts';

@@ -8,7 +8,7 @@ import {
 import { formatQuantity, type Quantity } from '../../../api/quantity.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
-import { boundedTotal } from '../../cgroup-resources.ts';
+import { boundedTotal } from '../../resources/cgroup-resources.ts';
 import type { Phase } from './pod-status.ts';
 
 /** The minimum CPU shares of a group: a request this small counts as none. */

@@ -16,7 +16,7 @@ import {
   restartingAllReason,
   restartsAfterExit,
 } from '../../containers/restart-policy.ts';
-import { qosClassOf } from '../../qos.ts';
+import { qosClassOf } from '../../resources/qos.ts';
 import type { ObservedPod } from '../pod-observation.ts';
 
 export type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';

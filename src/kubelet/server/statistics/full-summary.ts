@@ -1,6 +1,6 @@
 /** `/stats/summary`: adds what only its clients need, and what takes longer to determine. */
 import { wholeValueOf } from '../../../api/quantity.ts';
-import { kubeletSettings } from '../../configuration.ts';
+import { kubeletSettings } from '../../configuration/configuration.ts';
 import type { Kubelet } from '../../kubelet.ts';
 import type { CgroupUsage, GroupDetails } from '../../machine.ts';
 import { podsMemoryMaxBytes } from '../../node/node-resources.ts';

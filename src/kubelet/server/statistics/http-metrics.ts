@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../../base/clock.ts';
 import { type MetricsRegistry, metricsPerRegistry } from '../../../base/metrics.ts';
-import { defaultBuckets } from '../../pod-metrics.ts';
+import { defaultBuckets } from '../../metrics/pod-metrics.ts';
 
 const methods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'CONNECT', 'TRACE']);
 const connections = new Set(['exec', 'attach', 'portforward', 'debug']);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Pod } from '../api/resources.gen.ts';
-import { testPod } from './pod.fixture.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import { testPod } from '../pod.fixture.ts';
 import {
   findMemoryProblem,
   findResizeProblem,

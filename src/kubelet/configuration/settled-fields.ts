@@ -4,7 +4,7 @@
  * effect.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { parsePeriodMs } from '../base/text/go-duration.ts';
+import { parsePeriodMs } from '../../base/text/go-duration.ts';
 
 /** By field: upstream's default (Kubernetes 1.36), where the node behaves accordingly. */
 const settled: Readonly<Record<string, unknown>> = {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sparse } from '../base/sparse.fixture.ts';
-import { VirtualClock } from '../base/virtual-clock.ts';
-import type { PodCgroups } from './machine.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { PodCgroups } from '../machine.ts';
+import { testPod } from '../pod.fixture.ts';
 import { measuredCgroups } from './measured-cgroups.ts';
-import { testPod } from './pod.fixture.ts';
 
 test('the first look at a pod makes its group, later ones change it, and what fails is timed too', async () => {
   const seen: string[] = [];

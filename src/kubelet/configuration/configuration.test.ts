@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { defaultThresholds } from '../eviction/eviction-plan.ts';
 import {
   effectiveConfiguration,
   type KubeletConfiguration,
@@ -7,7 +8,6 @@ import {
   kubeletSettings,
   parseKubeletConfiguration,
 } from './configuration.ts';
-import { defaultThresholds } from './eviction/eviction-plan.ts';
 
 const head = { apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration' };
 const settingsOf = (configuration: KubeletConfiguration) =>

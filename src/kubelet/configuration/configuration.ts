@@ -1,11 +1,11 @@
 /**
  * Reads upstream's configuration file of the kubelet (KubeletConfiguration), as far as it means something here. Pure.
  */
-import { tryParseQuantity, wholeValueOf } from '../api/quantity.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
-import { parsePeriodMs } from '../base/text/go-duration.ts';
-import { defaultThresholds, type Signal, signals, type Threshold } from './eviction/eviction-plan.ts';
-import { type Verification, type VerificationPolicy, verificationPolicies } from './images/pulled-images.ts';
+import { tryParseQuantity, wholeValueOf } from '../../api/quantity.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { parsePeriodMs } from '../../base/text/go-duration.ts';
+import { defaultThresholds, type Signal, signals, type Threshold } from '../eviction/eviction-plan.ts';
+import { type Verification, type VerificationPolicy, verificationPolicies } from '../images/pulled-images.ts';
 import { isUnset, settledProblem } from './settled-fields.ts';
 
 /** As in the file: quantities and durations are strings. */

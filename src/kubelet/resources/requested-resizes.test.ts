@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type * as core from '../api/types/core-v1.gen.ts';
-import { testPod } from './pod.fixture.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { testPod } from '../pod.fixture.ts';
 import { requestedResizes } from './requested-resizes.ts';
 
 const podWith = (resources: core.ResourceRequirements, more: Partial<core.PodSpec> = {}) =>

@@ -1,9 +1,9 @@
 /** Counts of pods and containers that start, are refused or are evicted, under upstream's names. */
 
-import type { Pod } from '../api/resources.gen.ts';
-import type { Outcome } from '../base/async/timed.ts';
-import type { MetricsRegistry } from '../base/metrics.ts';
-import type { RequestedResize } from './requested-resizes.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type { Outcome } from '../../base/async/timed.ts';
+import type { MetricsRegistry } from '../../base/metrics.ts';
+import type { RequestedResize } from '../resources/requested-resizes.ts';
 
 export interface PodCounts {
   /** Work on a pod has begun, this long after the node learned of it. */

@@ -1,17 +1,17 @@
 /** The kubelet's own metrics, under upstream's names. */
-import type { MetricsRegistry } from '../base/metrics.ts';
-import type { RuntimeOperations } from './cri/measured-runtime.ts';
-import { type CsiCallObserver, csiMetrics } from './csi/csi-metrics.ts';
-import { type DeviceMetrics, deviceMetrics } from './devices/device-metrics.ts';
-import { type ClaimMetrics, claimMetrics } from './dynamic-resources/claim-metrics.ts';
-import { type ImageMetrics, imageMetrics } from './images/image-metrics.ts';
+import type { MetricsRegistry } from '../../base/metrics.ts';
+import type { RuntimeOperations } from '../cri/measured-runtime.ts';
+import { type CsiCallObserver, csiMetrics } from '../csi/csi-metrics.ts';
+import { type DeviceMetrics, deviceMetrics } from '../devices/device-metrics.ts';
+import { type ClaimMetrics, claimMetrics } from '../dynamic-resources/claim-metrics.ts';
+import { type ImageMetrics, imageMetrics } from '../images/image-metrics.ts';
+import type { PodSet } from '../pod/pod-set.ts';
+import type { PodWorker } from '../pod/pod-worker.ts';
+import type { StartTimes } from '../pod/status/pod-start-latency.ts';
+import { type ProbeMetrics, probeMetrics } from '../probes/probe-metrics.ts';
+import { pluginOf, type StorageMetrics, storageMetrics } from '../volumes/storage-metrics.ts';
 import type { ObserveCgroups } from './measured-cgroups.ts';
-import type { PodSet } from './pod/pod-set.ts';
-import type { PodWorker } from './pod/pod-worker.ts';
-import type { StartTimes } from './pod/status/pod-start-latency.ts';
 import { defaultBuckets, type PodCounts, podCounts } from './pod-metrics.ts';
-import { type ProbeMetrics, probeMetrics } from './probes/probe-metrics.ts';
-import { pluginOf, type StorageMetrics, storageMetrics } from './volumes/storage-metrics.ts';
 
 export interface KubeletMetrics {
   podStart(seconds: number): void;

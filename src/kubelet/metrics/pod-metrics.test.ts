@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MetricsRegistry } from '../base/metrics.ts';
-import { testPod } from './pod.fixture.ts';
+import { MetricsRegistry } from '../../base/metrics.ts';
+import { testPod } from '../pod.fixture.ts';
 import { podCounts } from './pod-metrics.ts';
 
 test('pods and containers that start, fail, are refused or must go are counted under upstream’s names', () => {

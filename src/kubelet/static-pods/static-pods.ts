@@ -3,15 +3,15 @@ import { createHash } from 'node:crypto';
 import { watch } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Pod } from '../api/resources.gen.ts';
-import { StatusError } from '../api/status.ts';
-import { mirrorPodAnnotation } from '../api/well-known.ts';
-import { pause } from '../base/clock.ts';
-import { ifMissing } from '../base/system/if-missing.ts';
-import type { Informer } from '../client/informers/informer.ts';
-import type { KubeletContext } from './context.ts';
-import type { NodeRegistration } from './node/node-registration.ts';
-import type { PodSet } from './pod/pod-set.ts';
+import { Pod } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import { mirrorPodAnnotation } from '../../api/well-known.ts';
+import { pause } from '../../base/clock.ts';
+import { ifMissing } from '../../base/system/if-missing.ts';
+import type { Informer } from '../../client/informers/informer.ts';
+import type { KubeletContext } from '../context.ts';
+import type { NodeRegistration } from '../node/node-registration.ts';
+import type { PodSet } from '../pod/pod-set.ts';
 import type { Manifest } from './static-manifest.ts';
 
 export interface StaticPodsOptions {

@@ -1,6 +1,6 @@
 /** Control groups of pods whose creation, updates and removal are timed, under upstream's metric names. */
-import type { Clock } from '../base/clock.ts';
-import type { PodCgroups } from './machine.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { PodCgroups } from '../machine.ts';
 
 export type ObserveCgroups = (operation: 'create' | 'update' | 'destroy', seconds: number) => void;
 

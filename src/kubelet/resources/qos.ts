@@ -1,9 +1,9 @@
 /** The quality-of-service class of a pod, and what follows from it for the kernel's OOM killer. */
-import { computeQosClass, type QosClass } from '../api/core/pod/qos.ts';
-import { wholeValueOf } from '../api/quantity.ts';
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
-import { mirrorPodAnnotation } from '../api/well-known.ts';
+import { computeQosClass, type QosClass } from '../../api/core/pod/qos.ts';
+import { wholeValueOf } from '../../api/quantity.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { mirrorPodAnnotation } from '../../api/well-known.ts';
 
 /** The class set by the API server, which stays for the pod's life, or the one that follows from its spec. */
 export function qosClassOf(pod: Pod): QosClass {
