@@ -34,47 +34,57 @@ export interface ControlPlane {
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Runs a part of the control plane until the signal aborts. */
-type Work = (signal: AbortSignal) => Promise<void>;
+interface Part {
+  name: string;
+  /** Resolves when the signal has aborted and the part has ended. */
+  run(signal: AbortSignal): Promise<void>;
+}
 
 const nodeMaskSize = 24;
 
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const api = await createApiServer(options);
+  const { electAs } = options;
+  const parts: readonly Part[] = [
+    { name: 'controller-manager', run: (signal) => runControllers(api, options, signal) },
+    { name: 'scheduler', run: (signal) => runScheduler(api, options, signal) },
+  ];
   return {
     api,
     async run(signal) {
-      const runPart = options.electAs === undefined ? runAlone : runElected;
-      await Promise.all([
-        runPart('controller-manager', (term) => runControllers(api, options, term)),
-        runPart('scheduler', (term) => runScheduler(api, options, term)),
-      ]);
-
-      async function runAlone(name: string, work: Work): Promise<void> {
-        let isRunning = true;
-        api.components.add({ name, check: () => (isRunning ? undefined : 'it does not run') });
-        try {
-          await work(signal);
-        } finally {
-          isRunning = false;
-        }
-      }
-
-      function runElected(part: string, work: Work): Promise<void> {
-        const { clock, random, logger, metrics, electAs } = options;
-        const name = `kube-${part}`;
-        const client = createClient(api.localTransport(componentUser(name)));
-        const lease = { namespace: 'kube-system', name };
-        const election = {
-          ...{ client, clock, random, metrics, lease },
-          logger: logger.for(name),
-          identity: electAs!,
-        };
-        api.components.add({ name: part, check: () => findVacancy(election) });
-        return runWhileLeading(election, work, signal);
-      }
+      await Promise.all(
+        parts.map((part) =>
+          electAs === undefined
+            ? runAlone(api, part, signal)
+            : runElected(api, part, { ...options, identity: electAs }, signal),
+        ),
+      );
     },
   };
+}
+
+async function runAlone(api: ApiServer, { name, run }: Part, signal: AbortSignal): Promise<void> {
+  let isRunning = true;
+  api.components.add({ name, check: () => (isRunning ? undefined : 'it does not run') });
+  try {
+    await run(signal);
+  } finally {
+    isRunning = false;
+  }
+}
+
+function runElected(
+  api: ApiServer,
+  part: Part,
+  { clock, random, logger, metrics, identity }: ControlPlaneOptions & { identity: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const name = `kube-${part.name}`;
+  const client = createClient(api.localTransport(componentUser(name)));
+  const lease = { namespace: 'kube-system', name };
+  const election = { client, clock, random, metrics, lease, logger: logger.for(name), identity };
+  api.components.add({ name: part.name, check: () => findVacancy(election) });
+  return runWhileLeading(election, (term) => part.run(term), signal);
 }
 
 async function runControllers(
