@@ -10,7 +10,7 @@ import {
   serviceUnavailable,
   unknownPath,
 } from '../api/status.ts';
-import { Turns } from '../base/async/turns.ts';
+import { startSteps, Turns } from '../base/async/turns.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
@@ -33,12 +33,16 @@ import { prepareViews } from './registry/conversion/conversion.ts';
 import type { KindRegistry, ServedResource } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
 import { serveResource } from './registry/verbs.ts';
-import type { ApiRequest, ApiResponse, RequestContext, RequestInfo, UserInfo } from './request.ts';
+import {
+  type ApiRequest,
+  type ApiResponse,
+  longBytes,
+  type RequestContext,
+  type RequestInfo,
+  type UserInfo,
+} from './request.ts';
 import type { SubresourceHandler, SubresourceHandlers } from './subresources/handlers.ts';
 import { CachedObject } from './watch-cache/cached-object.ts';
-
-/** Work on a longer body is done in steps. */
-const longBodyBytes = 64 * 1024;
 
 /** Answers paths that name no resource. */
 export type PathHandler = (context: RequestContext) => Promise<ApiResponse> | ApiResponse;
@@ -119,6 +123,7 @@ export class RequestHandler {
       warnings: [],
       headers: {},
       elsewhere: { ms: 0 },
+      turns: this.#turns,
     };
   }
 
@@ -182,7 +187,7 @@ export class RequestHandler {
             return unpaid.signal;
           };
         else share?.close();
-        if ((request.bodyBytes ?? 0) > longBodyBytes) context.nextStep = () => this.#turns.next();
+        if ((request.bodyBytes ?? 0) > longBytes) startSteps(context);
         return this.#answerNow(context);
       });
     } catch (error) {
@@ -199,6 +204,7 @@ export class RequestHandler {
     if (failure) return failure;
     const answer = await this.#dispatch(context);
     requireShowable(context.request, answer);
+    if (isLong(answer) && !context.request.localUser) startSteps(context);
     // Encoding is synchronous: what takes time happens before.
     if (context.nextStep) await context.nextStep();
     if ('resource' in answer && answer.resource.converter) await prepareObjects(answer);
@@ -273,6 +279,11 @@ export class RequestHandler {
     this.#options.logger.error('request failed', { verb: info.verb, path: info.path, error });
     return internalError('the server could not serve the request', { cause: error });
   }
+}
+
+function isLong(answer: ApiResponse): boolean {
+  if (!('object' in answer) || !(answer.object instanceof CachedObject)) return false;
+  return answer.object.sizeBytes > longBytes;
 }
 
 function attributesOf({ info, user, request }: RequestContext): Attributes {

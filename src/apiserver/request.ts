@@ -110,13 +110,18 @@ export interface RequestContext {
    * hold up nobody. The signal aborts when there is no memory for it any more. Absent when the body is there.
    */
   leaveSeat?: () => AbortSignal;
-  /** Work on a long body is done in steps, so that others are served in between. */
+  /** Work on a long body or object is done in steps, so that others are served in between. */
   nextStep?: TurnTaker['nextStep'];
+  /** Of all requests' long work. */
+  turns?: TurnTaker['turns'];
   /** What the body says, for the audit log. */
   requestObject?: unknown;
   /** To be called when a long-running response has been sent completely, or its client is gone. */
   whenOver?: () => void;
 }
+
+/** Work on a body, or an object, of more bytes is done in steps. */
+export const longBytes = 64 * 1024;
 
 /** One object of a response: from the cache (with its bytes) or created for this response. */
 export type ServedObject = CachedObject | { readonly plain: KubeObject };

@@ -52,8 +52,10 @@ export interface WriteRequest {
   annotations?: Record<string, string> | undefined;
   /** Collects the time spent in webhooks; absent when it is not reported. */
   elsewhere?: { ms: number };
-  /** Work on a long body is done in steps. */
+  /** Work on a long body or object is done in steps. */
   nextStep?: TurnTaker['nextStep'];
+  /** Of all requests' long work; absent in requests of the server's own. */
+  turns?: TurnTaker['turns'];
 }
 
 export function storageKey(resource: ServedResource, namespace: string, name: string): string {

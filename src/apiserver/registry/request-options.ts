@@ -53,7 +53,7 @@ export function fieldValidationOf({ info, request }: RequestContext): FieldValid
 
 /** What the writing verbs read from the path and the query. */
 export function writeRequest(context: RequestContext, resource: ServedResource): WriteRequest {
-  const { info, request, user, warnings, elsewhere, annotations, nextStep } = context;
+  const { info, request, user, warnings, elsewhere, annotations, nextStep, turns } = context;
   return {
     verb: info.verb,
     resource,
@@ -68,6 +68,7 @@ export function writeRequest(context: RequestContext, resource: ServedResource):
     elsewhere,
     annotations,
     nextStep,
+    turns,
   };
 }
 

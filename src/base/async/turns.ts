@@ -24,6 +24,14 @@ export class Turns {
 export interface TurnTaker {
   /** Resolves when the next step may run; absent where all steps are short, and none has to wait. */
   nextStep?: (() => Promise<void>) | undefined;
+  /** With whom the steps take turns, should they turn out to be long. */
+  turns?: Turns | undefined;
+}
+
+/** From now on, its work is done in steps. */
+export function startSteps(taker: TurnTaker): void {
+  const { turns } = taker;
+  if (turns) taker.nextStep ??= () => turns.next();
 }
 
 /** Does one step of work: a promise only where it waits for its turn, or for something else. */

@@ -214,6 +214,7 @@ export function* trackUpdateInSteps(
 ): Generator<void> {
   const metadata = next.metadata as JsonObject;
   const owners = ownersBefore(live, next, ownership);
+  yield;
   alignWithSchema(owners, nodeOf(ownership));
   if (live && owners.size === 0) {
     delete metadata.managedFields;

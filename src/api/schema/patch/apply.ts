@@ -148,8 +148,9 @@ function* applyOver(
 
   const merged = mergeTyped(live, config, node);
   yield;
-  const pruned = pruneDropped(merged, owners, last, request);
+  const isDropping = last && dropsSome(last, claimed, owners, request);
   yield;
+  const pruned = isDropping ? yield* pruneDropped(merged, owners, last, request) : merged;
   const takeover = computeTakeover({ old: live, next: pruned }, owners, request, key);
   const conflicts = request.force ? [] : conflictsOf(takeover.conflicts, owners);
   const refused =
@@ -166,14 +167,19 @@ function* applyOver(
   return withMetadata(pruned, config, owners, request);
 }
 
+/** False when the manager applies all again that it applied last time. Other versions have other names for fields. */
+function dropsSome(last: Ownership, claimed: FieldSet, owners: Ownerships, request: ApplyRequest): boolean {
+  for (const { apiVersion } of [last, ...owners.values()]) if (apiVersion !== request.apiVersion) return true;
+  return difference(last.fields, claimed) !== undefined;
+}
+
 /** Takes out what the manager applied last time and no longer does, unless another manager owns it. */
-function pruneDropped(
+function* pruneDropped(
   merged: JsonObject,
   owners: Ownerships,
-  last: Ownership | undefined,
+  last: Ownership,
   request: ApplyRequest,
-): JsonObject {
-  if (!last) return merged;
+): Generator<void, JsonObject> {
   // A manager's fields have names in the version that it spoke: the last config may have been in another.
   const shownIn = (object: JsonObject, apiVersion: string): VersionedObject | undefined =>
     object.apiVersion === apiVersion && apiVersion === request.apiVersion
@@ -183,19 +189,23 @@ function pruneDropped(
   if (!atLast) return merged;
   const lastNode = nodeOf(atLast);
   const lastSet = withNamedFields(last.fields, lastNode);
+  const mergedSet = withNamedFields(fieldsOf(atLast.object, lastNode), lastNode);
+  yield;
   let pruned = removeFields(atLast.object, lastSet, lastNode);
   for (const [apiVersion, owned] of fieldsByVersion(owners, last.apiVersion)) {
     const full = shownIn(merged, apiVersion);
     const kept = apiVersion === last.apiVersion ? { object: pruned } : request.convert?.(pruned, apiVersion);
-    if (full && kept) pruned = withOwnedFields(full, kept.object, owned);
+    const fullSet = full?.object === atLast.object ? mergedSet : undefined;
+    if (full && kept) pruned = withOwnedFields(full, kept.object, owned, fullSet);
+    yield;
   }
 
   // Restores what was removed only because it was below something removed, and was never this manager's.
   const prunedAtLast =
     pruned.apiVersion === last.apiVersion ? pruned : request.convert?.(pruned, last.apiVersion)?.object;
   if (!prunedAtLast) return merged;
-  const mergedSet = withNamedFields(fieldsOf(atLast.object, lastNode), lastNode);
   const prunedSet = withNamedFields(fieldsOf(prunedAtLast, lastNode), lastNode);
+  yield;
   const gone = intersection(difference(mergedSet, prunedSet), lastSet);
   const result = removeFields(atLast.object, gone, lastNode);
   if (last.apiVersion === request.apiVersion) return result;
@@ -212,9 +222,14 @@ function fieldsByVersion(owners: Ownerships, first: string): Map<string, FieldSe
 }
 
 /** `full` without what `kept` lacks and no manager owns. */
-function withOwnedFields(full: VersionedObject, kept: JsonObject, owned: FieldSet | undefined): JsonObject {
+function withOwnedFields(
+  full: VersionedObject,
+  kept: JsonObject,
+  owned: FieldSet | undefined,
+  knownSet: FieldSet | undefined,
+): JsonObject {
   const node = nodeOf(full);
-  const fullSet = withNamedFields(fieldsOf(full.object, node), node);
+  const fullSet = knownSet ?? withNamedFields(fieldsOf(full.object, node), node);
   const keptSet = withNamedFields(fieldsOf(kept, node), node);
   return removeFields(full.object, difference(fullSet, union(keptSet, withNamedFields(owned, node))), node);
 }

@@ -84,8 +84,8 @@ async function applyToLive(request: ApplyRequest): Promise<ApiResponse> {
     fieldsTracked: true,
     isPatch: true,
     async next(current: CachedObject) {
-      const work = () => {
-        const live = convertFromStored(resource, current.copy());
+      const work = async () => {
+        const live = await inStep(write, () => convertFromStored(resource, current.copy()));
         return applied(request, live);
       };
       const object = await converting(work, context.warnings);

@@ -42,18 +42,19 @@ export async function patchObject(
   const validation = fieldValidationOf(context);
   const request = writeRequest(context, resource);
   const isOfStatus = request.subresource === 'status';
-  const patched = (current: CachedObject, attempt: number): KubeObject => {
-    const before =
-      isOfStatus && patch.format === 'strategic' && isShownAsStored(resource)
-        ? withOwnMetadata(current.object, patch)
-        : convertFromStored(resource, current.copy());
-    const { object, warnings } = resource.codec.patch(before, patch, validation);
+  const before = (current: CachedObject) =>
+    isOfStatus && patch.format === 'strategic' && isShownAsStored(resource)
+      ? withOwnMetadata(current.object, patch)
+      : convertFromStored(resource, current.copy());
+  const patched = async (current: CachedObject, attempt: number): Promise<KubeObject> => {
+    const shown = await inStep(request, () => before(current));
+    const { object, warnings } = await inStep(request, () => resource.codec.patch(shown, patch, validation));
     if (attempt === 0) for (const warning of warnings) context.warnings.push(warning);
     checkIdentity(request, object);
     // A patch without a resourceVersion applies to whatever is stored.
     const meta = object.metadata as { resourceVersion?: string };
     if (meta.resourceVersion === String(current.revision)) delete meta.resourceVersion;
-    return toStoredVersion(resource, object);
+    return inStep(request, () => toStoredVersion(resource, object));
   };
   const changed = await changeObject(registry, request, {
     isPatch: true,

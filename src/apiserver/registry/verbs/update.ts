@@ -5,7 +5,8 @@ import { keepTimesWhenUnchanged } from '../../../api/schema/fields/managed-field
 import { equalJson } from '../../../api/schema/json-value.ts';
 import { formatTime } from '../../../api/schema/time.ts';
 import { conflict, modifiedMessage } from '../../../api/status.ts';
-import { inStep } from '../../../base/async/turns.ts';
+import { inStep, startSteps } from '../../../base/async/turns.ts';
+import { longBytes } from '../../request.ts';
 import { prepareSubresource } from '../../subresources/prepare.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../../watch-cache/cached-object.ts';
 import { type Allocation, allocateFor, reservationFor, withAllocations } from '../allocations.ts';
@@ -44,6 +45,7 @@ export async function changeObject(
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const current = await readCurrent(registry, resource, namespace, name);
     checkPreconditions(request, current, options.preconditions);
+    if (current.sizeBytes > longBytes) startSteps(request);
     const object = await inStep(request, () => options.next(current, attempt));
     const isConditional = !!object.metadata.resourceVersion;
     const outcome = await tryChange(registry, { request, options, object, current });
