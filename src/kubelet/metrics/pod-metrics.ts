@@ -40,16 +40,24 @@ export const defaultBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 const statusBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20, 30, 45, 60];
 
 export function podCounts(registry: MetricsRegistry): PodCounts {
-  const counter = (name: string, help: string) => registry.counter(`kubelet_${name}`, help);
-  const sandboxSeconds = registry.histogram(
-    'kubelet_run_podsandbox_duration_seconds',
-    'Duration in seconds of the run_podsandbox operations. Broken down by RuntimeClass.Handler.',
-    defaultBuckets,
-  );
-  const sandboxErrors = counter(
-    'run_podsandbox_errors_total',
-    'Cumulative number of the run_podsandbox operation errors by RuntimeClass.Handler.',
-  );
+  const counter: NewCounter = (name, help) => registry.counter(`kubelet_${name}`, help);
+  return {
+    ...podStarts(registry, counter),
+    ...containerLives(counter),
+    ...statusWrites(registry),
+    ...imageVolumes(counter),
+    ...hooks(counter),
+    ...decisionsAgainst(registry, counter),
+  };
+}
+
+/** `name`: without the prefix of all. */
+type NewCounter = (name: string, help: string) => ReturnType<MetricsRegistry['counter']>;
+
+function podStarts(
+  registry: MetricsRegistry,
+  counter: NewCounter,
+): Pick<PodCounts, 'workBegan' | 'sandboxStarted' | 'userNamespaceStarted'> {
   const containersPerPod = registry.histogram(
     'kubelet_containers_per_pod_count',
     'The number of containers per pod.',
@@ -60,9 +68,14 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
     'Duration in seconds from kubelet seeing a pod to starting a worker.',
     defaultBuckets,
   );
-  const resizes = counter(
-    'container_requested_resizes_total',
-    "Number of requested resizes, counted at the container level. Different resources on the same container are counted separately. The 'requirement' label refers to 'memory' or 'limits'; the 'operation' label can be one of 'add', 'remove', 'increase' or 'decrease'.",
+  const sandboxSeconds = registry.histogram(
+    'kubelet_run_podsandbox_duration_seconds',
+    'Duration in seconds of the run_podsandbox operations. Broken down by RuntimeClass.Handler.',
+    defaultBuckets,
+  );
+  const sandboxErrors = counter(
+    'run_podsandbox_errors_total',
+    'Cumulative number of the run_podsandbox operation errors by RuntimeClass.Handler.',
   );
   const pods = counter('started_pods_total', 'Cumulative number of pods started');
   const podErrors = counter('started_pods_errors_total', 'Cumulative number of errors when starting pods');
@@ -74,22 +87,72 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
     'started_user_namespaced_pods_errors_total',
     'Cumulative number of errors when starting pods with user namespaces. This metric will only be collected on Linux.',
   );
-  const containers = counter('started_containers_total', 'Cumulative number of containers started');
-  const containerErrors = counter(
+  return {
+    workBegan(pod, seconds) {
+      containersPerPod.observe(pod.spec.containers.length);
+      workerSeconds.observe(seconds);
+    },
+    sandboxStarted(runtimeHandler, outcome, seconds) {
+      pods.add(1);
+      sandboxSeconds.observe(seconds, { runtime_handler: runtimeHandler });
+      if (outcome === 'succeeded') return;
+      podErrors.add(1);
+      sandboxErrors.add(1, { runtime_handler: runtimeHandler });
+    },
+    userNamespaceStarted(outcome) {
+      isolated.add(1);
+      if (outcome === 'failed') isolatedErrors.add(1);
+    },
+  };
+}
+
+function containerLives(
+  counter: NewCounter,
+): Pick<PodCounts, 'containerStarts' | 'containerEnded' | 'containerFailed' | 'resizeRequested'> {
+  const starts = counter('started_containers_total', 'Cumulative number of containers started');
+  const errors = counter(
     'started_containers_errors_total',
     'Cumulative number of errors when starting containers',
   );
   const ends = counter('terminated_containers_total', 'Cumulative number of container terminations.');
-  const statusSeconds = registry.histogram(
+  const resizes = counter(
+    'container_requested_resizes_total',
+    "Number of requested resizes, counted at the container level. Different resources on the same container are counted separately. The 'requirement' label refers to 'memory' or 'limits'; the 'operation' label can be one of 'add', 'remove', 'increase' or 'decrease'.",
+  );
+  return {
+    containerStarts: (pod, name) => starts.add(1, { container_type: containerType(pod, name) }),
+    containerEnded: (pod, name, { exitCode, reason = '' }) =>
+      ends.add(1, { container_type: containerType(pod, name), exit_code: String(exitCode), reason }),
+    containerFailed: (pod, name, code) => errors.add(1, { container_type: containerType(pod, name), code }),
+    resizeRequested: ({ operation, requirement, resource }) =>
+      resizes.add(1, { operation, requirement, resource }),
+  };
+}
+
+function statusWrites(registry: MetricsRegistry): Pick<PodCounts, 'statusWritten'> {
+  const seconds = registry.histogram(
     'kubelet_pod_status_sync_duration_seconds',
     'Duration in seconds to sync a pod status update. Measures time from detection of a change to pod status until the API is successfully updated for that pod, even if multiple intevening changes to pod status occur.',
     statusBuckets,
   );
-  const imageVolumes = {
-    requested: counter('image_volume_requested_total', 'Number of requested image volumes.'),
+  return { statusWritten: (tookSeconds) => seconds.observe(tookSeconds) };
+}
+
+function imageVolumes(counter: NewCounter): Pick<PodCounts, 'imageVolumeRequested'> {
+  const requested = counter('image_volume_requested_total', 'Number of requested image volumes.');
+  const outcomes = {
     succeeded: counter('image_volume_mounted_succeed_total', 'Number of successful image volume mounts.'),
     failed: counter('image_volume_mounted_errors_total', 'Number of failed image volume mounts.'),
   };
+  return {
+    imageVolumeRequested(outcome) {
+      requested.add(1);
+      outcomes[outcome].add(1);
+    },
+  };
+}
+
+function hooks(counter: NewCounter): Pick<PodCounts, 'hookFellBack' | 'hookSleepCutShort'> {
   const fallbacks = counter(
     'lifecycle_handler_http_fallbacks_total',
     'The number of times lifecycle handlers successfully fell back to http from https.',
@@ -98,6 +161,14 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
     'sleep_action_terminated_early_total',
     'The number of times lifecycle sleep handler got terminated before it finishes',
   );
+  return { hookFellBack: () => fallbacks.add(1), hookSleepCutShort: () => shortSleeps.add(1) };
+}
+
+/** Pods that the node does not take, or no longer keeps. */
+function decisionsAgainst(
+  registry: MetricsRegistry,
+  counter: NewCounter,
+): Pick<PodCounts, 'refused' | 'evicted' | 'evictionDecided' | 'preempted'> {
   const statsAge = registry.histogram(
     'kubelet_eviction_stats_age_seconds',
     'Time between when stats are collected, and when pod is evicted based on those stats by eviction signal',
@@ -110,38 +181,9 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
   const evictions = counter('evictions', 'Cumulative number of pod evictions by eviction signal');
   const preemptions = counter('preemptions', 'Cumulative number of pod preemptions by preemption resource');
   return {
-    workBegan(pod, seconds) {
-      containersPerPod.observe(pod.spec.containers.length);
-      workerSeconds.observe(seconds);
-    },
-    resizeRequested: ({ operation, requirement, resource }) =>
-      resizes.add(1, { operation, requirement, resource }),
-    hookFellBack: () => fallbacks.add(1),
-    hookSleepCutShort: () => shortSleeps.add(1),
-    evictionDecided: (signal, secondsAgo) => statsAge.observe(secondsAgo, { eviction_signal: signal }),
-    sandboxStarted(runtimeHandler, outcome, seconds) {
-      pods.add(1);
-      sandboxSeconds.observe(seconds, { runtime_handler: runtimeHandler });
-      if (outcome === 'succeeded') return;
-      podErrors.add(1);
-      sandboxErrors.add(1, { runtime_handler: runtimeHandler });
-    },
-    userNamespaceStarted(outcome) {
-      isolated.add(1);
-      if (outcome === 'failed') isolatedErrors.add(1);
-    },
-    containerStarts: (pod, name) => containers.add(1, { container_type: containerType(pod, name) }),
-    containerEnded: (pod, name, { exitCode, reason = '' }) =>
-      ends.add(1, { container_type: containerType(pod, name), exit_code: String(exitCode), reason }),
-    statusWritten: (seconds) => statusSeconds.observe(seconds),
-    containerFailed: (pod, name, code) =>
-      containerErrors.add(1, { container_type: containerType(pod, name), code }),
-    imageVolumeRequested(outcome) {
-      imageVolumes.requested.add(1);
-      imageVolumes[outcome].add(1);
-    },
     refused: (reason) => rejections.add(1, { reason }),
     evicted: (signal) => evictions.add(1, { eviction_signal: signal }),
+    evictionDecided: (signal, secondsAgo) => statsAge.observe(secondsAgo, { eviction_signal: signal }),
     preempted: (resource) => preemptions.add(1, { preemption_signal: resource }),
   };
 }
