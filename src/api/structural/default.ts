@@ -25,6 +25,33 @@ export function applyStructuralDefaults(schema: StructuralSchema, value: unknown
   }
 }
 
+/** Whether {@link applyStructuralDefaults} would leave it as it is. */
+export function hasDefaults(schema: StructuralSchema, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) {
+    const items = itemSchema(schema);
+    if (items) for (const item of value) if (!hasDefaults(items, item)) return false;
+    return true;
+  }
+  const object = value as JsonObject;
+  const { properties } = schema;
+  for (const key in properties) {
+    const property = properties[key]!;
+    const given = ownValue(object, key);
+    if (given === undefined ? property.default !== undefined : given === null && !property.nullable)
+      return false;
+    if (!hasDefaults(property, given)) return false;
+  }
+  const additional = schema.additionalProperties as StructuralSchema | boolean | undefined;
+  if (typeof additional !== 'object' || additional === null) return true;
+  for (const key in object) {
+    if (properties && Object.hasOwn(properties, key)) continue;
+    if (object[key] === null && !additional.nullable && additional.default !== undefined) return false;
+    if (!hasDefaults(additional, object[key])) return false;
+  }
+  return true;
+}
+
 function fillProperties(schema: StructuralSchema, object: JsonObject): void {
   for (const [key, property] of Object.entries(schema.properties ?? {})) {
     // A schema may name a field `__proto__` or `constructor`: inherited properties are no values of it.

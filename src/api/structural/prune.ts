@@ -73,6 +73,36 @@ function pruneObject(
   }
 }
 
+/** Whether {@link pruneResource} would leave it as it is. */
+export function isPruned(schema: StructuralSchema, object: JsonObject): boolean {
+  return isObjectPruned({ ...schema, 'x-kubernetes-embedded-resource': true }, object);
+}
+
+function isValuePruned(schema: StructuralSchema | undefined, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (!Array.isArray(value)) return isObjectPruned(schema, value as JsonObject);
+  const items = schema && itemSchema(schema);
+  if (keepsUnknown(schema)) return !items || areItemsPruned({ ...items, ...keepingUnknown }, value);
+  return areItemsPruned(items, value);
+}
+
+function areItemsPruned(schema: StructuralSchema | undefined, items: readonly unknown[]): boolean {
+  for (const item of items) if (!isValuePruned(schema, item)) return false;
+  return true;
+}
+
+function isObjectPruned(schema: StructuralSchema | undefined, object: JsonObject): boolean {
+  const isResource = schema && isEmbeddedResource(schema);
+  for (const key in object) {
+    if (isResource && resourceFields.has(key)) continue;
+    const property = schema && propertySchema(schema, key);
+    if (property || (schema && allowsAnyKey(schema))) {
+      if (!isValuePruned(property, object[key])) return false;
+    } else if (!keepsUnknown(schema)) return false;
+  }
+  return true;
+}
+
 function keepsUnknown(schema: StructuralSchema | undefined): boolean {
   return schema?.['x-kubernetes-preserve-unknown-fields'] === true;
 }

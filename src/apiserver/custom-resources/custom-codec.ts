@@ -8,9 +8,9 @@ import { asJsonObject, asKubeObject, DecodeError, type JsonObject } from '../../
 import { cloneJson, sortedKeys } from '../../api/schema/json-value.ts';
 import { patchJson, patchWarnings, refusedPatch } from '../../api/schema/patch/patch.ts';
 import type { StatusError } from '../../api/status.ts';
-import { applyStructuralDefaults } from '../../api/structural/default.ts';
+import { applyStructuralDefaults, hasDefaults } from '../../api/structural/default.ts';
 import { decodeEmbedded, decodeMetadata } from '../../api/structural/embedded.ts';
-import { pruneResource } from '../../api/structural/prune.ts';
+import { isPruned, pruneResource } from '../../api/structural/prune.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
 import { resourceNode } from '../../api/structural/schema-node.ts';
 import type { ResourceCodec } from '../registry/conversion/codec.ts';
@@ -59,6 +59,9 @@ export function customCodec(
     },
     setDefaults(object) {
       if (schema) applyStructuralDefaults(schema, object);
+    },
+    isFresh(stored) {
+      return !schema || (isPruned(schema, asJsonObject(stored)) && hasDefaults(schema, stored));
     },
     refresh(stored) {
       if (!schema) return stored;

@@ -40,6 +40,8 @@ export interface ResourceCodec {
   setDefaults(object: KubeObject): void;
   /** The object for a reader when it was stored under an older schema; absent when schemas never change. */
   refresh?(stored: KubeObject): KubeObject;
+  /** Whether that would leave it as it is: found out without making it. */
+  isFresh?(stored: KubeObject): boolean;
 }
 
 /** The codec of a kind whose definition is among the schema facts. */

@@ -1,7 +1,6 @@
 /** Conversion of objects between the stored version and the client's. */
 import { apiVersionOf, type KubeObject } from '../../../api/meta.ts';
 import { decode } from '../../../api/schema/decode.ts';
-import { equalJson } from '../../../api/schema/json-value.ts';
 import { startTimeSlices } from '../../../base/async/time-slices.ts';
 import { deepFreeze } from '../../../base/collections/deep-freeze.ts';
 import { CachedObject, encodeForStore } from '../../watch-cache/cached-object.ts';
@@ -95,10 +94,7 @@ function shaped(resource: ServedResource, converted: KubeObject): KubeObject {
 
 /** False when a custom resource's schema has changed since the object was written, in a way that shows. */
 function isAsStored({ codec, apiVersion }: ServedResource, cached: CachedObject): boolean {
-  if (!codec.refresh) return true;
-  const { refresh } = codec;
-  return cached.knownFor(
-    codec,
-    () => cached.object.apiVersion === apiVersion && equalJson(refresh(cached.object), cached.object),
-  );
+  if (!codec.isFresh) return true;
+  const { isFresh } = codec;
+  return cached.knownFor(codec, () => cached.object.apiVersion === apiVersion && isFresh(cached.object));
 }
