@@ -32,6 +32,7 @@ export function* validateStructure(schema: StructuralSchema, object: unknown, ol
 
 /** Lists whose items are to be unlike: sets by the whole item, list maps by their keys. */
 export function* validateListItems(schema: StructuralSchema, value: unknown, path = ''): FieldErrors {
+  if (!holdsKeyedLists(schema)) return;
   if (Array.isArray(value)) {
     yield* validateUniqueness(schema, value, path);
     const items = itemSchema(schema);
@@ -46,6 +47,23 @@ export function* validateListItems(schema: StructuralSchema, value: unknown, pat
         yield* validateListItems(property, child, isNamed ? childPath(path, key) : `${path}[${key}]`);
     }
   }
+}
+
+const holders = new WeakMap<StructuralSchema, boolean>();
+
+/** Whether some list has unlike items: values without such a list need not be gone through. */
+function holdsKeyedLists(schema: StructuralSchema): boolean {
+  const found = holders.get(schema);
+  if (found !== undefined) return found;
+  const { properties = {}, additionalProperties: additional } = schema;
+  const below = [...Object.values(properties), additional, itemSchema(schema)];
+  const type = schema['x-kubernetes-list-type'];
+  const holds =
+    type === 'set' ||
+    type === 'map' ||
+    below.some((child) => child instanceof Object && holdsKeyedLists(child));
+  holders.set(schema, holds);
+  return holds;
 }
 
 function* validateValue(schema: StructuralSchema, value: unknown, old: unknown, path: string): FieldErrors {
@@ -197,7 +215,9 @@ function* validateUniqueness(schema: StructuralSchema, value: unknown[], path: s
   const seen = new Set<string>();
   for (const [index, item] of value.entries()) {
     const identity = type === 'set' ? item : pick(item, keys);
-    const text = stableText(identity);
+    const isFlat = type === 'map' && keys.every((key) => typeof (identity as JsonObject)[key] !== 'object');
+    // The keys of a list map are picked in the same order from each item.
+    const text = isFlat ? JSON.stringify(identity) : stableText(identity);
     if (seen.has(text)) yield duplicate(childPath(path, index), identity);
     seen.add(text);
   }
@@ -211,6 +231,7 @@ function pick(item: unknown, keys: readonly string[]): JsonObject {
 
 /** Equal for equal values, whatever the order of their keys. */
 function stableText(value: unknown): string {
+  if (typeof value !== 'object') return JSON.stringify(value);
   return JSON.stringify(value, (_, inner) =>
     isJsonObject(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))

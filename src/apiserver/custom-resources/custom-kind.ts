@@ -240,10 +240,11 @@ function* validateContent(
   old: CustomObject | undefined,
 ): FieldErrors {
   if (!schema) return;
+  const duplicates = [...validateListItems(schema, object)];
   const errors = [
     ...validateStructure(schema, object, old),
     ...validateEmbedded(schema, asJsonObject(object)),
-    ...(old && hasDuplicates(schema, old) ? [] : validateListItems(schema, object)),
+    ...(duplicates.length > 0 && old && hasDuplicates(schema, old) ? [] : duplicates),
   ];
   yield* errors;
   if (!rules || rules.isEmpty) return;
