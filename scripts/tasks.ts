@@ -4,7 +4,7 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeFlags } from '../src/host/cluster-context.ts';
+import { nodeFlags } from '../src/host/cluster/cluster-context.ts';
 import { obstacleToRealNodes } from '../src/host/machine.ts';
 import {
   installPackages,

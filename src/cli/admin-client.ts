@@ -2,7 +2,7 @@
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/create-client.ts';
 import { httpTransport } from '../client/transport/http-transport.ts';
-import { loadClusterRecord, noSuchCluster } from '../host/cluster-record.ts';
+import { loadClusterRecord, noSuchCluster } from '../host/cluster/cluster-record.ts';
 import { adminEntry } from './cluster-kubeconfig.ts';
 import type { CliContext } from './context.ts';
 

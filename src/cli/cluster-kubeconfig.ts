@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMissing } from '../base/system/if-missing.ts';
-import type { ClusterRecord } from '../host/cluster-record.ts';
+import type { ClusterRecord } from '../host/cluster/cluster-record.ts';
 import type { ClusterFolder } from '../host/data-folder.ts';
 import { Failure } from '../host/failure.ts';
 import { pkiFiles, readPair } from '../host/keys/cluster-pki.ts';

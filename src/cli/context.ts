@@ -1,5 +1,5 @@
 /** What every command gets: paths, environment and output. */
-import type { Programs } from '../host/cluster-context.ts';
+import type { Programs } from '../host/cluster/cluster-context.ts';
 import type { DataFolder } from '../host/data-folder.ts';
 
 export interface CliContext {

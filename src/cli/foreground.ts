@@ -2,7 +2,7 @@
  * Runs a process of Wherry as a child of this command, which shares its output, passes signals on, and ends with it.
  */
 import { spawn } from 'node:child_process';
-import { nodeFlags } from '../host/cluster-context.ts';
+import { nodeFlags } from '../host/cluster/cluster-context.ts';
 import type { CliContext } from './context.ts';
 
 /** @returns its exit code */

@@ -8,7 +8,7 @@ import {
   checkName,
   clusterCgroup,
   newClusterRecord,
-} from '../host/cluster-record.ts';
+} from '../host/cluster/cluster-record.ts';
 import { containerdSocketOnHost } from '../host/containerd.ts';
 import { dataFolder, defaultDataPath } from '../host/data-folder.ts';
 import { inspectMachine } from '../host/machine.ts';

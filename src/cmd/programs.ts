@@ -1,6 +1,6 @@
 /** Paths of Wherry's own programs. */
 import { fileURLToPath } from 'node:url';
-import type { Programs } from '../host/cluster-context.ts';
+import type { Programs } from '../host/cluster/cluster-context.ts';
 import { programVersion } from '../host/processes/program-version.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { sparse } from '../base/sparse.fixture.ts';
+import type { ClusterContext } from './cluster/cluster-context.ts';
 import { up } from './cluster.ts';
-import type { ClusterContext } from './cluster-context.ts';
 import { dataFolder } from './data-folder.ts';
 
 const data = dataFolder(mkdtempSync(join(tmpdir(), 'wherry-cluster-')));

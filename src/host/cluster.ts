@@ -12,9 +12,9 @@ import {
   type ClusterContext,
   serverLogFile,
   serverRecordFile,
-} from './cluster-context.ts';
-import { ensureLink, removeLink } from './cluster-link.ts';
-import { prepareRecord, type UpOptions } from './cluster-options.ts';
+} from './cluster/cluster-context.ts';
+import { ensureLink, removeLink } from './cluster/cluster-link.ts';
+import { prepareRecord, type UpOptions } from './cluster/cluster-options.ts';
 import {
   type ClusterRecord,
   checkName,
@@ -22,7 +22,7 @@ import {
   listClusterRecords,
   loadClusterRecord,
   saveClusterRecord,
-} from './cluster-record.ts';
+} from './cluster/cluster-record.ts';
 import type { ClusterFolder, DataFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
 import { ensureClusterPki, ensureNodePki } from './keys/cluster-pki.ts';

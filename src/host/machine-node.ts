@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { removeCgroup, removeEmptyParents } from './cgroup.ts';
-import { nodeFlags } from './cluster-context.ts';
+import { nodeFlags } from './cluster/cluster-context.ts';
 import { containerdRecordFile, nodeSearchPath } from './containerd.ts';
 import { type DataFolder, type NodeFolder, nodeFolder } from './data-folder.ts';
 import type { Machine } from './machine.ts';

@@ -4,7 +4,7 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { allEnded } from '../base/async/all-ended.ts';
 import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
-import { bridgeName, type ClusterRecord, type NodeRecord, nodeCgroup } from './cluster-record.ts';
+import { bridgeName, type ClusterRecord, type NodeRecord, nodeCgroup } from './cluster/cluster-record.ts';
 import {
   containerdLogFile,
   containerdSocketOnHost,

@@ -8,7 +8,7 @@ import {
   defaultClusterDomain,
   defaultPodCidr,
   defaultServiceCidr,
-} from '../../host/cluster-record.ts';
+} from '../../host/cluster/cluster-record.ts';
 import { cniConfigFolder, containerdSocket } from '../../host/containerd.ts';
 import type { NodeFolder } from '../../host/data-folder.ts';
 import { Failure } from '../../host/failure.ts';

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../base/text/error-message.ts';
+import { listClusterRecords, loadClusterRecord } from '../../host/cluster/cluster-record.ts';
 import { deleteCluster, down as downCluster } from '../../host/cluster.ts';
-import { listClusterRecords, loadClusterRecord } from '../../host/cluster-record.ts';
 import { adminEntry } from '../cluster-kubeconfig.ts';
 import type { Command } from '../context.ts';
 import {

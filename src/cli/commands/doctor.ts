@@ -1,6 +1,6 @@
 /** `wherry doctor`: what this machine lacks for a cluster, and how to get it. */
-import { serverRecordFile } from '../../host/cluster-context.ts';
-import { listClusterRecords } from '../../host/cluster-record.ts';
+import { serverRecordFile } from '../../host/cluster/cluster-context.ts';
+import { listClusterRecords } from '../../host/cluster/cluster-record.ts';
 import { examine, type Finding } from '../../host/doctor.ts';
 import { firstApiPort, isPortFree } from '../../host/network/ports.ts';
 import { runningProcess } from '../../host/processes/process.ts';

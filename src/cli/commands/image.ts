@@ -2,7 +2,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError } from '../../base/system/command.ts';
-import type { ClusterRecord } from '../../host/cluster-record.ts';
+import type { ClusterRecord } from '../../host/cluster/cluster-record.ts';
 import { Failure } from '../../host/failure.ts';
 import { fullImageName, writeImageArchive } from '../../host/images/archive.ts';
 import {

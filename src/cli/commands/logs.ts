@@ -1,8 +1,8 @@
 /** `wherry logs`: the logs of Wherry's own processes. */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { agentLogFile, serverLogFile } from '../../host/cluster-context.ts';
-import type { ClusterRecord } from '../../host/cluster-record.ts';
+import { agentLogFile, serverLogFile } from '../../host/cluster/cluster-context.ts';
+import type { ClusterRecord } from '../../host/cluster/cluster-record.ts';
 import { containerdLogFile } from '../../host/containerd.ts';
 import { Failure } from '../../host/failure.ts';
 import { supervisorLogFile } from '../../host/supervision/supervisor.ts';

@@ -1,8 +1,8 @@
 /** `wherry node`: the nodes of a cluster of this machine. */
 import { Node } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
-import type { ClusterContext } from '../../host/cluster-context.ts';
-import { planNode, planNodeStart, removeOneNode, stopOneNode } from '../../host/cluster-nodes.ts';
+import type { ClusterContext } from '../../host/cluster/cluster-context.ts';
+import { planNode, planNodeStart, removeOneNode, stopOneNode } from '../../host/cluster/cluster-nodes.ts';
 import { connectAsAdmin } from '../admin-client.ts';
 import { type CliContext, type Command, UsageError } from '../context.ts';
 import { liveSteps } from '../live-steps.ts';

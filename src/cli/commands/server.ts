@@ -6,7 +6,11 @@ import { join, resolve } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { authorityPin } from '../../base/pki.ts';
 import { createFile, replaceFile } from '../../base/system/replace-file.ts';
-import { defaultClusterDomain, defaultPodCidr, defaultServiceCidr } from '../../host/cluster-record.ts';
+import {
+  defaultClusterDomain,
+  defaultPodCidr,
+  defaultServiceCidr,
+} from '../../host/cluster/cluster-record.ts';
 import { Failure } from '../../host/failure.ts';
 import { formatJoinToken } from '../../host/join.ts';
 import { ensureClusterPki, pkiFiles, readPair } from '../../host/keys/cluster-pki.ts';

@@ -3,7 +3,7 @@ import { Deployment, Pod, Service } from '../../api/resources.gen.ts';
 import { CommandError } from '../../base/system/command.ts';
 import type { Client } from '../../client/client.ts';
 import { waitFor } from '../../host/api-probe.ts';
-import { defaultClusterDomain, defaultServiceCidr } from '../../host/cluster-record.ts';
+import { defaultClusterDomain, defaultServiceCidr } from '../../host/cluster/cluster-record.ts';
 import { Failure } from '../../host/failure.ts';
 import { demoImage, demoPort, ensureDemoArchive } from '../../host/images/demo.ts';
 import { listImageNames } from '../../host/images/load.ts';

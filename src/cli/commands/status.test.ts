@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sparse } from '../../base/sparse.fixture.ts';
-import type { ClusterRecord } from '../../host/cluster-record.ts';
+import type { ClusterRecord } from '../../host/cluster/cluster-record.ts';
 import {
   type ClusterState,
   describeCluster,

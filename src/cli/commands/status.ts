@@ -1,7 +1,7 @@
 /** `wherry status`: what runs of a cluster; the exit code tells whether all of it is well. */
 import { apiProbe } from '../../host/api-probe.ts';
-import { agentRecordFile, serverRecordFile } from '../../host/cluster-context.ts';
-import type { ClusterRecord } from '../../host/cluster-record.ts';
+import { agentRecordFile, serverRecordFile } from '../../host/cluster/cluster-context.ts';
+import type { ClusterRecord } from '../../host/cluster/cluster-record.ts';
 import { findContainerd } from '../../host/containerd.ts';
 import type { ClusterFolder } from '../../host/data-folder.ts';
 import { findNodeNamespace } from '../../host/node-namespace.ts';

@@ -1,6 +1,7 @@
 /** `wherry up`: brings a cluster up from whatever state it is in. */
+
+import { loadClusterRecord } from '../../host/cluster/cluster-record.ts';
 import { up as upCluster } from '../../host/cluster.ts';
-import { loadClusterRecord } from '../../host/cluster-record.ts';
 import { Failure } from '../../host/failure.ts';
 import { obstacleToRealNodes } from '../../host/machine.ts';
 import { installPackages, missingRequirements, nodeRequirements } from '../../host/packages.ts';

@@ -1,6 +1,6 @@
 /** Addresses of machines must lie outside of what the cluster uses for services and pods. */
 import { isIPv4 } from 'node:net';
-import { defaultPodCidr, defaultServiceCidr } from '../../host/cluster-record.ts';
+import { defaultPodCidr, defaultServiceCidr } from '../../host/cluster/cluster-record.ts';
 import { Failure } from '../../host/failure.ts';
 import { isWithin } from '../../host/network/link.ts';
 import { UsageError } from '../context.ts';

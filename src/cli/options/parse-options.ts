@@ -1,12 +1,12 @@
 /** Options of commands. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import type { ClusterRecord } from '../../host/cluster-record.ts';
+import type { ClusterRecord } from '../../host/cluster/cluster-record.ts';
 import {
   checkName,
   defaultClusterName,
   loadClusterRecord,
   noSuchCluster,
-} from '../../host/cluster-record.ts';
+} from '../../host/cluster/cluster-record.ts';
 import { type CliContext, UsageError } from '../context.ts';
 
 /** Parses strictly: a misspelt option is an error, never ignored. @throws UsageError */

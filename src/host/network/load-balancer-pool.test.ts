@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { newClusterRecord } from '../cluster-record.ts';
+import { newClusterRecord } from '../cluster/cluster-record.ts';
 import { choosePool, loadBalancerPoolOf, subnetOfPool } from './load-balancer-pool.ts';
 
 const cluster = (more = {}) => ({ ...newClusterRecord('c', 6443), ...more });

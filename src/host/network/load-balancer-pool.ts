@@ -1,5 +1,5 @@
 /** Addresses for services of type LoadBalancer on the link of a cluster's nodes: its upper half, or a part that was chosen. */
-import type { ClusterRecord } from '../cluster-record.ts';
+import type { ClusterRecord } from '../cluster/cluster-record.ts';
 import { Failure } from '../failure.ts';
 import { isCandidateSubnet, loadBalancerIndexMin } from './link.ts';
 

@@ -7,8 +7,8 @@ import {
   type ClusterContext,
   nodeFlags,
   processEnvironment,
-} from '../cluster-context.ts';
-import { defaultClusterDomain, type NodeRecord, nodeCgroup } from '../cluster-record.ts';
+} from '../cluster/cluster-context.ts';
+import { defaultClusterDomain, type NodeRecord, nodeCgroup } from '../cluster/cluster-record.ts';
 import { cniConfigFolder, containerdSocket } from '../containerd.ts';
 import type { ClusterFolder } from '../data-folder.ts';
 import { hostAddress, nodeAddress } from '../network/link.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { CommandError } from '../../base/system/command.ts';
-import type { ClusterContext } from '../cluster-context.ts';
+import type { ClusterContext } from '../cluster/cluster-context.ts';
 import { fillCompileCache } from './compile-cache.ts';
 
 /** Of a cache folder of its own. */

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { CommandError, run } from '../../base/system/command.ts';
 import { isMissing } from '../../base/system/if-missing.ts';
-import { type ClusterContext, nodeFlags, processEnvironment } from '../cluster-context.ts';
+import { type ClusterContext, nodeFlags, processEnvironment } from '../cluster/cluster-context.ts';
 
 /** A second or two on most machines; a minute and more on an emulated one. */
 const loadTimeoutMs = 300_000;

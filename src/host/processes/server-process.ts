@@ -10,8 +10,8 @@ import {
   processEnvironment,
   serverLogFile,
   serverRecordFile,
-} from '../cluster-context.ts';
-import { type ClusterRecord, clusterCgroup, defaultClusterDomain } from '../cluster-record.ts';
+} from '../cluster/cluster-context.ts';
+import { type ClusterRecord, clusterCgroup, defaultClusterDomain } from '../cluster/cluster-record.ts';
 import type { ClusterFolder } from '../data-folder.ts';
 import { inspectMachine } from '../machine.ts';
 import { hostAddress } from '../network/link.ts';

@@ -4,9 +4,9 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { ClusterContext } from '../cluster/cluster-context.ts';
+import { type ClusterRecord, loadClusterRecord } from '../cluster/cluster-record.ts';
 import { nodeContextOf } from '../cluster.ts';
-import type { ClusterContext } from '../cluster-context.ts';
-import { type ClusterRecord, loadClusterRecord } from '../cluster-record.ts';
 import { withFolderLock } from '../lock.ts';
 import { ensureNode } from '../node.ts';
 import { ensureAgent } from '../processes/agent-process.ts';

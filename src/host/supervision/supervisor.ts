@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { ClusterContext } from '../cluster-context.ts';
-import type { ClusterRecord } from '../cluster-record.ts';
+import type { ClusterContext } from '../cluster/cluster-context.ts';
+import type { ClusterRecord } from '../cluster/cluster-record.ts';
 import { nodeSearchPath } from '../containerd.ts';
 import type { ClusterFolder } from '../data-folder.ts';
 import {

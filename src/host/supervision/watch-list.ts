@@ -4,8 +4,8 @@
  */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { agentRecordFile, serverRecordFile } from '../cluster-context.ts';
-import type { ClusterRecord } from '../cluster-record.ts';
+import { agentRecordFile, serverRecordFile } from '../cluster/cluster-context.ts';
+import type { ClusterRecord } from '../cluster/cluster-record.ts';
 import { containerdRecordFile } from '../containerd.ts';
 import type { ClusterFolder } from '../data-folder.ts';
 import { holderRecordFile } from '../node-namespace.ts';

@@ -5,9 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { replaceFile } from '../base/system/replace-file.ts';
-import type { ClusterFolder, DataFolder } from './data-folder.ts';
-import { Failure } from './failure.ts';
+import { replaceFile } from '../../base/system/replace-file.ts';
+import type { ClusterFolder, DataFolder } from '../data-folder.ts';
+import { Failure } from '../failure.ts';
 
 export interface NodeRecord {
   name: string;

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { dataFolder } from '../data-folder.ts';
 import {
   listClusterRecords,
   loadClusterRecord,
@@ -10,7 +11,6 @@ import {
   noSuchCluster,
   saveClusterRecord,
 } from './cluster-record.ts';
-import { dataFolder } from './data-folder.ts';
 
 const data = dataFolder(mkdtempSync(join(tmpdir(), 'wherry-records-')));
 after(() => rmSync(data.path, { recursive: true }));

@@ -1,16 +1,17 @@
 /** The link between a cluster's nodes: a bridge on an address range that is free, and the way out of it, if wanted. */
-import { bridgeName, type ClusterRecord, listClusterRecords, saveClusterRecord } from './cluster-record.ts';
-import type { DataFolder } from './data-folder.ts';
-import { Failure } from './failure.ts';
+
+import type { DataFolder } from '../data-folder.ts';
+import { Failure } from '../failure.ts';
 import {
   chooseSubnet,
   ensureBridge,
   hostHasDefaultRoute,
   removeBridge,
   usedPrefixes,
-} from './network/link.ts';
-import { subnetOfPool } from './network/load-balancer-pool.ts';
-import { closeUplink, openUplink } from './network/uplink.ts';
+} from '../network/link.ts';
+import { subnetOfPool } from '../network/load-balancer-pool.ts';
+import { closeUplink, openUplink } from '../network/uplink.ts';
+import { bridgeName, type ClusterRecord, listClusterRecords, saveClusterRecord } from './cluster-record.ts';
 
 /** Returns the first three bytes of its addresses; a range that is new to the cluster is recorded. @throws Failure */
 export async function ensureLink(data: DataFolder, record: ClusterRecord): Promise<string> {

@@ -1,8 +1,8 @@
 /** The context of commands on clusters of this machine, and how Wherry's own processes are run. */
 import { join } from 'node:path';
-import { nodeSearchPath } from './containerd.ts';
-import type { ClusterFolder, DataFolder } from './data-folder.ts';
-import type { Steps } from './steps.ts';
+import { nodeSearchPath } from '../containerd.ts';
+import type { ClusterFolder, DataFolder } from '../data-folder.ts';
+import type { Steps } from '../steps.ts';
 
 /** How to start Wherry's own processes. */
 export interface Programs {

@@ -1,13 +1,13 @@
 /** What `up` is told about a cluster, and where it is kept for later starts: in its record and in files beside it. */
 import { mkdirSync, readFileSync } from 'node:fs';
-import { replaceFile } from '../base/system/replace-file.ts';
+import { replaceFile } from '../../base/system/replace-file.ts';
+import type { ClusterFolder } from '../data-folder.ts';
+import { Failure } from '../failure.ts';
+import { firstNodeIndex, loadBalancerIndexMin } from '../network/link.ts';
+import { choosePool, type LoadBalancerPool } from '../network/load-balancer-pool.ts';
+import type { ApiServerSettings } from '../processes/process-config.ts';
+import { keepRegistries } from '../registries.ts';
 import { type ClusterRecord, checkName, loadClusterRecord, newClusterRecord } from './cluster-record.ts';
-import type { ClusterFolder } from './data-folder.ts';
-import { Failure } from './failure.ts';
-import { firstNodeIndex, loadBalancerIndexMin } from './network/link.ts';
-import { choosePool, type LoadBalancerPool } from './network/load-balancer-pool.ts';
-import type { ApiServerSettings } from './processes/process-config.ts';
-import { keepRegistries } from './registries.ts';
 
 export interface UpOptions {
   name: string;

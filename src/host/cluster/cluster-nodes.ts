@@ -1,6 +1,10 @@
 /** Single nodes of a cluster of this machine: added, stopped, started again and removed. */
 import { rmSync } from 'node:fs';
-import { nodeContextOf } from './cluster.ts';
+import { nodeContextOf } from '../cluster.ts';
+import { Failure } from '../failure.ts';
+import { withFolderLock } from '../lock.ts';
+import { stopNode } from '../node.ts';
+import { updateWatchList } from '../supervision/watch-list.ts';
 import { agentRecordFile, type ClusterContext } from './cluster-context.ts';
 import { addNodeRecord } from './cluster-options.ts';
 import {
@@ -10,10 +14,6 @@ import {
   noSuchCluster,
   saveClusterRecord,
 } from './cluster-record.ts';
-import { Failure } from './failure.ts';
-import { withFolderLock } from './lock.ts';
-import { stopNode } from './node.ts';
-import { updateWatchList } from './supervision/watch-list.ts';
 
 /** Notes a node that the next `up` makes. @returns its name */
 export async function planNode(context: ClusterContext, cluster: string, name?: string): Promise<string> {
