@@ -1,13 +1,14 @@
 /** Create: fills in what the server owns, admits, validates, stores. */
-import type { KubeObject, OwnerReference } from '../../../api/meta.ts';
+import type { KubeObject } from '../../../api/meta.ts';
 import { formatTime } from '../../../api/schema/time.ts';
-import { alreadyExists, badRequest, StatusError } from '../../../api/status.ts';
+import { alreadyExists, StatusError } from '../../../api/status.ts';
 import { inStep } from '../../../base/async/turns.ts';
 import type { AdmissionAttributes } from '../../admission/admission.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../../watch-cache/cached-object.ts';
 import { type Allocation, allocateFor, reservationFor, withAllocations } from '../allocations.ts';
 import { converting } from '../conversion/version-converter.ts';
 import { trackFields } from '../managed-fields.ts';
+import { dropDuplicateOwners, matchNamespace } from '../object-metadata.ts';
 import { cacheOf, type Registry, storageKey, type WriteRequest } from '../registry.ts';
 import { storeNew } from '../stored-writes.ts';
 import { validateNew } from '../validate.ts';
@@ -137,47 +138,6 @@ async function store(
   if (object.metadata.resourceVersion)
     throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
   return await storeNew(registry, resource, key, encodeAndShare(object));
-}
-
-/** A body may leave out the namespace of its path, but not name another. */
-export function matchNamespace(request: WriteRequest, object: KubeObject): void {
-  const { resource, namespace } = request;
-  const meta = object.metadata;
-  if (!resource.namespaced) {
-    // What has no namespace takes none from the client either.
-    delete meta.namespace;
-    return;
-  }
-  if (!meta.namespace) meta.namespace = namespace;
-  else if (meta.namespace !== namespace)
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
-}
-
-/** Owner references are a set: a duplicate is dropped, with a warning to the client. */
-export function dropDuplicateOwners({ warnings }: WriteRequest, meta: KubeObject['metadata']): void {
-  const owners = meta.ownerReferences;
-  if (!owners || owners.length < 2) return;
-  // There may be very many: they are not each held against all others.
-  const seen = new Set<string>();
-  const uids = new Set<string>();
-  const twice = new Set<string>();
-  const kept = owners.filter((owner) => {
-    if (uids.has(owner.uid)) twice.add(owner.uid);
-    uids.add(owner.uid);
-    const text = ownerText(owner);
-    return !seen.has(text) && seen.add(text);
-  });
-  if (kept.length === owners.length) return;
-  meta.ownerReferences = kept;
-  warnings.push(
-    `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${[...twice].join(', ')}`,
-  );
-}
-
-/** The same for references that say the same. */
-function ownerText(owner: OwnerReference): string {
-  const { apiVersion, kind, name, uid, controller, blockOwnerDeletion } = owner;
-  return JSON.stringify([apiVersion, kind, name, uid, controller, blockOwnerDeletion]);
 }
 
 function fillSystemFields(registry: Registry, { resource }: WriteRequest, object: KubeObject): void {

@@ -7,9 +7,10 @@ import { cloneJson } from '../../../api/schema/json-value.ts';
 import { formatTime } from '../../../api/schema/time.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../../../api/well-known.ts';
 import { CachedObject, encodeAndShare } from '../../watch-cache/cached-object.ts';
+import { isHeldBySpec, isReadyToGo } from '../object-metadata.ts';
+import { checkPreconditions } from '../preconditions.ts';
 import { type Registry, readCurrent, type WriteRequest } from '../registry.ts';
 import { removeStored, replaceStored } from '../stored-writes.ts';
-import { checkPreconditions, isHeldBySpec, isReadyToGo } from './update.ts';
 
 export interface DeleteRequest extends WriteRequest {
   gracePeriodSeconds: number | undefined;

@@ -12,10 +12,17 @@ import { CachedObject, encodeAndShare, encodeForStore } from '../../watch-cache/
 import { type Allocation, allocateFor, reservationFor, withAllocations } from '../allocations.ts';
 import { converting } from '../conversion/version-converter.ts';
 import { trackFields } from '../managed-fields.ts';
-import { cacheOf, type Registry, readCurrent, type WriteRequest } from '../registry.ts';
+import {
+  carryMetadata,
+  countGeneration,
+  dropDuplicateOwners,
+  isReadyToGo,
+  matchNamespace,
+} from '../object-metadata.ts';
+import { checkPreconditions, checkVersion } from '../preconditions.ts';
+import { type Registry, readCurrent, type WriteRequest } from '../registry.ts';
 import { removeStored, replaceStored } from '../stored-writes.ts';
 import { validateChange } from '../validate.ts';
-import { dropDuplicateOwners, matchNamespace } from './create.ts';
 
 /** Losing against other writers more often than this is answered with a conflict. */
 const attemptsMax = 100;
@@ -77,40 +84,63 @@ function tryChange(registry: Registry, change: Change): Promise<CachedObject | u
 /** Everything between the new state from the client and the state to be stored. */
 async function prepareChange(
   registry: Registry,
-  { request, options, object, current }: Change,
+  change: Change,
   allocations: Allocation[],
 ): Promise<KubeObject> {
-  const { definition } = request.resource;
+  const { request, options, object, current } = change;
   const old = current.object;
-  matchNamespace(request, object);
-  dropDuplicateOwners(request, object.metadata);
-  carryMetadata(object, old);
-  checkVersion(request, object, current, options);
   const now = formatTime(registry.clock.now());
-  definition.defaultTimes?.(object, now);
-  if (!options.fieldsTracked) await converting(() => trackFields(registry, request, old, object));
+  await completeNewState(registry, change, now);
   if (options.checks === 'none') return object;
   const isAdmitted = options.checks === 'validity';
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
   if (!isAdmitted) await inStep(request, () => registry.admission.mutate(attributes));
   const next = attributes.object;
-  const prepare = options.prepare ?? prepareSubresource(request.resource.plural, request.subresource);
+  prepareByKind(change, next, now);
+  if (request.subresource === '') add(allocations, allocateFor(registry, request, next, old));
+  countGeneration(request, next, old);
+  await inStep(request, () => converting(() => validateChange(request, next, old)));
+  warnByKind(request, next, old);
+  if (isAdmitted) return next;
+  await inStep(request, () => registry.admission.validate(attributes));
+  add(allocations, reservationFor(registry, attributes));
+  return next;
+}
+
+/** What the client left out of the new state, what it may not set, and which fields it thereby manages. */
+async function completeNewState(
+  registry: Registry,
+  { request, options, object, current }: Change,
+  now: string,
+): Promise<void> {
+  matchNamespace(request, object);
+  dropDuplicateOwners(request, object.metadata);
+  carryMetadata(object, current.object);
+  checkVersion(request, object, current, options);
+  request.resource.definition.defaultTimes?.(object, now);
+  if (!options.fieldsTracked) await converting(() => trackFields(registry, request, current.object, object));
+}
+
+/** What may change is the subresource's rule if it has one, and else the kind's. */
+function prepareByKind({ request, options, current }: Change, next: KubeObject, now: string): void {
+  const { definition, plural } = request.resource;
+  const old = current.object;
+  const prepare = options.prepare ?? prepareSubresource(plural, request.subresource);
   if (prepare) prepare(next, old, now);
   else if (request.subresource === 'status') definition.prepareStatusUpdate?.(next, old, now);
   else definition.prepareUpdate?.(next, old, now);
   // Parts that the change leaves alone are the stored object's own: frozen, and with their defaults.
   definition.defaults?.(next);
-  const allocation = request.subresource === '' ? allocateFor(registry, request, next, old) : undefined;
+}
+
+function warnByKind(request: WriteRequest, next: KubeObject, old: KubeObject): void {
+  if (request.subresource === 'status') return;
+  for (const warning of request.resource.definition.warnings?.(next, old) ?? [])
+    request.warnings.push(warning);
+}
+
+function add(allocations: Allocation[], allocation: Allocation | undefined): void {
   if (allocation) allocations.push(allocation);
-  countGeneration(request, next, old);
-  await inStep(request, () => converting(() => validateChange(request, next, old)));
-  if (request.subresource !== 'status')
-    for (const warning of definition.warnings?.(next, old) ?? []) request.warnings.push(warning);
-  if (isAdmitted) return next;
-  await inStep(request, () => registry.admission.validate(attributes));
-  const reservation = reservationFor(registry, attributes);
-  if (reservation) allocations.push(reservation);
-  return next;
 }
 
 /** Undefined when another writer was faster. */
@@ -148,90 +178,4 @@ async function removeFinalized(
 ): Promise<CachedObject | undefined> {
   const last = new CachedObject(current.key, current.revision, encodeForStore(object));
   return request.dryRun || (await removeStored(registry, request.resource, current)) ? last : undefined;
-}
-
-/** True when nothing holds a deleted object back any longer. */
-export function isReadyToGo(object: KubeObject): boolean {
-  const { deletionTimestamp, finalizers, deletionGracePeriodSeconds = 0 } = object.metadata;
-  if (!deletionTimestamp || finalizers?.length || deletionGracePeriodSeconds !== 0) return false;
-  return !isHeldBySpec(object);
-}
-
-/** Namespaces keep finalizers of their own in the spec. */
-export function isHeldBySpec(object: KubeObject): boolean {
-  const spec = (object as { spec?: { finalizers?: unknown[] } }).spec;
-  return object.kind === 'Namespace' && (spec?.finalizers?.length ?? 0) > 0;
-}
-
-/** Fields that the server owns come from the old state; a client may omit or repeat them. */
-function carryMetadata(object: KubeObject, old: KubeObject): void {
-  const meta = object.metadata;
-  meta.name ||= old.metadata.name;
-  meta.uid ||= old.metadata.uid;
-  meta.creationTimestamp = old.metadata.creationTimestamp;
-  if (old.metadata.deletionTimestamp !== undefined) meta.deletionTimestamp ??= old.metadata.deletionTimestamp;
-  if (old.metadata.deletionGracePeriodSeconds !== undefined)
-    meta.deletionGracePeriodSeconds ??= old.metadata.deletionGracePeriodSeconds;
-  if (old.metadata.generation === undefined) delete meta.generation;
-  else meta.generation = old.metadata.generation;
-}
-
-function checkVersion(
-  request: WriteRequest,
-  object: KubeObject,
-  current: CachedObject,
-  { isPatch }: ChangeOptions,
-): void {
-  const { resource, name } = request;
-  const { uid, resourceVersion } = object.metadata;
-  const { uid: currentUid } = current.object.metadata;
-  if (uid !== currentUid && !isPatch)
-    throw conflict(
-      resource,
-      name,
-      `StorageError: invalid object, Code: 4, Key: ${cacheOf(resource).prefix}${current.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${currentUid}`,
-    );
-  if (resourceVersion && resourceVersion !== '0' && resourceVersion !== String(current.revision))
-    throw conflict(resource, name, modifiedMessage);
-}
-
-/** @throws StatusError Conflict, in the words of a delete, when it is not the intended object */
-export function checkPreconditions(
-  { resource, name }: Pick<WriteRequest, 'resource' | 'name'>,
-  current: CachedObject,
-  preconditions: { uid?: string; resourceVersion?: string } | undefined,
-): void {
-  if (!preconditions) return;
-  const named = { group: resource.group, plural: resource.kind };
-  const { uid } = current.object.metadata;
-  if (preconditions.uid !== undefined && preconditions.uid !== uid)
-    throw conflict(
-      named,
-      name,
-      `the UID in the precondition (${preconditions.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`,
-    );
-  const version = String(current.revision);
-  if (preconditions.resourceVersion !== undefined && preconditions.resourceVersion !== version)
-    throw conflict(
-      named,
-      name,
-      `the ResourceVersion in the precondition (${preconditions.resourceVersion}) does not match the ResourceVersion in record (${version}). The object might have been modified`,
-    );
-}
-
-/** The generation counts changes of the desired state: everything but metadata and status. */
-function countGeneration({ resource, subresource }: WriteRequest, object: KubeObject, old: KubeObject): void {
-  if (subresource === 'status') return;
-  if (!resource.definition.hasGeneration || old.metadata.generation === undefined) return;
-  if (sameWanted(object, old)) return;
-  object.metadata.generation = old.metadata.generation + 1;
-}
-
-const notWanted: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadata', 'status']);
-
-function sameWanted(object: KubeObject, old: KubeObject): boolean {
-  const [left, right] = [asJsonObject(object), asJsonObject(old)];
-  for (const key of new Set([...Object.keys(left), ...Object.keys(right)]))
-    if (!notWanted.has(key) && !equalJson(left[key], right[key])) return false;
-  return true;
 }
