@@ -1,6 +1,7 @@
 /** A watch over HTTP: frames of events in the format asked for, written once for all who watch the same. */
 import type { Writable } from 'node:stream';
 import { internalError, StatusError } from '../../api/status.ts';
+import { drained } from '../../base/async/drained.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { WatchedEvent } from '../watch-cache/selection.ts';
 import {
@@ -89,17 +90,7 @@ export class HttpWatchSink implements WatchSink {
   }
 
   drained(): Promise<void> {
-    const out = this.#out;
-    if (out.destroyed || !out.writableNeedDrain) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        out.off('drain', done);
-        out.off('close', done);
-        resolve();
-      };
-      out.on('drain', done);
-      out.on('close', done);
-    });
+    return drained(this.#out);
   }
 
   end(error?: unknown): void {

@@ -1,6 +1,7 @@
 /** `containerLogs`: which container's log a request means, and its options. */
 
 import type { ServerResponse } from 'node:http';
+import { drained } from '../../../base/async/drained.ts';
 import type { Clock } from '../../../base/clock.ts';
 import { isTrue } from '../../../base/text/query-boolean.ts';
 import type { ObservedContainer } from '../../pod/pod-observation.ts';
@@ -73,19 +74,6 @@ function sinkTo(response: ServerResponse): LogSink {
       return !signal.aborted;
     },
   };
-}
-
-/** Resolves when more may be written, or nobody reads any longer. */
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const go = () => {
-      response.off('drain', go);
-      response.off('close', go);
-      resolve();
-    };
-    response.on('drain', go);
-    response.on('close', go);
-  });
 }
 
 function logOptionsOf(query: URLSearchParams, nowMs: number): LogOptions {

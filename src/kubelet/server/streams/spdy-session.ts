@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { constants, createDeflate, createInflate, type Deflate, type Inflate } from 'node:zlib';
+import { drained } from '../../../base/async/drained.ts';
 import { spdyDictionary } from './spdy-dictionary.ts';
 
 export interface SpdyStream {
@@ -72,17 +73,8 @@ export class SpdySession {
   }
 
   /** Resolves when what was written has been sent, in case the other side is slow. */
-  async drained(): Promise<void> {
-    if (!this.#socket.writableNeedDrain) return;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        this.#socket.off('drain', done);
-        this.#socket.off('close', done);
-        resolve();
-      };
-      this.#socket.on('drain', done);
-      this.#socket.on('close', done);
-    });
+  drained(): Promise<void> {
+    return drained(this.#socket);
   }
 
   pause(): void {
