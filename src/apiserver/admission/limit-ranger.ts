@@ -116,37 +116,16 @@ function podAmounts(
 
 function* claimProblems({ spec }: PersistentVolumeClaim, item: LimitRangeItem): Generator<string> {
   if (item.type !== 'PersistentVolumeClaim') return;
-  const requests = spec?.resources?.requests ?? {};
-  for (const [name, bound] of sorted(item.min)) {
-    const given = requests[name];
-    const rule = `minimum ${name} usage per ${item.type} is ${bound}`;
-    if (given === undefined) yield `${rule}.  No request is specified`;
-    else if (isLess(given, bound)) yield `${rule}, but request is ${shown(given)}`;
-  }
-  for (const [name, bound] of sorted(item.max)) {
-    const given = requests[name];
-    const rule = `maximum ${name} usage per ${item.type} is ${bound}`;
-    if (given === undefined) yield `${rule}.  No request is specified`;
-    else if (isLess(bound, given)) yield `${rule}, but request is ${shown(given)}`;
-  }
+  const request = { what: 'request' as const, amounts: spec?.resources?.requests ?? {} };
+  yield* outOfBound(item, 'minimum', [request]);
+  yield* outOfBound(item, 'maximum', [request]);
 }
 
 function* boundProblems(item: LimitRangeItem, requests: Amounts, limits: Amounts): Generator<string> {
-  for (const [name, bound] of sorted(item.min)) {
-    const rule = `minimum ${name} usage per ${item.type} is ${bound}`;
-    const [request, limit] = [requests[name], limits[name]];
-    if (request === undefined) yield `${rule}.  No request is specified`;
-    else if (isLess(request, bound)) yield `${rule}, but request is ${shown(request)}`;
-    else if (limit !== undefined && isLess(limit, bound)) yield `${rule}, but limit is ${shown(limit)}`;
-  }
-  for (const [name, bound] of sorted(item.max)) {
-    const rule = `maximum ${name} usage per ${item.type} is ${bound}`;
-    const [request, limit] = [requests[name], limits[name]];
-    if (limit === undefined) yield `${rule}.  No limit is specified`;
-    else if (isLess(bound, limit)) yield `${rule}, but limit is ${shown(limit)}`;
-    else if (request !== undefined && isLess(bound, request))
-      yield `${rule}, but request is ${shown(request)}`;
-  }
+  const request = { what: 'request' as const, amounts: requests };
+  const limit = { what: 'limit' as const, amounts: limits };
+  yield* outOfBound(item, 'minimum', [request, limit]);
+  yield* outOfBound(item, 'maximum', [limit, request]);
   for (const [name, bound] of sorted(item.maxLimitRequestRatio))
     yield* ratioProblems(
       `${name} max limit to request ratio per ${item.type} is ${bound}`,
@@ -154,6 +133,29 @@ function* boundProblems(item: LimitRangeItem, requests: Amounts, limits: Amounts
       requests[name],
       limits[name],
     );
+}
+
+interface Given {
+  what: 'request' | 'limit';
+  amounts: Amounts;
+}
+
+/** The first of what may be given has to be; when several are out of bounds, the first of them is named. */
+function* outOfBound(
+  { type, min, max }: LimitRangeItem,
+  which: 'minimum' | 'maximum',
+  given: readonly [needed: Given, ...Given[]],
+): Generator<string> {
+  const isMinimum = which === 'minimum';
+  for (const [name, bound] of sorted(isMinimum ? min : max)) {
+    const rule = `${which} ${name} usage per ${type} is ${bound}`;
+    const isOut = ({ amounts: { [name]: amount } }: Given) =>
+      amount !== undefined && (isMinimum ? isLess(amount, bound) : isLess(bound, amount));
+    const [needed] = given;
+    const out = given.find(isOut);
+    if (needed.amounts[name] === undefined) yield `${rule}.  No ${needed.what} is specified`;
+    else if (out) yield `${rule}, but ${out.what} is ${shown(out.amounts[name]!)}`;
+  }
 }
 
 function* ratioProblems(
