@@ -18,12 +18,12 @@ import type { KubeletMetrics } from './metrics/kubelet-metrics.ts';
 import type { PodCounts } from './metrics/pod-metrics.ts';
 import type { ObjectSource } from './object-source.ts';
 import type { StartTimes } from './pod/status/pod-start-latency.ts';
+import type { StatusManager } from './pod/status/status-manager.ts';
 import type { ProbeManager } from './probes/probe-manager.ts';
 import type { ResizeProblem } from './resources/resize.ts';
 import type { SandboxStarts } from './sandbox/sandbox-starts.ts';
 import type { UserNamespaces } from './sandbox/user-namespaces.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
-import type { StatusManager } from './status-manager.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 
 /** The cluster's rules for traffic of the node's pods. */

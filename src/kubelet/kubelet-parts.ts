@@ -26,11 +26,11 @@ import { type NodeResources, nodeResources } from './node/node-resources.ts';
 import { PodAdmitter } from './node/pod-admitter.ts';
 import { ObjectSource } from './object-source.ts';
 import { PodSet } from './pod/pod-set.ts';
+import { StatusManager } from './pod/status/status-manager.ts';
 import { ProbeManager } from './probes/probe-manager.ts';
 import { SandboxStarts } from './sandbox/sandbox-starts.ts';
 import { UserNamespaces } from './sandbox/user-namespaces.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
-import { StatusManager } from './status-manager.ts';
 import type { CsiNode, PodVolumes } from './volumes/pod-volumes.ts';
 
 const defaultVersion = 'v1.36.4+wherry';

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
-import { until } from '../base/async/until.fixture.ts';
-import { silentLogger } from '../base/logger.ts';
-import { sparse } from '../base/sparse.fixture.ts';
-import { VirtualClock } from '../base/virtual-clock.ts';
-import type { Client } from '../client/client.ts';
-import { testPod } from './pod.fixture.ts';
+import type { Pod } from '../../../api/resources.gen.ts';
+import type * as core from '../../../api/types/core-v1.gen.ts';
+import { until } from '../../../base/async/until.fixture.ts';
+import { silentLogger } from '../../../base/logger.ts';
+import { sparse } from '../../../base/sparse.fixture.ts';
+import { VirtualClock } from '../../../base/virtual-clock.ts';
+import type { Client } from '../../../client/client.ts';
+import { testPod } from '../../pod.fixture.ts';
 import { StatusManager, statusPatch, writesAtOnce } from './status-manager.ts';
 
 test('an unchanged status needs no patch, and absent, null and empty are alike', () => {

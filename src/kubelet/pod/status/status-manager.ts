@@ -1,13 +1,13 @@
 /** Writes pod statuses to the API: soon, a few at a time, only what changed. */
-import { Pod } from '../api/resources.gen.ts';
-import { StatusError } from '../api/status.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
-import { backoffDelayMs } from '../base/async/backoff.ts';
-import { ConcurrencyLimit } from '../base/async/concurrency-limit.ts';
-import { type Clock, pause } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import type { Client } from '../client/client.ts';
-import type { PodCounts } from './metrics/pod-metrics.ts';
+import { Pod } from '../../../api/resources.gen.ts';
+import { StatusError } from '../../../api/status.ts';
+import type * as core from '../../../api/types/core-v1.gen.ts';
+import { backoffDelayMs } from '../../../base/async/backoff.ts';
+import { ConcurrencyLimit } from '../../../base/async/concurrency-limit.ts';
+import { type Clock, pause } from '../../../base/clock.ts';
+import type { Logger } from '../../../base/logger.ts';
+import type { Client } from '../../../client/client.ts';
+import type { PodCounts } from '../../metrics/pod-metrics.ts';
 
 interface Entry {
   pod: Pod;
