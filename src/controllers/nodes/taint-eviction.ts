@@ -1,34 +1,33 @@
 /** Deletes pods from nodes whose NoExecute taints they do not tolerate, or only for a limited time. */
 
-import { disruptionTarget } from '../../api/core/disruption-target.ts';
+import { type Disruption, disruptionTarget } from '../../api/core/disruption-target.ts';
 import { keyOf } from '../../api/meta.ts';
 import { Node, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { undefinedIfNotFound } from '../../api/status.ts';
 import { leastOf } from '../../base/least-of.ts';
-import { metricsPerRegistry } from '../../base/metrics.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
+import { evictionMetrics, evictPod } from '../pod-eviction.ts';
 import { byNodeName, nodeNameIndex } from './node-lifecycle.ts';
 import { noExecuteTaints } from './node-state.ts';
 import { addedAtMs, type DuePod, planEvictions, taintTimes } from './taint-eviction-plan.ts';
 
-const evictionMetricsOf = metricsPerRegistry((registry) => ({
-  deletions: registry
-    .counter(
-      'taint_eviction_controller_pod_deletions_total',
-      'Total number of Pods deleted by TaintEvictionController since its start.',
-    )
-    .bind({}),
-  delay: registry
-    .histogram(
-      'taint_eviction_controller_pod_deletion_duration_seconds',
-      'Latency, in seconds, between the time when a taint effect has been activated for the Pod and its deletion via TaintEvictionController.',
-      [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 30, 60, 120, 180, 240],
-    )
-    .bind({}),
-}));
+const evictionMetricsOf = evictionMetrics({
+  deletions: {
+    name: 'taint_eviction_controller_pod_deletions_total',
+    help: 'Total number of Pods deleted by TaintEvictionController since its start.',
+  },
+  delay: {
+    name: 'taint_eviction_controller_pod_deletion_duration_seconds',
+    help: 'Latency, in seconds, between the time when a taint effect has been activated for the Pod and its deletion via TaintEvictionController.',
+  },
+});
+
+const evictedByTaint: Disruption = {
+  reason: 'DeletionByTaintManager',
+  message: 'Taint manager: deleting due to NoExecute taint',
+};
 
 /** When eviction of a pod that failed is tried again. */
 const retryMs = 1_000;
@@ -63,22 +62,17 @@ export function taintEvictionController(): AnyController {
       const nowMs = cluster.clock.now();
       const seen = taintTimes(taints, firstSeen.get(name) ?? new Map(), nowMs);
       const addedMs = taints.map((taint) => addedAtMs(taint, seen));
-      const {
-        due,
-        later,
-        cancelled,
-        nextMs: soonestMs,
-      } = planEvictions(
+      const { due, later, cancelled, nextMs } = planEvictions(
         pods.byIndex(nodeNameIndex, name),
         { taints, addedMs },
         { scheduled: scheduled.get(name) ?? new Set(), nowMs },
       );
-      for (const pod of cancelled) recordCancelled(cluster, pod);
+      for (const pod of cancelled) recordEviction(cluster, pod, 'Cancelling deletion of');
       remember(firstSeen, name, seen);
       remember(scheduled, name, later);
       const isDone = await evictAll(cluster, due, signal);
-      const nextMs = isDone ? soonestMs : leastOf(soonestMs, nowMs + retryMs);
-      return nextMs === undefined ? undefined : { requeueAfterMs: nextMs - nowMs };
+      const againMs = isDone ? nextMs : leastOf(nextMs, nowMs + retryMs);
+      return againMs === undefined ? undefined : { requeueAfterMs: againMs - nowMs };
     },
   });
 }
@@ -95,13 +89,14 @@ async function evictAll(
   due: readonly DuePod[],
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { deletions, delay } = evictionMetricsOf(cluster.metrics);
+  const metrics = evictionMetricsOf(cluster.metrics);
   let isComplete = true;
   for (const { pod, dueMs } of due)
     try {
-      await evict(cluster, pod, signal);
-      deletions.add(1);
-      delay.observe((cluster.clock.now() - dueMs) / 1000);
+      recordEviction(cluster, pod, 'Marking for deletion');
+      const condition = disruptionTarget(pod, evictedByTaint, formatTime(cluster.clock.now()));
+      await evictPod(cluster, pod, condition, signal);
+      metrics.podDeleted(cluster.clock.now() - dueMs);
     } catch (error) {
       if (signal.aborted) throw error;
       cluster.logger.warn('a pod could not be evicted', {
@@ -114,28 +109,7 @@ async function evictAll(
   return isComplete;
 }
 
-function recordCancelled(cluster: ReconcileCluster, pod: Pod): void {
+function recordEviction(cluster: ReconcileCluster, pod: Pod, what: string): void {
   const { namespace, name } = pod.metadata;
-  const message = `Cancelling deletion of Pod ${namespace}/${name}`;
-  cluster.event(targetOf(Pod, pod), 'Normal', 'TaintManagerEviction', message);
-}
-
-async function evict(cluster: ReconcileCluster, pod: Pod, signal: AbortSignal): Promise<void> {
-  const { namespace, name, uid } = pod.metadata;
-  cluster.event(
-    targetOf(Pod, pod),
-    'Normal',
-    'TaintManagerEviction',
-    `Marking for deletion Pod ${namespace}/${name}`,
-  );
-  const condition = disruptionTarget(
-    pod,
-    { reason: 'DeletionByTaintManager', message: 'Taint manager: deleting due to NoExecute taint' },
-    formatTime(cluster.clock.now()),
-  );
-  const patch = { metadata: { uid }, status: { conditions: [condition] } };
-  await cluster
-    .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status', signal })
-    .catch(undefinedIfNotFound);
-  await cluster.delete(Pod, pod, signal);
+  cluster.event(targetOf(Pod, pod), 'Normal', 'TaintManagerEviction', `${what} Pod ${namespace}/${name}`);
 }

@@ -3,12 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Disruption, disruptionTarget } from '../../api/core/disruption-target.ts';
 import { DeviceTaintRule, Pod, ResourceClaim, ResourceSlice } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { undefinedIfNotFound } from '../../api/status.ts';
 import type { PodCondition } from '../../api/types/core-v1.gen.ts';
-import { metricsPerRegistry } from '../../base/metrics.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
+import { evictionMetrics, evictPod } from '../pod-eviction.ts';
 import { claimsOfPool, taintedWorld, usersOf } from './device-taint-caches.ts';
 import { planDeviceEviction } from './device-taint-plan.ts';
 import type { RuleNews } from './device-taint-rule-news.ts';
@@ -21,21 +20,16 @@ const evictedByTaint: Disruption = {
 /** In events, the fields that are written, and the metrics of the queue. */
 export const deviceTaintManager = 'device-taint-eviction-controller';
 
-const evictionMetricsOf = metricsPerRegistry((registry) => ({
-  deletions: registry
-    .counter(
-      'device_taint_eviction_controller_pod_deletions_total',
-      'Total number of Pods deleted by DeviceTaintEvictionController since its start.',
-    )
-    .bind({}),
-  delay: registry
-    .histogram(
-      'device_taint_eviction_controller_pod_deletion_duration_seconds',
-      "Latency, in seconds, between the time when a device taint effect has been activated and a Pod's deletion via DeviceTaintEvictionController.",
-      [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 30, 60, 120, 180, 240],
-    )
-    .bind({}),
-}));
+const evictionMetricsOf = evictionMetrics({
+  deletions: {
+    name: 'device_taint_eviction_controller_pod_deletions_total',
+    help: 'Total number of Pods deleted by DeviceTaintEvictionController since its start.',
+  },
+  delay: {
+    name: 'device_taint_eviction_controller_pod_deletion_duration_seconds',
+    help: "Latency, in seconds, between the time when a device taint effect has been activated and a Pod's deletion via DeviceTaintEvictionController.",
+  },
+});
 
 export function deviceTaintEvictionController(news: RuleNews): AnyController {
   /** Pods that are to be evicted, by key: their uids. */
@@ -89,12 +83,11 @@ export function deviceTaintEvictionController(news: RuleNews): AnyController {
       news.expect(rules, clock.now());
       const leftMs = dueMs - clock.now();
       if (leftMs > 0) return { requeueAfterMs: leftMs };
-      const isEvicted = await evict(cluster, pod, signal);
+      record(cluster, pod, 'Marking for deletion');
+      const isEvicted = await evictPod(cluster, pod, evictedCondition(pod, clock.now()), signal);
       scheduled.delete(key);
       if (!isEvicted) return undefined;
-      const { deletions, delay } = evictionMetricsOf(cluster.metrics);
-      deletions.add(1);
-      delay.observe((clock.now() - dueMs) / 1000);
+      evictionMetricsOf(cluster.metrics).podDeleted(clock.now() - dueMs);
       news.evicted(rules, clock.now());
       return undefined;
     },
@@ -108,19 +101,6 @@ function taintsOf({ spec }: ResourceSlice) {
 
 function record(cluster: ReconcileCluster, pod: Pod, message: string): void {
   cluster.event(targetOf(Pod, pod), 'Normal', 'DeviceTaintManagerEviction', message);
-}
-
-/** False: the pod was gone already. */
-async function evict(cluster: ReconcileCluster, pod: Pod, signal: AbortSignal): Promise<boolean> {
-  record(cluster, pod, 'Marking for deletion');
-  const condition = evictedCondition(pod, cluster.clock.now());
-  if (condition) {
-    const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } };
-    await cluster
-      .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status', signal })
-      .catch(undefinedIfNotFound);
-  }
-  return await cluster.delete(Pod, pod, signal);
 }
 
 /** Undefined: an earlier attempt has written it. */
