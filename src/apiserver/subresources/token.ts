@@ -14,6 +14,7 @@ import type { ObjectReader } from '../object-reader.ts';
 import { readParsedBody } from '../registry/conversion/codec.ts';
 import { type Registry, readCurrent, type WriteRequest } from '../registry/registry.ts';
 import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
+import type { RequestContext } from '../request.ts';
 import type { Security } from '../security.ts';
 import type { SubresourceHandler } from './handlers.ts';
 
@@ -37,47 +38,24 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
     if (info.verb !== 'create') throw methodNotAllowed();
     const { serviceAccounts } = security;
     if (!serviceAccounts) throw badRequest('this server has no key to sign tokens with');
-    const parsed = await readParsedBody(context.request, { kind: tokenRequestType.kind, schema });
-    const { object: asked, warnings } = decodeParsed<TokenRequest & Record<string, unknown>>(
-      parsed,
-      schema,
-      tokenRequestType,
-      fieldValidationOf(context),
-    );
-    for (const warning of warnings) context.warnings.push(warning);
-    asked.metadata ??= {} as KubeObject['metadata'];
+    const asked = await readTokenRequest(context);
     const current = await readCurrent(registry, resource, info.namespace, info.name);
     const account = current.object as ServiceAccount;
-    const { name, namespace = '', uid } = account.metadata;
-    checkNames(asked, name, namespace);
-    asked.spec = {
-      ...asked.spec,
-      expirationSeconds: asked.spec?.expirationSeconds ?? expirationSecondsDefault,
-    };
-    const write = writeRequest(context, resource);
-    trackRequest(registry, write, asked);
-    const request: TokenRequest = await registry.admission.admitPart({
-      operation: 'CREATE',
-      request: write,
-      object: asked,
-      objectKind: tokenRequestType,
-      old: undefined,
-      name,
-    });
-    const audiences = request.spec?.audiences?.length
-      ? request.spec.audiences
-      : serviceAccounts.defaultAudiences;
+    checkNames(asked, account);
+    const request = await admitRequest(registry, writeRequest(context, resource), asked, account);
     const { expirationSeconds = expirationSecondsDefault } = request.spec;
     checkExpiration(expirationSeconds);
-    const bound = findBound(objects, request, account);
+    const { name, namespace = '', uid } = account.metadata;
+    const { defaultAudiences } = serviceAccounts;
+    const audiences = request.spec.audiences?.length ? request.spec.audiences : defaultAudiences;
     const status = serviceAccounts.issue({
       namespace,
       serviceAccount: { name, uid },
       audiences,
       expirationSeconds,
-      ...bound,
+      ...findBound(objects, request, account),
     });
-    const { boundObjectRef } = request.spec ?? {};
+    const { boundObjectRef = null } = request.spec;
     return {
       type: 'plain',
       status: 201,
@@ -85,11 +63,45 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
         kind: 'TokenRequest',
         apiVersion: 'authentication.k8s.io/v1',
         metadata: made(registry, request, { name, namespace }),
-        spec: { audiences, expirationSeconds, boundObjectRef: boundObjectRef ?? null },
+        spec: { audiences, expirationSeconds, boundObjectRef },
         status,
       },
     };
   };
+}
+
+/** The body, which always says for how long the token is to be valid. */
+async function readTokenRequest(context: RequestContext): Promise<TokenRequest> {
+  const parsed = await readParsedBody(context.request, { kind: tokenRequestType.kind, schema });
+  const { object: asked, warnings } = decodeParsed<TokenRequest & Record<string, unknown>>(
+    parsed,
+    schema,
+    tokenRequestType,
+    fieldValidationOf(context),
+  );
+  for (const warning of warnings) context.warnings.push(warning);
+  asked.metadata ??= {} as KubeObject['metadata'];
+  const expirationSeconds = asked.spec?.expirationSeconds ?? expirationSecondsDefault;
+  asked.spec = { ...asked.spec, expirationSeconds };
+  return asked;
+}
+
+/** What admission makes of the request: it sees one whose fields have a manager. */
+async function admitRequest(
+  registry: Registry,
+  write: WriteRequest,
+  asked: TokenRequest,
+  { metadata: { name } }: ServiceAccount,
+): Promise<TokenRequest> {
+  trackRequest(registry, write, asked);
+  return await registry.admission.admitPart({
+    operation: 'CREATE',
+    request: write,
+    object: asked,
+    objectKind: tokenRequestType,
+    old: undefined,
+    name,
+  });
 }
 
 /** A request is an object of its own, made now. */
@@ -118,7 +130,8 @@ function trackRequest(registry: Registry, write: WriteRequest, asked: TokenReque
   });
 }
 
-function checkNames({ metadata }: TokenRequest, name: string, namespace: string): void {
+function checkNames({ metadata }: TokenRequest, account: ServiceAccount): void {
+  const { name, namespace = '' } = account.metadata;
   if ((metadata.namespace || namespace) !== namespace)
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   if (!metadata.name || metadata.name === name) return;
