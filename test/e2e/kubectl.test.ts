@@ -1,3 +1,8 @@
+/**
+ * kubectl, a new one and an old one, with all of its usual verbs on real containers. The tests of a suite build on one
+ * another, as the commands of a session do: the first makes the namespace and the Deployment `web` that later ones look
+ * at and change, so a test that is chosen by its name alone finds nothing to work on.
+ */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
