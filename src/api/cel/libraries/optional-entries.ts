@@ -32,23 +32,25 @@ export function registerOptionalEntries(environment: Environment): void {
 function presentItems(items: readonly unknown[]): unknown[] {
   return items.flatMap((item) => {
     if (!(item instanceof Entry)) return [item];
-    const { value } = item;
-    if (!(value instanceof Optional))
-      throw new Error(`cannot initialize optional list element from non-optional value ${value}`);
-    return value.hasValue() ? [value.value()] : [];
+    const held = optionalOf(item, 'list element');
+    return held.hasValue() ? [held.value()] : [];
   });
 }
 
 function presentFields(fields: Record<string, unknown>): Record<string, unknown> {
   for (const [key, item] of Object.entries(fields)) {
     if (!(item instanceof Entry)) continue;
-    const { value } = item;
-    if (!(value instanceof Optional))
-      throw new Error(`cannot initialize optional entry '${key}' from non-optional value ${value}`);
-    if (value.hasValue()) fields[key] = value.value();
+    const held = optionalOf(item, `entry '${key}'`);
+    if (held.hasValue()) fields[key] = held.value();
     else delete fields[key];
   }
   return fields;
+}
+
+/** @throws when the value is not an optional one */
+function optionalOf({ value }: Entry, place: string): Optional {
+  if (value instanceof Optional) return value;
+  throw new Error(`cannot initialize optional ${place} from non-optional value ${value}`);
 }
 
 /** What is inserted at a place of the source, in place of its next characters. */
