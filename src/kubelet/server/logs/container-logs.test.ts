@@ -7,6 +7,8 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,8 +18,9 @@ import { until } from '../../../base/async/until.fixture.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { VirtualClock } from '../../../base/virtual-clock.ts';
 import { rotateLog } from '../../linux/log-rotation.ts';
-import { isBefore, type LogOptions, serveLog } from './container-logs.ts';
-import { lastLoggedAtMs, readLastLogLines } from './log-reader.ts';
+import { type LogOptions, serveLog } from './container-logs.ts';
+import { openRotated } from './log-files.ts';
+import { isBefore, lastLoggedAtMs, readLastLogLines } from './log-reader.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-kubelet-logs-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -112,12 +115,6 @@ test('a follower gets what is written until the container ends, over a rotation'
   assert.equal(text(), 'one\ntwo\nthree\nfour\nfive\n');
 });
 
-test('the last lines of a log serve as a termination message', async () => {
-  const path = writeLog('3.log', line(1, 'one'), line(2, 'two'), line(3, 'three'));
-  assert.equal(await readLastLogLines(path, 2, 1000), 'two\nthree\n');
-  assert.equal(await readLastLogLines(path, 2, 4), 'ree\n');
-});
-
 /** A log in a separate folder, which a runtime reopens on request. */
 function rotation(name: string, filesMax: number) {
   const path = join(folder, name, '0.log');
@@ -132,6 +129,10 @@ function rotation(name: string, filesMax: number) {
   };
   const limits = { sizeMaxBytes: 10, filesMax, everyMs: 1000 };
   const options = { runtime, clock, logger: silentLogger, logs: () => [], ...limits };
+  const putAside = async () => {
+    assert.equal(await rotateLog('id', path, options), true);
+    await clock.advance(1000);
+  };
   return {
     path,
     reopened,
@@ -139,13 +140,114 @@ function rotation(name: string, filesMax: number) {
     async fill(rounds: number) {
       for (let round = 0; round < rounds; round++) {
         writeFileSync(path, `content of round ${round}`);
-        assert.equal(await rotateLog('id', path, options), true);
-        await clock.advance(1000);
+        await putAside();
       }
     },
+    putAside,
     files: () => readdirSync(dirname(path)).sort(),
   };
 }
+
+/** A follower of a log that is held up before its first read, while `happen` goes on; returns what it gives then. */
+async function followedOver(path: string, happen: () => Promise<void>): Promise<string> {
+  const asked = Promise.withResolvers<void>();
+  const isRunning = Promise.withResolvers<boolean>();
+  const { ended, text } = serve(path, { follow: true }, () => {
+    asked.resolve();
+    return isRunning.promise;
+  });
+  await asked.promise;
+  await happen();
+  isRunning.resolve(false);
+  await ended;
+  return text();
+}
+
+for (const { filesMax, files, given } of [
+  {
+    filesMax: 5,
+    files: ['0.log', '0.log.20260101-000000.gz', '0.log.20260101-000001.gz', '0.log.20260101-000002'],
+    given: 'one\nfirst\nsecond\nthird\n3\n',
+  },
+  // The file that the follower holds is gone from the folder.
+  {
+    filesMax: 3,
+    files: ['0.log', '0.log.20260101-000001.gz', '0.log.20260101-000002'],
+    given: 'one\nfirst\nsecond\nthird\n3\n',
+  },
+  // And here the one after it, too.
+  { filesMax: 2, files: ['0.log', '0.log.20260101-000002'], given: 'one\nfirst\nthird\n3\n' },
+])
+  test(`a follower that falls behind three rotations gives what ${filesMax} files keep, in order`, async () => {
+    const { path, putAside, files: present } = rotation(`behind-${filesMax}`, filesMax);
+    writeFileSync(path, line(1, 'one'));
+    const text = await followedOver(path, async () => {
+      for (const [index, name] of ['first', 'second', 'third'].entries()) {
+        appendFileSync(path, line(index + 2, name));
+        await putAside();
+      }
+      appendFileSync(path, line(5, '3'));
+      assert.deepEqual(present(), files);
+    });
+    assert.equal(text, given);
+  });
+
+test('a follower begins no file that is older than the one it began with', async () => {
+  const { path, putAside } = rotation('older', 5);
+  for (const [index, name] of ['zero', 'one', 'two'].entries()) {
+    writeFileSync(path, line(index, name));
+    await putAside();
+  }
+  writeFileSync(path, line(3, 'three'));
+  const text = await followedOver(path, async () => {
+    await putAside();
+    appendFileSync(path, line(4, 'four'));
+  });
+  assert.equal(text, 'three\nfour\n');
+});
+
+test('a log that was removed by hand and begun anew is followed on', async () => {
+  const path = writeLog('removed.log');
+  const text = await followedOver(path, async () => {
+    rmSync(path);
+    writeFileSync(path, line(1, 'one'));
+  });
+  assert.equal(text, 'one\n');
+});
+
+test('a file that was packed since its name was read is opened as what it is now', async () => {
+  const { path, fill } = rotation('packed-since', 5);
+  await fill(2);
+  const file = await openRotated(`${path}.20260101-000000`);
+  assert.ok(file);
+  await file.close();
+});
+
+test('of a packed file that is cut short, the lines that it has are given', async () => {
+  const { path, putAside, files } = rotation('cut', 5);
+  writeFileSync(path, line(1, 'one'));
+  const text = await followedOver(path, async () => {
+    await putAside();
+    appendFileSync(path, Array.from({ length: 9 }, (_, index) => line(2, `two.${index}`)).join(''));
+    await putAside();
+    appendFileSync(path, line(3, 'three'));
+    await putAside();
+    const packed = join(dirname(path), files()[2]!);
+    assert.match(packed, /000001\.gz$/);
+    truncateSync(packed, statSync(packed).size - 8);
+    appendFileSync(path, line(4, 'four'));
+  });
+  assert.equal(
+    text,
+    `one\n${Array.from({ length: 9 }, (_, index) => `two.${index}\n`).join('')}three\nfour\n`,
+  );
+});
+
+test('the last lines of a log serve as a termination message', async () => {
+  const path = writeLog('3.log', line(1, 'one'), line(2, 'two'), line(3, 'three'));
+  assert.equal(await readLastLogLines(path, 2, 1000), 'two\nthree\n');
+  assert.equal(await readLastLogLines(path, 2, 4), 'ree\n');
+});
 
 test('a full log is put aside, older ones are packed, and the oldest go', async () => {
   const { path, reopened, rotate, fill, files } = rotation('rotated', 3);

@@ -1,9 +1,9 @@
 /** Serves a container's log: the options of `kubectl logs` over files in CRI's format, followed while it runs. */
-import { watch } from 'node:fs';
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { ifMissing } from '../../../base/system/if-missing.ts';
-import { findTailOffset, parseLogLine, readLines } from './log-reader.ts';
+import { type FSWatcher, watch } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type LogFile, openLog, openNextLog, openPreviousLog, type PlainLogFile } from './log-files.ts';
+import { findTailOffset, isBefore, parseLogLine, readLines } from './log-reader.ts';
 
 export interface LogOptions {
   follow: boolean;
@@ -21,7 +21,7 @@ export interface LogSink {
   signal: AbortSignal;
 }
 
-/** How long a follower waits for a file event before it checks by itself: watches can miss events. */
+/** How long a follower waits for an event of the folder before it checks by itself: watches can miss events. */
 const lookMs = 1000;
 
 /**
@@ -34,58 +34,74 @@ export async function serveLog(
   isRunning: () => Promise<boolean>,
 ): Promise<void> {
   const sender = new LineSender(options, sink);
-  let file = await openLog(path);
+  const file = await openLog(path);
   if (!file) return;
+  const held: { file: LogFile } = { file };
   try {
-    const { size } = await file.stat();
-    let offset =
-      options.tailLines === undefined
-        ? 0
-        : await startOfTail(file, { path, size }, options.tailLines, sender);
-    if (!options.follow) {
-      // What is written during the read is not part of the answer: no more lines than requested.
-      await readLines(file, offset, (line) => sender.send(line), size);
-      return;
-    }
+    const { size } = await file.handle.stat();
+    if (options.tailLines !== undefined)
+      file.offset = await startOfTail(file, { path, size }, options.tailLines, sender);
+    // What is written during the read is not part of the answer: no more lines than requested.
+    if (!options.follow) await readLines(file.handle, file.offset, sender.take, size);
+    else await follow(path, held, sender, isRunning);
+  } finally {
+    await held.file.close();
+  }
+}
+/** Gives what is written until the container ends; `held` goes on from file to file. */
+async function follow(
+  path: string,
+  held: { file: LogFile },
+  sender: LineSender,
+  isRunning: () => Promise<boolean>,
+): Promise<void> {
+  const changes = new FolderChanges(dirname(path));
+  try {
     for (;;) {
-      // Whether it runs is determined before reading: if it has ended, everything it wrote is then in the file.
+      // Whether it runs is determined before reading: if it has ended, everything it wrote is then in the files.
       const mayGrow = await isRunning();
-      offset = await readLines(file, offset, (line) => sender.send(line));
-      if (sender.isDone || sink.signal.aborted || !mayGrow) return;
-      const rotated = await reopenIfRotated(file, path);
-      if (rotated) {
-        await readLines(file, offset, (line) => sender.send(line));
-        await file.close();
-        file = rotated;
-        offset = 0;
-        continue;
-      }
-      await changed(path, sink.signal);
+      await held.file.readNew(sender.take);
+      if (sender.isDone) return;
+      const next = await openNextLog(path, held.file);
+      if (next) {
+        const { file } = held;
+        held.file = next;
+        try {
+          // What was added between the read and the rotation.
+          await file.readNew(sender.take);
+        } finally {
+          await file.close();
+        }
+      } else if (mayGrow) await changes.next(sender.signal);
+      else return;
     }
   } finally {
-    await file.close();
+    changes.close();
   }
 }
 
 /** When there are fewer lines than requested, a rotated predecessor may hold the rest. */
 async function startOfTail(
-  file: FileHandle,
+  file: PlainLogFile,
   { path, size }: { path: string; size: number },
   lines: number,
   sender: LineSender,
 ): Promise<number> {
-  const offset = await findTailOffset(file, lines, size);
+  const offset = await findTailOffset(file.handle, lines, size);
   if (offset > 0 || lines <= 0) return offset;
-  const present = await countLines(file, size);
+  const present = await countLines(file.handle, size);
   if (present >= lines) return 0;
-  const previous = await newestRotated(path);
-  const old = previous === undefined ? undefined : await openLog(previous);
-  if (!old) return 0;
+  const previous = await openPreviousLog(path, file);
+  if (!previous) return 0;
   try {
-    const { size: oldSize } = await old.stat();
-    await readLines(old, await findTailOffset(old, lines - present, oldSize), (line) => sender.send(line));
+    const { size: oldSize } = await previous.handle.stat();
+    await readLines(
+      previous.handle,
+      await findTailOffset(previous.handle, lines - present, oldSize),
+      sender.take,
+    );
   } finally {
-    await old.close();
+    await previous.close();
   }
   return 0;
 }
@@ -100,22 +116,11 @@ async function countLines(file: FileHandle, size: number): Promise<number> {
   return count;
 }
 
-async function newestRotated(path: string): Promise<string | undefined> {
-  const names = await readdir(dirname(path)).catch(ifMissing([]));
-  const prefix = `${basename(path)}.`;
-  const newest = names
-    // While a log is being compressed, both files exist.
-    .filter((name) => name.startsWith(prefix) && !/\.(gz|tmp)$/.test(name))
-    .sort()
-    .at(-1);
-  return newest === undefined ? undefined : join(dirname(path), newest);
-}
-
 class LineSender {
   readonly #options: LogOptions;
   readonly #sink: LogSink;
   #leftBytes: number;
-  isDone = false;
+  #isDone = false;
 
   constructor(options: LogOptions, sink: LogSink) {
     this.#options = options;
@@ -123,8 +128,18 @@ class LineSender {
     this.#leftBytes = options.limitBytes ?? Number.POSITIVE_INFINITY;
   }
 
+  get signal(): AbortSignal {
+    return this.#sink.signal;
+  }
+
+  /** The client wants no more, or is gone. */
+  get isDone(): boolean {
+    return this.#isDone || this.signal.aborted;
+  }
+
   /** False: the client wants no more. */
-  async send(raw: Buffer): Promise<boolean> {
+  readonly take = async (raw: Buffer): Promise<boolean> => {
+    if (this.#isDone) return false;
     const line = parseLogLine(raw);
     if (!line) return true;
     const { since, stream, timestamps } = this.#options;
@@ -134,48 +149,48 @@ class LineSender {
     if (data.length > this.#leftBytes) data = data.subarray(0, this.#leftBytes);
     this.#leftBytes -= data.length;
     const more = await this.#sink.write(data);
-    this.isDone = !more || this.#leftBytes <= 0;
-    return !this.isDone;
-  }
+    this.#isDone = !more || this.#leftBytes <= 0;
+    return !this.#isDone;
+  };
 }
 
-/** Compares times in UTC of different precision. */
-export function isBefore(time: string, since: string): boolean {
-  const difference = Date.parse(time) - Date.parse(since);
-  if (difference !== 0) return difference < 0;
-  const fraction = (text: string) => (/\.(\d+)/.exec(text)?.[1] ?? '').padEnd(9, '0');
-  return fraction(time) < fraction(since);
-}
+/** Tells when something happens to files of a folder, also if it was before the question. */
+class FolderChanges {
+  readonly #watcher: FSWatcher | undefined;
+  #isChanged = false;
+  #wake?: () => void;
 
-function openLog(path: string): Promise<FileHandle | undefined> {
-  return open(path, 'r').catch(ifMissing(undefined));
-}
-
-/** The new file, when the path now leads to another one. */
-async function reopenIfRotated(file: FileHandle, path: string): Promise<FileHandle | undefined> {
-  const [held, current] = await Promise.all([file.stat(), stat(path).catch(ifMissing(undefined))]);
-  if (!current || current.ino === held.ino) return undefined;
-  return openLog(path);
-}
-
-/** Resolves when something happens to the file, or after a delay. */
-function changed(path: string, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      watcher?.close();
-      signal.removeEventListener('abort', done);
-      resolve();
+  constructor(folder: string) {
+    const changed = () => {
+      this.#isChanged = true;
+      this.#wake?.();
     };
-    const timer = setTimeout(done, lookMs);
-    signal.addEventListener('abort', done, { once: true });
-    let watcher: ReturnType<typeof watch> | undefined;
     try {
-      watcher = watch(path, done);
-      watcher.on('error', done);
+      this.#watcher = watch(folder, changed);
+      this.#watcher.on('error', changed);
     } catch {
-      // The file is being rotated; the timer triggers another check.
-      watcher = undefined;
+      // The pod is being deleted, or the machine has run out of watches: it is looked from time to time anyway.
+      this.#watcher = undefined;
     }
-  });
+  }
+
+  /** Resolves with the next change, after a delay, or when the signal aborts. */
+  async next(signal: AbortSignal): Promise<void> {
+    if (!this.#isChanged && !signal.aborted)
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', done);
+          resolve();
+        };
+        const timer = setTimeout(done, lookMs);
+        signal.addEventListener('abort', done, { once: true });
+        this.#wake = done;
+      });
+    this.#isChanged = false;
+  }
+
+  close(): void {
+    this.#watcher?.close();
+  }
 }

@@ -10,6 +10,9 @@ export interface LogLine {
   text: Buffer;
 }
 
+/** False: no more lines are wanted. */
+export type TakeLine = (line: Buffer) => Promise<boolean> | boolean;
+
 const space = 0x20;
 const newline = 0x0a;
 const chunkBytes = 64 * 1024;
@@ -30,6 +33,14 @@ export function parseLogLine(line: Buffer): LogLine | undefined {
     stream,
     text: isPartial ? content : Buffer.concat([content, Buffer.from('\n')]),
   };
+}
+
+/** Compares times in UTC of different precision. */
+export function isBefore(time: string, since: string): boolean {
+  const difference = Date.parse(time) - Date.parse(since);
+  if (difference !== 0) return difference < 0;
+  const fraction = (text: string) => (/\.(\d+)/.exec(text)?.[1] ?? '').padEnd(9, '0');
+  return fraction(time) < fraction(since);
 }
 
 /** The offset of the last `count` lines within the first `size` bytes of a file. */
@@ -55,26 +66,40 @@ export async function findTailOffset(file: FileHandle, count: number, size: numb
 export async function readLines(
   file: FileHandle,
   offset: number,
-  take: (line: Buffer) => Promise<boolean> | boolean,
+  take: TakeLine,
   limit = Number.POSITIVE_INFINITY,
 ): Promise<number> {
-  const buffer = Buffer.alloc(chunkBytes);
-  let rest: Buffer = Buffer.alloc(0);
-  let position = offset;
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, Math.min(chunkBytes, limit - position), position);
-    if (bytesRead === 0) return position - rest.length;
+  return offset + (await takeLines(chunksOf(file, offset, limit), take));
+}
+
+export async function* chunksOf(
+  file: FileHandle,
+  offset = 0,
+  limit = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Buffer> {
+  for (let position = offset; position < limit; ) {
+    const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, limit - position));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+    if (bytesRead === 0) return;
     position += bytesRead;
-    let data =
-      rest.length > 0
-        ? Buffer.concat([rest, buffer.subarray(0, bytesRead)])
-        : Buffer.from(buffer.subarray(0, bytesRead));
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+/** Gives the whole lines of what is read; returns how many bytes they had, with their ends. */
+export async function takeLines(chunks: AsyncIterable<Buffer>, take: TakeLine): Promise<number> {
+  let rest: Buffer = Buffer.alloc(0);
+  let taken = 0;
+  for await (const chunk of chunks) {
+    let data = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
     for (let end = data.indexOf(newline); end >= 0; end = data.indexOf(newline)) {
-      if (!(await take(data.subarray(0, end)))) return position - data.length + end + 1;
+      taken += end + 1;
+      if (!(await take(data.subarray(0, end)))) return taken;
       data = data.subarray(end + 1);
     }
     rest = data;
   }
+  return taken;
 }
 
 /** The text of the last lines, within limits: for termination messages. @throws for a file that is missing */
