@@ -79,9 +79,11 @@ async function rotatedFiles(logPath: string): Promise<string[]> {
   return paths;
 }
 
+/** Whoever may not read the log may not read it packed either. */
 async function pack(path: string): Promise<void> {
   const temporary = `${path}.tmp`;
-  await pipeline(createReadStream(path), createGzip(), createWriteStream(temporary));
+  const { mode } = await stat(path);
+  await pipeline(createReadStream(path), createGzip(), createWriteStream(temporary, { mode }));
   await rename(temporary, `${path}.gz`);
   await rm(path);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   appendFileSync,
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -257,6 +258,16 @@ test('a full log is put aside, older ones are packed, and the oldest go', async 
   assert.equal(reopened.length, 4);
   assert.deepEqual(files(), ['0.log', '0.log.20260101-000002.gz', '0.log.20260101-000003']);
   assert.equal(readFileSync(`${path}.20260101-000003`, 'utf8'), 'content of round 3');
+});
+
+test('a log that others may not read is packed into a file that they may not read', async () => {
+  const { path, fill, putAside, files } = rotation('private', 5);
+  await fill(1);
+  chmodSync(`${path}.20260101-000000`, 0o640);
+  writeFileSync(path, 'one that is full');
+  await putAside();
+  assert.equal(files()[1], '0.log.20260101-000000.gz');
+  assert.equal(statSync(`${path}.20260101-000000.gz`).mode & 0o777, 0o640);
 });
 
 test('the limit of log files includes the one that is being written', async () => {
