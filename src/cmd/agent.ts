@@ -2,7 +2,7 @@
  * The agent process of a node: kubelet, pod network, service proxy and DNS. Runs within the node; its only argument is
  * the file with its configuration.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKubernetesMetrics } from '../api/kubernetes-metrics.ts';
 import { systemClock } from '../base/clock.ts';
@@ -25,6 +25,8 @@ import { configFileArgument } from './load-only.ts';
 
 const kubeletPort = 10250;
 const config = readConfig<AgentConfig>(await configFileArgument());
+// Node calls its main thread otherwise, whatever the program is called.
+writeFileSync('/proc/self/comm', 'kubelet');
 const logger = createLogger({
   clock: systemClock,
   write: (line) => process.stderr.write(line),

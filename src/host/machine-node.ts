@@ -17,6 +17,7 @@ import {
   findNodeNamespace,
   holderRecordFile,
 } from './node-namespace.ts';
+import { agentProgram } from './processes/agent-process.ts';
 import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './processes/process.ts';
 import { planRestarts, type RestartHistories } from './supervision/restart-plan.ts';
 
@@ -77,7 +78,7 @@ export async function ensureMachineAgent(
   return (
     runningProcess(recordFile) ??
     (await startProcess({
-      command: program.node,
+      command: agentProgram(node.folder.run, program.node),
       args: [...nodeFlags, program.script, program.configFile],
       enterPid: node.namespace.holder.pid,
       cgroupProcs: node.agentCgroupProcs,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { leftovers, TestCluster } from './test-cluster.ts';
+import { execute, leftovers, TestCluster } from './test-cluster.ts';
 
 suite('the life of clusters', () => {
   const first = new TestCluster();
@@ -45,6 +45,21 @@ current-context: work
         .split('\n');
     for (const line of groupsOf('wherry/agent')) assert.match(line, /\/wherry\/agent$/);
     for (const line of groupsOf('wherry/containerd')) assert.match(line, /\/wherry\/system$/);
+  });
+
+  test('tools on the node find its agent as the process kubelet', async () => {
+    const holder = first.pidOf('wherry/holder');
+    const agent = first.pidOf('wherry/agent');
+    const own = /^NSpid:.*\t(\d+)$/m.exec(readFileSync(`/proc/${agent}/status`, 'utf8'))?.[1];
+    const enter = ['--mount', '--pid', '--target', `${holder}`, '--'];
+    for (const finder of [['pidof'], ['busybox', 'pidof']])
+      assert.equal(
+        (await execute('nsenter', [...enter, ...finder, 'kubelet'])).stdout,
+        `${own}\n`,
+        finder[0],
+      );
+    assert.equal(readFileSync(`/proc/${agent}/comm`, 'utf8'), 'kubelet\n');
+    assert.match(readFileSync(`/proc/${agent}/cmdline`, 'latin1'), /\/run\/kubelet\0.*agent-config\.json\0$/);
   });
 
   test('the kubeconfig keeps what was in it, has the new context as current, and is for its owner only', async () => {

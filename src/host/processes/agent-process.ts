@@ -14,6 +14,7 @@ import type { ClusterFolder } from '../data-folder.ts';
 import { hostAddress, nodeAddress } from '../network/link.ts';
 import { clusterDnsAddress } from '../network/service-range.ts';
 import type { LocalNode, NodeContext } from '../node.ts';
+import { namedProgram } from './named-program.ts';
 import { type ProcessIdentity, startProcess, stopRecorded } from './process.ts';
 import { type AgentConfig, writeConfig } from './process-config.ts';
 import { processInForce } from './process-in-force.ts';
@@ -66,7 +67,7 @@ export async function ensureAgent(
   const configFile = agentConfigFile(folder, record.name);
   writeConfig(configFile, agentConfig(context, cluster, record));
   return await startProcess({
-    command: programs.node,
+    command: agentProgram(folder.node(record.name).run, programs.node),
     args: [...nodeFlags, programs.agent, configFile],
     enterPid: namespace.holder.pid,
     cgroupProcs: agentCgroupProcs,
@@ -75,6 +76,11 @@ export async function ensureAgent(
     env: processEnvironment(data),
     cwd: '/',
   });
+}
+
+/** By upstream's name, which tools on a node look for. */
+export function agentProgram(folder: string, node: string): string {
+  return namedProgram(folder, 'kubelet', node);
 }
 
 function agentConfigFile(folder: ClusterFolder, nodeName: string): string {
