@@ -41,6 +41,11 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof RuntimeError && error.code === 'NotFound';
 }
 
+/** The runtime did not say anything. */
+export function isUnanswered({ code }: RuntimeError): boolean {
+  return code === 'Unavailable' || code === 'DeadlineExceeded';
+}
+
 export function asRuntimeError(error: ServiceError): RuntimeError {
   const code = grpcCodes[error.code] ?? 'Unknown';
   return new RuntimeError(code, error.details || error.message, { cause: error });

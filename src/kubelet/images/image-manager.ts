@@ -6,12 +6,13 @@ import type { WaitingReason } from '../containers/container-statuses.ts';
 import { WaitBackoff } from '../containers/crash-backoff.ts';
 import type { Image, SandboxConfig } from '../cri/messages.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
-import { RuntimeError } from '../cri/runtime-error.ts';
+import { isUnanswered, RuntimeError } from '../cri/runtime-error.ts';
 import type { ObjectSource } from '../object-source.ts';
 import type { ContainerEvents } from '../pod/pod-events.ts';
 import type { ImageMetrics } from './image-metrics.ts';
 import { type ImageName, parseImageName } from './image-name.ts';
 import { credentialsFor, type PullCredential } from './pull-credentials.ts';
+import { pullFailureText, pullProblemOf } from './pull-problem.ts';
 import { reportPullProgress } from './pull-progress.ts';
 import { pullSecretsOf } from './pull-secrets.ts';
 import type { PulledImages } from './pulled-images.ts';
@@ -119,10 +120,10 @@ export class ImageManager {
       events.warning('InspectFailed', message);
       throw new ImageProblem({ reason: 'InvalidImageName', message }, recheckMs);
     }
-    const present = await this.#find(name);
     const policy = container.imagePullPolicy ?? (/:latest$/.test(name.full) ? 'Always' : 'IfNotPresent');
+    const present = policy === 'Always' ? undefined : await this.#inspect(name, events);
     const credentials = () => this.#credentials(pod, name);
-    if (present && policy !== 'Always' && (await this.pulled.mayUse(present, name, credentials))) {
+    if (present && (await this.pulled.mayUse(present, name, credentials))) {
       events.normal(
         'Pulled',
         `Container image "${text}" already present on machine and can be accessed by the pod`,
@@ -155,13 +156,15 @@ export class ImageManager {
   ): WaitingReason | undefined {
     const failure = this.#failures.get(key);
     if (!failure) return undefined;
-    const waiting = { reason: 'ImagePullBackOff', message: `Back-off pulling image "${text}"` };
+    const event = `Back-off pulling image "${text}"`;
+    const why = `${failure.waiting.reason}: ${failure.waiting.message}`;
+    const waiting = { reason: 'ImagePullBackOff', message: `${event}: ${why}` };
     const remainingMs = this.#backoff.remainingMs(key, failure.atMs);
     if (remainingMs <= 0) return waiting;
     const unseenMs = Math.min(backoffShownAfterMs, failure.atMs + backoffShownAfterMs - this.#clock.now());
     if (!failure.isReported) {
+      events.normal('BackOff', event);
       containerEvents.warning('Failed', `Error: ${waiting.reason}`);
-      events.normal('BackOff', waiting.message);
     }
     failure.isReported = true;
     if (unseenMs > 0)
@@ -188,10 +191,10 @@ export class ImageManager {
       return image;
     } catch (error) {
       if (this.#signal.aborted) throw error;
-      const { message } = error as Error;
+      const failure = pullFailureText(error as Error);
       const atMs = this.#clock.now();
-      events.warning('Failed', `Failed to pull image "${text}": ${message}`);
-      const waiting = { reason: 'ErrImagePull', message };
+      events.warning('Failed', `Failed to pull image "${text}": ${failure}`);
+      const waiting = pullProblemOf(text, failure);
       this.#backoff.next(key, atMs);
       this.#failures.set(key, { atMs, waiting, isReported: false });
       throw new ImageProblem(waiting, backoffReportedAfterMs);
@@ -270,6 +273,20 @@ export class ImageManager {
 
   async #credentials(pod: Pod, name: ImageName): Promise<PullCredential[]> {
     return credentialsFor(name, (await pullSecretsOf(this.#objects, pod)).secrets);
+  }
+
+  /** What the runtime says of the image. @throws ImageProblem when it answers with an error */
+  async #inspect(name: ImageName, events: ContainerEvents): Promise<Image | undefined> {
+    try {
+      return await this.#find(name);
+    } catch (error) {
+      // From a runtime that does not answer nothing is known: the caller tries again soon.
+      if (!(error instanceof RuntimeError) || isUnanswered(error)) throw error;
+      // Upstream has the image's id in quotes, which is not known here.
+      const message = `Failed to inspect image "": ${error.message}`;
+      events.warning('InspectFailed', message);
+      throw new ImageProblem({ reason: 'ImageInspectError', message }, recheckMs);
+    }
   }
 
   #find(name: ImageName): Promise<Image | undefined> {

@@ -5,7 +5,9 @@ import { silentLogger } from '../../base/logger.ts';
 import { seededRandom } from '../../base/random.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { WaitingReason } from '../containers/container-statuses.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
+import { RuntimeError } from '../cri/runtime-error.ts';
 import { simulatedRuntime } from '../cri/simulated-runtime.ts';
 import type { ObjectSource } from '../object-source.ts';
 import { testPod } from '../pod.fixture.ts';
@@ -126,14 +128,15 @@ test('credentials fit by registry, port, path and pattern, the most specific fir
 const preloaded = () =>
   new PulledImages({ logger: silentLogger, verification: { policy: 'NeverVerify', allowlist: [] } });
 
-function setup() {
+function setup(change: Partial<ContainerRuntime> = {}) {
   const clock = new VirtualClock();
   const events: string[] = [];
   const log = (reason: string, message: string) => void events.push(`${reason} ${message}`);
   const { signal } = new AbortController();
   const pulls: [bytes: number, seconds: number][] = [];
+  const problems: WaitingReason[] = [];
   const manager = new ImageManager({
-    runtime: simulatedRuntime({ clock, random: seededRandom(1) }),
+    runtime: Object.assign(simulatedRuntime({ clock, random: seededRandom(1) }), change),
     objects: {} as ObjectSource,
     clock,
     signal,
@@ -153,12 +156,16 @@ function setup() {
       )
       .then(
         () => 'there',
-        (error: unknown) => (error instanceof ImageProblem ? error.waiting.reason : String(error)),
+        (error: unknown) => {
+          if (!(error instanceof ImageProblem)) return String(error);
+          problems.push(error.waiting);
+          return error.waiting.reason;
+        },
       );
     await clock.advance(100);
     return outcome;
   };
-  return { clock, manager, events, pulls, log, ensure };
+  return { clock, manager, events, pulls, problems, log, ensure };
 }
 
 test('an image is pulled once, and reported as present after that', async () => {
@@ -202,18 +209,64 @@ test('policy Always pulls again, and Never does not at all', async () => {
 });
 
 test('a failed pull is seen for ten seconds, then its back-off, and then it is tried again', async () => {
-  const { clock, events, ensure } = setup();
+  const { clock, events, problems, ensure } = setup();
   const image = '127.0.0.1:1/none:1';
   assert.equal(await ensure(image), 'ErrImagePull');
   await clock.advance(1000);
   assert.equal(await ensure(image), 'ErrImagePull');
-  assert.equal(events.at(-1), `BackOff Back-off pulling image "${image}"`);
+  assert.deepEqual(events.slice(-2), [
+    `BackOff Back-off pulling image "${image}"`,
+    'Failed Error: ImagePullBackOff',
+  ]);
   await clock.advance(10_000);
   assert.equal(await ensure(image), 'ErrImagePull');
   assert.equal(events.filter((event) => event.startsWith('Pulling')).length, 2);
   await clock.advance(11_000);
   assert.equal(await ensure(image), 'ImagePullBackOff');
+  assert.equal(
+    problems.at(-1)?.message,
+    `Back-off pulling image "${image}": ErrImagePull: ${problems[0]?.message}`,
+  );
   assert.equal(await ensure('Bad:::name'), 'InvalidImageName');
+});
+
+test('what the runtime says of a failed pull is told without a code that says nothing', async () => {
+  const rows: [error: RuntimeError, reason: string, message: string][] = [
+    [new RuntimeError('Unknown', 'dial tcp: no'), 'ErrImagePull', 'dial tcp: no'],
+    [
+      new RuntimeError('NotFound', 'no such tag'),
+      'ErrImagePull',
+      'rpc error: code = NotFound desc = no such tag',
+    ],
+    [
+      new RuntimeError('Unknown', 'RegistryUnavailable: it is down'),
+      'RegistryUnavailable',
+      'image pull failed for a:1 because the registry is unavailable: it is down',
+    ],
+    [
+      new RuntimeError('Unknown', 'SignatureValidationFailed: no key'),
+      'SignatureValidationFailed',
+      'image pull failed for a:1 because the signature validation failed: no key',
+    ],
+  ];
+  for (const [error, reason, message] of rows) {
+    const { events, problems, ensure } = setup({ pullImage: () => Promise.reject(error) });
+    assert.equal(await ensure('a:1'), reason);
+    assert.deepEqual(problems, [{ reason, message }]);
+    const said = error.code === 'Unknown' ? error.description : error.message;
+    assert.equal(events.at(-1), `Failed Failed to pull image "a:1": ${said}`);
+  }
+});
+
+test('an image that the runtime cannot look at is no reason to pull it; one that is silent is asked again', async () => {
+  const broken = new RuntimeError('Unknown', 'metadata.db: corrupted');
+  const { events, ensure } = setup({ imageStatus: () => Promise.reject(broken) });
+  assert.equal(await ensure('a:1'), 'ImageInspectError');
+  assert.deepEqual(events, [`InspectFailed Failed to inspect image "": ${broken.message}`]);
+  const silent = new RuntimeError('Unavailable', 'connection refused');
+  const other = setup({ imageStatus: () => Promise.reject(silent) });
+  assert.equal(await other.ensure('a:1'), String(silent));
+  assert.deepEqual(other.events, []);
 });
 
 test('with a limit, pulls wait for their turn, and the event has how long', async () => {

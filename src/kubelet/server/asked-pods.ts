@@ -1,7 +1,7 @@
 /** The pods and containers that requests name. */
 
 import type { Container } from '../../api/types/core-v1.gen.ts';
-import { RuntimeError } from '../cri/runtime-error.ts';
+import { isUnanswered, RuntimeError } from '../cri/runtime-error.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { findContainer, type ObservedContainer } from '../pod/pod-observation.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
@@ -40,7 +40,7 @@ export class AskedPods {
       return (await this.#kubelet.context.runtime.containerStatus(containerId)).state === 'CONTAINER_RUNNING';
     } catch (error) {
       // From a runtime that does not answer nothing is known.
-      if (error instanceof RuntimeError) return ['Unavailable', 'DeadlineExceeded'].includes(error.code);
+      if (error instanceof RuntimeError) return isUnanswered(error);
       throw error;
     }
   }
