@@ -102,7 +102,7 @@ export class ContainerResources {
     const granted = this.granted(pod);
     const inForce = this.#inForce(granted, observed);
     this.#isUnderWay = inForce !== undefined;
-    this.#noteRestarts(granted, observed);
+    this.noteRestarts(pod, observed);
     return inForce;
   }
 
@@ -161,13 +161,14 @@ export class ContainerResources {
     return differs ? withResources(granted, new Map(this.#actual)) : undefined;
   }
 
-  #noteRestarts(granted: Pod, observed: ObservedPod): void {
+  /** Whether the containers that were to restart with other amounts have. */
+  noteRestarts(pod: Pod, observed: ObservedPod): void {
     if (this.#restarting.size === 0) return;
     for (const [name, id] of this.#restarting) {
       const now = findContainer(observed, name);
       if (now && now.id !== id) this.#restarting.delete(name);
     }
-    if (this.#restarting.size === 0) this.#reportCompleted(granted);
+    if (this.#restarting.size === 0) this.#reportCompleted(this.granted(pod));
   }
 
   #reportCompleted(granted: Pod): void {

@@ -1,6 +1,7 @@
 /** Starts the due containers of a pod one after another, and holds back those that keep failing. */
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { SandboxConfig } from '../cri/messages.ts';
+import type { DueContainer } from '../pod/pod-actions.ts';
 import { findContainer, type ObservedContainer, type ObservedPod } from '../pod/pod-observation.ts';
 import type { PodRecord } from '../pod/pod-record.ts';
 import type { MountedVolume } from '../volumes/pod-volumes.ts';
@@ -22,8 +23,6 @@ export interface FurnishedPlace extends Place {
   volumes: ReadonlyMap<string, MountedVolume>;
 }
 
-type AnyContainer = core.Container & Pick<core.EphemeralContainer, 'targetContainerName'>;
-
 export class ContainerStarter {
   readonly #record: PodRecord;
   readonly #hold: CrashHold;
@@ -34,7 +33,7 @@ export class ContainerStarter {
   }
 
   /** `planned`: what existed when the start was decided on; containers killed since do not delay it. */
-  async start(due: readonly AnyContainer[], place: FurnishedPlace, planned: ObservedPod): Promise<void> {
+  async start(due: readonly DueContainer[], place: FurnishedPlace, planned: ObservedPod): Promise<void> {
     const { observed, end } = this.#record;
     for (const container of due) {
       if (end.interrupt.aborted) return;
@@ -47,7 +46,7 @@ export class ContainerStarter {
   }
 
   async #startOne(
-    container: AnyContainer,
+    container: DueContainer,
     last: ObservedContainer | undefined,
     place: FurnishedPlace,
   ): Promise<void> {
@@ -92,7 +91,7 @@ export class ContainerStarter {
     if (record.seenMs !== undefined) timings.podStart((clock.monotonic() - record.seenMs) / 1000);
     record.seenMs = undefined;
     record.waiting.started(name);
-    record.lookAgain();
+    record.view.invalidate();
   }
 
   /** True while a container that keeps failing must wait. */

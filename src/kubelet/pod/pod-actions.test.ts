@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '../../api/resources.gen.ts';
 import { exited, observedPod, testContainer, testPod, testSandbox } from '../pod.fixture.ts';
-import { computePodActions, type ProbeFindings } from './pod-actions.ts';
+import { computePodActions, goesBeyond, type ProbeFindings } from './pod-actions.ts';
 import type { ObservedPod } from './pod-observation.ts';
 
 function plan(pod: Pod, observed: ObservedPod, findings: Record<string, ProbeFindings> = {}) {
@@ -241,4 +241,21 @@ test('when all containers restart, the one that asked for it is removed last', (
   );
   const { kill, remove } = computePodActions(pod, observedPod(exited('c', 42), exited('d', 137)), () => ({}));
   assert.deepEqual([kill.length, remove.map(({ name }) => name)], [0, ['d', 'c']]);
+});
+
+test('after starts, there is more to do for what they made way for, and not for what they tried', () => {
+  const isMoreDue = (pod: Pod, before: ObservedPod, after: ObservedPod) => {
+    const [done, next] = [before, after].map((observed) => computePodActions(pod, observed, () => ({})));
+    return goesBeyond(next!, done!);
+  };
+  const two = testPod({ containers: [c, { ...c, name: 'd' }] });
+  assert.ok(!isMoreDue(two, nothing, observedPod(testContainer('c'), testContainer('d'))));
+  // It could not be started, or ended at once: its retry has a time of its own.
+  assert.ok(!isMoreDue(two, nothing, observedPod(testContainer('d'))));
+  assert.ok(!isMoreDue(two, nothing, observedPod(exited('c', 1), testContainer('d'))));
+  const afterSidecar = testPod({ initContainers: [side, i1] });
+  assert.ok(isMoreDue(afterSidecar, nothing, observedPod(testContainer('side'))));
+  assert.ok(isMoreDue(testPod({ initContainers: [i1] }), nothing, observedPod(exited('i1', 0))));
+  // The pod is over.
+  assert.ok(isMoreDue(testPod(never), nothing, observedPod(exited('c', 0))));
 });

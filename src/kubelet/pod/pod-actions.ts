@@ -34,6 +34,9 @@ export interface ContainerKill {
   message: string;
 }
 
+/** A container of any kind, to be started. */
+export type DueContainer = core.Container & Pick<core.EphemeralContainer, 'targetContainerName'>;
+
 export interface PodActions {
   /** The sandbox and everything in it must go first. */
   killPod: boolean;
@@ -101,6 +104,18 @@ export function computePodActions(
   const situation = { pod, observed, probes };
   if (planInitContainers(situation, actions)) planContainers(situation, actions);
   return actions;
+}
+
+/** Whether `next` asks for anything that was not just tried with `done`; a retry has a time of its own. */
+export function goesBeyond(next: PodActions, done: PodActions): boolean {
+  if (next.killPod || next.kill.length > 0 || next.remove.length > 0) return true;
+  const tried = new Set(startsOf(done).map(({ name }) => name));
+  return startsOf(next).some(({ name }) => !tried.has(name));
+}
+
+/** The containers to start, in order. */
+export function startsOf({ ephemeral, init, containers }: PodActions): DueContainer[] {
+  return [...ephemeral, ...init, ...containers];
 }
 
 function planSandbox(pod: Pod, observed: ObservedPod) {

@@ -10,7 +10,7 @@ import { PodSandbox } from '../sandbox/pod-sandbox.ts';
 import { specifiedGraceSeconds } from './end/pod-end.ts';
 import { removeLeftovers } from './end/pod-leftovers.ts';
 import { stopAllContainers, stopKilled } from './end/pod-termination.ts';
-import { computePodActions, type PodActions } from './pod-actions.ts';
+import { computePodActions, goesBeyond, type PodActions, startsOf } from './pod-actions.ts';
 import { refuse } from './pod-admission.ts';
 import { podEvents } from './pod-events.ts';
 import { PodMounts } from './pod-mounts.ts';
@@ -51,7 +51,7 @@ export class PodSync {
     const cgroupParent = await this.#applyResources();
     if (!(await this.#hasWhatItNeeds())) return;
     const planned = record.observed;
-    const actions = computePodActions(record.granted, planned, (id) => context.probes.findings(id));
+    const actions = this.#planActions();
     if (await this.#clearAway(actions)) return;
     await this.#killContainers(actions);
     const place = await this.#placeFor(actions, cgroupParent);
@@ -59,10 +59,18 @@ export class PodSync {
     await this.#awaitTrafficRules(place.sandboxId);
     await this.#startContainers(actions, place, planned);
     await record.observe();
+    record.resources.noteRestarts(record.pod, record.observed);
     watchProbes(context, record.pod, record.observed);
     record.report();
     await removeLeftovers(context, record.pod, record.observed);
+    // What was just done made way for more, which nothing else will announce.
+    if (goesBeyond(this.#planActions(), actions)) record.lookAgain();
     this.#scheduleVolumeRefresh();
+  }
+
+  #planActions(): PodActions {
+    const { context, granted, observed } = this.#record;
+    return computePodActions(granted, observed, (id) => context.probes.findings(id));
   }
 
   /** Returns the pod's control group. */
@@ -174,11 +182,13 @@ export class PodSync {
       return undefined;
     }
     await record.observeAnew();
-    record.lookAgain();
-    // It was created too late for a pod that is now to end.
-    if (record.end.interrupt.aborted) return undefined;
     const sandbox = record.observed.sandboxes.find(({ id }) => id === made.id);
-    return sandbox && { sandbox, sandboxConfig: made.config };
+    // Gone already, or created too late for a pod that is now to end.
+    if (!sandbox || record.end.interrupt.aborted) {
+      record.lookAgain();
+      return undefined;
+    }
+    return { sandbox, sandboxConfig: made.config };
   }
 
   /**
@@ -192,12 +202,8 @@ export class PodSync {
     await awaitTrafficRules(context, pod, end.interrupt);
   }
 
-  async #startContainers(
-    { ephemeral, init, containers }: PodActions,
-    place: Place,
-    planned: ObservedPod,
-  ): Promise<void> {
-    const due = [...ephemeral, ...init, ...containers];
+  async #startContainers(actions: PodActions, place: Place, planned: ObservedPod): Promise<void> {
+    const due = startsOf(actions);
     if (due.length === 0) return;
     const { context, pod } = this.#record;
     // In an earlier sandbox, whose devices this kubelet could not remember.
