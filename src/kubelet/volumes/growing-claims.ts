@@ -8,6 +8,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import { type EventRecorder, targetOf } from '../../client/events/event-recorder.ts';
 import type { NodeFacts } from '../spec/field-paths.ts';
+import { failedStatus, grownStatus, mayGrowOnNode } from './claim-growth.ts';
 
 export interface GrowingClaimsOptions {
   client: Client;
@@ -32,8 +33,6 @@ interface Grown {
   capacity: string;
 }
 
-/** Conditions of a claim that is being resized. */
-const growing = new Set(['Resizing', 'FileSystemResizePending', 'ControllerResizeError', 'NodeResizeError']);
 /** After an expansion that failed. */
 const retryAfterMs = 30_000;
 /** How often a claim is read: a node may read the claims of its pods, but not watch them. */
@@ -87,23 +86,20 @@ export class GrowingClaims {
 
   /** False: it failed, which is reported. */
   async #fill(pod: Pod, { claim, volume, capacity }: Grown): Promise<boolean> {
-    const { recorder, logger, node } = this.#options;
+    const { recorder, logger, node, clock } = this.#options;
     const { name } = volume.metadata;
     try {
       const isGrown = await this.#options.expand(pod, volume);
-      await this.#note(claim, capacity);
-      if (isGrown)
-        recorder.event(
-          targetOf(Pod, pod),
-          'Normal',
-          'FileSystemResizeSuccessful',
-          `MountVolume.NodeExpandVolume succeeded for volume "${name}" ${node().nodeName}`,
-        );
+      await this.#note(claim, grownStatus(claim, capacity));
+      const text = `MountVolume.NodeExpandVolume succeeded for volume "${name}" ${node().nodeName}`;
+      for (const target of isGrown ? [targetOf(Pod, pod), targetOf(PersistentVolumeClaim, claim)] : [])
+        recorder.event(target, 'Normal', 'FileSystemResizeSuccessful', text);
       return true;
     } catch (error) {
       logger.info('a volume could not be made larger', { volume: name, error });
       const text = `MountVolume.NodeExpandVolume failed for volume "${name}" : ${(error as Error).message}`;
       recorder.event(targetOf(Pod, pod), 'Warning', 'VolumeResizeFailed', text);
+      await this.#noteFailure(claim, failedStatus(claim, error as Error, clock.now()));
       return false;
     }
   }
@@ -118,11 +114,19 @@ export class GrowingClaims {
     for (const key of this.#followed.keys()) if (key.startsWith(`${podUid}/`)) this.#followed.delete(key);
   }
 
-  async #note(claim: PersistentVolumeClaim, storage: string): Promise<void> {
+  async #noteFailure(claim: PersistentVolumeClaim, status: object | undefined): Promise<void> {
+    if (!status) return;
+    try {
+      await this.#note(claim, status);
+    } catch (error) {
+      // The next attempt notes it again.
+      this.#options.logger.info('the failure could not be noted', { claim: claim.metadata.name, error });
+    }
+  }
+
+  async #note(claim: PersistentVolumeClaim, status: object): Promise<void> {
     const { name, namespace = '', uid } = claim.metadata;
-    const conditions = (claim.status?.conditions ?? []).filter(({ type }) => !growing.has(type));
-    const capacity = { ...claim.status?.capacity, storage };
-    const patch = { metadata: { uid }, status: { capacity, conditions, allocatedResourceStatuses: null } };
+    const patch = { metadata: { uid }, status };
     await this.#options.client.patch(PersistentVolumeClaim, { name, namespace }, patch, {
       type: 'merge',
       subresource: 'status',
@@ -131,8 +135,9 @@ export class GrowingClaims {
 }
 
 /** Whether the claim asks for more than it has, or a resize is under way. */
-function mayHaveGrown({ spec, status }: PersistentVolumeClaim): boolean {
-  if (!spec?.volumeName || status?.phase !== 'Bound') return false;
+function mayHaveGrown(claim: PersistentVolumeClaim): boolean {
+  const { spec, status } = claim;
+  if (!spec?.volumeName || status?.phase !== 'Bound' || !mayGrowOnNode(claim)) return false;
   return isLess(status.capacity?.storage, spec.resources?.requests?.storage ?? '0');
 }
 
