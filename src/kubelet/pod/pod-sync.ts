@@ -3,6 +3,7 @@
  * must be waited for, it sets the record's timer.
  */
 
+import { messageOf } from '../../base/text/error-message.ts';
 import { ContainerStarter, type Place } from '../containers/container-starter.ts';
 import type { SandboxConfig } from '../cri/messages.ts';
 import { PodPreparation } from '../dynamic-resources/pod-preparation.ts';
@@ -75,10 +76,18 @@ export class PodSync {
 
   /** Returns the pod's control group. */
   async #applyResources(): Promise<string | undefined> {
-    const { resources, pod, observed, timer } = this.#record;
-    const cgroupParent = await resources.apply(pod, observed);
-    if (resources.isUnfinished) timer.within(resizeRetryMs);
-    return cgroupParent;
+    const { context, resources, pod, observed, timer } = this.#record;
+    try {
+      const cgroupParent = await resources.apply(pod, observed);
+      if (resources.isUnfinished) timer.within(resizeRetryMs);
+      return cgroupParent;
+    } catch (error) {
+      podEvents(context.recorder, pod).warning(
+        'FailedCreatePodContainer',
+        `unable to ensure pod container exists: ${messageOf(error)}`,
+      );
+      throw error;
+    }
   }
 
   /** Its volumes; without them, what already runs goes on with what it has. */
