@@ -140,13 +140,13 @@ async function createAndStart(
     throw reportProblem(context, start, { reason: 'CreateContainerError', message: descriptionOf(error) });
   }
   context.track(id, pod.metadata.uid);
-  events.normal('Created', 'Container created');
+  events.normal('Created', `Created container: ${container.name}`);
   try {
     await context.runtime.startContainer(id);
   } catch (error) {
     throw reportProblem(context, start, { reason: 'RunContainerError', message: descriptionOf(error) }, 0);
   }
-  events.normal('Started', 'Container started');
+  events.normal('Started', `Started container ${container.name}`);
   return id;
 }
 

@@ -12,7 +12,7 @@ import type { ContainerEvents } from '../pod/pod-events.ts';
 import type { ImageMetrics } from './image-metrics.ts';
 import { type ImageName, parseImageName } from './image-name.ts';
 import { credentialsFor, type PullCredential } from './pull-credentials.ts';
-import { pullFailureText, pullProblemOf } from './pull-problem.ts';
+import { pullProblemOf } from './pull-problem.ts';
 import { reportPullProgress } from './pull-progress.ts';
 import { pullSecretsOf } from './pull-secrets.ts';
 import type { PulledImages } from './pulled-images.ts';
@@ -156,15 +156,13 @@ export class ImageManager {
   ): WaitingReason | undefined {
     const failure = this.#failures.get(key);
     if (!failure) return undefined;
-    const event = `Back-off pulling image "${text}"`;
-    const why = `${failure.waiting.reason}: ${failure.waiting.message}`;
-    const waiting = { reason: 'ImagePullBackOff', message: `${event}: ${why}` };
+    const waiting = { reason: 'ImagePullBackOff', message: `Back-off pulling image "${text}"` };
     const remainingMs = this.#backoff.remainingMs(key, failure.atMs);
     if (remainingMs <= 0) return waiting;
     const unseenMs = Math.min(backoffShownAfterMs, failure.atMs + backoffShownAfterMs - this.#clock.now());
     if (!failure.isReported) {
-      events.normal('BackOff', event);
       containerEvents.warning('Failed', `Error: ${waiting.reason}`);
+      events.normal('BackOff', waiting.message);
     }
     failure.isReported = true;
     if (unseenMs > 0)
@@ -191,10 +189,9 @@ export class ImageManager {
       return image;
     } catch (error) {
       if (this.#signal.aborted) throw error;
-      const failure = pullFailureText(error as Error);
       const atMs = this.#clock.now();
-      events.warning('Failed', `Failed to pull image "${text}": ${failure}`);
-      const waiting = pullProblemOf(text, failure);
+      events.warning('Failed', `Failed to pull image "${text}": ${(error as Error).message}`);
+      const waiting = pullProblemOf(text, error as Error);
       this.#backoff.next(key, atMs);
       this.#failures.set(key, { atMs, waiting, isReported: false });
       throw new ImageProblem(waiting, backoffReportedAfterMs);

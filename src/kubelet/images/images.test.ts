@@ -209,30 +209,27 @@ test('policy Always pulls again, and Never does not at all', async () => {
 });
 
 test('a failed pull is seen for ten seconds, then its back-off, and then it is tried again', async () => {
-  const { clock, events, problems, ensure } = setup();
+  const { clock, events, ensure } = setup();
   const image = '127.0.0.1:1/none:1';
   assert.equal(await ensure(image), 'ErrImagePull');
   await clock.advance(1000);
   assert.equal(await ensure(image), 'ErrImagePull');
-  assert.deepEqual(events.slice(-2), [
-    `BackOff Back-off pulling image "${image}"`,
-    'Failed Error: ImagePullBackOff',
-  ]);
+  assert.equal(events.at(-1), `BackOff Back-off pulling image "${image}"`);
   await clock.advance(10_000);
   assert.equal(await ensure(image), 'ErrImagePull');
   assert.equal(events.filter((event) => event.startsWith('Pulling')).length, 2);
   await clock.advance(11_000);
   assert.equal(await ensure(image), 'ImagePullBackOff');
-  assert.equal(
-    problems.at(-1)?.message,
-    `Back-off pulling image "${image}": ErrImagePull: ${problems[0]?.message}`,
-  );
   assert.equal(await ensure('Bad:::name'), 'InvalidImageName');
 });
 
-test('what the runtime says of a failed pull is told without a code that says nothing', async () => {
+test('what the runtime says of a failed pull is told, and named where it is known', async () => {
   const rows: [error: RuntimeError, reason: string, message: string][] = [
-    [new RuntimeError('Unknown', 'dial tcp: no'), 'ErrImagePull', 'dial tcp: no'],
+    [
+      new RuntimeError('Unknown', 'dial tcp: no'),
+      'ErrImagePull',
+      'rpc error: code = Unknown desc = dial tcp: no',
+    ],
     [
       new RuntimeError('NotFound', 'no such tag'),
       'ErrImagePull',
@@ -253,8 +250,7 @@ test('what the runtime says of a failed pull is told without a code that says no
     const { events, problems, ensure } = setup({ pullImage: () => Promise.reject(error) });
     assert.equal(await ensure('a:1'), reason);
     assert.deepEqual(problems, [{ reason, message }]);
-    const said = error.code === 'Unknown' ? error.description : error.message;
-    assert.equal(events.at(-1), `Failed Failed to pull image "a:1": ${said}`);
+    assert.equal(events.at(-1), `Failed Failed to pull image "a:1": ${error.message}`);
   }
 });
 

@@ -8,18 +8,14 @@ const known: readonly [reason: string, because: string][] = [
   ['SignatureValidationFailed', 'the signature validation failed'],
 ];
 
-/** As events say it: a code that says nothing is left out. */
-export function pullFailureText(error: Error): string {
-  return error instanceof RuntimeError && error.code === 'Unknown' ? error.description : error.message;
-}
-
-/** `text`: the image as its container names it; `failure`: from {@link pullFailureText}. */
-export function pullProblemOf(text: string, failure: string): WaitingReason {
+/** `text`: the image as its container names it. */
+export function pullProblemOf(text: string, error: Error): WaitingReason {
+  const said = error instanceof RuntimeError ? error.description : error.message;
   for (const [reason, because] of known)
-    if (failure.startsWith(reason))
+    if (said.startsWith(reason))
       return {
         reason,
-        message: `image pull failed for ${text} because ${because}${failure.slice(reason.length)}`,
+        message: `image pull failed for ${text} because ${because}${said.slice(reason.length)}`,
       };
-  return { reason: 'ErrImagePull', message: failure };
+  return { reason: 'ErrImagePull', message: error.message };
 }

@@ -6,8 +6,7 @@ import type { Json, JsonObject } from './scenario.ts';
 const wordings: readonly [RegExp, string][] = [
   [/^(Scaled (?:up|down) replica set \S+) from \d+ to /, '$1 to '],
   [/ and can be accessed by the pod$/, ''],
-  [/^Created container \S+$/, 'Container created'],
-  [/^Started container \S+$/, 'Container started'],
+  [/^Created container:? /, 'Created container '],
   [/(Back-off restarting failed container)( \S+ in pod .*)?$/, '$1'],
   [/ (no new claims to deallocate, )?preemption: .*$/, ''],
   [/(unbound immediate PersistentVolumeClaims|persistentvolumeclaim "[^"]+" not found)\. not found$/, '$1.'],
