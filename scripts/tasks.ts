@@ -116,7 +116,7 @@ async function runAllTests(args: readonly string[], canRunContainers: boolean): 
     return code;
   };
   try {
-    const codes = [await runSharing(unitTests, listing), await runSharing(clusterTests, listing)];
+    const codes = [await runSharing([...unitTests, ...clusterTests], listing)];
     if (canRunContainers)
       codes.push(
         ...(await Promise.all([
