@@ -9,7 +9,7 @@ import type { PodSet } from '../pod/pod-set.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
 import type { StartTimes } from '../pod/status/pod-start-latency.ts';
 import { type ProbeMetrics, probeMetrics } from '../probes/probe-metrics.ts';
-import { pluginOf, type StorageMetrics, storageMetrics } from '../volumes/storage-metrics.ts';
+import { type StorageMetrics, storageMetrics } from '../volumes/storage-metrics.ts';
 import type { ObserveCgroups } from './measured-cgroups.ts';
 import { defaultBuckets, type PodCounts, podCounts } from './pod-metrics.ts';
 
@@ -88,7 +88,7 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
     probes: probeMetrics(registry),
     watch(pods, nodeName) {
       sets.push(pods);
-      metrics.storage.watch('desired', () => volumePlugins(pods));
+      metrics.storage.watch('desired', () => volumePlugins(pods, metrics.storage));
       nodes.add(nodeName);
     },
   };
@@ -259,9 +259,13 @@ function workingPods(sets: readonly PodSet[]) {
   );
 }
 
-function* volumePlugins(pods: PodSet): Iterable<string> {
-  for (const { isDone, pod } of pods.workers())
-    if (!isDone) for (const volume of pod.spec.volumes ?? []) yield pluginOf(volume);
+/** Of the volumes that pods are to have. */
+function* volumePlugins(pods: PodSet, storage: StorageMetrics): Iterable<string> {
+  for (const { isDone, pod, uid } of pods.workers())
+    for (const volume of isDone ? [] : (pod.spec.volumes ?? [])) {
+      const plugin = storage.pluginOf(uid, volume);
+      if (plugin !== undefined) yield plugin;
+    }
 }
 
 function runtimeOperations(registry: MetricsRegistry): RuntimeOperations {

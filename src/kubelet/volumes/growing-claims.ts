@@ -16,7 +16,7 @@ export interface GrowingClaimsOptions {
   logger: Logger;
   recorder: EventRecorder;
   /** Grows the file system to the size of the volume; false: the node has nothing to do. */
-  expand(pod: Pod, volume: PersistentVolume): Promise<boolean>;
+  expand(pod: Pod, volumeName: string, volume: PersistentVolume): Promise<boolean>;
   node(): NodeFacts;
 }
 
@@ -62,7 +62,7 @@ export class GrowingClaims {
     if (followed.lookAtMs !== undefined && nowMs < followed.lookAtMs) return;
     followed.lookAtMs = nowMs + lookMs;
     const grown = await this.#findGrown(pod.metadata.namespace ?? '', followed.claimName);
-    if (grown && !(await this.#fill(pod, grown))) followed.lookAtMs = clock.now() + retryAfterMs;
+    if (grown && !(await this.#fill(pod, volumeName, grown))) followed.lookAtMs = clock.now() + retryAfterMs;
   }
 
   /** The claim and its volume, when the volume is larger than the claim's recorded capacity. */
@@ -85,11 +85,11 @@ export class GrowingClaims {
   }
 
   /** False: it failed, which is reported. */
-  async #fill(pod: Pod, { claim, volume, capacity }: Grown): Promise<boolean> {
+  async #fill(pod: Pod, volumeName: string, { claim, volume, capacity }: Grown): Promise<boolean> {
     const { recorder, logger, node, clock } = this.#options;
     const { name } = volume.metadata;
     try {
-      const isGrown = await this.#options.expand(pod, volume);
+      const isGrown = await this.#options.expand(pod, volumeName, volume);
       await this.#note(claim, grownStatus(claim, capacity));
       const text = `MountVolume.NodeExpandVolume succeeded for volume "${name}" ${node().nodeName}`;
       for (const target of isGrown ? [targetOf(Pod, pod), targetOf(PersistentVolumeClaim, claim)] : [])

@@ -30,14 +30,14 @@ test(
     ];
     const get = async (_: unknown, { name }: { name: string }) =>
       objects.find(({ metadata }) => metadata.name === name);
-    const createVolumes = () =>
+    const createVolumes = (metrics = new MetricsRegistry()) =>
       new LinuxVolumes(
         join(root, 'kubelet'),
         sparse<VolumeInputs>({
           client: sparse<Client>({ get: get as Client['get'] }),
           clock: new VirtualClock(),
           logger: silentLogger,
-          storage: storageMetrics(new MetricsRegistry()),
+          storage: storageMetrics(metrics),
           node: () => ({ nodeName: 'n', hostIps: [], allocatable: {} }),
           csi: { inUseChanged: () => undefined },
         }),
@@ -54,11 +54,24 @@ test(
     await createVolumes().setUp(pod);
     assert.deepEqual(look('old'), [0o660, 1234]);
     writeFileSync(join(path, 'key'), '', { mode: 0o600 });
-    const next = createVolumes();
+    const metrics = new MetricsRegistry();
+    const shown = () =>
+      metrics
+        .expose()
+        .split('\n')
+        .filter((line) => /_count|volume_manager.*\}/.test(line));
+    const next = createVolumes(metrics);
     const mounted = await next.setUp(pod);
     assert.equal(mounted.get('v')?.hostPath, path);
     assert.deepEqual(look('key'), [0o600, 1234]);
+    const counts = (operation: string) =>
+      `storage_operation_duration_seconds_count{migrated="false",operation_name="${operation}",status="success",volume_plugin="kubernetes.io/local-volume"} 1`;
+    assert.deepEqual(shown(), [
+      counts('volume_mount'),
+      'volume_manager_total_volumes{plugin_name="kubernetes.io/local-volume",state="actual_state_of_world"} 1',
+    ]);
     await next.tearDown(pod.metadata.uid);
+    assert.deepEqual(shown(), [counts('volume_mount'), counts('volume_unmount')]);
     assert.deepEqual(look('key'), [0o600, 1234]);
     assert.equal(existsSync(join(root, 'kubelet/pods/u/given-to-group')), false);
   },

@@ -30,7 +30,6 @@ import {
   VolumesNotReady,
   type VolumeUse,
 } from './pod-volumes.ts';
-import { pluginOf } from './storage-metrics.ts';
 import { mountSubPath, readInside } from './sub-path.ts';
 import { TokenSource } from './token-source.ts';
 import { volumesUsed } from './used-volumes.ts';
@@ -49,8 +48,8 @@ export class LinuxVolumes implements PodVolumes {
   readonly #claims: GrowingClaims;
   /** What was already set up and does not change, by pod uid and volume. */
   readonly #done = new Map<string, MountedVolume>();
-  /** Plugins of the mounted volumes, by the same key. */
-  readonly #plugins = new Map<string, string>();
+  /** Those that are mounted, by pod uid and volume. */
+  readonly #mounted = new Map<string, Map<string, core.Volume>>();
   #memoryReady: Promise<void> | undefined;
 
   constructor(rootDir: string, inputs: VolumeInputs) {
@@ -65,11 +64,11 @@ export class LinuxVolumes implements PodVolumes {
       tokens: this.#tokens,
       nodeName: () => inputs.node().nodeName,
     });
-    inputs.storage.watch('actual', () => this.#plugins.values());
+    inputs.storage.watch('actual', () => this.#mountedPlugins());
     this.#claims = new GrowingClaims({
       ...inputs,
       recorder: inputs.csi.recorder,
-      expand: (pod, volume) => this.#expand(pod, volume),
+      expand: (pod, volumeName, claimed) => this.#expand(pod, volumeName, claimed),
     });
   }
 
@@ -139,6 +138,16 @@ export class LinuxVolumes implements PodVolumes {
   }
 
   async tearDown(podUid: string): Promise<void> {
+    const { storage, clock } = this.#inputs;
+    // All of them go together.
+    const volumes = [...(this.#mounted.get(podUid)?.values() ?? [])];
+    const operation = { name: 'volume_unmount', podUid, volumes } as const;
+    await storage.operation(clock, operation, () => this.#tearDown(podUid));
+    this.#mounted.delete(podUid);
+    storage.forget(podUid);
+  }
+
+  async #tearDown(podUid: string): Promise<void> {
     const folder = join(this.#podsDir, podUid);
     await unmountBelow(join(folder, 'volume-subpaths'));
     await this.#csi.tearDown(podUid);
@@ -152,8 +161,7 @@ export class LinuxVolumes implements PodVolumes {
     await rm(this.#givenDir(podUid), { recursive: true, force: true });
     await rm(join(this.#memoryDir, podUid), { recursive: true, force: true });
     this.#tokens.forget(podUid);
-    for (const known of [this.#done, this.#plugins])
-      for (const key of known.keys()) if (key.startsWith(`${podUid}/`)) known.delete(key);
+    for (const key of this.#done.keys()) if (key.startsWith(`${podUid}/`)) this.#done.delete(key);
   }
 
   async list(): Promise<string[]> {
@@ -198,10 +206,20 @@ export class LinuxVolumes implements PodVolumes {
       return done;
     }
     const { storage, clock } = this.#inputs;
-    const plugin = pluginOf(volume);
-    const mounted = await storage.mount(clock, plugin, () => this.#mount(pod, volume));
-    this.#plugins.set(key, plugin);
+    const { uid: podUid } = pod.metadata;
+    const operation = { name: 'volume_mount', podUid, volumes: [volume] } as const;
+    const mounted = await storage.operation(clock, operation, () => this.#mount(pod, volume));
+    const ofPod = this.#mounted.get(podUid) ?? new Map<string, core.Volume>();
+    this.#mounted.set(podUid, ofPod.set(volume.name, volume));
     return mounted;
+  }
+
+  *#mountedPlugins(): Iterable<string> {
+    for (const [podUid, volumes] of this.#mounted)
+      for (const volume of volumes.values()) {
+        const plugin = this.#inputs.storage.pluginOf(podUid, volume);
+        if (plugin !== undefined) yield plugin;
+      }
   }
 
   async #mount(pod: Pod, volume: core.Volume): Promise<MountedVolume> {
@@ -221,12 +239,17 @@ export class LinuxVolumes implements PodVolumes {
     return mounted;
   }
 
-  async #expand(pod: Pod, volume: PersistentVolume): Promise<boolean> {
-    const { csi, local } = volume.spec ?? {};
-    if (csi) return this.#csi.expand(pod, volume);
-    const target = localTarget(volume, this.#volumesDir(pod));
-    if (local && (await isMounted(target))) await growFileSystem(local.path, target);
-    return true;
+  #expand(pod: Pod, volumeName: string, claimed: PersistentVolume): Promise<boolean> {
+    const { uid: podUid } = pod.metadata;
+    const volumes = (pod.spec.volumes ?? []).filter(({ name }) => name === volumeName);
+    const { storage, clock } = this.#inputs;
+    return storage.operation(clock, { name: 'volume_fs_resize', podUid, volumes }, async () => {
+      const { csi, local } = claimed.spec ?? {};
+      if (csi) return this.#csi.expand(pod, claimed);
+      const target = localTarget(claimed, this.#volumesDir(pod));
+      if (local && (await isMounted(target))) await growFileSystem(local.path, target);
+      return true;
+    });
   }
 
   /** As upstream names its timestamped folders: down to the second, with a number. */
@@ -256,6 +279,7 @@ export class LinuxVolumes implements PodVolumes {
     const claimName = claimNameOf(pod, volume);
     if (claimName) {
       const { volume: claimed } = await findClaimedVolume(this.#inputs.client, pod, volume, claimName);
+      this.#inputs.storage.claimed(pod.metadata.uid, volume.name, claimed);
       const readOnly = volume.persistentVolumeClaim?.readOnly ?? false;
       if (claimed.spec?.csi) {
         const hostPath = await this.#csi.mountClaimed(pod, volume.name, claimed, { readOnly });
