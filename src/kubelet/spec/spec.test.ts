@@ -286,6 +286,42 @@ test('the less of what it may take a container has asked for, the higher its out
   assert.deepEqual([guaranteed, burstable, bestEffort].map(score), [-997, 750, 1000]);
 });
 
+test('of critical pods, those of the node itself have the lowest out-of-memory score', () => {
+  const critical = (priorityClassName: string, priority: number) =>
+    testPod({ priorityClassName, priority, containers: [{ name: 'c' }] });
+  const score = (pod: ReturnType<typeof testPod>) => oomScoreAdjust(pod, pod.spec.containers[0]!, 1024 ** 3);
+  assert.equal(score(critical('system-node-critical', 2_000_001_000)), -997);
+  assert.equal(score(critical('system-cluster-critical', 2_000_000_000)), 1000);
+  assert.equal(score(critical('system-node-critical', 0)), 1000);
+});
+
+test('what a pod asks for beyond its containers lowers the out-of-memory score of all of them alike', () => {
+  const pod = testPod({
+    resources: { requests: { memory: '768Mi' } },
+    overhead: { memory: '64Mi' },
+    containers: [{ name: 'a', resources: { requests: { memory: '256Mi' } } }, { name: 'b' }],
+  });
+  const scores = pod.spec.containers.map((container) => oomScoreAdjust(pod, container, 1024 ** 3));
+  assert.deepEqual(scores, [500, 750]);
+});
+
+test('a sidecar is killed no sooner than any container that it serves', () => {
+  const asking = (memory: string) => ({ resources: { requests: { memory } } });
+  const pod = testPod({
+    initContainers: [
+      { name: 'proxy', restartPolicy: 'Always', ...asking('64Mi') },
+      { name: 'large', restartPolicy: 'Always', ...asking('512Mi') },
+      { name: 'first', ...asking('64Mi') },
+    ],
+    containers: [
+      { name: 'a', ...asking('128Mi') },
+      { name: 'b', ...asking('256Mi') },
+    ],
+  });
+  const scores = pod.spec.initContainers!.map((container) => oomScoreAdjust(pod, container, 1024 ** 3));
+  assert.deepEqual(scores, [875, 500, 938]);
+});
+
 test('requests and limits become shares, quota and bytes', () => {
   assert.deepEqual(linuxResourcesOf({ requests: { cpu: '500m' }, limits: { cpu: '1', memory: '64Mi' } }), {
     cpuShares: 512,
