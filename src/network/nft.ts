@@ -1,7 +1,7 @@
 /** The node's nftables: transactions as text, listings as elements. */
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
-import { createCommandRunner } from './command.ts';
+import { createCommandRunner, type RunCommand } from './command.ts';
 import { createNftSession, sessionBytesMax } from './nft-session.ts';
 
 export interface ListedTable {
@@ -46,8 +46,7 @@ export function createNft(options: NftOptions, signal: AbortSignal): Nft {
       await apply(commands);
     },
     async listTable(table) {
-      const { nftables } = JSON.parse(await run('nft', ['-j', 'list', 'tables', 'ip'])) as Listing;
-      if (!nftables.some((entry) => entry.table?.name === table)) return undefined;
+      if (!(await hasTable(run, table))) return undefined;
       return readListing(JSON.parse(await run('nft', ['-j', 'list', 'table', 'ip', table])) as Listing);
     },
     async listMap(table, map) {
@@ -55,6 +54,12 @@ export function createNft(options: NftOptions, signal: AbortSignal): Nft {
       return readListing(listing).elements.get(map) ?? new Map();
     },
   };
+}
+
+/** Whether there is a table of that name, of family `ip`. */
+export async function hasTable(run: RunCommand, name: string): Promise<boolean> {
+  const { nftables } = JSON.parse(await run('nft', ['-j', 'list', 'tables', 'ip'])) as Listing;
+  return nftables.some(({ table }) => table?.name === name);
 }
 
 interface Listing {

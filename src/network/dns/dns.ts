@@ -10,8 +10,9 @@ import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
+import { keepTable } from '../kept-table.ts';
 import { serviceSlices } from '../service-slices.ts';
-import { takeDnsAddress } from './address.ts';
+import { dnsTable, takeDnsAddress } from './address.ts';
 import { type ClusterView, clusterAddresses } from './cluster-names.ts';
 import { CorefileError, parseCorefile, type ServerBlock } from './corefile.ts';
 import { defaultCorefile, dnsConfigMapName, dnsNamespace } from './dns-objects.ts';
@@ -73,7 +74,11 @@ export async function startDns(options: DnsOptions, signal: AbortSignal): Promis
   };
   const meter = createMeter(options.metrics);
   if (!isLoopback(options.address)) {
-    await takeDnsAddress(options.run ?? createCommandRunner(), options.address, port);
+    const run = options.run ?? createCommandRunner();
+    const takeAddress = () => takeDnsAddress(run, options.address, port);
+    await takeAddress();
+    const isThere = () => true;
+    void keepTable({ name: dnsTable, clock, logger, run, isThere, restore: takeAddress }, signal);
     serveMetrics(options, signal);
   }
   return listenForDns(

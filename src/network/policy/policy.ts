@@ -7,9 +7,10 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
+import { keepTable } from '../kept-table.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { type PolicyPlan, planPolicies } from './plan.ts';
-import { diffText, removeText, replaceText } from './table.ts';
+import { diffText, policyTable, removeText, replaceText } from './table.ts';
 
 export interface PolicyOptions {
   nodeName: string;
@@ -37,7 +38,8 @@ export interface Policies extends Pick<SyncLoop, 'settled' | 'problem'> {
  */
 export async function startPolicy(options: PolicyOptions, signal: AbortSignal): Promise<Policies> {
   const { informers, clock, logger } = options;
-  const table = new PolicyTable(options.run ?? createCommandRunner());
+  const run = options.run ?? createCommandRunner();
+  const table = new PolicyTable(run);
   const policies = informers.of(NetworkPolicy);
   await policies.synced();
   let isFollowing = false;
@@ -56,6 +58,11 @@ export async function startPolicy(options: PolicyOptions, signal: AbortSignal): 
   policies.handle({ added: loop.touch, updated: loop.touch, deleted: loop.touch });
   loop.touch();
   await loop.settled();
+  const restore = () => {
+    table.forget();
+    loop.touch();
+  };
+  void keepTable({ name: policyTable, clock, logger, run, isThere: () => table.isThere, restore }, signal);
   return {
     settled: loop.settled,
     problem: loop.problem,
@@ -77,6 +84,15 @@ class PolicyTable {
     this.#run = run;
   }
 
+  get isThere(): boolean {
+    return this.#applied !== undefined;
+  }
+
+  /** It may be as it should be, or not. */
+  forget(): void {
+    this.#applied = undefined;
+  }
+
   async set(plan: PolicyPlan): Promise<void> {
     const text = this.#applied ? diffText(this.#applied, plan) : replaceText(plan);
     if (text !== '') await this.#apply(text);
@@ -88,7 +104,7 @@ class PolicyTable {
   }
 
   async #apply(text: string): Promise<void> {
-    this.#applied = undefined;
+    this.forget();
     await this.#run('nft', ['-f', '-'], text);
   }
 }

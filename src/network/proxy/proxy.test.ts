@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { after, before as beforeAll, describe, it } from 'node:test';
 import { EndpointSlice, Service, ServiceCIDR } from '../../api/resources.gen.ts';
-import { systemClock } from '../../base/clock.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
 import { createFakeInformers } from '../informers.fake.ts';
@@ -74,6 +74,8 @@ for (let round = 1; ; round++) {
   put(round);
   await proxy.settled();
 }`;
+
+const isAnswer = (answer: Answer) => typeof answer === 'object';
 
 function hasConntrack(): boolean {
   try {
@@ -342,6 +344,25 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
     assert.equal(await ask(node, '10.96.1.9', 80), 'refused');
     assert.deepEqual(names(await askMany(pods[2]!, '10.96.1.1', 80, { count: 30 })), ['p2-11', 'p2-12']);
     second.abort();
+  });
+
+  it('makes its rules again when something else has removed them', async () => {
+    const quickClock: Clock = {
+      ...systemClock,
+      sleep: (delayMs, signal) => systemClock.sleep(delayMs / 300, signal),
+    };
+    const other = new AbortController();
+    await startProxy(
+      { ...options, clock: quickClock, informers, metrics: new MetricsRegistry(), enter: node.enter },
+      other.signal,
+    );
+    await node.run('nft', ['flush', 'ruleset']);
+    const deadlineMs = performance.now() + 20_000;
+    let answers: Answer[] = [];
+    while (!answers.some(isAnswer) && performance.now() < deadlineMs)
+      answers = await askMany(pods[2]!, '10.96.1.1', 80, { count: 10 });
+    assert.deepEqual(names(await askMany(pods[2]!, '10.96.1.1', 80, { count: 30 })), ['p2-11', 'p2-12']);
+    other.abort();
   });
 
   it('refuses none of 10,000 connections while endpoints come and go and a proxy is killed', async () => {

@@ -4,6 +4,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import { createCommandRunner } from '../command.ts';
 import { type Cleaner, changesText, type ElementChange, ElementTable } from '../element-table.ts';
+import { keepTable } from '../kept-table.ts';
 import { createNft, type Nft } from '../nft.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { startAffinityCleaner } from './affinity.ts';
@@ -70,11 +71,19 @@ export class ServiceTable {
       signal,
     );
     this.#nft = createNft(options, signal);
-    this.#conntrack = startConntrackCleaner({
-      run: createCommandRunner(options.enter ?? []),
-      logger: options.logger,
-    });
+    const run = createCommandRunner(options.enter ?? []);
+    this.#conntrack = startConntrackCleaner({ run, logger: options.logger });
     this.#affinity = startAffinityCleaner({ nft: this.#nft, logger: options.logger });
+    void keepTable(
+      {
+        ...options,
+        name: tableName,
+        run,
+        isThere: () => this.#isReconciled,
+        restore: () => this.#remake(),
+      },
+      signal,
+    );
     this.#seconds = options.metrics.histogram(
       'kubeproxy_sync_proxy_rules_duration_seconds',
       'Seconds from a set of changes to the end of its transaction.',
@@ -118,6 +127,11 @@ export class ServiceTable {
 
   async cleaned(): Promise<void> {
     await Promise.all([this.#conntrack.idle(), this.#affinity.idle()]);
+  }
+
+  #remake(): void {
+    this.#isReconciled = false;
+    this.#loop.touch();
   }
 
   async #syncOrReconcile(): Promise<void> {
