@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { applyStructuralDefaults } from './default.ts';
 import { pruneResource } from './prune.ts';
 import type { StructuralSchema } from './schema.ts';
-import { validateListItems, validateStructure } from './validate.ts';
+import { validateListItems } from './unlike-items.ts';
+import { validateStructure } from './validate.ts';
 
 const schema = {
   type: 'object',

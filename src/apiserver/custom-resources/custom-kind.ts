@@ -10,7 +10,8 @@ import { asJsonObject } from '../../api/schema/decode.ts';
 import { validateEmbedded } from '../../api/structural/embedded.ts';
 import { findAll, type JsonPath, JsonPathError, parseJsonPath } from '../../api/structural/json-path.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
-import { validateListItems, validateStructure } from '../../api/structural/validate.ts';
+import { validateListItems } from '../../api/structural/unlike-items.ts';
+import { validateStructure } from '../../api/structural/validate.ts';
 import type {
   CustomResourceDefinitionNames,
   CustomResourceDefinitionVersion,
