@@ -2,7 +2,6 @@
 import { RE2JS } from 're2js';
 import {
   type FieldError,
-  type FieldErrors,
   invalidValue,
   notSupportedInOrder,
   required,
@@ -25,32 +24,146 @@ import {
  * Everything that is wrong with a custom resource's content but its metadata. `old`: the object before an update; what
  * did not change is not held against the client (ratcheting), so that a stricter schema does not lock objects in.
  */
-export function* validateStructure(schema: StructuralSchema, object: unknown, old?: unknown): FieldErrors {
-  yield* validateValue(schema, object, old, '');
+export function validateStructure(schema: StructuralSchema, object: unknown, old?: unknown): FieldError[] {
+  const check = new StructureCheck([]);
+  check.value(schema, object, old);
+  return check.errors;
 }
 
-function* validateValue(schema: StructuralSchema, value: unknown, old: unknown, path: string): FieldErrors {
-  if (old !== undefined && equalJson(value, old)) return;
-  if (value === null && schema.nullable) return;
-  const typeError = typeErrorOf(schema, value, path);
-  if (typeError) return yield typeError;
-  if (isIntOrString(schema) && !isInteger(value) && typeof value !== 'string') {
-    return yield wrongType(path, 'integer,string', value);
+/** A walk through a value, which may have many parts: where it is becomes text only for what is wrong there. */
+class StructureCheck {
+  readonly errors: FieldError[] = [];
+  /** The way from the resource to the value at hand. */
+  readonly #steps: (string | number)[];
+
+  constructor(steps: readonly (string | number)[]) {
+    this.#steps = [...steps];
   }
-  yield* validateEnum(schema, value, path);
-  if (typeof value === 'string') yield* validateString(schema, value, path);
-  else if (typeof value === 'number' || typeof value === 'bigint') yield* validateNumber(schema, value, path);
-  else if (Array.isArray(value)) yield* validateArray(schema, value, old, path);
-  else if (isJsonObject(value)) yield* validateObject(schema, value, old, path);
-  yield* validateJunctors(schema, value, path);
+
+  get #path(): string {
+    return this.#steps.reduce<string>(childPath, '');
+  }
+
+  value(schema: StructuralSchema, value: unknown, old: unknown): void {
+    if (old !== undefined && equalJson(value, old)) return;
+    if (value === null && schema.nullable) return;
+    const { type } = schema;
+    if (type && !hasType(value, type)) {
+      this.errors.push(wrongType(this.#path, type, value));
+      return;
+    }
+    if (isIntOrString(schema) && !isInteger(value) && typeof value !== 'string') {
+      this.errors.push(wrongType(this.#path, 'integer,string', value));
+      return;
+    }
+    if (schema.enum && !isOneOf(schema.enum, value))
+      this.errors.push(notSupportedInOrder(this.#path, value, schema.enum.map(enumText)));
+    if (typeof value === 'string') this.#string(schema, value);
+    else if (typeof value === 'number' || typeof value === 'bigint') this.#number(schema, value);
+    else if (Array.isArray(value)) this.#array(schema, value, old);
+    else if (isJsonObject(value)) this.#object(schema, value, old);
+    this.#junctors(schema, value);
+  }
+
+  #below(step: string | number, schema: StructuralSchema, value: unknown, old: unknown): void {
+    this.#steps.push(step);
+    this.value(schema, value, old);
+    this.#steps.pop();
+  }
+
+  #invalid(value: unknown, why: string): FieldError {
+    const path = this.#path;
+    return invalidValue(path, value, `${path} in body ${why}`);
+  }
+
+  #string(schema: StructuralSchema, value: string): void {
+    const { errors } = this;
+    const { maxLength, minLength, pattern, format } = schema;
+    // Of length and pattern only the first failure is reported.
+    if (maxLength !== undefined && isLonger(value, maxLength)) errors.push(tooLong(this.#path, maxLength));
+    else if (minLength !== undefined && !isLonger(value, minLength - 1))
+      errors.push(this.#invalid(value, `should be at least ${minLength} chars long`));
+    else if (pattern && !patternOf(pattern).test(value))
+      errors.push(this.#invalid(value, `should match '${pattern}'`));
+    if (format && !matchesFormat(format, value))
+      errors.push({
+        ...this.#invalid(value, `must be of type ${format}: ${JSON.stringify(value)}`),
+        type: 'FieldValueTypeInvalid',
+      });
+  }
+
+  #number(schema: StructuralSchema, value: number | bigint): void {
+    const { errors } = this;
+    const { maximum, minimum, exclusiveMaximum, exclusiveMinimum, multipleOf, format } = schema;
+    if (multipleOf !== undefined && !isMultiple(value, multipleOf))
+      errors.push(this.#invalid(value, `should be a multiple of ${multipleOf}`));
+    if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum)) {
+      const limit = `${exclusiveMaximum ? '' : 'or equal to '}${maximum}`;
+      errors.push(this.#invalid(value, `should be less than ${limit}`));
+    }
+    if (minimum !== undefined && (exclusiveMinimum ? value <= minimum : value < minimum)) {
+      const limit = `${exclusiveMinimum ? '' : 'or equal to '}${minimum}`;
+      errors.push(this.#invalid(value, `should be greater than ${limit}`));
+    }
+    const range = format && integerRanges[format];
+    if (range && typeof value === 'number' && (value < range[0] || value > range[1]))
+      errors.push(this.#invalid(value, `must be of type ${format}: "${value}"`));
+  }
+
+  #array(schema: StructuralSchema, value: readonly unknown[], old: unknown): void {
+    const { maxItems, minItems } = schema;
+    const count = value.length;
+    if (maxItems !== undefined && count > maxItems) this.errors.push(tooMany(this.#path, count, maxItems));
+    if (minItems !== undefined && count < minItems)
+      this.errors.push(this.#invalid(count, `should have at least ${minItems} items`));
+    const items = itemSchema(schema);
+    if (!items) return;
+    const before = oldItems(schema, old);
+    for (let index = 0; index < count; index++)
+      this.#below(index, items, value[index], before(value[index], index));
+  }
+
+  #object(schema: StructuralSchema, value: JsonObject, old: unknown): void {
+    const keys = Object.keys(value);
+    const count = keys.length;
+    const { maxProperties, minProperties } = schema;
+    if (maxProperties !== undefined && count > maxProperties)
+      this.errors.push(tooMany(this.#path, count, maxProperties));
+    if (minProperties !== undefined && count < minProperties)
+      this.errors.push(this.#invalid(count, `should have at least ${minProperties} properties`));
+    for (const key of schema.required ?? [])
+      if (!Object.hasOwn(value, key)) this.errors.push(required(childPath(this.#path, key)));
+    const before = isJsonObject(old) ? old : undefined;
+    for (const key of keys) {
+      // metadata of the resource itself is validated for all kinds alike.
+      if (key === 'metadata' && this.#steps.length === 0) continue;
+      const property = propertySchema(schema, key);
+      if (property) this.#below(key, property, value[key], before?.[key]);
+    }
+  }
+
+  #junctors(schema: StructuralSchema, value: unknown): void {
+    const { anyOf, oneOf, allOf, not } = schema;
+    if (!anyOf && !oneOf && !allOf && !not) return;
+    const path = this.#path;
+    const errorsUnder = (option: StructuralSchema) => {
+      const check = new StructureCheck(this.#steps);
+      check.value(option, value, undefined);
+      return check.errors;
+    };
+    const found: FieldError[] = [];
+    if (anyOf?.length) found.push(...anyOfErrors(anyOf.map(errorsUnder), path));
+    if (oneOf?.length) found.push(...oneOfErrors(oneOf.map(errorsUnder), path));
+    if (allOf?.length) found.push(...allOfErrors(allOf.map(errorsUnder), path));
+    if (not && errorsUnder(not).length === 0)
+      found.push(compositeError(path, 'must not validate the schema (not)'));
+    for (const error of found) this.errors.push(error);
+  }
 }
 
-function typeErrorOf(schema: StructuralSchema, value: unknown, path: string): FieldError | undefined {
-  const { type } = schema;
-  if (!type) return undefined;
+function hasType(value: unknown, type: string): boolean {
   const actual = typeOf(value);
-  if (actual === type || (type === 'number' && actual === 'integer')) return undefined;
-  return wrongType(path, type, value);
+  return actual === type || (type === 'number' && actual === 'integer');
 }
 
 function wrongType(path: string, type: string, value: unknown): FieldError {
@@ -78,28 +191,22 @@ function isInteger(value: unknown): boolean {
   return typeof value === 'bigint' || Number.isSafeInteger(value);
 }
 
-function* validateEnum({ enum: allowed }: StructuralSchema, value: unknown, path: string): FieldErrors {
-  if (!allowed || allowed.some((candidate) => equalJson(candidate, value))) return;
-  const texts = allowed.map((candidate) =>
-    typeof candidate === 'string' ? candidate : JSON.stringify(candidate),
-  );
-  yield notSupportedInOrder(path, value, texts);
+function isOneOf(allowed: readonly unknown[], value: unknown): boolean {
+  return allowed.some((candidate) => equalJson(candidate, value));
 }
 
-function* validateString(schema: StructuralSchema, value: string, path: string): FieldErrors {
-  const invalid = (why: string) => invalidValue(path, value, `${path} in body ${why}`);
-  const characters = [...value].length;
-  const { maxLength, minLength, pattern, format } = schema;
-  // Of length and pattern only the first failure is reported.
-  if (maxLength !== undefined && characters > maxLength) yield tooLong(path, maxLength);
-  else if (minLength !== undefined && characters < minLength)
-    yield invalid(`should be at least ${minLength} chars long`);
-  else if (pattern && !patternOf(pattern).matcher(value).find()) yield invalid(`should match '${pattern}'`);
-  if (format && !matchesFormat(format, value))
-    yield {
-      ...invalid(`must be of type ${format}: ${JSON.stringify(value)}`),
-      type: 'FieldValueTypeInvalid',
-    };
+function enumText(candidate: unknown): string {
+  return typeof candidate === 'string' ? candidate : JSON.stringify(candidate);
+}
+
+/** Whether it has more than `limit` characters. */
+function isLonger(value: string, limit: number): boolean {
+  if (value.length <= limit) return false;
+  // No character takes more than two units.
+  if (value.length > 2 * limit + 1) return true;
+  let characters = 0;
+  for (const _ of value) if (++characters > limit) return true;
+  return false;
 }
 
 /** Go's regular expressions, which take linear time whatever the input. */
@@ -122,43 +229,10 @@ const integerRanges: Readonly<Record<string, [number, number]>> = {
   int64: [-(2 ** 63), 2 ** 63 - 1024],
 };
 
-function* validateNumber(schema: StructuralSchema, value: number | bigint, path: string): FieldErrors {
-  const invalid = (why: string) => invalidValue(path, value, `${path} in body ${why}`);
-  const { maximum, minimum, exclusiveMaximum, exclusiveMinimum, multipleOf, format } = schema;
-  if (multipleOf !== undefined && !isMultiple(value, multipleOf))
-    yield invalid(`should be a multiple of ${multipleOf}`);
-  if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum)) {
-    yield invalid(`should be less than ${exclusiveMaximum ? '' : 'or equal to '}${maximum}`);
-  }
-  if (minimum !== undefined && (exclusiveMinimum ? value <= minimum : value < minimum)) {
-    yield invalid(`should be greater than ${exclusiveMinimum ? '' : 'or equal to '}${minimum}`);
-  }
-  const range = format && integerRanges[format];
-  if (range && typeof value === 'number' && (value < range[0] || value > range[1]))
-    yield invalid(`must be of type ${format}: "${value}"`);
-}
-
 function isMultiple(value: number | bigint, step: number): boolean {
   if (typeof value === 'bigint' && Number.isSafeInteger(step)) return value % BigInt(step) === 0n;
   const quotient = Number(value) / step;
   return Number.isInteger(quotient) || Math.abs(quotient - Math.round(quotient)) < 1e-9 * Math.abs(quotient);
-}
-
-function* validateArray(schema: StructuralSchema, value: unknown[], old: unknown, path: string): FieldErrors {
-  const { maxItems, minItems } = schema;
-  const count = value.length;
-  if (maxItems !== undefined && count > maxItems) {
-    yield tooMany(path, count, maxItems);
-  }
-  if (minItems !== undefined && count < minItems) {
-    yield invalidValue(path, count, `${path} in body should have at least ${minItems} items`);
-  }
-  const items = itemSchema(schema);
-  if (!items) return;
-  const before = oldItems(schema, old);
-  for (const [index, item] of value.entries()) {
-    yield* validateValue(items, item, before(item, index), childPath(path, index));
-  }
 }
 
 /** Finds what an item was before: by its keys in a list map; not at all in other lists, whose items have no identity. */
@@ -166,61 +240,34 @@ export function oldItems(schema: StructuralSchema, old: unknown): (item: unknown
   const keys = schema['x-kubernetes-list-map-keys'];
   if (!Array.isArray(old)) return () => undefined;
   if (schema['x-kubernetes-list-type'] !== 'map' || !keys) return () => undefined;
-  const identity = (item: unknown) => JSON.stringify(keys.map((key) => (item as JsonObject)?.[key] ?? null));
+  const [onlyKey] = keys.length === 1 ? keys : [];
+  const identity = (item: unknown) => {
+    const name = onlyKey === undefined ? undefined : (item as JsonObject)?.[onlyKey];
+    if (typeof name === 'string') return `=${name}`;
+    return JSON.stringify(keys.map((key) => (item as JsonObject)?.[key] ?? null));
+  };
   const byIdentity = new Map(old.map((item) => [identity(item), item]));
   return (item) => byIdentity.get(identity(item));
 }
 
-function* validateObject(
-  schema: StructuralSchema,
-  value: JsonObject,
-  old: unknown,
-  path: string,
-): FieldErrors {
-  const count = Object.keys(value).length;
-  const { maxProperties, minProperties } = schema;
-  if (maxProperties !== undefined && count > maxProperties) {
-    yield tooMany(path, count, maxProperties);
-  }
-  if (minProperties !== undefined && count < minProperties) {
-    yield invalidValue(path, count, `${path} in body should have at least ${minProperties} properties`);
-  }
-  for (const key of schema.required ?? [])
-    if (!Object.hasOwn(value, key)) yield required(childPath(path, key));
-  const before = isJsonObject(old) ? old : {};
-  for (const [key, child] of Object.entries(value)) {
-    // metadata of the resource itself is validated for all kinds alike.
-    if (path === '' && key === 'metadata') continue;
-    const property = propertySchema(schema, key);
-    if (property) yield* validateValue(property, child, before[key], childPath(path, key));
-  }
+function anyOfErrors(results: FieldError[][], path: string): FieldError[] {
+  if (results.some((errors) => errors.length === 0)) return [];
+  return [compositeError(path, 'must validate at least one schema (anyOf)'), ...fewest(results)];
 }
 
-function* validateJunctors(schema: StructuralSchema, value: unknown, path: string): FieldErrors {
-  const errorsUnder = (option: StructuralSchema) => [...validateValue(option, value, undefined, path)];
-  const { anyOf, oneOf, allOf, not } = schema;
-  if (anyOf?.length) yield* validateAnyOf(anyOf.map(errorsUnder), path);
-  if (oneOf?.length) yield* validateOneOf(oneOf.map(errorsUnder), path);
-  if (allOf?.length) {
-    const failures = allOf.map(errorsUnder).filter((errors) => errors.length > 0);
-    if (failures.length > 0) yield compositeError(path, `must validate all the schemas (allOf)`);
-    for (const errors of failures) yield* errors;
-  }
-  if (not && errorsUnder(not).length === 0) yield compositeError(path, 'must not validate the schema (not)');
-}
-
-function* validateAnyOf(results: FieldError[][], path: string): FieldErrors {
-  if (results.some((errors) => errors.length === 0)) return;
-  yield compositeError(path, 'must validate at least one schema (anyOf)');
-  yield* fewest(results);
-}
-
-function* validateOneOf(results: FieldError[][], path: string): FieldErrors {
+function oneOfErrors(results: FieldError[][], path: string): FieldError[] {
   const valid = results.filter((errors) => errors.length === 0).length;
-  if (valid === 1) return;
+  if (valid === 1) return [];
   const found = valid === 0 ? 'Found none valid' : `Found ${valid} valid alternatives`;
-  yield compositeError(path, `must validate one and only one schema (oneOf). ${found}`);
-  if (valid === 0) yield* fewest(results);
+  const error = compositeError(path, `must validate one and only one schema (oneOf). ${found}`);
+  return valid === 0 ? [error, ...fewest(results)] : [error];
+}
+
+function allOfErrors(results: FieldError[][], path: string): FieldError[] {
+  const failures = results.flat();
+  return failures.length > 0
+    ? [compositeError(path, 'must validate all the schemas (allOf)'), ...failures]
+    : [];
 }
 
 /** The errors of the alternative that comes nearest. */
