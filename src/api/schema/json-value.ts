@@ -2,6 +2,7 @@
 import type { JsonObject } from './decode.ts';
 import { isObject, setKey } from './decode.ts';
 
+/** Without keys whose value is undefined. */
 export function cloneJson<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
@@ -10,7 +11,10 @@ export function cloneJson<T>(value: T): T {
     return copy as T;
   }
   const copy: JsonObject = {};
-  for (const key in value) setKey(copy, key, cloneJson((value as JsonObject)[key]));
+  for (const key in value) {
+    const item = (value as JsonObject)[key];
+    if (item !== undefined) setKey(copy, key, cloneJson(item));
+  }
   return copy as T;
 }
 

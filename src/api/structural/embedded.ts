@@ -27,7 +27,7 @@ const objectMeta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
 const holders = new WeakMap<StructuralSchema, boolean>();
 
 /** Few schemas have any: values of the others need not be gone through. */
-function holdsEmbedded(schema: StructuralSchema): boolean {
+export function holdsEmbedded(schema: StructuralSchema): boolean {
   const found = holders.get(schema);
   if (found !== undefined) return found;
   const { properties = {}, additionalProperties: additional } = schema;

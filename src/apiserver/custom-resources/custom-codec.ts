@@ -4,18 +4,25 @@ import type { KubeObject } from '../../api/meta.ts';
 import { cannotBeHandled, warningsOf } from '../../api/schema/body/body.ts';
 import { checkCustomBody, checkCustomKind, type ExpectedKind } from '../../api/schema/body/body-kind.ts';
 import { type FieldProblem, unknownField } from '../../api/schema/body/body-problem.ts';
-import { asJsonObject, asKubeObject, DecodeError, type JsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject, asKubeObject, DecodeError, type JsonObject, setKey } from '../../api/schema/decode.ts';
 import { cloneJson, sortedKeys } from '../../api/schema/json-value.ts';
 import { patchJson, patchWarnings, refusedPatch } from '../../api/schema/patch/patch.ts';
 import type { StatusError } from '../../api/status.ts';
 import { applyStructuralDefaults, hasDefaults } from '../../api/structural/default.ts';
-import { decodeEmbedded, decodeMetadata } from '../../api/structural/embedded.ts';
+import { decodeEmbedded, decodeMetadata, holdsEmbedded } from '../../api/structural/embedded.ts';
 import { isPruned, pruneResource } from '../../api/structural/prune.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
 import { resourceNode } from '../../api/structural/schema-node.ts';
 import type { ResourceCodec } from '../registry/conversion/codec.ts';
 
 type Refusal = (why: string) => StatusError;
+
+interface Shaped {
+  object: KubeObject;
+  problems: FieldProblem[];
+}
+
+const blank: JsonObject = {};
 
 /**
  * @param schema undefined when the definition keeps all fields (v1beta1's preserveUnknownFields)
@@ -27,15 +34,23 @@ export function customCodec(
   selectable: readonly string[],
 ): ResourceCodec {
   const fields = resourceNode(schema);
-  /** @throws {StatusError} by `refuse` */
-  const shape = (value: JsonObject, refuse: Refusal): { object: KubeObject; problems: FieldProblem[] } => {
-    const object = cloneJson(value);
-    const unknown = readMetadata(object, refuse).concat(
-      schema ? pruneResource(schema, object).sort() : [],
-      schema ? reading(refuse, () => decodeEmbedded(schema, object)) : [],
+  /** The values of `settled` are frozen, and as they should be. @throws {StatusError} by `refuse` */
+  const shape = (value: JsonObject, refuse: Refusal, settled: JsonObject = {}): Shaped => {
+    const isSettled = (key: string) => typeof value[key] === 'object' && value[key] === settled[key];
+    const changed: JsonObject = {};
+    for (const key in value) if (!isSettled(key)) setKey(changed, key, cloneJson(value[key]));
+    const unknown = readMetadata(changed, refuse).concat(
+      schema ? pruneResource(schema, changed).sort() : [],
+      schema ? reading(refuse, () => decodeEmbedded(schema, changed)) : [],
     );
+    const object: JsonObject = {};
+    for (const key in value)
+      if (isSettled(key)) setKey(object, key, value[key]);
+      else if (Object.hasOwn(changed, key)) setKey(object, key, changed[key]);
+    object.metadata = changed.metadata;
     return { object: asKubeObject(object), problems: unknown.map(unknownField) };
   };
+  const mayShare = !schema || !holdsEmbedded(schema);
   return {
     fields,
     openApiSchema: {
@@ -54,7 +69,8 @@ export function customCodec(
       const patched = patchJson({ ...current }, patch, undefined);
       checkCustomKind(patched, expected);
       const refuse = (why: string) => refusedPatch(goJson(sortedKeys(patched)), why);
-      const { object, problems } = shape(patched, refuse);
+      const { metadata: _, ...settled } = mayShare && Object.isFrozen(current) ? current : blank;
+      const { object, problems } = shape(patched, refuse, settled);
       return { object, warnings: patchWarnings(patch, problems, { validation, refuse }) };
     },
     setDefaults(object) {

@@ -2,14 +2,14 @@
 import { isObject, type JsonObject, setKey } from '../decode.ts';
 import { cloneJson, ownValue } from '../json-value.ts';
 
-/** A new document; neither argument is changed. */
+/** A new document, which shares with `document` what the patch leaves alone; neither argument is changed. */
 export function applyMergePatch(document: unknown, patch: unknown): unknown {
   // A list that takes the place of an object stays as it is; other lists hold objects without nulls.
   if (!isObject(patch)) return isObject(document) ? cloneJson(patch) : withoutNulls(patch);
   const out: JsonObject = {};
   if (isObject(document)) {
     for (const key of Object.keys(document)) {
-      if (!Object.hasOwn(patch, key)) setKey(out, key, cloneJson(document[key]));
+      if (!Object.hasOwn(patch, key)) setKey(out, key, document[key]);
       else if (patch[key] !== null) setKey(out, key, applyMergePatch(document[key], patch[key]));
     }
   }

@@ -34,7 +34,10 @@ export interface ResourceCodec {
   readonly openApiSchema?: Readonly<Record<string, unknown>>;
   /** @throws StatusError 400 */
   decode(parsed: ParsedBody, validation: FieldValidation): DecodedBody<KubeObject>;
-  /** @throws StatusError 400, 422 */
+  /**
+   * What is frozen is as its schema wants it: the outcome shares with it what the patch leaves alone.
+   * @throws StatusError 400, 422
+   */
   patch(current: KubeObject, patch: ParsedPatch, validation: FieldValidation): DecodedBody<KubeObject>;
   /** Fills in defaults of this version. Changes the object. */
   setDefaults(object: KubeObject): void;

@@ -47,6 +47,13 @@ export function viewOf(resource: ServedResource, cached: CachedObject): KubeObje
   return cached.form(resource.codec, () => shaped(resource, convertFromStored(resource, cached.copy())));
 }
 
+/** A custom resource itself, shared and frozen, when `resource`'s version shows just what is stored. */
+export function shownAsStored(resource: ServedResource, cached: CachedObject): KubeObject | undefined {
+  const { isCustom, served, kind } = resource;
+  const isShown = isCustom && !served && isAsStored(resource, cached) && cached.object.kind === kind;
+  return isShown ? cached.object : undefined;
+}
+
 /** A cached object's JSON in `resource`'s version. */
 export function jsonOf(resource: ServedResource, cached: CachedObject): Buffer {
   if (!resource.served && isAsStored(resource, cached)) return cached.bytes;

@@ -15,7 +15,7 @@ import { inStep } from '../../../base/async/turns.ts';
 import type { ApiResponse, RequestContext } from '../../request.ts';
 import type { CachedObject } from '../../watch-cache/cached-object.ts';
 import { mediaTypeOf, toStoredVersion } from '../conversion/codec.ts';
-import { convertFromStored } from '../conversion/conversion.ts';
+import { convertFromStored, shownAsStored } from '../conversion/conversion.ts';
 import { converting } from '../conversion/version-converter.ts';
 import type { ServedResource } from '../kind-registry.ts';
 import type { Registry } from '../registry.ts';
@@ -45,7 +45,7 @@ export async function patchObject(
   const before = (current: CachedObject) =>
     isOfStatus && patch.format === 'strategic' && isShownAsStored(resource)
       ? withOwnMetadata(current.object, patch)
-      : convertFromStored(resource, current.copy());
+      : (shownAsStored(resource, current) ?? convertFromStored(resource, current.copy()));
   const patched = async (current: CachedObject, attempt: number): Promise<KubeObject> => {
     const shown = await inStep(request, () => before(current));
     const { object, warnings } = await inStep(request, () => resource.codec.patch(shown, patch, validation));
