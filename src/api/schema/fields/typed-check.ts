@@ -5,79 +5,85 @@ import { goSyntax, goText } from '../json-value.ts';
 import type { SchemaNode } from '../schemas.ts';
 import { childNode, itemElement, TypedValueError } from './typed-value.ts';
 
-/** What is wrong, at a path such as `.spec.containers[name="c"].image`; empty for the value itself. */
-interface Mistake {
-  path: string;
-  message: string;
-}
-
 /** All mistakes are reported at once. @throws {TypedValueError} */
 export function checkTyped(value: unknown, node: SchemaNode | undefined): void {
-  const texts = [...mistakesIn(value, node, '')].map(({ path, message }) =>
-    path ? `${path}: ${message}` : message,
-  );
-  if (texts.length === 0) return;
-  throw new TypedValueError(texts.length === 1 ? texts[0]! : ['errors:', ...texts].join('\n  '));
+  const check = new TypedCheck();
+  check.value(value, node);
+  const { mistakes } = check;
+  if (mistakes.length === 0) return;
+  throw new TypedValueError(mistakes.length === 1 ? mistakes[0]! : ['errors:', ...mistakes].join('\n  '));
 }
 
-function* mistakesIn(value: unknown, node: SchemaNode | undefined, path: string): Generator<Mistake> {
-  if (
-    value === null ||
-    value === undefined ||
-    node === undefined ||
-    node.type === 'any' ||
-    node.type === 'schemaOr'
-  ) {
-    return;
-  }
-  switch (node.type) {
-    case 'object':
-    case 'map':
-      if (isObject(value)) yield* mistakesInFields(value, node, path);
-      else yield { path, message: `expected map, got ${shown(value)}` };
-      return;
-    case 'list':
-      if (Array.isArray(value)) yield* mistakesInItems(value, node, path);
-      else yield { path, message: `expected list, got ${shown(value)}` };
-      return;
-    default: {
-      const message = scalarMistake(value, node);
-      if (message) yield { path, message };
+/** A walk through a value, which may have many parts: where it is becomes text only for what is wrong there. */
+class TypedCheck {
+  readonly mistakes: string[] = [];
+  /** Elements such as `f:spec` and `k:{"name":"c"}`. */
+  readonly #elements: string[] = [];
+
+  value(value: unknown, node: SchemaNode | undefined): void {
+    if (value === null || value === undefined || node === undefined) return;
+    switch (node.type) {
+      case 'any':
+      case 'schemaOr':
+        return;
+      case 'object':
+      case 'map':
+        if (isObject(value)) this.#fields(value, node);
+        else this.#note(`expected map, got ${shown(value)}`);
+        return;
+      case 'list':
+        if (Array.isArray(value)) this.#items(value, node);
+        else this.#note(`expected list, got ${shown(value)}`);
+        return;
+      default: {
+        const message = scalarMistake(value, node);
+        if (message) this.#note(message);
+      }
     }
   }
-}
 
-function* mistakesInFields(object: JsonObject, node: SchemaNode, path: string): Generator<Mistake> {
-  for (const key of Object.keys(object)) {
-    const child = childNode(node, key);
-    if (!child && node.type === 'object' && !node.preserveUnknown)
-      yield { path: `${path}.${key}`, message: 'field not declared in schema' };
-    else yield* mistakesIn(object[key], child, `${path}.${key}`);
+  /** At a path such as `.spec.containers[name="c"].image`; of the value itself without one. */
+  #note(message: string): void {
+    const path = this.#elements.map(elementLabel).join('');
+    this.mistakes.push(path ? `${path}: ${message}` : message);
   }
-}
 
-function* mistakesInItems(list: unknown[], node: SchemaNode, path: string): Generator<Mistake> {
-  const seen = new Set<string>();
-  for (const [index, item] of list.entries()) {
-    let element = `i:${index}`;
-    if (node.listType === 'map' || node.listType === 'set') {
+  #fields(object: JsonObject, node: SchemaNode): void {
+    for (const key of Object.keys(object)) {
+      const child = childNode(node, key);
+      this.#elements.push(`f:${key}`);
+      if (!child && node.type === 'object' && !node.preserveUnknown)
+        this.#note('field not declared in schema');
+      else this.value(object[key], child);
+      this.#elements.pop();
+    }
+  }
+
+  #items(list: readonly unknown[], node: SchemaNode): void {
+    const isKeyed = node.listType === 'map' || node.listType === 'set';
+    const seen = new Set<string>();
+    for (let index = 0; index < list.length; index++) {
+      let element: string;
       try {
-        element = itemElement(node, item);
+        element = isKeyed ? itemElement(node, list[index]) : `i:${index}`;
       } catch (error) {
         if (!(error instanceof TypedValueError)) throw error;
         // As upstream, nothing is said of the items behind one that cannot be named.
-        yield { path, message: `element ${index}: ${error.message}` };
+        this.#note(`element ${index}: ${error.message}`);
         return;
       }
-      if (seen.has(element)) yield { path, message: `duplicate entries for key ${elementLabel(element)}` };
-      seen.add(element);
+      if (isKeyed && seen.has(element)) this.#note(`duplicate entries for key ${elementLabel(element)}`);
+      if (isKeyed) seen.add(element);
+      this.#elements.push(element);
+      this.value(list[index], node.element);
+      this.#elements.pop();
     }
-    yield* mistakesIn(item, node.element, `${path}${elementLabel(element)}`);
   }
 }
 
 function elementLabel(element: string): string {
   const content = element.slice(2);
+  if (element.startsWith('f:')) return `.${content}`;
   if (element.startsWith('v:')) return `[=${content}]`;
   if (element.startsWith('i:')) return `[${content}]`;
   const keys = parseExactJson(content) as JsonObject;

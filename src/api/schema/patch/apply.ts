@@ -79,7 +79,9 @@ export function* applyConfigInSteps(
   const node = nodeOf(request);
   const base = live ?? { ...emptyObjectOf(node), apiVersion: request.apiVersion, kind: request.kind };
   const owners = readOrForget((base.metadata as JsonObject | undefined)?.managedFields);
+  yield;
   alignWithSchema(owners, node);
+  yield;
   try {
     checkTyped(config, node);
     yield;
@@ -89,6 +91,7 @@ export function* applyConfigInSteps(
         ...request,
         manager: beforeFirstApplyManager,
       });
+      yield;
     }
     return yield* applyOver(base, config, owners, request);
   } catch (error) {
@@ -151,6 +154,7 @@ function* applyOver(
   const isDropping = last && dropsSome(last, claimed, owners, request);
   yield;
   const pruned = isDropping ? yield* pruneDropped(merged, owners, last, request) : merged;
+  yield;
   const takeover = computeTakeover({ old: live, next: pruned }, owners, request, key);
   const conflicts = request.force ? [] : conflictsOf(takeover.conflicts, owners);
   const refused =
@@ -189,23 +193,22 @@ function* pruneDropped(
   if (!atLast) return merged;
   const lastNode = nodeOf(atLast);
   const lastSet = withNamedFields(last.fields, lastNode);
-  const mergedSet = withNamedFields(fieldsOf(atLast.object, lastNode), lastNode);
   yield;
+  const mergedSet = yield* namedFieldsOf(atLast.object, lastNode);
   let pruned = removeFields(atLast.object, lastSet, lastNode);
+  yield;
   for (const [apiVersion, owned] of fieldsByVersion(owners, last.apiVersion)) {
     const full = shownIn(merged, apiVersion);
     const kept = apiVersion === last.apiVersion ? { object: pruned } : request.convert?.(pruned, apiVersion);
     const fullSet = full?.object === atLast.object ? mergedSet : undefined;
-    if (full && kept) pruned = withOwnedFields(full, kept.object, owned, fullSet);
-    yield;
+    if (full && kept) pruned = yield* withOwnedFields(full, kept.object, owned, fullSet);
   }
 
   // Restores what was removed only because it was below something removed, and was never this manager's.
   const prunedAtLast =
     pruned.apiVersion === last.apiVersion ? pruned : request.convert?.(pruned, last.apiVersion)?.object;
   if (!prunedAtLast) return merged;
-  const prunedSet = withNamedFields(fieldsOf(prunedAtLast, lastNode), lastNode);
-  yield;
+  const prunedSet = yield* namedFieldsOf(prunedAtLast, lastNode);
   const gone = intersection(difference(mergedSet, prunedSet), lastSet);
   const result = removeFields(atLast.object, gone, lastNode);
   if (last.apiVersion === request.apiVersion) return result;
@@ -221,17 +224,32 @@ function fieldsByVersion(owners: Ownerships, first: string): Map<string, FieldSe
   return owned;
 }
 
+function* namedFieldsOf(
+  object: JsonObject,
+  node: SchemaNode | undefined,
+): Generator<void, FieldSet | undefined> {
+  const fields = fieldsOf(object, node);
+  yield;
+  const named = withNamedFields(fields, node);
+  yield;
+  return named;
+}
+
 /** `full` without what `kept` lacks and no manager owns. */
-function withOwnedFields(
+function* withOwnedFields(
   full: VersionedObject,
   kept: JsonObject,
   owned: FieldSet | undefined,
   knownSet: FieldSet | undefined,
-): JsonObject {
+): Generator<void, JsonObject> {
   const node = nodeOf(full);
-  const fullSet = knownSet ?? withNamedFields(fieldsOf(full.object, node), node);
-  const keptSet = withNamedFields(fieldsOf(kept, node), node);
-  return removeFields(full.object, difference(fullSet, union(keptSet, withNamedFields(owned, node))), node);
+  const fullSet = knownSet ?? (yield* namedFieldsOf(full.object, node));
+  const keptSet = yield* namedFieldsOf(kept, node);
+  const ownedSet = withNamedFields(owned, node);
+  yield;
+  const unowned = difference(fullSet, union(keptSet, ownedSet));
+  yield;
+  return removeFields(full.object, unowned, node);
 }
 
 interface Conflict {

@@ -85,7 +85,7 @@ async function applyToLive(request: ApplyRequest): Promise<ApiResponse> {
     isPatch: true,
     async next(current: CachedObject) {
       const work = async () => {
-        const live = await inStep(write, () => convertFromStored(resource, current.copy()));
+        const live = await inStep(write, () => liveOf(resource, current));
         return applied(request, live);
       };
       const object = await converting(work, context.warnings);
@@ -96,6 +96,11 @@ async function applyToLive(request: ApplyRequest): Promise<ApiResponse> {
     },
   });
   return { type: 'object', status: 200, resource, object: changed };
+}
+
+/** A custom resource need not be copied: what is applied to it is decoded into a new object. */
+function liveOf(resource: ServedResource, current: CachedObject): KubeObject {
+  return convertFromStored(resource, resource.isCustom ? current.object : current.copy());
 }
 
 async function applyAsNew(request: ApplyRequest): Promise<ApiResponse> {

@@ -153,8 +153,9 @@ async function storeChange(
   if (isReadyToGo(object) && !isReadyToGo(current.object))
     return removeFinalized(registry, request, object, current);
   keepTimesWhenUnchanged(asJsonObject(current.object), asJsonObject(object));
-  const value = encodeAndShare(object, current);
-  if (!current.isOutdated && isUnchanged(value, object, current)) return current;
+  const value = await inStep(request, () => encodeAndShare(object, current));
+  const isSame = await inStep(request, () => !current.isOutdated && isUnchanged(value, object, current));
+  if (isSame) return current;
   if (request.dryRun) return new CachedObject(current.key, current.revision, value);
   return await replaceStored(registry, request.resource, current, value);
 }
