@@ -141,3 +141,21 @@ for (const [document, patch, expected] of merged) {
     assert.deepEqual(applyMergePatch(document, patch), expected);
   });
 }
+
+test('fields that no operation names are shared with the document; it stays as it is', () => {
+  const document = { kept: { a: [1] }, 'na/med': { b: [1] }, from: { c: [1] }, tested: [1] };
+  const before = structuredClone(document);
+  const patched = applyJsonPatch(document, [
+    { op: 'add', path: '/na~1med/b/-', value: 2 },
+    { op: 'move', from: '/from/c', path: '/tested/0' },
+  ]) as typeof document;
+  assert.equal(patched.kept, document.kept);
+  assert.deepEqual(patched, { kept: { a: [1] }, 'na/med': { b: [1, 2] }, from: {}, tested: [[1], 1] });
+  const nested = applyJsonPatch(document, [
+    { op: 'copy', from: '', path: '/all' },
+    { op: 'add', path: '/all/kept/a/-', value: 2 },
+    { op: 'remove', path: '/kept/a/0' },
+  ]) as typeof document & { all: typeof document };
+  assert.deepEqual([nested.kept, nested.all.kept], [{ a: [] }, { a: [1, 2] }]);
+  assert.deepEqual(document, before);
+});

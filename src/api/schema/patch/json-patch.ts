@@ -28,20 +28,41 @@ export const operationsMax = 10_000;
 /** How many values all copy operations of one patch may add together: a patch must not grow an object without limit. */
 const copiedValuesMax = 500_000;
 
-/** A new document; `document` is not changed. @throws {JsonPatchError} */
+/**
+ * A new document; `document` is not changed. Its fields that no operation names are shared. @throws {JsonPatchError}
+ */
 export function applyJsonPatch(document: unknown, operations: readonly JsonPatchOperation[]): unknown {
-  const patched = new PatchedDocument(document);
+  const patched = new PatchedDocument(ownDocument(document, operations));
   for (const operation of operations) patched.apply(operation);
   return patched.finish();
 }
 
+/** With copies of the fields that some operation names, or is below. */
+function ownDocument(document: unknown, operations: readonly JsonPatchOperation[]): unknown {
+  if (!isObject(document)) return cloneJson(document);
+  const named = new Set<string>();
+  for (const { path, from } of operations)
+    for (const pointer of [path, from]) {
+      // Faulty pointers are refused when their turn comes.
+      if (typeof pointer !== 'string') continue;
+      const [, field] = pointer.split('/', 2);
+      // The whole document.
+      if (field === undefined) return cloneJson(document);
+      named.add(unescapeToken(field));
+    }
+  const own: JsonObject = {};
+  for (const key in document) setKey(own, key, named.has(key) ? cloneJson(document[key]) : document[key]);
+  return own;
+}
+
 class PatchedDocument {
+  /** Changed in place. */
   readonly #holder: JsonObject;
   readonly #lists = new ListEdits();
   #copied = 0;
 
   constructor(document: unknown) {
-    this.#holder = { root: cloneJson(document) };
+    this.#holder = { root: document };
   }
 
   finish(): unknown {
@@ -166,9 +187,13 @@ function parsePointer(pointer: unknown): string[] {
   if (typeof pointer !== 'string') throw new JsonPatchError('operation missing path field');
   if (pointer === '') return ['root'];
   if (!pointer.startsWith('/')) throw new JsonPatchError(`doc is missing path: "${pointer}"`);
-  const keys = pointer.split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  const keys = pointer.split('/').map(unescapeToken);
   keys[0] = 'root';
   return keys;
+}
+
+function unescapeToken(token: string): string {
+  return token.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
 function parseIndex(key: string): number {
