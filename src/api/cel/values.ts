@@ -1,5 +1,5 @@
 /** JSON values as CEL sees them: integers are not floats, and times are times. The schema says which is which. */
-import { Duration } from '@marcbachmann/cel-js/evaluator';
+import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator';
 import {
   isEmbeddedResource,
   isIntOrString,
@@ -53,6 +53,24 @@ export function jsonOfCel(value: unknown): unknown {
   const entries = value instanceof Map ? [...value] : Object.entries(value);
   return Object.fromEntries(entries.map(([key, item]) => [String(key), jsonOfCel(item)]));
 }
+
+/** The type by which upstream's messages name an expression's value. */
+export function goTypeOf(value: unknown): string {
+  if (value === null) return 'structpb.NullValue';
+  if (Array.isArray(value)) return '[]ref.Val';
+  if (value instanceof Date) return 'time.Time';
+  if (value instanceof Duration) return 'time.Duration';
+  if (value instanceof UnsignedInt) return 'uint64';
+  if (value instanceof Uint8Array) return '[]uint8';
+  return goTypes[typeof value] ?? 'map[ref.Val]ref.Val';
+}
+
+const goTypes: Readonly<Record<string, string>> = {
+  string: 'string',
+  boolean: 'bool',
+  bigint: 'int64',
+  number: 'float64',
+};
 
 function fieldsOf(schema: StructuralSchema, value: Record<string, unknown>): Record<string, unknown> {
   const seen: Record<string, unknown> = {};

@@ -281,6 +281,33 @@ suite('mutating policies', () => {
     assert.equal((await create()).status, 201, 'of values of patches, lists are not looked at');
   });
 
+  test('a patch whose fields turn out to be no strings refuses the request in upstream’s words', async () => {
+    const rows = [
+      ['op: dyn(1), path: "/data/x"', 'int64', 'op'],
+      ['op: dyn(1u), path: "/data/x"', 'uint64', 'op'],
+      ['op: "add", path: dyn(1.5)', 'float64', 'path'],
+      ['op: "add", path: dyn(null)', 'structpb.NullValue', 'path'],
+      ['op: "copy", from: dyn(true), path: "/data/x"', 'bool', 'from'],
+      ['op: "copy", from: dyn(duration("1s")), path: "/data/x"', 'time.Duration', 'from'],
+      ['op: "copy", from: dyn(timestamp("2026-01-01T00:00:00Z")), path: "/data/x"', 'time.Time', 'from'],
+      ['op: "copy", from: dyn(b"a"), path: "/data/x"', '[]uint8', 'from'],
+      ['op: "copy", from: dyn(["a"]), path: "/data/x"', '[]ref.Val', 'from'],
+      ['op: "copy", from: dyn({"a": "b"}), path: "/data/x"', 'map[ref.Val]ref.Val', 'from'],
+    ] as const;
+    for (const [index, [fields, type, field]] of rows.entries()) {
+      const expression = `[JSONPatch{${fields}}]`;
+      await define(`odd${index}`, [patch(expression)]);
+      const { status, object } = await create();
+      assert.equal(status, 403, fields);
+      const denied = `policy 'odd${index}' with binding 'odd${index}' denied request: `;
+      const problem = `unexpected type ${type} for JSONPatchType '${field}' field`;
+      assert.equal(object.message, `${denied}expression '${expression}' resulted in error: ${problem}`);
+      await server.ask('DELETE', policies);
+    }
+    await define('empty', [patch('[JSONPatch{path: "/data/x"}]')]);
+    assert.ok((await create()).object.message.endsWith(' JSON Patch: Unexpected kind: '));
+  });
+
   test('a mutation that fails refuses the request, or is passed over', async () => {
     await define('fails', [patch('[JSONPatch{op: "remove", path: "/data/none"}]')]);
     const refused = await create();

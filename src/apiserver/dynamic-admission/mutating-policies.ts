@@ -3,7 +3,7 @@ import { policyVariables } from '../../api/admissionregistration/expressions.ts'
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { misnamedIn, typeNameOf } from '../../api/cel/libraries/named-objects.ts';
 import { withMapsForObjects } from '../../api/cel/struct-literals.ts';
-import { jsonOfCel } from '../../api/cel/values.ts';
+import { goTypeOf, jsonOfCel } from '../../api/cel/values.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding } from '../../api/resources.gen.ts';
 import { asJsonObject, isObject, type JsonObject } from '../../api/schema/decode.ts';
@@ -235,9 +235,12 @@ function mutatedBy(
   fields: SchemaNode | undefined,
 ): JsonObject {
   const given = evaluated(mutation, values);
+  checkOperations(mutation, given);
   checkTypeNames(mutation, given);
   const result = jsonOfCel(given);
-  return mutation.type === 'JSONPatch' ? patched(object, result) : merged(object, result, fields);
+  return mutation.type === 'JSONPatch'
+    ? patched(object, result as JsonPatchOperation[])
+    : merged(object, result, fields);
 }
 
 /** @throws CelError that names the expression */
@@ -263,11 +266,26 @@ function valuesOf(operations: unknown): unknown[] {
   return Array.isArray(operations) ? operations.map((operation: JsonObject) => operation.value) : [];
 }
 
+/** What an expression of type dyn gives may not be as a patch's operations have to be. @throws CelError */
+function checkOperations({ type, expression }: CompiledMutation, given: unknown): void {
+  if (type !== 'JSONPatch') return;
+  if (!Array.isArray(given))
+    throw new CelError('type mismatch: JSONPatchType.expression should evaluate to array');
+  for (const operation of given as JsonObject[])
+    for (const field of ['op', 'path', 'from'])
+      if (operation[field] !== undefined && typeof operation[field] !== 'string') {
+        const problem = `unexpected type ${goTypeOf(operation[field])} for JSONPatchType '${field}' field`;
+        throw new CelError(`expression '${expression}' resulted in error: ${problem}`);
+      }
+}
+
 /** A patch whose test fails does nothing. */
-function patched(object: JsonObject, operations: unknown): JsonObject {
-  if (!Array.isArray(operations)) throw new CelError('the expression of a JSON patch must give a list');
+function patched(object: JsonObject, operations: readonly JsonPatchOperation[]): JsonObject {
   try {
-    const result = applyJsonPatch(object, operations as JsonPatchOperation[]);
+    const result = applyJsonPatch(
+      object,
+      operations.map((operation) => ({ ...operation, op: operation.op ?? '', path: operation.path ?? '' })),
+    );
     if (!isObject(result)) throw new JsonPatchError('the patched value is no object');
     return result;
   } catch (error) {
