@@ -9,7 +9,7 @@ import {
 } from '../../api/protobuf/envelope.ts';
 import { formatYaml } from '../../api/schema/body/yaml-writer.ts';
 import { asJsonObject, asKubeObject, type JsonObject } from '../../api/schema/decode.ts';
-import { jsonOf, viewOf } from '../registry/conversion/conversion.ts';
+import { jsonLineOf, jsonOf, viewOf } from '../registry/conversion/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { type ApiResponse, objectOf, type ServedObject } from '../request.ts';
 import {
@@ -142,12 +142,9 @@ function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 function jsonOfServed(resource: ServedResource, object: ServedObject): Buffer {
-  if (object instanceof CachedObject) return Buffer.concat([jsonOf(resource, object), lineEnd]);
+  if (object instanceof CachedObject) return jsonLineOf(resource, object);
   return Buffer.from(`${JSON.stringify(object.plain)}\n`);
 }
-
-/** Upstream's encoder ends what it writes with one, which readers at a terminal like. */
-const lineEnd = Buffer.from('\n');
 
 const comma = Buffer.from(',');
 const open = Buffer.from('{');

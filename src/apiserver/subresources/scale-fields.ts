@@ -11,6 +11,7 @@ import {
   writeManagedFields,
 } from '../../api/schema/fields/field-owners.ts';
 import { difference, type FieldSet, intersection, setOf } from '../../api/schema/fields/field-set.ts';
+import { inOneGo } from '../../base/async/turns.ts';
 
 export const scaleApiVersion = 'autoscaling/v1';
 const replicasOfScale = setOf(['f:spec', 'f:replicas'])!;
@@ -23,7 +24,7 @@ export function scaleFields({ metadata }: KubeObject, replicas: FieldSet): Manag
     const ofScale = { ...owner, apiVersion: scaleApiVersion, fields: replicasOfScale };
     owners.set(ownershipKey(ofScale), ofScale);
   }
-  return writeManagedFields(owners);
+  return inOneGo(writeManagedFields(owners));
 }
 
 /** `parent`'s managed fields after its scale's have become those of `scale`. */
@@ -46,7 +47,7 @@ export function parentFields(
     const ofParent = { ...owner, apiVersion, fields: replicas };
     owners.set(ownershipKey(ofParent), ofParent);
   }
-  return writeManagedFields(owners);
+  return inOneGo(writeManagedFields(owners));
 }
 
 function keyInAnyVersion(owner: Ownership): string {

@@ -9,6 +9,8 @@ import { type Encoded, encodeObject, type Layout, reencodeObject } from './objec
 const metadataMark = Buffer.from('"metadata":{');
 const closingBrace = 0x7d;
 const comma = 0x2c;
+const newline = 0x0a;
+const lineEnd = Buffer.from([newline]);
 const decoder = new TextDecoder();
 
 /**
@@ -89,6 +91,14 @@ export class CachedObject {
     this.#bytes = withVersion(this.#stored!, this.#metadataAt, this.revision);
     this.#stored = undefined;
     return this.#bytes;
+  }
+
+  /** {@link bytes} with a line end, in the same memory. */
+  get line(): Buffer {
+    const { bytes } = this;
+    // What was never stored is as it was given.
+    if (this.revision === 0) return Buffer.concat([bytes, lineEnd]);
+    return asBuffer(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length + 1));
   }
 
   /** Where `"metadata"` starts within {@link bytes}: items of typed lists omit what precedes it. */
@@ -222,16 +232,18 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** What was never stored (revision 0) has none. */
+/** A line end follows in memory. What was never stored (revision 0) has neither that nor a version. */
 function withVersion(stored: Buffer, metadataAt: number, revision: number): Buffer {
   if (revision === 0) return stored;
   const insertAt = metadataAt + metadataMark.length;
   const inserted = `"resourceVersion":"${revision}"${stored[insertAt] === closingBrace ? '' : ','}`;
-  const bytes = Buffer.allocUnsafe(stored.length + inserted.length);
+  const length = stored.length + inserted.length;
+  const bytes = Buffer.allocUnsafe(length + 1);
   stored.copy(bytes, 0, 0, insertAt);
   bytes.write(inserted, insertAt, 'latin1');
   stored.copy(bytes, insertAt + inserted.length, insertAt);
-  return bytes;
+  bytes[length] = newline;
+  return bytes.subarray(0, length);
 }
 
 function withoutVersion(bytes: Buffer, metadataAt: number): Buffer {

@@ -38,7 +38,7 @@ export function encodeObject(object: KubeObject): Encoded {
   return {
     value,
     hasBigints: head.hasBigints || middle.hasBigints || last.hasBigints,
-    layout: { metadata: metadataIn(head.text), rest, last: rest + lengthOf(middle.text) },
+    layout: { metadata: head.metadataAt, rest, last: rest + lengthOf(middle.text) },
   };
 }
 
@@ -72,11 +72,6 @@ export function reencodeObject(
   };
 }
 
-/** The same in text as in bytes: what stands before, kind and apiVersion, is ASCII. */
-function metadataIn(head: string): number {
-  return head.indexOf('"metadata":{');
-}
-
 function fieldsAfterMetadata(object: KubeObject): string[] {
   return Object.keys(object).filter((key) => key !== 'kind' && key !== 'apiVersion' && key !== 'metadata');
 }
@@ -91,14 +86,15 @@ function sharedFields(object: KubeObject, before: KubeObject, fields: readonly s
   return firstNew < 0 ? fields.length : firstNew;
 }
 
-/** Without the brace that ends the object. */
+/** Without the brace that ends the object. `metadataAt` is the same in bytes: what stands before is ASCII. */
 function writeHead({ kind, apiVersion, metadata }: KubeObject) {
   const { resourceVersion: _, selfLink: _link, managedFields, ...meta } = metadata;
   const { text, hasBigints } = writeExactJson({ kind, apiVersion, metadata: meta });
-  if (!managedFields) return { text: text.slice(0, -1), hasBigints };
+  const metadataAt = text.indexOf('"metadata":{');
+  if (!managedFields) return { text: text.slice(0, -1), hasBigints, metadataAt };
   const fields = managedFieldsText(managedFields) ?? JSON.stringify(managedFields);
   const separator = text.endsWith('{}}') ? '' : ',';
-  return { text: `${text.slice(0, -2)}${separator}"managedFields":${fields}}`, hasBigints };
+  return { text: `${text.slice(0, -2)}${separator}"managedFields":${fields}}`, hasBigints, metadataAt };
 }
 
 /** Each after a comma; one that is undefined leaves nothing. */

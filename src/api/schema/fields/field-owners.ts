@@ -138,13 +138,22 @@ function recentLike(entries: readonly ManagedFieldsEntry[]): ManagedFieldsEntry[
   return isLong ? undefined : writtenLists.get(JSON.stringify(entries));
 }
 
-/** In upstream's order, frozen; undefined when no field has an owner. */
-export function writeManagedFields(owners: Ownerships): ManagedFieldsEntry[] | undefined {
+/** In upstream's order, frozen; undefined when no field has an owner. Each owner may take a step. */
+export function* writeManagedFields(owners: Ownerships): Generator<void, ManagedFieldsEntry[] | undefined> {
   if (owners.size === 0) return undefined;
-  const written = [...owners.values()].sort(compareOwners).map(entryOf);
+  const written: WrittenEntry[] = [];
+  for (const owner of [...owners.values()].sort(compareOwners)) {
+    written.push(entryOf(owner));
+    yield;
+  }
   const text = `[${written.map((one) => one.text).join(',')}]`;
-  const entries = () => written.map(({ entry }) => entry);
-  return writtenLists.get(text) ?? share(entries(), text, owners);
+  const known = text.length <= sharedLengthMax ? writtenLists.get(text) : undefined;
+  if (known) return known;
+  return share(
+    written.map(({ entry }) => entry),
+    text,
+    owners,
+  );
 }
 
 /** Most writes leave most owners unchanged. */

@@ -242,7 +242,7 @@ function* entriesAfter(
     if (known) return known;
     recordUpdate({ old, next, comparison }, owners, ownership);
     yield;
-    const entries = writeManagedFields(owners);
+    const entries = yield* writeManagedFields(owners);
     if (update && entries) rememberUpdate(before, update, entries);
     return entries;
   } catch (error) {

@@ -168,7 +168,7 @@ function* applyOver(
   if (!fields) owners.delete(key);
   else owners.set(key, { ...owner, fields, time: unchanged ? last?.time : request.time });
   yield;
-  return withMetadata(pruned, config, owners, request);
+  return yield* withMetadata(pruned, config, owners, request);
 }
 
 /** False when the manager applies all again that it applied last time. Other versions have other names for fields. */
@@ -345,18 +345,18 @@ function ownerLabel(owner: Ownership): string {
 }
 
 /** The result with its managed fields and, for kubectl, the last-applied annotation kept up. */
-function withMetadata(
+function* withMetadata(
   object: JsonObject,
   config: JsonObject,
   owners: Ownerships,
   request: ApplyRequest,
-): JsonObject {
+): Generator<void, JsonObject> {
   const metadata: JsonObject = { ...(object.metadata as JsonObject | undefined) };
   const annotations = metadata.annotations;
   if (request.manager === 'kubectl' && isObject(annotations) && annotations[lastAppliedAnnotation]) {
     metadata.annotations = { ...annotations, [lastAppliedAnnotation]: lastAppliedText(config) };
   }
-  const entries = writeManagedFields(owners);
+  const entries = yield* writeManagedFields(owners);
   if (entries) metadata.managedFields = entries;
   else delete metadata.managedFields;
   const out: JsonObject = { ...object };

@@ -60,6 +60,12 @@ export function jsonOf(resource: ServedResource, cached: CachedObject): Buffer {
   return Buffer.from(JSON.stringify(viewOf(resource, cached)));
 }
 
+/** The same as a line: upstream's encoder ends what it writes with its end, which readers at a terminal like. */
+export function jsonLineOf(resource: ServedResource, cached: CachedObject): Buffer {
+  if (!resource.served && isAsStored(resource, cached)) return cached.line;
+  return Buffer.from(`${JSON.stringify(viewOf(resource, cached))}\n`);
+}
+
 /** Converts objects of a kind with a converter, all together, before they are returned. */
 export async function prepareViews(
   resource: ServedResource,
