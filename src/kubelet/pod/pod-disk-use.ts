@@ -50,16 +50,20 @@ export async function measurePodDisk({
     const rootfs = folder === undefined ? reported : await diskUseOf(folder);
     containers.set(attributes.labels[labels.containerName] ?? '', { rootfs, logs: nothing });
   }
+  for (const [name, logs] of await measureLogs(observed))
+    containers.set(name, { rootfs: containers.get(name)?.rootfs ?? nothing, logs });
+  return { emptyDirs, containers };
+}
+
+/** By container name. */
+export async function measureLogs(observed: ObservedPod): Promise<Map<string, DiskUse>> {
   // All attempts of a container write to one folder.
   const folders = new Map(
     observed.containers.flatMap(({ name, logPath }) => (logPath ? [[name, dirname(logPath)]] : [])),
   );
-  for (const [name, folder] of folders)
-    containers.set(name, {
-      rootfs: containers.get(name)?.rootfs ?? nothing,
-      logs: await diskUseOf(folder),
-    });
-  return { emptyDirs, containers };
+  const uses = new Map<string, DiskUse>();
+  for (const [name, folder] of folders) uses.set(name, await diskUseOf(folder));
+  return uses;
 }
 
 const nothing: DiskUse = { bytes: 0, inodes: 0 };

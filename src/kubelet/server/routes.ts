@@ -16,6 +16,7 @@ import { servePodLog } from './logs/pod-logs.ts';
 import { serveSystemLog } from './logs/system-logs.ts';
 import { cadvisorMetrics } from './statistics/cadvisor-metrics.ts';
 import { FullSummary } from './statistics/full-summary.ts';
+import { logSizeMetrics } from './statistics/log-sizes.ts';
 import { resourceMetrics } from './statistics/resource-metrics.ts';
 import { StatsCollector } from './statistics/stats-summary.ts';
 import { VolumeStats } from './statistics/volume-stats.ts';
@@ -91,7 +92,8 @@ export class Routes {
       case 'metrics':
         return exposition(
           this.#metrics.expose((name) => !name.startsWith(probeMetricPrefix)) +
-            (await this.#volumes.metrics()),
+            (await this.#volumes.metrics()) +
+            (await logSizeMetrics(this.#kubelet)),
         );
       case 'metrics/resource':
         return exposition(resourceMetrics(await this.#stats.summary()));
