@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +26,13 @@ test('a node has metrics of how long its certificates remain valid, also of one 
     );
     assert.equal(await renewals.client(Promise.resolve('done')), 'done');
     const sampleOf = (name: string) => new RegExp(`^${name} (.*)$`, 'm').exec(registry.expose())?.[1];
+    writeFileSync(files.server, cert);
+    await renewals.server(Promise.resolve('done'));
+    rmSync(files.server);
+    assert.equal(sampleOf('kubelet_certificate_manager_server_rotation_seconds_count'), '1');
+    const lived = Number(sampleOf('kubelet_certificate_manager_server_rotation_seconds_sum'));
+    assert.equal(lived, (clock.now() - Date.parse(new X509Certificate(cert).validFrom)) / 1000);
+    assert.match(sampleOf('kubelet_certificate_manager_client_ttl_seconds') ?? '', /^\d+$/);
     assert.equal(Math.round(Number(sampleOf('kubelet_certificate_manager_client_ttl_seconds')) / 86_400), 1);
     assert.equal(sampleOf('kubelet_certificate_manager_server_ttl_seconds'), '+Inf');
     assert.equal(sampleOf('kubelet_certificate_manager_client_expiration_renew_errors'), '0');

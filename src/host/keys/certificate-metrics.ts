@@ -16,6 +16,15 @@ export interface RenewalErrors {
   server<T>(renewal: Promise<T>): Promise<T>;
 }
 
+const hourSeconds = 3600;
+const daySeconds = 24 * hourSeconds;
+const lifeBuckets = [
+  60,
+  hourSeconds,
+  4 * hourSeconds,
+  ...[1, 7, 30, 90, 180, 360, 1440].map((days) => days * daySeconds),
+];
+
 export function certificateMetrics(
   registry: MetricsRegistry,
   files: NodeCertificateFiles,
@@ -40,7 +49,20 @@ export function certificateMetrics(
   // Counts that are not there until something fails give no alert when it does.
   client.add(0);
   server.add(0);
-  return { client: (renewal) => counted(client, renewal), server: (renewal) => counted(server, renewal) };
+  const lives = registry.histogram(
+    'kubelet_certificate_manager_server_rotation_seconds',
+    'Histogram of the number of seconds the previous certificate lived before being rotated.',
+    lifeBuckets,
+  );
+  return {
+    client: (renewal) => counted(client, renewal),
+    async server(renewal) {
+      const before = readCertificate(files.server);
+      const renewed = await counted(server, renewal);
+      if (before) lives.observe((clock.now() - Date.parse(before.validFrom)) / 1000);
+      return renewed;
+    },
+  };
 }
 
 async function counted<T>(errors: Counter, renewal: Promise<T>): Promise<T> {
@@ -52,11 +74,18 @@ async function counted<T>(errors: Counter, renewal: Promise<T>): Promise<T> {
   }
 }
 
+/** Whole seconds, as upstream has them; infinite for one that is not there or cannot be read. */
 function leftSeconds(file: string, clock: Pick<Clock, 'now'>): number {
+  const certificate = readCertificate(file);
+  if (!certificate) return Number.POSITIVE_INFINITY;
+  return Math.trunc((Date.parse(certificate.validTo) - clock.now()) / 1000);
+}
+
+function readCertificate(file: string): X509Certificate | undefined {
   try {
-    return (Date.parse(new X509Certificate(readFileSync(file)).validTo) - clock.now()) / 1000;
+    return new X509Certificate(readFileSync(file));
   } catch {
-    // As upstream has it of one that is not there or cannot be read.
-    return Number.POSITIVE_INFINITY;
+    // To a client it is the same whether it is not there or damaged.
+    return undefined;
   }
 }

@@ -9,7 +9,7 @@ import type { ContainerRuntime } from '../cri/runtime.ts';
 import { isUnanswered, RuntimeError } from '../cri/runtime-error.ts';
 import type { ObjectSource } from '../object-source.ts';
 import type { ContainerEvents } from '../pod/pod-events.ts';
-import type { ImageMetrics } from './image-metrics.ts';
+import type { ImageFindings, ImageMetrics, PullPolicy } from './image-metrics.ts';
 import { type ImageName, parseImageName } from './image-name.ts';
 import { credentialsFor, type PullCredential } from './pull-credentials.ts';
 import { pullProblemOf } from './pull-problem.ts';
@@ -38,7 +38,7 @@ export interface ImageManagerOptions {
   clock: Clock;
   signal: AbortSignal;
   pulled: PulledImages;
-  metrics: Pick<ImageMetrics, 'pulled'>;
+  metrics: Pick<ImageMetrics, 'pulled' | 'requested'>;
   /** How many images are pulled at once; undefined: no limit. */
   pullsMax?: number | undefined;
 }
@@ -92,7 +92,7 @@ export class ImageManager {
   /** Pulls that wait for a free slot, in order. */
   readonly #queue: (() => void)[] = [];
   readonly pulled: PulledImages;
-  readonly #metrics: Pick<ImageMetrics, 'pulled'>;
+  readonly #metrics: Pick<ImageMetrics, 'pulled' | 'requested'>;
   /** When an image was last needed, by its id: for garbage collection. */
   readonly lastUsedMs = new Map<string, number>();
 
@@ -110,26 +110,43 @@ export class ImageManager {
 
   /** @throws ImageProblem */
   async ensure(
-    container: Pick<core.Container, 'image' | 'imagePullPolicy'>,
-    { pod, sandbox, events, containerEvents = events, pulling }: ImageUser,
+    { image: text = '', imagePullPolicy }: Pick<core.Container, 'image' | 'imagePullPolicy'>,
+    user: ImageUser,
   ): Promise<Image> {
-    const text = container.image ?? '';
+    const byDefault = isLatest(text) ? 'Always' : 'IfNotPresent';
+    const policy = (imagePullPolicy as PullPolicy | undefined) ?? byDefault;
+    const found: ImageFindings = {};
+    try {
+      return await this.#provide(text, policy, user, found);
+    } finally {
+      this.#metrics.requested(policy, found);
+    }
+  }
+
+  async #provide(
+    text: string,
+    policy: PullPolicy,
+    { pod, sandbox, events, containerEvents = events, pulling }: ImageUser,
+    found: ImageFindings,
+  ): Promise<Image> {
     const name = parseImageName(text);
     if ('problem' in name) {
       const message = `Failed to apply default image tag "${text}": ${name.problem}`;
       events.warning('InspectFailed', message);
       throw new ImageProblem({ reason: 'InvalidImageName', message }, recheckMs);
     }
-    const policy = container.imagePullPolicy ?? (/:latest$/.test(name.full) ? 'Always' : 'IfNotPresent');
     const present = policy === 'Always' ? undefined : await this.#inspect(name, events);
+    if (policy !== 'Always') found.isPresent = present !== undefined;
     const credentials = () => this.#credentials(pod, name);
     if (present && (await this.pulled.mayUse(present, name, credentials))) {
+      found.mustPull = false;
       events.normal(
         'Pulled',
         `Container image "${text}" already present on machine and can be accessed by the pod`,
       );
       return this.#used(present);
     }
+    if (policy !== 'Never' || present) found.mustPull = true;
     if (policy === 'Never') {
       const message = `Container image "${text}" is not present with pull policy of Never`;
       events.warning('ErrImageNeverPull', message);
@@ -294,6 +311,11 @@ export class ImageManager {
     this.lastUsedMs.set(image.id, this.#clock.now());
     return image;
   }
+}
+
+function isLatest(text: string): boolean {
+  const name = parseImageName(text);
+  return !('problem' in name) && name.full.endsWith(':latest');
 }
 
 /** As Go prints a duration rounded to milliseconds: 850ms, 1.234s, 1m2.5s. */

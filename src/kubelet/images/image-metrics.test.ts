@@ -3,6 +3,21 @@ import { test } from 'node:test';
 import { MetricsRegistry } from '../../base/metrics.ts';
 import { imageMetrics } from './image-metrics.ts';
 
+test('requests are counted by what was found', () => {
+  const registry = new MetricsRegistry();
+  const metrics = imageMetrics(registry);
+  metrics.requested('IfNotPresent', { isPresent: true, mustPull: false });
+  metrics.requested('Always', { mustPull: true });
+  for (const labels of [
+    'pull_policy="ifnotpresent",present_locally="true",pull_required="false"',
+    'pull_policy="always",present_locally="unknown",pull_required="true"',
+  ])
+    assert.ok(
+      registry.expose().includes(`kubelet_image_manager_ensure_image_requests_total{${labels}} 1`),
+      registry.expose(),
+    );
+});
+
 test('pulls are counted by the size of what was pulled', () => {
   const registry = new MetricsRegistry();
   const metrics = imageMetrics(registry);

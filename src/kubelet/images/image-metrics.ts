@@ -1,10 +1,20 @@
-/** How long pulls of images took, by their size, and why images were removed, under upstream's names. */
+/** Which images were asked for, how long their pulls took, and why images were removed, under upstream's names. */
 import type { MetricsRegistry } from '../../base/metrics.ts';
 
 export interface ImageMetrics {
   pulled(sizeBytes: number, seconds: number): void;
+  /** A container, or a volume, was to have an image. */
+  requested(policy: PullPolicy, found: ImageFindings): void;
   /** `space`: the disk was full; `age`: nothing had used it for too long. */
   collected(reason: 'space' | 'age'): void;
+}
+
+export type PullPolicy = 'Always' | 'IfNotPresent' | 'Never';
+
+/** Each absent as long as it is not known. */
+export interface ImageFindings {
+  isPresent?: boolean;
+  mustPull?: boolean;
 }
 
 const pullBuckets = [1, 5, 10, 20, 30, 60, 120, 180, 240, 300, 360, 480, 600, 900, 1200, 1800, 2700, 3600];
@@ -36,7 +46,17 @@ export function imageMetrics(registry: MetricsRegistry): ImageMetrics {
     'kubelet_image_garbage_collected_total',
     'Total number of images garbage collected by the kubelet, whether through disk usage or image age.',
   );
+  const requests = registry.counter(
+    'kubelet_image_manager_ensure_image_requests_total',
+    'Number of ensure-image requests processed by the kubelet.',
+  );
   return {
+    requested: (policy, { isPresent, mustPull }) =>
+      requests.add(1, {
+        pull_policy: policy.toLowerCase(),
+        present_locally: String(isPresent ?? 'unknown'),
+        pull_required: String(mustPull ?? 'unknown'),
+      }),
     pulled: (sizeBytes, seconds) => pulls.observe(seconds, { image_size_in_bytes: sizeLabel(sizeBytes) }),
     collected: (reason) => collected.add(1, { reason }),
   };

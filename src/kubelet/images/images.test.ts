@@ -12,6 +12,7 @@ import { simulatedRuntime } from '../cri/simulated-runtime.ts';
 import type { ObjectSource } from '../object-source.ts';
 import { testPod } from '../pod.fixture.ts';
 import { formatDuration, ImageManager, ImageProblem } from './image-manager.ts';
+import type { ImageFindings } from './image-metrics.ts';
 import { type ImageName, parseImageName } from './image-name.ts';
 import { credentialsFor } from './pull-credentials.ts';
 import { PulledImages } from './pulled-images.ts';
@@ -135,13 +136,17 @@ function setup(change: Partial<ContainerRuntime> = {}) {
   const { signal } = new AbortController();
   const pulls: [bytes: number, seconds: number][] = [];
   const problems: WaitingReason[] = [];
+  const requests: [policy: string, found: ImageFindings][] = [];
   const manager = new ImageManager({
     runtime: Object.assign(simulatedRuntime({ clock, random: seededRandom(1) }), change),
     objects: {} as ObjectSource,
     clock,
     signal,
     pulled: preloaded(),
-    metrics: { pulled: (...pull) => void pulls.push(pull) },
+    metrics: {
+      pulled: (...pull) => void pulls.push(pull),
+      requested: (policy, found) => void requests.push([policy, found]),
+    },
   });
   const ensure = async (image: string, imagePullPolicy?: 'Always' | 'Never' | 'IfNotPresent') => {
     const outcome = manager
@@ -165,7 +170,7 @@ function setup(change: Partial<ContainerRuntime> = {}) {
     await clock.advance(100);
     return outcome;
   };
-  return { clock, manager, events, pulls, problems, log, ensure };
+  return { clock, manager, events, pulls, requests, problems, log, ensure };
 }
 
 test('an image is pulled once, and reported as present after that', async () => {
@@ -201,11 +206,22 @@ test('waiting for the image of a volume is reported at the container, the image 
 });
 
 test('policy Always pulls again, and Never does not at all', async () => {
-  const { events, ensure } = setup();
+  const { events, requests, ensure } = setup();
   await ensure('a:1', 'Always');
   await ensure('a:1', 'Always');
   assert.equal(events.filter((event) => event.startsWith('Pulling')).length, 2);
   assert.equal(await ensure('b:1', 'Never'), 'ErrImageNeverPull');
+  await ensure('a:1', 'Never');
+  await ensure('c:1');
+  await ensure('Bad:::name');
+  assert.deepEqual(requests, [
+    ['Always', { mustPull: true }],
+    ['Always', { mustPull: true }],
+    ['Never', { isPresent: false }],
+    ['Never', { isPresent: true, mustPull: false }],
+    ['IfNotPresent', { isPresent: false, mustPull: true }],
+    ['IfNotPresent', {}],
+  ]);
 });
 
 test('a failed pull is seen for ten seconds, then its back-off, and then it is tried again', async () => {
@@ -284,7 +300,7 @@ test('with a limit, pulls wait for their turn, and the event has how long', asyn
     clock,
     signal: new AbortController().signal,
     pulled: preloaded(),
-    metrics: { pulled: () => undefined },
+    metrics: { pulled: () => undefined, requested: () => undefined },
     pullsMax: 1,
   });
   const log = (reason: string, message: string) => void events.push(`${reason} ${message}`);
