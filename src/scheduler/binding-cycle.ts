@@ -36,7 +36,6 @@ export async function runBindingCycle(options: BindingCycleOptions): Promise<Bin
   const timed = metrics.timerOf(profile.schedulerName);
   const outcome = await runSteps(options, timed);
   if (outcome.kind === 'bound') {
-    cache.forgetNomination(info.uid);
     queue.remove(info.uid);
     metrics.bound(queued.attempts, options.clock.monotonic() - queued.firstTriedMs);
     recorder.event(

@@ -149,8 +149,9 @@ export class SchedulerCache implements Snapshot {
     if (isRecounted) this.pods.addPod(info, node);
   }
 
-  /** Counts a pod on a node before the server confirms it. */
+  /** Counts a pod on a node before the server confirms it. What was promised to it is taken: it does not count twice. */
   assume(info: PodInfo, nodeName: string): void {
+    this.forgetNomination(info.uid);
     this.#place({ info, nodeName, isAssumed: true });
   }
 

@@ -142,6 +142,72 @@ test('no pod of lower priority takes the room while it is being made', () =>
     },
   ));
 
+/** A preemptor on its way to node `a`: `bind` is called instead of the server. */
+async function preemptorBeingBound(
+  bind: () => Promise<void>,
+  check: (cluster: FakeCluster) => Promise<void>,
+): Promise<void> {
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  await preempt(
+    (cluster) => {
+      cluster.addNodes(makeNode('a'));
+      cluster.addPods(running('low', 'a', 1, '3'));
+      const { createSubresource } = cluster.client;
+      Object.assign(cluster.client, {
+        async createSubresource(...args: Parameters<typeof createSubresource>) {
+          if (args[1].name !== 'vip') return createSubresource(...args);
+          resolve();
+          await bind();
+          return createSubresource(...args);
+        },
+      });
+    },
+    async (cluster) => {
+      await asked;
+      await check(cluster);
+    },
+  );
+}
+
+test('what a pod takes of a node counts once while it is being bound', async () => {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  await preemptorBeingBound(
+    () => answered,
+    async (cluster) => {
+      cluster.addPods(
+        makePod('fits', { requests: { cpu: '2' } }),
+        makePod('fits not', { requests: { cpu: '1' } }),
+      );
+      await cluster.clock.advance(0);
+      answer();
+      await cluster.clock.advance(0);
+      assert.deepEqual(
+        ['vip', 'fits', 'fits not'].map((name) => cluster.nodeOf(name)),
+        ['a', 'a', undefined],
+      );
+    },
+  );
+});
+
+test('a pod that could not be bound holds no room until it is tried again', () => {
+  let tries = 0;
+  return preemptorBeingBound(
+    async () => {
+      if (tries++ === 0) throw new Error('the server is away');
+    },
+    async (cluster) => {
+      await cluster.clock.advance(0);
+      assert.ok(!cluster.pod('vip').status?.nominatedNodeName);
+      cluster.addPods(makePod('other', { requests: { cpu: '4' } }));
+      await cluster.clock.advance(0);
+      assert.equal(cluster.nodeOf('other'), 'a');
+      await cluster.clock.advance(10_000);
+      assert.equal(cluster.nodeOf('vip'), 'a', 'it has room made once more');
+      assert.equal(cluster.pod('other'), undefined);
+    },
+  );
+});
+
 test('pods that keep others away for different reasons make room together', () => {
   const apart = (key: string) => ({
     requiredDuringSchedulingIgnoredDuringExecution: [

@@ -179,7 +179,6 @@ class Scheduler {
     const message = describeDiagnosis(diagnosis, postFilter?.message);
     const { nominatedNode, victims = [] } = postFilter ?? {};
     if (postFilter) this.#metrics.preempted(victims.length);
-    if (nominatedNode !== undefined) this.#cache.nominate(queued.info, nominatedNode);
     this.#report(queued, { reason: 'Unschedulable', message, nominatedNode });
     if (postFilter?.giveBack) this.#giveBack(queued, postFilter);
     if (nominatedNode === undefined || victims.length === 0) {
@@ -215,14 +214,14 @@ class Scheduler {
   }
 
   #refused(queued: QueuedPod, message: string, plugins: ReadonlySet<string>): void {
-    this.#report(queued, { reason: 'Unschedulable', message });
+    this.#report(queued, { reason: 'Unschedulable', message, nominatedNode: '' });
     this.#queue.returnUnschedulable(queued, plugins);
   }
 
   #failed(queued: QueuedPod, error: unknown): void {
     this.#options.logger.warn('a pod could not be scheduled', { pod: queued.info.key, error });
     const message = messageOf(error);
-    this.#report(queued, { reason: 'SchedulerError', message });
+    this.#report(queued, { reason: 'SchedulerError', message, nominatedNode: '' });
     this.#queue.returnFailed(queued);
   }
 
@@ -230,8 +229,9 @@ class Scheduler {
     return this.#options.recorder.for(profile.schedulerName);
   }
 
-  /** In an event and in the pod's condition. */
+  /** In an event and in the pod's condition; a nomination counts from now on, before the server has it. */
   #report(queued: QueuedPod, why: Pick<PodStatusOptions, 'reason' | 'message' | 'nominatedNode'>): void {
+    if (why.nominatedNode !== undefined) this.#cache.nominate(queued.info, why.nominatedNode);
     this.#recorderOf(queued).event(
       targetOf(Pod, queued.info.pod),
       'Warning',
