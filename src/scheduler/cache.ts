@@ -8,7 +8,7 @@ import { ImageIndex } from './framework/image-index.ts';
 import { NodeInfo } from './framework/node-info.ts';
 import type { Snapshot } from './framework/plugin.ts';
 import { PodIndex } from './framework/pod-index.ts';
-import { asksTheSame, createPodInfo, type PodInfo } from './framework/pod-info.ts';
+import { createPodInfo, type PodInfo, takesTheSame } from './framework/pod-info.ts';
 import { sameLabels } from './framework/same-labels.ts';
 import { ShapeMemories, type ShapeMemory } from './framework/shape-memory.ts';
 import { NominatedPods } from './nominated-pods.ts';
@@ -130,19 +130,26 @@ export class SchedulerCache implements Snapshot {
     const { uid } = pod.metadata;
     const nodeName = pod.spec?.nodeName ?? '';
     const known = this.#placed.get(uid);
-    if (known?.nodeName === nodeName && asksTheSame(known.info.pod, pod)) {
-      this.#renew(known, pod);
-      return;
+    if (known?.nodeName === nodeName && takesTheSame(known.info.pod, pod)) {
+      const isRelabelled = !sameLabels(known.info.pod.metadata.labels ?? {}, pod.metadata.labels ?? {});
+      if (!isRelabelled || !known.info.hasTermsOfOwnLabels) {
+        this.#renew(known, pod, { isRelabelled });
+        return;
+      }
     }
     this.removePod(uid);
     this.#place({ info: createPodInfo(pod), nodeName, isAssumed: false });
   }
 
-  /** It uses as much of its node as before, but as a terminating pod no longer counts among others with its labels. */
-  #renew(placed: PlacedPod, pod: Pod): void {
+  /**
+   * It uses as much of its node as before, but counts among others with its labels only, and as a terminating pod no
+   * longer. A binding adds labels.
+   */
+  #renew(placed: PlacedPod, pod: Pod, { isRelabelled }: { isRelabelled: boolean }): void {
     const { info, nodeName } = placed;
     const node = this.#nodes.get(nodeName);
-    const isRecounted = node && info.pod.metadata.deletionTimestamp !== pod.metadata.deletionTimestamp;
+    const isEnding = info.pod.metadata.deletionTimestamp !== pod.metadata.deletionTimestamp;
+    const isRecounted = node && (isRelabelled || isEnding);
     if (isRecounted) this.pods.removePod(info, node);
     info.pod = pod;
     placed.isAssumed = false;

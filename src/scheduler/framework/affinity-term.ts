@@ -37,6 +37,11 @@ export function compileAffinityTerm(term: PodAffinityTerm, pod: Pod): AffinityTe
   };
 }
 
+/** Whether it means other pods when the labels of its own pod change. */
+export function selectsByOwnLabels({ matchLabelKeys, mismatchLabelKeys }: PodAffinityTerm): boolean {
+  return !!matchLabelKeys?.length || !!mismatchLabelKeys?.length;
+}
+
 /** The term's selector, extended by the pod's labels according to `matchLabelKeys` and `mismatchLabelKeys`. */
 function withMatchLabelKeys(term: PodAffinityTerm, labels: Labels | undefined): LabelSelector | undefined {
   const { labelSelector, matchLabelKeys = [], mismatchLabelKeys = [] } = term;

@@ -3,7 +3,7 @@ import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type { Affinity, Container } from '../../api/types/core-v1.gen.ts';
-import { type AffinityTerm, compileAffinityTerm } from './affinity-term.ts';
+import { type AffinityTerm, compileAffinityTerm, selectsByOwnLabels } from './affinity-term.ts';
 import { noResources, type Resources, resourcesFrom } from './resources.ts';
 import { sameLabels } from './same-labels.ts';
 
@@ -35,6 +35,8 @@ export interface PodInfo {
   readonly requiredAntiAffinity: readonly AffinityTerm[];
   readonly preferredAffinity: readonly WeightedTerm[];
   readonly preferredAntiAffinity: readonly WeightedTerm[];
+  /** Some of these terms select by values of the pod's own labels. */
+  readonly hasTermsOfOwnLabels: boolean;
   readonly hostPorts: readonly HostPort[];
   /** `namespace/name` of the claims of its volumes, those of generic ephemeral volumes included. */
   readonly claims: readonly string[];
@@ -71,19 +73,24 @@ function readRequests(pod: Pod, containerDefaults: Record<string, string> | unde
 }
 
 function readAffinity(pod: Pod, affinity: Affinity | undefined) {
-  const compile = (term: Parameters<typeof compileAffinityTerm>[0]) => compileAffinityTerm(term, pod);
+  let hasTermsOfOwnLabels = false;
+  const compile = (term: Parameters<typeof compileAffinityTerm>[0]) => {
+    hasTermsOfOwnLabels ||= selectsByOwnLabels(term);
+    return compileAffinityTerm(term, pod);
+  };
   const weigh = (entry: { weight: number; podAffinityTerm: Parameters<typeof compileAffinityTerm>[0] }) => ({
     weight: entry.weight,
     term: compile(entry.podAffinityTerm),
   });
   const near = affinity?.podAffinity;
   const apart = affinity?.podAntiAffinity;
-  return {
+  const terms = {
     requiredAffinity: near?.requiredDuringSchedulingIgnoredDuringExecution?.map(compile) ?? none,
     requiredAntiAffinity: apart?.requiredDuringSchedulingIgnoredDuringExecution?.map(compile) ?? none,
     preferredAffinity: near?.preferredDuringSchedulingIgnoredDuringExecution?.map(weigh) ?? none,
     preferredAntiAffinity: apart?.preferredDuringSchedulingIgnoredDuringExecution?.map(weigh) ?? none,
   };
+  return { ...terms, hasTermsOfOwnLabels };
 }
 
 /** Host ports of containers and sidecars. */
@@ -125,15 +132,31 @@ export function claimNameOf(
  * status.
  */
 export function asksTheSame(before: Pod, after: Pod): boolean {
+  return sameLabels(before.metadata.labels ?? {}, after.metadata.labels ?? {}) && takesTheSame(before, after);
+}
+
+/** Whether the two are the same to their node. Their labels, which only matter to other pods, may differ. */
+export function takesTheSame(before: Pod, after: Pod): boolean {
   return (
-    sameLabels(before.metadata.labels ?? {}, after.metadata.labels ?? {}) &&
     !hasResize(before) &&
     !hasResize(after) &&
-    (before.spec === after.spec ||
+    (sharesAllButNode(before.spec, after.spec) ||
       (before.metadata.generation === after.metadata.generation &&
         JSON.stringify(before.spec?.containers?.map(({ resources }) => resources)) ===
           JSON.stringify(after.spec?.containers?.map(({ resources }) => resources))))
   );
+}
+
+/** As a binding leaves it: what it does not change is the very same. */
+function sharesAllButNode(before: Pod['spec'], after: Pod['spec']): boolean {
+  if (before === after) return true;
+  if (!before || !after) return false;
+  const isShared = (key: string) => key === 'nodeName' || valueAt(before, key) === valueAt(after, key);
+  return Object.keys(after).every(isShared) && Object.keys(before).every(isShared);
+}
+
+function valueAt(spec: object, key: string): unknown {
+  return (spec as Record<string, unknown>)[key];
 }
 
 /** The node's report of resources in use counts only while it differs from the spec. */
