@@ -118,6 +118,34 @@ test('a pod that must not preempt says so and waits', () =>
     { preemptionPolicy: 'Never' },
   ));
 
+test('a victim that is terminating already is waited for, not evicted again', () => {
+  const writes: string[] = [];
+  return preempt(
+    (cluster) => {
+      cluster.addNodes(makeNode('a'));
+      const low = running('low', 'a', 1, '3');
+      cluster.addPods({ ...low, metadata: { ...low.metadata, deletionTimestamp: 'now' } });
+      const { client } = cluster;
+      const { patch } = client;
+      Object.assign(client, {
+        patch: (...args: Parameters<typeof patch>) => {
+          writes.push(`patch ${args[1].name}`);
+          return patch(...args);
+        },
+        delete: async (_: unknown, { name }: { name: string }) => void writes.push(`delete ${name}`),
+      });
+    },
+    async (cluster) => {
+      assert.deepEqual(writes, ['patch vip']);
+      assert.equal(cluster.pod('vip').status?.nominatedNodeName, 'a');
+      assert.deepEqual(cluster.eventsOf('low'), []);
+      cluster.delete(Pod, 'default/low');
+      await cluster.clock.advance(1_000);
+      assert.equal(cluster.nodeOf('vip'), 'a');
+    },
+  );
+});
+
 test('no pod of lower priority takes the room while it is being made', () =>
   preempt(
     (cluster) => {

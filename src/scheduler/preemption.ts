@@ -18,21 +18,23 @@ export interface EvictionOptions {
   recorder: EventRecorder;
   logger: Logger;
   signal: AbortSignal;
-  /** Called for a victim that is already gone, or could not be evicted. */
-  onFailure(victim: PodInfo, state: 'gone' | 'stays'): void;
+  /** Called for a victim that is already gone or terminating, or could not be evicted. */
+  onSettled(victim: PodInfo, state: 'gone' | 'going' | 'stays'): void;
 }
 
 /** Never rejects: the preemptor's next attempt finds again what could not be evicted. */
 export async function evictVictims(options: EvictionOptions): Promise<void> {
-  const { victims, logger, signal } = options;
+  const { victims, logger, signal, onSettled } = options;
   await Promise.all(
     victims.map(async (victim) => {
+      // It is going already: as upstream, nothing is asked of the server.
+      if (victim.pod.metadata.deletionTimestamp !== undefined) return onSettled(victim, 'going');
       try {
         await evict(victim, options);
       } catch (error) {
         if (signal.aborted) return;
         const isGone = isNotFound(error);
-        options.onFailure(victim, isGone ? 'gone' : 'stays');
+        onSettled(victim, isGone ? 'gone' : 'stays');
         if (isGone) return;
         logger.warn('a pod could not be preempted', { pod: victim.key, error });
       }

@@ -194,7 +194,7 @@ class Scheduler {
         victims,
         nodeName: nominatedNode,
         signal: this.#signal,
-        onFailure: ({ uid }, state) => this.#queue.settleVictim(uid, state),
+        onSettled: ({ uid }, state) => this.#queue.settleVictim(uid, state),
       }),
     );
   }
