@@ -7,6 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
 import { type EventRecorder, targetOf } from '../client/events/event-recorder.ts';
+import type { VictimState } from './awaited-victims.ts';
 import type { PodInfo } from './framework/pod-info.ts';
 
 export interface EvictionOptions {
@@ -19,7 +20,7 @@ export interface EvictionOptions {
   logger: Logger;
   signal: AbortSignal;
   /** Called for a victim that is already gone or terminating, or could not be evicted. */
-  onSettled(victim: PodInfo, state: 'gone' | 'going' | 'stays'): void;
+  onSettled(victim: PodInfo, state: VictimState): void;
 }
 
 /** Never rejects: the preemptor's next attempt finds again what could not be evicted. */

@@ -6,6 +6,7 @@ import type { Pod } from '../api/resources.gen.ts';
 import { backoffDelayMs } from '../base/async/backoff.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { Heap } from '../base/collections/heap.ts';
+import { AwaitedVictims, type VictimState } from './awaited-victims.ts';
 import type { ClusterEvent } from './framework/plugin.ts';
 import { asksTheSame, createPodInfo, type PodInfo } from './framework/pod-info.ts';
 import type { Profile } from './framework/profile.ts';
@@ -62,10 +63,7 @@ export class SchedulingQueue {
   readonly #backingOff: Heap<Entry>;
   /** Refusing plugin → pods that wait for a change. '' stands for no plugin. */
   readonly #waitingOn = new Map<string, Set<QueuedPod>>();
-  /** Victims that are not terminating yet → the pods that wait for them. */
-  readonly #victims = new Map<string, Set<QueuedPod>>();
-  /** Pods that wait for victims → for how many still. */
-  readonly #victimsLeft = new Map<QueuedPod, { count: number; isAnyGoing: boolean; isAnyStaying: boolean }>();
+  readonly #awaitedVictims = new AwaitedVictims<QueuedPod>();
   readonly arrivals = new QueueArrivals();
   #sequence = 0;
   #wake: (() => void) | undefined;
@@ -193,32 +191,19 @@ export class SchedulingQueue {
     if (this.#pods.get(queued.info.uid) !== queued) return;
     this.#move(queued, 'preempting');
     queued.refusedBy = refusedBy;
-    this.#victimsLeft.set(queued, { count: victims.length, isAnyGoing: false, isAnyStaying: false });
-    for (const { uid } of victims) {
-      const waiting = this.#victims.get(uid) ?? new Set();
-      waiting.add(queued);
-      this.#victims.set(uid, waiting);
-    }
+    this.#awaitedVictims.add(
+      queued,
+      victims.map(({ uid }) => uid),
+    );
   }
 
-  /** The pod is gone or terminating, or it could not be evicted. */
-  settleVictim(uid: string, state: 'gone' | 'going' | 'stays'): void {
-    const waiting = this.#victims.get(uid);
-    if (!waiting) return;
-    this.#victims.delete(uid);
-    for (const queued of waiting) {
-      const left = this.#victimsLeft.get(queued);
-      if (!left) continue;
-      left.count--;
-      if (state === 'going') left.isAnyGoing = true;
-      if (state === 'stays') left.isAnyStaying = true;
-      if (left.count > 0) continue;
-      this.#victimsLeft.delete(queued);
-      if (queued.place !== 'preempting') continue;
+  settleVictim(uid: string, state: VictimState): void {
+    for (const { preemptor, worst } of this.#awaitedVictims.settle(uid, state)) {
+      if (preemptor.place !== 'preempting') continue;
       // At once it would choose the same victims, and be refused again.
-      if (left.isAnyStaying) this.returnFailed(queued);
-      else if (left.isAnyGoing) this.returnUnschedulable(queued, queued.refusedBy);
-      else this.#activate(queued, 'AssignedPodDelete');
+      if (worst === 'stays') this.returnFailed(preemptor);
+      else if (worst === 'going') this.returnUnschedulable(preemptor, preemptor.refusedBy);
+      else this.#activate(preemptor, 'AssignedPodDelete');
     }
   }
 
