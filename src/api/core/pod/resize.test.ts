@@ -104,13 +104,31 @@ const rows: [what: string, from: Pod, to: Pod, errors: string[]][] = [
     'nothing for the pod as a whole any more',
     sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '2', memory: '1Mi' } } }),
     sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '2' } } }),
-    ['spec.resources.requests: Forbidden: resource requests cannot be removed'],
+    ['spec.resources.requests: Forbidden: pod-level resource requests cannot be removed'],
   ],
   [
     'large pages for the pod as a whole',
     sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '2', 'hugepages-2Mi': '2Mi' } } }),
     sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '2', 'hugepages-2Mi': '4Mi' } } }),
-    ['spec: Forbidden: only cpu and memory resources are mutable'],
+    ['spec: Forbidden: only cpu and memory resources are mutable at pod-level'],
+  ],
+  [
+    'amounts for the pod as a whole, which had none',
+    sized({ cpu: '1' }),
+    sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '2' }, limits: { cpu: '3' } } }),
+    [],
+  ],
+  [
+    'large pages for the pod as a whole, which had none',
+    sized({ cpu: '1' }),
+    sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '2', 'hugepages-2Mi': '2Mi' } } }),
+    ['spec: Forbidden: only cpu and memory resources are mutable at pod-level'],
+  ],
+  [
+    'no amounts for the pod as a whole any more',
+    sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '2' } } }),
+    sized({ cpu: '1' }),
+    ['spec.resources: Forbidden: pod-level resources cannot be removed'],
   ],
   [
     'Windows',

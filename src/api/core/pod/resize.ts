@@ -22,20 +22,19 @@ export function* validateResize(pod: Pod, old: Pod): FieldErrors {
   const running = old.status?.containerStatuses?.find(({ state }) => state?.running);
   if (running && !running.resources)
     yield forbiddenField('spec', 'Pod running on node without support for resize');
-  yield* validateKept(pod.spec.resources, old.spec.resources, 'spec.resources');
-  if (!semanticEqual(fixedAmounts(pod.spec.resources), fixedAmounts(old.spec.resources)))
-    yield forbiddenField('spec', 'only cpu and memory resources are mutable');
+  yield* validatePodLevel(pod.spec.resources, old.spec.resources);
   const misplaced = [...validateOrder(pod, old)];
   yield* misplaced;
   if (misplaced.length > 0) return;
   for (const list of lists)
     for (const [index, container] of (pod.spec[list] ?? []).entries()) {
       const before = old.spec[list]![index]!;
-      yield* validateKept(container.resources, before.resources, `spec.${list}[${index}].resources`);
+      const field = `spec.${list}[${index}].resources`;
+      yield* validateKept(container.resources, before.resources, { field, what: 'resource' });
       if (list === 'containers') yield* validateContainer(container, before);
       else yield* validateInitContainer(container, before, `spec.${list}[${index}]`);
     }
-  if (!semanticEqual({ ...pod.spec, ...keptParts(old) }, old.spec))
+  if (!semanticEqual(otherParts(pod), otherParts(old)))
     yield forbiddenField('spec', 'only cpu and memory resources are mutable');
 }
 
@@ -61,15 +60,29 @@ function* validateOrder(pod: Pod, old: Pod): FieldErrors {
   }
 }
 
+/** A pod that has no resources of its own may be given some. */
+function* validatePodLevel(
+  now: ResourceRequirements | undefined,
+  before: ResourceRequirements | undefined,
+): FieldErrors {
+  if (before && !now) {
+    yield forbiddenField('spec.resources', 'pod-level resources cannot be removed');
+    return;
+  }
+  yield* validateKept(now, before, { field: 'spec.resources', what: 'pod-level resource' });
+  if (!semanticEqual(fixedAmounts(now), fixedAmounts(before)))
+    yield forbiddenField('spec', 'only cpu and memory resources are mutable at pod-level');
+}
+
 /** What was asked for once can become other, not nothing. */
 function* validateKept(
   now: ResourceRequirements | undefined,
   before: ResourceRequirements | undefined,
-  field: string,
+  { field, what }: { field: string; what: string },
 ): FieldErrors {
   for (const which of amounts)
     if (Object.keys(before?.[which] ?? {}).some((name) => now?.[which]?.[name] === undefined))
-      yield forbiddenField(`${field}.${which}`, `resource ${which} cannot be removed`);
+      yield forbiddenField(`${field}.${which}`, `${what} ${which} cannot be removed`);
 }
 
 function* validateContainer(container: Container, before: Container): FieldErrors {
@@ -103,8 +116,8 @@ function fixedAmounts(resources: ResourceRequirements | undefined): object {
   return fixed;
 }
 
-/** What is validated separately. */
-function keptParts({ spec }: Pod): Pick<Pod['spec'], (typeof lists)[number] | 'resources'> {
-  const { containers, initContainers, resources } = spec;
-  return { containers, ...(initContainers && { initContainers }), ...(resources && { resources }) };
+/** What is not validated separately. */
+function otherParts({ spec }: Pod): object {
+  const { containers: _, initContainers: __, resources: ___, ...others } = spec;
+  return others;
 }
