@@ -51,6 +51,8 @@ export interface ClusterOptions {
 
 export interface ClusterNode {
   readonly name: string;
+  /** Of its kubelet. */
+  readonly metrics: MetricsRegistry;
   /** Nothing that the node says reaches the server while this is true. */
   isSilent: boolean;
   /** Of its kubelet, once that has started. */
@@ -104,7 +106,7 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
   if (scheduler) void runScheduler(parts, clientAs('kube-scheduler'), stop.signal);
   const nodes: ClusterNode[] = [];
   const addNode = async (name: string, labels: Record<string, string> = {}) => {
-    const node: ClusterNode = { name, isSilent: false };
+    const node: ClusterNode = { name, metrics: new MetricsRegistry(), isSilent: false };
     nodes.push(node);
     await runNode(parts, { node, address: `172.30.0.${nodes.length + 1}`, labels }, stop.signal);
     return node;
@@ -205,7 +207,7 @@ async function runNode(
       clock,
       random,
       logger,
-      metrics: new MetricsRegistry(),
+      metrics: node.metrics,
       recorder: createEventRecorder({ client, clock, logger, component: 'kubelet', host: name, signal }),
       clusterDns: ['10.96.0.10'],
       clusterDomain: 'cluster.local',

@@ -71,10 +71,16 @@ test('a pod as a whole is given more when the node has it, and its status shows 
     (await statusOf('a')).conditions?.find(({ type }) => type === 'PodResizePending')?.reason;
   await cluster.until(async () => (await pending()) === 'Deferred');
   assert.deepEqual((await statusOf('a')).allocatedResources, { cpu: '1' });
+  const resized = () =>
+    /^kubelet_pod_resize_duration_milliseconds_count\{success="true"\} (\d+)$/m.exec(
+      cluster.nodes[0]!.metrics.expose(),
+    )?.[1];
+  assert.equal(resized(), undefined);
   await client.delete(Pod, at('b'), { gracePeriodSeconds: 1 });
   await cluster.until(async () => (await statusOf('a')).resources?.requests?.cpu === '3');
   assert.deepEqual((await statusOf('a')).allocatedResources, { cpu: '3' });
   assert.equal(await pending(), undefined);
+  assert.equal(resized(), '1');
 });
 
 test('a container that is bounded by the pod alone restarts by its policy when that bound changes', async () => {

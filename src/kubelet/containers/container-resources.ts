@@ -108,12 +108,15 @@ export class ContainerResources {
 
   /** Brings the pod's group and its running containers to what the node grants; returns the group. */
   async apply(pod: Pod, observed: ObservedPod): Promise<string | undefined> {
-    const { cgroups } = this.#context.machine;
+    const { machine, clock, counts } = this.#context;
+    const { cgroups } = machine;
     const inForce = this.settle(pod, observed);
     const granted = this.granted(pod);
     // A group grows before the groups within it, and shrinks after them.
     const parent = await cgroups.apply(granted, inForce);
+    const startMs = clock.monotonic();
     const problem = inForce && (await this.#change(granted, inForce, observed));
+    if (inForce) counts.resized(problem === undefined ? 'succeeded' : 'failed', clock.monotonic() - startMs);
     if (problem !== undefined && problem !== this.#problem)
       podEvents(this.#context.recorder, pod).warning(
         'ResizeError',

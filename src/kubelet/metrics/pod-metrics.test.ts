@@ -23,6 +23,7 @@ test('pods and containers that start, fail, are refused or must go are counted u
   counts.workBegan(pod, 0.1);
   counts.hookFellBack();
   counts.resizeRequested({ resource: 'cpu', requirement: 'limits', operation: 'add' });
+  counts.resized('failed', 20);
   counts.hookSleepCutShort();
   counts.evictionDecided('memory.available', 0.02);
   const values = registry
@@ -39,6 +40,7 @@ test('pods and containers that start, fail, are refused or must go are counted u
     'kubelet_image_volume_mounted_succeed_total 1',
     'kubelet_image_volume_requested_total 2',
     'kubelet_lifecycle_handler_http_fallbacks_total 1',
+    'kubelet_pod_resize_duration_milliseconds_count{success="false"} 1',
     'kubelet_pod_worker_start_duration_seconds_count 1',
     'kubelet_preemptions{preemption_signal="cpu"} 1',
     'kubelet_run_podsandbox_duration_seconds_count{runtime_handler=""} 1',

@@ -9,6 +9,8 @@ export interface PodCounts {
   /** Work on a pod has begun, this long after the node learned of it. */
   workBegan(pod: Pod, seconds: number): void;
   resizeRequested(resize: RequestedResize): void;
+  /** Granted amounts were put into effect, or should have been. */
+  resized(outcome: Outcome, tookMs: number): void;
   sandboxStarted(runtimeHandler: string, outcome: Outcome, seconds: number): void;
   /** The sandbox of a pod with users of its own was to start. */
   userNamespaceStarted(outcome: Outcome): void;
@@ -37,6 +39,9 @@ export interface PodCounts {
 /** Upstream's defaults. */
 export const defaultBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+const resizeBucketsMs = [
+  10, 50, 100, 500, 1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000, 120_000, 300_000, 600_000,
+];
 const statusBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20, 30, 45, 60];
 
 export function podCounts(registry: MetricsRegistry): PodCounts {
@@ -44,6 +49,7 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
   return {
     ...podStarts(registry, counter),
     ...containerLives(counter),
+    ...resizes(registry),
     ...statusWrites(registry),
     ...imageVolumes(counter),
     ...hooks(counter),
@@ -126,6 +132,17 @@ function containerLives(
     containerFailed: (pod, name, code) => errors.add(1, { container_type: containerType(pod, name), code }),
     resizeRequested: ({ operation, requirement, resource }) =>
       resizes.add(1, { operation, requirement, resource }),
+  };
+}
+
+function resizes(registry: MetricsRegistry): Pick<PodCounts, 'resized'> {
+  const durations = registry.histogram(
+    'kubelet_pod_resize_duration_milliseconds',
+    'Duration in milliseconds to actuate a pod resize',
+    resizeBucketsMs,
+  );
+  return {
+    resized: (outcome, tookMs) => durations.observe(tookMs, { success: String(outcome === 'succeeded') }),
   };
 }
 
