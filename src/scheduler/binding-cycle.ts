@@ -8,7 +8,8 @@ import type { Rejection } from './framework/plugin.ts';
 import { type ExtensionPoint, type PointTimer, statusOf } from './framework/point-timer.ts';
 import type { Slot } from './framework/profile.ts';
 import type { SchedulerMetrics } from './metrics.ts';
-import type { QueuedPod, SchedulingQueue } from './queue.ts';
+import type { QueuedPod } from './queue/queued-pod.ts';
+import type { SchedulingQueue } from './queue.ts';
 
 export interface BindingCycleOptions {
   queued: QueuedPod;

@@ -6,7 +6,7 @@ import type { ConcurrencyLimit } from '../base/async/concurrency-limit.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
-import type { QueuedPod } from './queue.ts';
+import type { QueuedPod } from './queue/queued-pod.ts';
 
 export interface PodStatusOptions {
   queued: QueuedPod;

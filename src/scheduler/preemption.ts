@@ -7,8 +7,8 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
 import { type EventRecorder, targetOf } from '../client/events/event-recorder.ts';
-import type { VictimState } from './awaited-victims.ts';
 import type { PodInfo } from './framework/pod-info.ts';
+import type { VictimState } from './queue/awaited-victims.ts';
 
 export interface EvictionOptions {
   preemptor: PodInfo;

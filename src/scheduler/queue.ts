@@ -5,37 +5,14 @@
 import type { Pod } from '../api/resources.gen.ts';
 import { backoffDelayMs } from '../base/async/backoff.ts';
 import type { Clock, Timer } from '../base/clock.ts';
-import { Heap } from '../base/collections/heap.ts';
-import { AwaitedVictims, type VictimState } from './awaited-victims.ts';
 import type { ClusterEvent } from './framework/plugin.ts';
 import { asksTheSame, createPodInfo, type PodInfo } from './framework/pod-info.ts';
 import type { Profile } from './framework/profile.ts';
-import { type ArrivalCause, QueueArrivals } from './queue-arrivals.ts';
-
-export type Place = 'active' | 'backoff' | 'unschedulable' | 'gated' | 'preempting' | 'inFlight';
-
-const places: readonly Place[] = ['active', 'backoff', 'unschedulable', 'gated', 'preempting', 'inFlight'];
-
-export interface QueuedPod {
-  info: PodInfo;
-  place: Place;
-  readonly profile: Profile;
-  /** Order of arrival among pods of equal priority. */
-  readonly sequence: number;
-  attempts: number;
-  /** When it was first tried, which scheduling gates may delay; like all times here, by the monotonic clock. */
-  firstTriedMs: number;
-  /** Plugins that refused it last; empty: no plugin was asked, or an error occurred. */
-  refusedBy: ReadonlySet<string>;
-  /** After an error the full back-off applies; after a refusal a pod may be tried early when nothing else waits. */
-  isErrorBackoff: boolean;
-  backoffUntilMs: number;
-  unschedulableSinceMs: number;
-  /** The last write of its status; the next one follows it. */
-  statusWrite: Promise<unknown>;
-  /** Changes with every move: entries of heaps from earlier places are stale. */
-  ticket: number;
-}
+import { type ArrivalCause, QueueArrivals } from './queue/arrivals.ts';
+import { AwaitedVictims, type VictimState } from './queue/awaited-victims.ts';
+import { PodHeap } from './queue/pod-heap.ts';
+import { type Place, places, type QueuedPod } from './queue/queued-pod.ts';
+import { changesOfTarget, helps } from './queue/retry-hints.ts';
 
 export interface SchedulingQueueOptions {
   clock: Clock;
@@ -43,11 +20,6 @@ export interface SchedulingQueueOptions {
   profiles: ReadonlyMap<string, Profile>;
   podInitialBackoffMs?: number;
   podMaxBackoffMs?: number;
-}
-
-interface Entry {
-  queued: QueuedPod;
-  ticket: number;
 }
 
 /** Upstream's safety net: a pod that no event has helped is tried again after this. */
@@ -59,8 +31,8 @@ export class SchedulingQueue {
   readonly #profiles: ReadonlyMap<string, Profile>;
   readonly #backoff: { firstMs: number; maxMs: number };
   readonly #pods = new Map<string, QueuedPod>();
-  readonly #active: Heap<Entry>;
-  readonly #backingOff: Heap<Entry>;
+  readonly #active = new PodHeap(isBefore);
+  readonly #backingOff = new PodHeap((left, right) => left.backoffUntilMs < right.backoffUntilMs);
   /** Refusing plugin → pods that wait for a change. '' stands for no plugin. */
   readonly #waitingOn = new Map<string, Set<QueuedPod>>();
   readonly #awaitedVictims = new AwaitedVictims<QueuedPod>();
@@ -78,8 +50,6 @@ export class SchedulingQueue {
       firstMs: options.podInitialBackoffMs ?? 1_000,
       maxMs: options.podMaxBackoffMs ?? 10_000,
     };
-    this.#active = new Heap((left, right) => isBefore(left.queued, right.queued));
-    this.#backingOff = new Heap((left, right) => left.queued.backoffUntilMs < right.queued.backoffUntilMs);
   }
 
   /** Pods per place, for metrics. */
@@ -146,7 +116,7 @@ export class SchedulingQueue {
 
   /** The next pod to try; it counts as in flight until it is returned or removed. */
   pop(): QueuedPod | undefined {
-    const queued = this.#popFrom(this.#active) ?? this.#popEarly();
+    const queued = this.#active.pop() ?? this.#popEarly();
     if (!queued) return undefined;
     this.#move(queued, 'inFlight');
     if (queued.attempts++ === 0) queued.firstTriedMs = this.#clock.monotonic();
@@ -248,12 +218,12 @@ export class SchedulingQueue {
   #move(queued: QueuedPod, place: Place): void {
     if (waitsForChange(queued.place)) this.#stopWaiting(queued);
     queued.place = place;
-    const entry = { queued, ticket: ++queued.ticket };
+    queued.ticket++;
     if (place === 'active') {
-      this.#active.push(entry);
+      this.#active.push(queued);
       this.#signalReady();
     } else if (place === 'backoff') {
-      this.#backingOff.push(entry);
+      this.#backingOff.push(queued);
       this.#armBackoff();
       if (!queued.isErrorBackoff) this.#signalReady();
     } else if (waitsForChange(place)) {
@@ -270,31 +240,17 @@ export class SchedulingQueue {
       if (waiting.delete(queued) && waiting.size === 0) this.#waitingOn.delete(name);
   }
 
-  #popFrom(heap: Heap<Entry>): QueuedPod | undefined {
-    for (let entry = heap.pop(); entry; entry = heap.pop())
-      if (entry.ticket === entry.queued.ticket) return entry.queued;
-    return undefined;
-  }
-
   /** When nothing else waits, a pod may be tried before its back-off is over. */
   #popEarly(): QueuedPod | undefined {
-    this.#dropStale(this.#backingOff);
     const first = this.#backingOff.peek();
-    if (!first || first.queued.isErrorBackoff) return undefined;
+    if (!first || first.isErrorBackoff) return undefined;
     this.#backingOff.pop();
     this.arrivals.count('active', 'PopFromBackoffQ');
-    return first.queued;
+    return first;
   }
 
   #hasReady(): boolean {
-    this.#dropStale(this.#active);
-    this.#dropStale(this.#backingOff);
-    return this.#active.size > 0 || this.#backingOff.peek()?.queued.isErrorBackoff === false;
-  }
-
-  #dropStale(heap: Heap<Entry>): void {
-    for (let entry = heap.peek(); entry && entry.ticket !== entry.queued.ticket; entry = heap.peek())
-      heap.pop();
+    return this.#active.peek() !== undefined || this.#backingOff.peek()?.isErrorBackoff === false;
   }
 
   #signalReady(): void {
@@ -303,10 +259,9 @@ export class SchedulingQueue {
   }
 
   #armBackoff(): void {
-    this.#dropStale(this.#backingOff);
     const first = this.#backingOff.peek();
     if (!first || this.#closed) return;
-    const dueMs = first.queued.backoffUntilMs;
+    const dueMs = first.backoffUntilMs;
     if (this.#backoffTimer && this.#backoffTimer.dueMs <= dueMs) return;
     this.#backoffTimer?.timer.cancel();
     const timer = this.#clock.after(dueMs - this.#clock.monotonic(), () => {
@@ -319,11 +274,10 @@ export class SchedulingQueue {
   #releaseDue(): void {
     const nowMs = this.#clock.monotonic();
     for (;;) {
-      this.#dropStale(this.#backingOff);
       const first = this.#backingOff.peek();
-      if (!first || first.queued.backoffUntilMs > nowMs) break;
+      if (!first || first.backoffUntilMs > nowMs) break;
       this.#backingOff.pop();
-      this.#activate(first.queued, 'BackoffComplete');
+      this.#activate(first, 'BackoffComplete');
     }
     this.#armBackoff();
   }
@@ -345,31 +299,6 @@ export class SchedulingQueue {
 function isBefore(left: QueuedPod, right: QueuedPod): boolean {
   if (left.info.priority !== right.info.priority) return left.info.priority > right.info.priority;
   return left.sequence < right.sequence;
-}
-
-/** Whether the plugin that refused the pod considers the change helpful. */
-function helps(queued: QueuedPod, pluginName: string, event: ClusterEvent): boolean {
-  // Without a plugin to ask, there were no nodes at all.
-  if (pluginName === '') return event.resource === 'Node' && event.change === 'add';
-  for (const rule of queued.profile.retryRules.get(pluginName) ?? [])
-    if (rule.resource === event.resource && rule.changes.includes(event.change))
-      if (rule.helps?.(queued.info, event) ?? true) return true;
-  return false;
-}
-
-/** What an update of a waiting pod may change about its chances. */
-function changesOfTarget(old: Pod, current: Pod): ClusterEvent[] {
-  const differs = (pick: (pod: Pod) => unknown) =>
-    JSON.stringify(pick(old)) !== JSON.stringify(pick(current));
-  const events: ClusterEvent[] = [];
-  const add = (change: ClusterEvent['change']) =>
-    events.push({ resource: 'TargetPod', change, old, current });
-  if (differs((pod) => pod.metadata.labels)) add('labels');
-  if (differs((pod) => pod.spec?.tolerations)) add('tolerations');
-  if (differs((pod) => pod.spec?.schedulingGates)) add('schedulingGates');
-  if (differs((pod) => pod.status?.resourceClaimStatuses)) add('resourceClaims');
-  if (differs((pod) => pod.spec?.containers?.map(({ resources }) => resources))) add('scaleDown');
-  return events;
 }
 
 /** The plugins that refused the pod, or keep it out of the queue, decide which changes are worth another attempt. */

@@ -18,7 +18,8 @@ import type { PostFilterOutcome } from './framework/plugin.ts';
 import { type AttemptResult, createSchedulerMetrics, type SchedulerMetrics } from './metrics.ts';
 import { type PodStatusOptions, writePodStatus } from './pod-status.ts';
 import { evictVictims } from './preemption.ts';
-import { type QueuedPod, SchedulingQueue } from './queue.ts';
+import type { QueuedPod } from './queue/queued-pod.ts';
+import { SchedulingQueue } from './queue.ts';
 import { type Decision, schedule } from './schedule.ts';
 
 export interface SchedulerOptions {

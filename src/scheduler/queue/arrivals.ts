@@ -1,5 +1,5 @@
 /** Counts what brought pods into the queues, under the event names of upstream's metric. */
-import type { ClusterEvent } from './framework/plugin.ts';
+import type { ClusterEvent } from '../framework/plugin.ts';
 
 /** A change in the cluster, or upstream's name for any other cause. */
 export type ArrivalCause =
