@@ -1,7 +1,7 @@
 /** What the scheduler counts, under upstream's names. */
 
 import type { Clock } from '../base/clock.ts';
-import { type BoundHistogram, exponentialBuckets, type MetricsRegistry } from '../base/metrics.ts';
+import { exponentialBuckets, type MetricsRegistry } from '../base/metrics.ts';
 import type { SchedulerCache } from './cache.ts';
 import type { PointTimer } from './framework/point-timer.ts';
 import type { SchedulingQueue } from './queue.ts';
@@ -100,20 +100,21 @@ function attemptMetrics(registry: MetricsRegistry): Pick<SchedulerMetrics, 'atte
     'Number of attempts to successfully schedule a pod.',
     [1, 2, 4, 8, 16],
   );
+  const attemptsOf = boundOnce((result, profile) => attempts.bind({ profile, result }));
   const durationOf = boundOnce((result, profile) => durations.bind({ profile, result }));
   const everyAlgorithm = algorithm.bind({});
   const everyPod = attemptsPerPod.bind({});
+  const sliOf = boundOnce((count) => sli.bind({ attempts: count }));
   return {
     attempt(result, profile, durationMs) {
-      attempts.add(1, { profile, result });
+      attemptsOf(result, profile).add(1);
       durationOf(result, profile).observe(durationMs / 1000);
       everyAlgorithm.observe(durationMs / 1000);
     },
     bound(count, durationMs) {
       everyPod.observe(count);
-      sli.observe(durationMs / 1000, {
-        attempts: count > attemptsShownMax ? `${attemptsShownMax}+` : String(count),
-      });
+      const shown = count > attemptsShownMax ? `${attemptsShownMax}+` : String(count);
+      sliOf(shown).observe(durationMs / 1000);
     },
   };
 }
@@ -142,7 +143,7 @@ function pointTimers(registry: MetricsRegistry, subject: Subject): SchedulerMetr
     'Time that all plugins of an extension point took together.',
     pointBuckets,
   );
-  const pointOf = boundOnce((extension_point, status, profile = '') =>
+  const pointOf = boundOnce((extension_point, status, profile) =>
     points.bind({ extension_point, profile, status }),
   );
   return (profile) => (point) => {
@@ -151,16 +152,16 @@ function pointTimers(registry: MetricsRegistry, subject: Subject): SchedulerMetr
   };
 }
 
-type Bind = (first: string, second: string, third?: string) => BoundHistogram;
-
 /** Binds the labels of a series once: every scheduled pod is counted in several. */
-function boundOnce(bind: Bind): Bind {
-  const known = new Map<string, BoundHistogram>();
-  return (first, second, third) => {
-    const key = `${first} ${second} ${third}`;
+function boundOnce<Values extends string[], Series>(
+  bind: (...values: Values) => Series,
+): (...values: Values) => Series {
+  const known = new Map<string, Series>();
+  return (...values) => {
+    const key = values.join(' ');
     let bound = known.get(key);
     if (!bound) {
-      bound = bind(first, second, third);
+      bound = bind(...values);
       known.set(key, bound);
     }
     return bound;
