@@ -11,8 +11,10 @@ import { createObject } from './verbs/create.ts';
 import { deleteObject } from './verbs/delete.ts';
 import { deleteCollection } from './verbs/delete-collection.ts';
 import { readDeleteOptions } from './verbs/delete-options.ts';
-import { freshAs, listObjects, parseReadRevision, readListRequest } from './verbs/list.ts';
+import { listObjects } from './verbs/list.ts';
+import { readListRequest } from './verbs/list-request.ts';
 import { patchObject } from './verbs/patch.ts';
+import { parseReadRevision, waitUntilFresh } from './verbs/read-revision.ts';
 import { changeObject } from './verbs/update.ts';
 import { startWatch } from './verbs/watch.ts';
 
@@ -61,7 +63,7 @@ async function get(
   resource: ServedResource,
 ): Promise<ApiResponse> {
   const asked = request.query.get('resourceVersion');
-  if (asked && parseReadRevision(asked) > 0) await freshAs(registry, asked);
+  if (asked && parseReadRevision(asked) > 0) await waitUntilFresh(registry, asked);
   const object = await readCurrent(registry, resource, info.namespace, info.name);
   return { type: 'object', status: 200, resource, object };
 }

@@ -8,7 +8,8 @@ import type { Registry } from '../registry.ts';
 import { writeRequest } from '../request-options.ts';
 import { deleteObject } from './delete.ts';
 import { readDeleteOptions } from './delete-options.ts';
-import { listObjects, readListRequest } from './list.ts';
+import { listObjects } from './list.ts';
+import { readListRequest } from './list-request.ts';
 
 /** Deletes under way at the same time within one request. */
 const parallelDeletes = 16;

@@ -10,7 +10,7 @@ import type { ServedResource } from '../kind-registry.ts';
 import { cacheOf, type Registry } from '../registry.ts';
 import { numberOf } from '../request-options.ts';
 import { selectionOf } from '../selection.ts';
-import { freshAs, parseReadRevision } from './list.ts';
+import { parseReadRevision, waitUntilFresh } from './read-revision.ts';
 
 /** Watches that set no timeout end after this time, or up to twice as long, so that they spread. */
 const watchTimeoutMinMs = 30 * 60 * 1000;
@@ -61,7 +61,7 @@ async function startOf(
     };
     // Reported as an event if it takes too long: the watch has begun by then.
     return initialState && revision > 0
-      ? { start, ready: () => freshAs(registry, resourceVersion) }
+      ? { start, ready: () => waitUntilFresh(registry, resourceVersion) }
       : { start };
   }
   if (resourceVersion === '') {
