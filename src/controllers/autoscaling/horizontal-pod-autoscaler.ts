@@ -6,17 +6,11 @@ import { formatTime } from '../../api/schema/time.ts';
 import { type ParsedLabelSelector, parseLabelSelector } from '../../api/selectors.ts';
 import { StatusError } from '../../api/status.ts';
 import type { Scale } from '../../api/types/autoscaling-v1.gen.ts';
-import type {
-  CrossVersionObjectReference,
-  HorizontalPodAutoscalerCondition,
-  MetricStatus,
-} from '../../api/types/autoscaling-v2.gen.ts';
+import type { CrossVersionObjectReference, MetricSpec } from '../../api/types/autoscaling-v2.gen.ts';
 import { type AnyController, defineController } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
-import { withCondition } from '../conditions.ts';
 import {
-  type ConditionState,
   limitReplicas,
   recentHistory,
   type ScalingHistory,
@@ -26,18 +20,29 @@ import {
 import { computeMetric, type MetricContext } from './hpa-metrics.ts';
 import { problemOf } from './hpa-metrics-client.ts';
 import { followAutoscalers, measureComputation, measureReconciliation } from './hpa-monitor.ts';
-import {
-  autoscalersOf,
-  type CombinedMetrics,
-  type ComputedMetric,
-  combineMetrics,
-  sizeByBounds,
-} from './hpa-plan.ts';
+import { autoscalersOf, type ComputedMetric, combineMetrics, sizeByBounds } from './hpa-plan.ts';
 import { MetricProblem } from './hpa-replicas.ts';
+import {
+  evaluated,
+  metricsCombined,
+  type Report,
+  type ReportedEvent,
+  rescaled,
+  rescaleFailed,
+  type SelectorProblem,
+  type SizeDecision,
+  scaleRead,
+  scaleUnreadable,
+  selectorProblemText,
+  selectorUnfit,
+  sizeLimited,
+  statusAfter,
+} from './hpa-report.ts';
 import { findResource, scalePathOf, writeScale } from './hpa-target.ts';
 
 type Spec = NonNullable<HorizontalPodAutoscaler['spec']>;
-type Status = NonNullable<HorizontalPodAutoscaler['status']>;
+
+type Size = Omit<SizeDecision, 'current'> & { isPartial: boolean };
 
 /** State is kept per uid: an autoscaler created later under the same name starts without it. */
 type Histories = Map<string, ScalingHistory & { uid: string }>;
@@ -73,21 +78,21 @@ export function horizontalPodAutoscalerController(): AnyController {
         return { requeueAfterMs: due - nowMs };
       }
       dueMs.set(key, nowMs + syncMs);
-      const sync = new Sync({ hpa, cluster, signal, histories, selectors });
+      const evaluation = new Evaluation({ hpa, cluster, signal, histories, selectors });
       try {
-        await measureReconciliation(cluster, () => sync.run());
+        await measureReconciliation(cluster, () => evaluation.run());
       } catch (error) {
         if (signal.aborted) throw error;
         // Problems are reported in conditions and events; the next evaluation comes on schedule.
         cluster.logger.debug('an autoscaler could not be served', { key, error });
       }
-      await sync.writeStatus();
+      await evaluation.writeStatus();
       return { requeueAfterMs: syncMs };
     },
   });
 }
 
-interface SyncOptions {
+interface EvaluationOptions {
   hpa: HorizontalPodAutoscaler;
   cluster: ReconcileCluster;
   signal: AbortSignal;
@@ -102,7 +107,7 @@ interface Target {
 }
 
 /** One evaluation of one autoscaler. */
-class Sync {
+class Evaluation {
   readonly #hpa: HorizontalPodAutoscaler;
   readonly #spec: Spec;
   readonly #cluster: ReconcileCluster;
@@ -110,10 +115,10 @@ class Sync {
   readonly #histories: Histories;
   readonly #selectors: Selectors;
   readonly #nowMs: number;
-  #conditions: HorizontalPodAutoscalerCondition[];
-  #status: Status;
+  /** The status is made of them at the end. */
+  readonly #reports: Report[] = [];
 
-  constructor({ hpa, cluster, signal, histories, selectors }: SyncOptions) {
+  constructor({ hpa, cluster, signal, histories, selectors }: EvaluationOptions) {
     this.#hpa = hpa;
     this.#spec = hpa.spec!;
     this.#cluster = cluster;
@@ -121,12 +126,6 @@ class Sync {
     this.#histories = histories;
     this.#selectors = selectors;
     this.#nowMs = cluster.clock.now();
-    this.#conditions = hpa.status?.conditions ?? [];
-    this.#status = {
-      ...hpa.status,
-      currentReplicas: hpa.status?.currentReplicas ?? 0,
-      desiredReplicas: hpa.status?.desiredReplicas ?? 0,
-    };
   }
 
   get #requests() {
@@ -138,29 +137,22 @@ class Sync {
     const target = await this.#readScale();
     const current = target.scale.spec?.replicas ?? 0;
     this.#seed(current);
-    const bounded = sizeByBounds(this.#spec, current);
-    if (bounded?.active) this.#setCondition('ScalingActive', bounded.active);
-    const { statuses, isPartial, ...desired } = bounded
-      ? { ...bounded, statuses: [], isPartial: false }
-      : await this.#sizeByMetrics(target.scale, current);
-    if (desired.replicas !== current) await this.#rescale(target, current, desired, statuses);
-    this.#status = {
-      ...this.#status,
-      currentReplicas: current,
-      desiredReplicas: desired.replicas,
-      currentMetrics: statuses,
-      ...(desired.replicas !== current && { lastScaleTime: formatTime(this.#nowMs) }),
-    };
-    return { from: current, to: desired.replicas, isPartial };
+    const { isPartial, ...size } =
+      this.#sizeByBounds(current) ?? (await this.#sizeByMetrics(target.scale, current));
+    const decision = { current, ...size };
+    if (decision.replicas !== current) await this.#rescale(target, decision);
+    this.#report(evaluated(decision, formatTime(this.#nowMs)));
+    return { from: current, to: decision.replicas, isPartial };
   }
 
+  /** Also after {@link run} has failed. */
   async writeStatus(): Promise<void> {
-    const status = { ...this.#status, conditions: this.#conditions };
+    const status = statusAfter(this.#hpa.status, this.#reports, formatTime(this.#nowMs));
     try {
       await this.#cluster.updateStatus(HorizontalPodAutoscaler, this.#hpa, status, this.#signal);
     } catch (error) {
       if (this.#signal.aborted || !(error instanceof StatusError)) throw error;
-      this.#warn('FailedUpdateStatus', error.message);
+      this.#event({ type: 'Warning', reason: 'FailedUpdateStatus', message: error.message });
       throw error;
     }
   }
@@ -170,54 +162,42 @@ class Sync {
     try {
       const path = await scalePathOf(this.#requests, this.#hpa.metadata.namespace, scaleTargetRef);
       const scale = await this.#cluster.client.raw<Scale>('GET', path, undefined, this.#signal);
-      const message = "the HPA controller was able to get the target's current scale";
-      this.#setCondition('AbleToScale', { status: 'True', reason: 'SucceededGetScale', message });
+      this.#report(scaleRead);
       return { path, scale };
     } catch (error) {
       if (this.#signal.aborted || !(error instanceof Error)) throw error;
-      this.#warn('FailedGetScale', error.message);
-      const message = `the HPA controller was unable to get the target's current scale: ${error.message}`;
-      this.#setCondition('AbleToScale', { status: 'False', reason: 'FailedGetScale', message });
+      this.#report(scaleUnreadable(error.message));
       throw error;
     }
   }
 
-  async #sizeByMetrics(scale: Scale, current: number) {
-    const { asked, statuses, isPartial } = await this.#askMetrics(scale, current);
+  /** Undefined: the metrics decide. */
+  #sizeByBounds(current: number): Size | undefined {
+    const bounded = sizeByBounds(this.#spec, current);
+    if (!bounded) return undefined;
+    const { replicas, reason, active } = bounded;
+    if (active) this.#report({ conditions: { ScalingActive: active } });
+    return { replicas, reason, statuses: [], isPartial: false };
+  }
+
+  async #sizeByMetrics(scale: Scale, current: number): Promise<Size> {
+    const context = this.#metricContext(scale, current);
+    const computed: ComputedMetric[] = [];
+    for (const spec of this.#spec.metrics ?? [])
+      computed.push({ spec, outcome: await this.#compute(spec, context) });
+    const combined = combineMetrics(computed, current);
+    this.#report(metricsCombined(combined, current));
+    const { asked, statuses, isPartial } = combined;
+    if (!asked) throw new MetricProblem(combined.active.message);
     return { replicas: this.#limit(current, asked.replicas), reason: asked.reason, statuses, isPartial };
   }
 
-  async #askMetrics(
-    scale: Scale,
-    current: number,
-  ): Promise<CombinedMetrics & { asked: NonNullable<CombinedMetrics['asked']> }> {
-    const context = this.#contextOrWarn(scale, current);
-    const computed: ComputedMetric[] = [];
-    for (const spec of this.#spec.metrics ?? []) {
-      const compute = () => computeMetric(spec, context);
-      const outcome = await measureComputation(this.#cluster, spec.type, current, compute).catch(
-        (error: unknown) => {
-          if (error instanceof MetricProblem) return error;
-          throw error;
-        },
-      );
-      computed.push({ spec, outcome });
-    }
-    const combined = combineMetrics(computed, current);
-    const { active, warnings, asked } = combined;
-    for (const { reason, message } of warnings) this.#warn(reason, message);
-    this.#setCondition('ScalingActive', active);
-    if (asked) return { ...combined, asked };
-    this.#status = { ...this.#status, currentReplicas: current };
-    throw new MetricProblem(active.message);
-  }
-
-  #contextOrWarn(scale: Scale, current: number): MetricContext {
+  async #compute(spec: MetricSpec, context: MetricContext): Promise<ComputedMetric['outcome']> {
+    const compute = () => computeMetric(spec, context);
     try {
-      return this.#metricContext(scale, current);
+      return await measureComputation(this.#cluster, spec.type, context.specReplicas, compute);
     } catch (error) {
-      this.#warn('FailedComputeMetricsReplicas', (error as Error).message);
-      this.#status = { ...this.#status, currentReplicas: current, currentMetrics: [] };
+      if (error instanceof MetricProblem) return error;
       throw error;
     }
   }
@@ -225,23 +205,14 @@ class Sync {
   #metricContext(scale: Scale, current: number): MetricContext {
     const { namespace = '' } = this.#hpa.metadata;
     const selector = scale.status?.selector ?? '';
-    if (!selector) {
-      this.#warn('SelectorRequired', 'selector is required');
-      this.#refuse('InvalidSelector', "the HPA target's scale is missing a selector");
-      throw new MetricProblem('selector is required');
-    }
-    const parsed = this.#parseSelector(selector);
+    if (!selector) throw this.#unfit({ type: 'missing' }, current);
+    const parsed = this.#parseSelector(selector, current);
     const pods = [...this.#cluster.informer(Pod).inNamespace(namespace)].filter(({ metadata }) =>
       parsed.matches(metadata.labels ?? {}),
     );
     this.#selectors.set(keyOf(this.#hpa), parsed);
     const sharing = autoscalersOf(pods, namespace, this.#selectors);
-    if (sharing.length > 1) {
-      const message = `pods by selector ${selector} are controlled by multiple HPAs: [${sharing.join(' ')}]`;
-      this.#warn('AmbiguousSelector', message);
-      this.#refuse('AmbiguousSelector', message);
-      throw new MetricProblem(message);
-    }
+    if (sharing.length > 1) throw this.#unfit({ type: 'ambiguous', selector, autoscalers: sharing }, current);
     return {
       client: this.#cluster.client,
       namespace,
@@ -257,15 +228,17 @@ class Sync {
   }
 
   /** A custom resource's status may hold any text as its selector. */
-  #parseSelector(selector: string): ParsedLabelSelector {
+  #parseSelector(selector: string, current: number): ParsedLabelSelector {
     try {
       return parseLabelSelector(selector);
     } catch (error) {
-      const message = `couldn't convert selector into a corresponding internal selector object: ${(error as Error).message}`;
-      this.#warn('InvalidSelector', message);
-      this.#refuse('InvalidSelector', message);
-      throw new MetricProblem(message);
+      throw this.#unfit({ type: 'invalid', error: (error as Error).message }, current);
     }
+  }
+
+  #unfit(problem: SelectorProblem, current: number): MetricProblem {
+    this.#report(selectorUnfit(problem, current));
+    return new MetricProblem(selectorProblemText(problem));
   }
 
   /** An unknown kind is a problem of that metric only: the others still count. */
@@ -286,39 +259,23 @@ class Sync {
 
   #limit(current: number, desired: number): number {
     const history = this.#history();
-    const { replicas, ableToScale, scalingLimited } = limitReplicas(this.#spec, {
-      current,
-      desired,
-      history,
-      nowMs: this.#nowMs,
-    });
+    const limited = limitReplicas(this.#spec, { current, desired, history, nowMs: this.#nowMs });
     const recommendation = { replicas: desired, atMs: this.#nowMs };
     this.#remember({ ...history, recommendations: [...history.recommendations, recommendation] });
-    this.#setCondition('AbleToScale', ableToScale);
-    this.#setCondition('ScalingLimited', scalingLimited);
-    return replicas;
+    this.#report(sizeLimited(limited));
+    return limited.replicas;
   }
 
-  async #rescale(
-    { path, scale }: Target,
-    current: number,
-    { replicas, reason }: { replicas: number; reason: string },
-    metrics: MetricStatus[],
-  ): Promise<void> {
-    const size = `New size: ${replicas}; reason: ${reason}`;
+  async #rescale({ path, scale }: Target, decision: SizeDecision): Promise<void> {
+    const { current, replicas } = decision;
     try {
       await writeScale(this.#requests, path, scale, replicas);
     } catch (error) {
       if (this.#signal.aborted || !(error instanceof StatusError)) throw error;
-      this.#warn('FailedRescale', `${size}; error: ${error.message}`);
-      const message = `the HPA controller was unable to update the target scale: ${error.message}`;
-      this.#setCondition('AbleToScale', { status: 'False', reason: 'FailedUpdateScale', message });
-      this.#status = { ...this.#status, currentReplicas: current, currentMetrics: metrics };
+      this.#report(rescaleFailed(decision, error.message));
       throw error;
     }
-    const message = `the HPA controller was able to update the target scale to ${replicas}`;
-    this.#setCondition('AbleToScale', { status: 'True', reason: 'SucceededRescale', message });
-    this.#event('Normal', 'SuccessfulRescale', size);
+    this.#report(rescaled(decision));
     this.#remember(withScaling(this.#history(), current, replicas, this.#nowMs));
   }
 
@@ -339,20 +296,12 @@ class Sync {
     this.#histories.set(keyOf(this.#hpa), { uid, ...recentHistory(this.#spec, history, this.#nowMs) });
   }
 
-  #refuse(reason: string, message: string): void {
-    this.#setCondition('ScalingActive', { status: 'False', reason, message });
+  #report(report: Report): void {
+    this.#reports.push(report);
+    for (const event of report.events ?? []) this.#event(event);
   }
 
-  #setCondition(type: string, { status, reason, message }: ConditionState): void {
-    const now = formatTime(this.#nowMs);
-    this.#conditions = withCondition(this.#conditions, { type, status, reason, message }, now);
-  }
-
-  #warn(reason: string, message: string): void {
-    this.#event('Warning', reason, message);
-  }
-
-  #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
+  #event({ type, reason, message }: ReportedEvent): void {
     this.#cluster.event(targetOf(HorizontalPodAutoscaler, this.#hpa), type, reason, message);
   }
 }
