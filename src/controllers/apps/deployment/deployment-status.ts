@@ -90,63 +90,57 @@ export function computeRolloutStatus(
   now: Now,
 ): apps.DeploymentStatus {
   const status = computeDeploymentStatus(deployment, current, all, now);
-  const before = findCondition(deployment.status?.conditions, 'Progressing');
-  const isDone = status.replicas === status.updatedReplicas && before?.reason === progressReasons.available;
-  if (!hasProgressDeadline(deployment)) {
-    status.conditions = withoutCondition(status.conditions, 'Progressing');
-  } else if (!isDone) {
-    status.conditions = withProgress({ deployment, current, status, before, now });
-  }
+  const conditions = withProgress({ deployment, current, status, now });
   const failure = (current ? [current, ...all] : all)
     .map((rs) => findCondition(rs.status?.conditions, 'ReplicaFailure'))
     .find((condition) => condition !== undefined);
-  status.conditions = failure
-    ? setDeploymentCondition(status.conditions, {
-        type: 'ReplicaFailure',
-        status: failure.status,
-        reason: failure.reason,
-        message: failure.message,
-        lastUpdateTime: now.text,
-        lastTransitionTime: failure.lastTransitionTime ?? now.text,
-      })
-    : withoutCondition(status.conditions, 'ReplicaFailure');
-  return status;
+  return { ...status, conditions: withReplicaFailure(conditions, failure, now.text) };
 }
 
 interface Progress {
   deployment: Deployment;
   current: ReplicaSet | undefined;
+  /** The next status, apart from these conditions. */
   status: apps.DeploymentStatus;
-  /** The previous `Progressing` condition. */
-  before: Condition | undefined;
   now: Now;
 }
 
 /** The conditions of `status`, with the present state of progress. */
-function withProgress({ deployment, current, status, before, now }: Progress): Condition[] {
+function withProgress({ deployment, current, status, now }: Progress): Condition[] {
+  const { conditions = [] } = status;
+  if (!hasProgressDeadline(deployment)) return withoutCondition(conditions, 'Progressing');
+  const before = findCondition(deployment.status?.conditions, 'Progressing');
+  const { available, updated, timedOut } = progressReasons;
+  const isDone = status.replicas === status.updatedReplicas && before?.reason === available;
+  if (isDone) return conditions;
   const subject = current
     ? `ReplicaSet "${current.metadata.name}"`
     : `Deployment "${deployment.metadata.name}"`;
   const condition = (value: 'True' | 'False', reason: string, message: string) =>
     progressCondition(value, reason, `${subject} ${message}`, now.text);
-  const { available, updated, timedOut } = progressReasons;
   if (isComplete(deployment, status))
-    return setDeploymentCondition(
-      status.conditions,
-      condition('True', available, 'has successfully progressed.'),
-    );
+    return setDeploymentCondition(conditions, condition('True', available, 'has successfully progressed.'));
   if (hasProgressed(deployment, status)) {
     const next = condition('True', updated, 'is progressing.');
-    if (before?.status === 'True') next.lastTransitionTime = before.lastTransitionTime;
+    const { lastTransitionTime } = before?.status === 'True' ? before : next;
     // Each step forward restarts the deadline.
-    return [...withoutCondition(status.conditions, 'Progressing'), next];
+    return [...withoutCondition(conditions, 'Progressing'), { ...next, lastTransitionTime }];
   }
   if (isTimedOut(deployment, before, now.ms))
-    return setDeploymentCondition(
-      status.conditions,
-      condition('False', timedOut, 'has timed out progressing.'),
-    );
-  return status.conditions ?? [];
+    return setDeploymentCondition(conditions, condition('False', timedOut, 'has timed out progressing.'));
+  return conditions;
+}
+
+/** `failure`: that of one of the ReplicaSets. */
+function withReplicaFailure(
+  conditions: readonly Condition[],
+  failure: apps.ReplicaSetCondition | undefined,
+  now: string,
+): Condition[] {
+  if (!failure) return withoutCondition(conditions, 'ReplicaFailure');
+  const { status, reason, message, lastTransitionTime = now } = failure;
+  const next = { type: 'ReplicaFailure', status, reason, message, lastUpdateTime: now, lastTransitionTime };
+  return setDeploymentCondition(conditions, next);
 }
 
 export function isComplete(deployment: Deployment, status: apps.DeploymentStatus): boolean {
