@@ -19,7 +19,7 @@ import {
   validateToleration,
 } from './device-rules.ts';
 
-export const requestsMax = 32;
+const requestsMax = 32;
 const constraintsMax = 32;
 export const configurationsMax = 32;
 const alternativesMax = 8;

@@ -23,7 +23,7 @@ export class Reinvocation {
 }
 
 /** The plugin's webhooks or policies that asked to be called again, by their keys. */
-export class AskedAgain {
+class AskedAgain {
   readonly #request: Reinvocation;
   /** Called, and not yet due. */
   #called = new Set<string>();

@@ -61,7 +61,7 @@ function verificationError(code: string): Error {
 }
 
 /** Whether one of the authorities, of the certificate's own name, signed it for a server. */
-export function isIssuedByNamesake(
+function isIssuedByNamesake(
   leaf: X509Certificate,
   authorities: readonly X509Certificate[],
   nowMs: number,

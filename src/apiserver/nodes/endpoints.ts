@@ -20,7 +20,7 @@ export interface Endpoint {
  * Any ready endpoint of a service's port, given by name or number; '' for its only one.
  * @throws StatusError 404 when there is no such service, 503 when it has no ready endpoint
  */
-export function chooseEndpoint(
+function chooseEndpoint(
   objects: ObjectReader,
   random: Random,
   { namespace, name, port }: { namespace: string; name: string; port: string },

@@ -176,7 +176,7 @@ async function shareKeys(
 }
 
 /** The token in the file, which is created if it does not exist. @throws Failure when it holds something else */
-export function ensureToken(file: string): string {
+function ensureToken(file: string): string {
   if (!existsSync(file)) {
     const letters = randomBytes(11).toString('hex');
     createFile(file, `${letters.slice(0, 6)}.${letters.slice(6, 22)}`, 0o600);

@@ -89,7 +89,7 @@ export const volumes: Scenario = {
 };
 
 /** At every moment: what is bound stays bound to that alone, and no data goes as long as somebody may want it. */
-export function volumesRule({ asked }: Pick<Run, 'asked'>): Rule {
+function volumesRule({ asked }: Pick<Run, 'asked'>): Rule {
   return (change, world) => {
     const volume = changeOf(change, PersistentVolume);
     const claim = changeOf(change, PersistentVolumeClaim);

@@ -45,7 +45,7 @@ export function addressablePods(pods: Iterable<Pod>, selector: Record<string, st
 }
 
 /** The number behind a Service port's target on this pod; undefined when the pod has no port of that name. */
-export function findPort(
+function findPort(
   pod: Pod,
   target: number | string | undefined,
   port: number,

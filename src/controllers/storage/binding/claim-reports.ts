@@ -6,7 +6,7 @@ import type { PersistentVolumeClaim } from '../../../api/resources.gen.ts';
 import type { PlannedEvent } from './claim-plan.ts';
 
 /** How often upstream looks at all claims. */
-export const lookAtClaimsMs = 15_000;
+const lookAtClaimsMs = 15_000;
 
 /** What was last reported of a claim, on the clock that never jumps. */
 export interface ClaimReport {

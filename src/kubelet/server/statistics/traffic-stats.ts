@@ -27,10 +27,7 @@ export async function podTraffic(kubelet: Kubelet, uid: string): Promise<Network
   return usages && statsOf(usages, kubelet.context.clock.now());
 }
 
-export async function podInterfaces(
-  { context, pods }: Kubelet,
-  uid: string,
-): Promise<InterfaceUsage[] | undefined> {
+async function podInterfaces({ context, pods }: Kubelet, uid: string): Promise<InterfaceUsage[] | undefined> {
   const { sandboxes = [], containers = [] } = pods.find(uid)?.observed ?? {};
   if (sandboxes.find(({ ready }) => ready)?.onHostNetwork !== false) return undefined;
   for (const { id } of containers.filter(({ state }) => state === 'running')) {
