@@ -150,35 +150,10 @@ function bindsTwo(name: string, args: readonly Node[]): boolean {
 }
 
 function estimateMethod(name: string, target: Node, args: Node[], scope: Scope): Estimate {
-  if (name === 'bind' && target.op === 'id' && target.args === 'cel') {
-    const [variable, value, body] = args as [Node, Node, Node];
-    const bound = estimate(value, scope);
-    const inner = estimate(body, new Map([...scope, [variable.args as string, bound.value]]));
-    return { cost: bound.cost + inner.cost + listCost, value: inner.value };
-  }
+  if (name === 'bind' && target.op === 'id' && target.args === 'cel') return estimateBind(args, scope);
   const from = estimate(target, scope);
-  const loop = loops[name];
-  if (loop && args[0]?.op === 'id' && args.length > 1) {
-    const { perElement, start } = loop;
-    const isTwofold = bindsTwo(name, args);
-    // A single variable iterates over the keys of a map; the second of two over its values.
-    const element = isMap(from.value) && !isTwofold ? unknown : elementOf(from.value);
-    const variables = args.slice(0, isTwofold ? 2 : 1).map((variable) => variable.args as string);
-    const bound = variables.map((variable, index) => [
-      variable,
-      index === variables.length - 1 ? element : unknown,
-    ]) as [string, Known][];
-    const inner = new Map([...scope, ...bound]);
-    const bodies = args.slice(variables.length).map((body) => estimate(body, inner));
-    const each = perElement + bodies.reduce((sum, body) => sum + body.cost, 0);
-    const size = sizeOf(from.value);
-    const cost = from.cost + start + (size ?? 1) * each;
-    if (name === 'filter') return { cost, value: { size, items: element } };
-    if (name === 'map' || name === 'transformList')
-      return { cost, value: { size, items: bodies.at(-1)!.value } };
-    if (name.startsWith('transform')) return { cost, value: { size } };
-    return { cost, value: scalar };
-  }
+  if (Object.hasOwn(loops, name) && args[0]?.op === 'id' && args.length > 1)
+    return estimateLoop(name, from, args, scope);
   const given = args.map((arg) => estimate(arg, scope));
   const cost = from.cost + given.reduce((sum, arg) => sum + arg.cost, 0);
   const size = sizeOf(from.value) ?? 0;
@@ -198,6 +173,37 @@ function estimateMethod(name: string, target: Node, args: Node[], scope: Scope):
     default:
       return { cost: cost + 1, value: unknown };
   }
+}
+
+/** `cel.bind(variable, value, body)`. */
+function estimateBind(args: readonly Node[], scope: Scope): Estimate {
+  const [variable, value, body] = args as [Node, Node, Node];
+  const bound = estimate(value, scope);
+  const inner = estimate(body, new Map([...scope, [variable.args as string, bound.value]]));
+  return { cost: bound.cost + inner.cost + listCost, value: inner.value };
+}
+
+/** A macro that calculates its bodies once for each element of `from`. */
+function estimateLoop(name: string, from: Estimate, args: readonly Node[], scope: Scope): Estimate {
+  const { perElement, start } = loops[name]!;
+  const isTwofold = bindsTwo(name, args);
+  // A single variable iterates over the keys of a map; the second of two over its values.
+  const element = isMap(from.value) && !isTwofold ? unknown : elementOf(from.value);
+  const variables = args.slice(0, isTwofold ? 2 : 1).map((variable) => variable.args as string);
+  const bound = variables.map((variable, index) => [
+    variable,
+    index === variables.length - 1 ? element : unknown,
+  ]) as [string, Known][];
+  const inner = new Map([...scope, ...bound]);
+  const bodies = args.slice(variables.length).map((body) => estimate(body, inner));
+  const each = perElement + bodies.reduce((sum, body) => sum + body.cost, 0);
+  const size = sizeOf(from.value);
+  const cost = from.cost + start + (size ?? 1) * each;
+  if (name === 'filter') return { cost, value: { size, items: element } };
+  if (name === 'map' || name === 'transformList')
+    return { cost, value: { size, items: bodies.at(-1)!.value } };
+  if (name.startsWith('transform')) return { cost, value: { size } };
+  return { cost, value: scalar };
 }
 
 function sumOf(nodes: unknown, scope: Scope): number {
