@@ -1,41 +1,37 @@
 /** Counts of bound and unbound volumes and claims, under the names that storage dashboards query. */
 import { PersistentVolume, PersistentVolumeClaim } from '../../api/resources.gen.ts';
-import type { Labels, MetricsRegistry } from '../../base/metrics.ts';
+import { type Labels, type MetricsRegistry, metricsPerRegistry } from '../../base/metrics.ts';
 import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
-import type { InformerFactory } from '../../client/informers/informer.ts';
 
-/** Whose caches are counted: a controller manager that becomes leader again replaces its earlier self. */
-const counted = new WeakMap<MetricsRegistry, { informers: InformerFactory; signal: AbortSignal }>();
+interface Source {
+  volumes(): Iterable<PersistentVolume>;
+  claims(): Iterable<PersistentVolumeClaim>;
+}
+
+const nothing: Source = { volumes: () => [], claims: () => [] };
+
+/** Where to find what is counted: a controller manager that becomes leader again replaces its earlier self. */
+const sourceOf = metricsPerRegistry((registry) => {
+  const source = { ...nothing };
+  registerCounts(registry, source);
+  return source;
+});
 
 /** Registers the counts; nothing is counted once the signal has aborted. */
 export async function runVolumeCounts(
   { metrics, informers }: ControllerEnvironment,
   signal: AbortSignal,
 ): Promise<void> {
-  informers.of(PersistentVolume);
-  informers.of(PersistentVolumeClaim);
-  if (!metrics) return;
-  const known = counted.get(metrics);
-  if (known) {
-    Object.assign(known, { informers, signal });
-    return;
-  }
-  const subject = { informers, signal };
-  counted.set(metrics, subject);
-  registerCounts(metrics, {
-    volumes: () => (subject.signal.aborted ? [] : subject.informers.of(PersistentVolume).list()),
-    claims: () => (subject.signal.aborted ? [] : subject.informers.of(PersistentVolumeClaim).list()),
-  });
+  const [volumes, claims] = [informers.of(PersistentVolume), informers.of(PersistentVolumeClaim)];
+  Object.assign(sourceOf(metrics), {
+    volumes: () => (signal.aborted ? [] : volumes.list()),
+    claims: () => (signal.aborted ? [] : claims.list()),
+  } satisfies Source);
 }
 
-interface Counted {
-  volumes(): Iterable<PersistentVolume>;
-  claims(): Iterable<PersistentVolumeClaim>;
-}
-
-function registerCounts(metrics: MetricsRegistry, { volumes, claims }: Counted): void {
+function registerCounts(metrics: MetricsRegistry, source: Source): void {
   metrics.collected('pv_collector_total_pv_count', 'Number of persistent volumes.', () =>
-    countBy(volumes(), (volume) => ({
+    countBy(source.volumes(), (volume) => ({
       plugin_name: pluginOf(volume),
       volume_mode: volume.spec?.volumeMode ?? 'Filesystem',
     })),
@@ -43,12 +39,12 @@ function registerCounts(metrics: MetricsRegistry, { volumes, claims }: Counted):
   for (const state of ['bound', 'unbound'] as const) {
     const isWanted = (phase: string | undefined) => (phase === 'Bound') === (state === 'bound');
     metrics.collected(`pv_collector_${state}_pv_count`, `Number of ${state} persistent volumes.`, () =>
-      countBy(volumes(), ({ spec, status }) =>
+      countBy(source.volumes(), ({ spec, status }) =>
         isWanted(status?.phase) ? { storage_class: spec?.storageClassName ?? '' } : undefined,
       ),
     );
     metrics.collected(`pv_collector_${state}_pvc_count`, `Number of ${state} claims of volumes.`, () =>
-      countBy(claims(), ({ metadata, spec, status }) =>
+      countBy(source.claims(), ({ metadata, spec, status }) =>
         isWanted(status?.phase)
           ? {
               namespace: metadata.namespace ?? '',
