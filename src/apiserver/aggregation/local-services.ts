@@ -34,10 +34,11 @@ interface LocalServicesOptions {
 /** Keeps them in line, now and whenever the kinds or the APIServices change. */
 export function followLocalServices(options: LocalServicesOptions): LocalServices {
   const { kinds, clock, logger, signal } = options;
-  let [scheduled, isComplete] = [false, false];
+  let isScheduled = false;
+  let isComplete = false;
   const reconcile = reconciler(options);
   const bringInLine = async () => {
-    scheduled = false;
+    isScheduled = false;
     if (signal.aborted) return;
     try {
       await reconcile();
@@ -51,8 +52,8 @@ export function followLocalServices(options: LocalServicesOptions): LocalService
     }
   };
   const schedule = (delayMs = settleMs) => {
-    if (scheduled || signal.aborted) return;
-    scheduled = true;
+    if (isScheduled || signal.aborted) return;
+    isScheduled = true;
     clock.after(delayMs, bringInLine);
   };
   const services = kinds.findStored(APIService.group, APIService.plural)?.cache;

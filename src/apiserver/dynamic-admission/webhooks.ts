@@ -63,13 +63,13 @@ export function webhookPlugins(options: WebhookOptions): AdmissionPlugin[] {
     {
       name: 'MutatingAdmissionWebhook',
       handlesAnyKind: true,
-      mutate: (attributes) => (mutating.concern(attributes) ? mutating.mutate(attributes) : undefined),
+      mutate: (attributes) => (mutating.concerns(attributes) ? mutating.mutate(attributes) : undefined),
     },
     {
       name: 'ValidatingAdmissionWebhook',
       handlesAnyKind: true,
       validate: (attributes) =>
-        validating.concern(attributes) ? validating.validate(attributes) : undefined,
+        validating.concerns(attributes) ? validating.validate(attributes) : undefined,
     },
   ];
 }
@@ -89,7 +89,7 @@ class Hooks {
   }
 
   /** Quick: false when nothing is configured, or when the request is about the configuration itself. */
-  concern({ request }: AdmissionAttributes): boolean {
+  concerns({ request }: AdmissionAttributes): boolean {
     return this.#current().length > 0 && request.resource.group !== 'admissionregistration.k8s.io';
   }
 

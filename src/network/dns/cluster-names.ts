@@ -41,7 +41,8 @@ interface Target {
 
 type Lookup = 'none' | 'nothing of that type' | { alias: string } | { targets: Target[] };
 
-const version = '1.1.0';
+/** Of the specification of DNS-based service discovery that the answers follow; clients find it as `dns-version`. */
+const specificationVersion = '1.1.0';
 
 /** `name`: lower case, within the zone, without the trailing dot. */
 export function answerClusterName(
@@ -53,7 +54,7 @@ export function answerClusterName(
   const base = name === zone.domain ? '' : name.slice(0, -zone.domain.length - 1);
   if (base === '') return answerApex(type, zone, view);
   if (base === 'dns-version') {
-    const text = { name, type: RecordType.TXT, ttlSeconds: zone.ttlSeconds, text: version };
+    const text = { name, type: RecordType.TXT, ttlSeconds: zone.ttlSeconds, text: specificationVersion };
     return found(type === RecordType.TXT ? [text] : []);
   }
   if (base === 'ns.dns') return answerNameServer(name, type, zone, view);

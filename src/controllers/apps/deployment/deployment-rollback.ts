@@ -20,19 +20,19 @@ export function planRollback(deployment: Deployment, sets: readonly ReplicaSet[]
   if (text === undefined || !/^\d+$/.test(text)) return undefined;
   const { [rollbackAnnotation]: _, ...kept } = annotations;
   const unchanged = { ...deployment, metadata: { ...deployment.metadata, annotations: kept } };
-  const give = (reason: string, message: string): RollbackPlan => ({
+  const refuse = (reason: string, message: string): RollbackPlan => ({
     next: unchanged,
     event: { type: 'Warning', reason: `DeploymentRollback${reason}`, message },
   });
   const wanted = BigInt(text);
   const revision = wanted === 0n ? lastRevision(sets) : wanted;
-  if (revision === 0n) return give('RevisionNotFound', 'Unable to find last revision.');
+  if (revision === 0n) return refuse('RevisionNotFound', 'Unable to find last revision.');
   const set = sets.find((one) => revisionOf(one) === revision);
-  if (!set) return give('RevisionNotFound', 'Unable to find the revision to rollback to.');
+  if (!set) return refuse('RevisionNotFound', 'Unable to find the revision to rollback to.');
   const template = templateOf(set);
   if (canonicalJson(template) === canonicalJson(deployment.spec!.template)) {
     const message = `The rollback revision contains the same template as current deployment "${name}"`;
-    return give('TemplateUnchanged', message);
+    return refuse('TemplateUnchanged', message);
   }
   return {
     next: {
