@@ -22,11 +22,11 @@ import { type Attributes, type Authorizer, type Decision, whyNot } from './autho
 import { selectedBy } from './authorization/selected.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import { RefusedError } from './flow-control/priority-level.ts';
-import { requireAcceptable, requireShowable } from './http/acceptable.ts';
-import { BodyBudget, type BodyShare } from './http/body-budget.ts';
 import { isLongRunning, requestTimeoutMsDefault, timeoutMsOf, withinTime } from './http/deadline.ts';
-import { authorizedName, parsePath } from './http/path.ts';
-import { requireProducible } from './http/producible.ts';
+import { BodyBudget, type BodyShare } from './http/request/body-budget.ts';
+import { authorizedName, parsePath } from './http/request/path.ts';
+import { requireAcceptable, requireShowable } from './http/response/acceptable.ts';
+import { requireProducible } from './http/response/producible.ts';
 import type { IdentityMetrics } from './metrics/identity-metrics.ts';
 import { pageNotFound, tooManyRequests, undecided } from './plain-answers.ts';
 import { prepareViews } from './registry/conversion/conversion.ts';

@@ -3,7 +3,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { Column } from '../api/kind.ts';
 import type { KubeObject } from '../api/meta.ts';
 import type { TurnTaker } from '../base/async/turns.ts';
-import type { BodyShare } from './http/body-budget.ts';
+import type { BodyShare } from './http/request/body-budget.ts';
 import type { ServedResource } from './registry/kind-registry.ts';
 import type { CachedObject } from './watch-cache/cached-object.ts';
 import type { WatchSession } from './watch-cache/watch-session.ts';

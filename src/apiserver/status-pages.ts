@@ -6,8 +6,8 @@ import { notAcceptable } from '../api/status.ts';
 import { versionInfo } from '../api/version-info.ts';
 import type { Clock } from '../base/clock.ts';
 import type { RequestHandler } from './handler.ts';
-import { parseAccept } from './http/negotiate.ts';
-import { wantsPretty } from './http/pretty.ts';
+import { parseAccept } from './http/response/negotiate.ts';
+import { wantsPretty } from './http/response/pretty.ts';
 import type { ApiResponse, RequestContext } from './request.ts';
 
 export interface StatusPagesOptions {

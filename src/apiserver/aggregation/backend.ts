@@ -7,11 +7,11 @@ import { type APIService, Service } from '../../api/resources.gen.ts';
 import { joinHostPort } from '../../base/text/host-port.ts';
 import type { DialService } from '../dynamic-admission/webhook-client.ts';
 import { forwardedFor } from '../http/forwarded-for.ts';
-import { connectVerified } from '../http/verified-tls.ts';
 import { connectInTime } from '../nodes/connect-in-time.ts';
 import { exchange, relayUpgrade } from '../nodes/http-over.ts';
 import { UnreachableError } from '../nodes/unreachable.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { connectVerified } from '../outgoing/verified-tls.ts';
 import type { ApiResponse, RequestContext, UserInfo } from '../request.ts';
 
 /**

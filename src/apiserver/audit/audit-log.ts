@@ -7,9 +7,9 @@ import type { Logger } from '../../base/logger.ts';
 import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
 import { parseExactJson } from '../../base/text/exact-json.ts';
 import { isLongRunning } from '../http/deadline.ts';
-import { encodeList } from '../http/encode.ts';
-import { jsonFormat } from '../http/negotiate.ts';
-import { authorizedName } from '../http/path.ts';
+import { authorizedName } from '../http/request/path.ts';
+import { encodeList } from '../http/response/encode.ts';
+import { jsonFormat } from '../http/response/negotiate.ts';
 import { type ApiResponse, objectOf, type RequestContext, type UserInfo } from '../request.ts';
 import { type AuditPolicy, type AuditRule, type AuditStage, auditRuleFor } from './policy.ts';
 

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { methodNotAllowed, unknownPath } from '../../api/status.ts';
 import type { RequestHandler } from '../handler.ts';
-import { encodeValue } from '../http/encode.ts';
-import { contentTypes, type MediaType, mediaFor, parseAccept } from '../http/negotiate.ts';
-import { prettyFor } from '../http/pretty.ts';
-import { objectTypes, requireProducible } from '../http/producible.ts';
+import { encodeValue } from '../http/response/encode.ts';
+import { contentTypes, type MediaType, mediaFor, parseAccept } from '../http/response/negotiate.ts';
+import { prettyFor } from '../http/response/pretty.ts';
+import { objectTypes, requireProducible } from '../http/response/producible.ts';
 import { pageNotFound } from '../plain-answers.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';

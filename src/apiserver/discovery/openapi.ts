@@ -20,7 +20,7 @@ import {
 import { encodeOpenApiV3 } from '../../api/openapi/v3-protobuf.ts';
 import { kubernetesVersion } from '../../api/version-info.ts';
 import type { RequestHandler } from '../handler.ts';
-import { parseAccept } from '../http/negotiate.ts';
+import { parseAccept } from '../http/response/negotiate.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { DiscoveredGroup, DiscoveredResource } from './groups.ts';

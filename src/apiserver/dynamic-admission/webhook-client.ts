@@ -6,8 +6,8 @@ import type { ServiceReference, WebhookClientConfig } from '../../api/types/admi
 import { dialReason } from '../../base/text/dial-reason.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import { parseExactJson } from '../../base/text/exact-json.ts';
-import { AnswerStatusError, DeadlineError, postJson } from '../http/post-json.ts';
 import { connectInTime } from '../nodes/connect-in-time.ts';
+import { AnswerStatusError, DeadlineError, postJson } from '../outgoing/post-json.ts';
 
 const defaultServicePort = 443;
 const headers = { accept: 'application/json, */*', 'user-agent': 'kube-apiserver-admission' };

@@ -4,7 +4,7 @@ import { FlowSchema, PriorityLevelConfiguration } from '../../api/resources.gen.
 import { MetricsRegistry } from '../../base/metrics.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
-import { parsePath } from '../http/path.ts';
+import { parsePath } from '../http/request/path.ts';
 import { FakeObjects } from '../object-reader.fake.ts';
 import type { RequestContext } from '../request.ts';
 import { FlowControl } from './flow-control.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FlowSchema, PriorityLevelConfiguration } from '../../api/resources.gen.ts';
-import { parsePath } from '../http/path.ts';
+import { parsePath } from '../http/request/path.ts';
 import { createTestServer } from '../server.fixture.ts';
 import { createViewReader } from '../view-reader.ts';
 import { FlowSchemas } from './flow-schemas.ts';

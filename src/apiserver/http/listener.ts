@@ -6,8 +6,13 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from '../../base/logger.ts';
-import { Http1Request, Http2Request } from './http-request.ts';
-import { Http1Response, Http2Response, type HttpResponse, UpgradeResponse } from './http-response.ts';
+import { Http1Request, Http2Request } from './request/http-request.ts';
+import {
+  Http1Response,
+  Http2Response,
+  type HttpResponse,
+  UpgradeResponse,
+} from './response/http-response.ts';
 
 /** Bytes of all headers of one request. */
 const headerBytesMax = 1024 * 1024;

@@ -30,7 +30,7 @@ import {
   initialEventsEndAnnotation,
   type WatchSink,
 } from '../watch-cache/watch-group.ts';
-import { negotiate, type OutputFormat } from './negotiate.ts';
+import { negotiate, type OutputFormat } from './response/negotiate.ts';
 
 /** Events that wait for a local reader; beyond them it is cut off and must list again. */
 const localBacklogEventsMax = 200_000;

@@ -3,9 +3,9 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { RequestHandler } from '../handler.ts';
 import type { RequestMetrics } from '../metrics/request-metrics.ts';
-import type { Http1Request, Http2Request } from './http-request.ts';
-import type { HttpResponse } from './http-response.ts';
-import { respond, respondWithError } from './respond.ts';
+import type { Http1Request, Http2Request } from './request/http-request.ts';
+import type { HttpResponse } from './response/http-response.ts';
+import { respond, respondWithError } from './response/respond.ts';
 
 export interface ServeOptions {
   clock: Clock;

@@ -11,8 +11,8 @@ import {
   type ChainEntry,
 } from '../../apiserver/authorization/configured-authorization.ts';
 import { webhookAuthorizer } from '../../apiserver/authorization/webhook-authorizer.ts';
-import { postJson } from '../../apiserver/http/post-json.ts';
 import type { AuthorizationMetrics } from '../../apiserver/metrics/authorization-metrics.ts';
+import { postJson } from '../../apiserver/outgoing/post-json.ts';
 import type { Random } from '../../base/random.ts';
 import { http } from '../../base/system/node-http.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';

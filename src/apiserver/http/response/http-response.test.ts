@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ServerHttp2Stream } from 'node:http2';
 import { test } from 'node:test';
-import { sparse } from '../../base/sparse.fixture.ts';
+import { sparse } from '../../../base/sparse.fixture.ts';
 import { Http2Response } from './http-response.ts';
 
 test('a stream that its client has closed is sent nothing, though it is not destroyed yet', () => {

@@ -4,11 +4,11 @@ import { type Duplex, Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
-import { internalError, StatusError } from '../../api/status.ts';
-import type { Clock } from '../../base/clock.ts';
-import { isTrue } from '../../base/text/query-boolean.ts';
-import type { ServedResource } from '../registry/kind-registry.ts';
-import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
+import { internalError, StatusError } from '../../../api/status.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { isTrue } from '../../../base/text/query-boolean.ts';
+import type { ServedResource } from '../../registry/kind-registry.ts';
+import type { ApiRequest, ApiResponse, RequestContext } from '../../request.ts';
 import { tableFormOf } from './acceptable.ts';
 import {
   type EncodeContext,

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex, Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import type { ApiRequest, VerifiedCertificate } from '../request.ts';
+import type { ApiRequest, VerifiedCertificate } from '../../request.ts';
 import type { BodyShare } from './body-budget.ts';
 import { RequestBody } from './request-body.ts';
 

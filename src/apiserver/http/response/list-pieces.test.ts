@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RequestContext } from '../request.ts';
-import { configMap, configMaps, createTestServer } from '../server.fixture.ts';
+import type { RequestContext } from '../../request.ts';
+import { configMap, configMaps, createTestServer } from '../../server.fixture.ts';
 import { type EncodeContext, encodeList, type ListResponse } from './encode.ts';
 import { listPieces } from './list-pieces.ts';
 import type { OutputFormat } from './negotiate.ts';

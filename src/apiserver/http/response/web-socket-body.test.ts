@@ -5,9 +5,9 @@ import { Readable } from 'node:stream';
 import { after, before, suite, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import WebSocket from 'ws';
-import { until } from '../../base/async/until.fixture.ts';
-import { configMap } from '../server.fixture.ts';
-import { createListeningServer, type ListeningServer } from './listener.fixture.ts';
+import { until } from '../../../base/async/until.fixture.ts';
+import { configMap } from '../../server.fixture.ts';
+import { createListeningServer, type ListeningServer } from '../listener.fixture.ts';
 
 suite('bodies over WebSocket', () => {
   let server: ListeningServer;

@@ -2,8 +2,8 @@
  * The media types that a path can produce at all: the router refuses other clients before it looks at the forms that
  * they name. It compares media types literally, and of wildcards it knows only the one for everything.
  */
-import { StatusError } from '../../api/status.ts';
-import type { RequestContext, RequestInfo } from '../request.ts';
+import { StatusError } from '../../../api/status.ts';
+import type { RequestContext, RequestInfo } from '../../request.ts';
 import { contentTypes } from './negotiate.ts';
 
 const objects: readonly string[] = Object.values(contentTypes);

@@ -2,8 +2,8 @@
 import type { IncomingMessage } from 'node:http';
 import { Writable } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { badRequest } from '../../api/status.ts';
-import type { ApiRequest } from '../request.ts';
+import { badRequest } from '../../../api/status.ts';
+import type { ApiRequest } from '../../request.ts';
 
 /** Clients that watch or read send nothing. */
 const clientMessageBytesMax = 4096;

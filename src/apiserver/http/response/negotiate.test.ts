@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { configMaps, createTestServer } from '../server.fixture.ts';
+import { configMaps, createTestServer } from '../../server.fixture.ts';
 import { type NegotiationLimits, negotiate, parseAccept } from './negotiate.ts';
 
 const order = (accept: string) => parseAccept(accept).map(({ type }) => type);

@@ -1,6 +1,6 @@
 /** The body of a request over the network: received whole before it is the request's turn, or passed on as it comes. */
 import { Readable } from 'node:stream';
-import { badRequest, tooLarge } from '../../api/status.ts';
+import { badRequest, tooLarge } from '../../../api/status.ts';
 import type { BodyShare } from './body-budget.ts';
 
 /** The first space for a body that comes in pieces. */

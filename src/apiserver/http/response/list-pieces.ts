@@ -1,10 +1,10 @@
 /** Long lists in pieces: no turn of the event loop is spent on the whole, and nothing is copied together. */
-import { encodeListPieces, encodeMessage } from '../../api/protobuf/envelope.ts';
-import { asJsonObject } from '../../api/schema/decode.ts';
-import { startTimeSlices, type TimeSlices } from '../../base/async/time-slices.ts';
-import { viewOf } from '../registry/conversion/conversion.ts';
-import { partialMetadata } from '../tables/table.ts';
-import type { CachedObject } from '../watch-cache/cached-object.ts';
+import { encodeListPieces, encodeMessage } from '../../../api/protobuf/envelope.ts';
+import { asJsonObject } from '../../../api/schema/decode.ts';
+import { startTimeSlices, type TimeSlices } from '../../../base/async/time-slices.ts';
+import { viewOf } from '../../registry/conversion/conversion.ts';
+import { partialMetadata } from '../../tables/table.ts';
+import type { CachedObject } from '../../watch-cache/cached-object.ts';
 import { type EncodeContext, type Encoded, encodeList, type ListResponse, listMetadata } from './encode.ts';
 import { contentTypes } from './negotiate.ts';
 import { indentJson } from './pretty.ts';

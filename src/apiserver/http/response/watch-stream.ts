@@ -1,14 +1,14 @@
 /** A watch over HTTP: frames of events in the format asked for, written once for all who watch the same. */
 import type { Writable } from 'node:stream';
-import { internalError, StatusError } from '../../api/status.ts';
-import { drained } from '../../base/async/drained.ts';
-import type { ServedResource } from '../registry/kind-registry.ts';
-import type { WatchedEvent } from '../watch-cache/selection.ts';
+import { internalError, StatusError } from '../../../api/status.ts';
+import { drained } from '../../../base/async/drained.ts';
+import type { ServedResource } from '../../registry/kind-registry.ts';
+import type { WatchedEvent } from '../../watch-cache/selection.ts';
 import {
   type BookmarkOptions,
   initialEventsEndAnnotation,
   type WatchSink,
-} from '../watch-cache/watch-group.ts';
+} from '../../watch-cache/watch-group.ts';
 import { type EncodeContext, encodeBookmark, encodeEvents, encodeFrame } from './encode.ts';
 
 /** Bytes that may wait for a client that reads slowly; beyond them it is cut off and must list again. */

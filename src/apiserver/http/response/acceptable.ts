@@ -1,8 +1,8 @@
 /** Whether a client can read what it asks for: found out before anything is read, written or noted for the audit log. */
-import { badRequest, notAcceptable } from '../../api/status.ts';
-import type { ServedResource } from '../registry/kind-registry.ts';
-import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
-import type { IncludeObject } from '../tables/table.ts';
+import { badRequest, notAcceptable } from '../../../api/status.ts';
+import type { ServedResource } from '../../registry/kind-registry.ts';
+import type { ApiRequest, ApiResponse, RequestContext } from '../../request.ts';
+import type { IncludeObject } from '../../tables/table.ts';
 import { limitsOf, negotiate, type OutputFormat } from './negotiate.ts';
 import { requireProducible, typesFor } from './producible.ts';
 

@@ -1,17 +1,17 @@
 /** From an answer in semantic form to bytes in the format that was asked for. */
-import type { KubeObject } from '../../api/meta.ts';
+import type { KubeObject } from '../../../api/meta.ts';
 import {
   canEncode,
   encodeMessage,
   encodeObject as encodeProtobuf,
   encodeList as encodeProtobufList,
   encodeWatchFrame,
-} from '../../api/protobuf/envelope.ts';
-import { formatYaml } from '../../api/schema/body/yaml-writer.ts';
-import { asJsonObject, asKubeObject, type JsonObject } from '../../api/schema/decode.ts';
-import { jsonLineOf, jsonOf, viewOf } from '../registry/conversion/conversion.ts';
-import type { ServedResource } from '../registry/kind-registry.ts';
-import { type ApiResponse, objectOf, type ServedObject } from '../request.ts';
+} from '../../../api/protobuf/envelope.ts';
+import { formatYaml } from '../../../api/schema/body/yaml-writer.ts';
+import { asJsonObject, asKubeObject, type JsonObject } from '../../../api/schema/decode.ts';
+import { jsonLineOf, jsonOf, viewOf } from '../../registry/conversion/conversion.ts';
+import type { ServedResource } from '../../registry/kind-registry.ts';
+import { type ApiResponse, objectOf, type ServedObject } from '../../request.ts';
 import {
   columnsOf,
   type IncludeObject,
@@ -19,9 +19,9 @@ import {
   type TableOptions,
   tableOf,
   tableWith,
-} from '../tables/table.ts';
-import { CachedObject } from '../watch-cache/cached-object.ts';
-import type { WatchedEvent } from '../watch-cache/selection.ts';
+} from '../../tables/table.ts';
+import { CachedObject } from '../../watch-cache/cached-object.ts';
+import type { WatchedEvent } from '../../watch-cache/selection.ts';
 import { contentTypes, type OutputFormat } from './negotiate.ts';
 
 export interface EncodeContext {

@@ -1,7 +1,7 @@
 /** Content negotiation: which of the served representations an `Accept` header asks for. */
-import { canEncode } from '../../api/protobuf/envelope.ts';
-import { notAcceptable } from '../../api/status.ts';
-import type { ServedResource } from '../registry/kind-registry.ts';
+import { canEncode } from '../../../api/protobuf/envelope.ts';
+import { notAcceptable } from '../../../api/status.ts';
+import type { ServedResource } from '../../registry/kind-registry.ts';
 
 export type MediaType = 'json' | 'yaml' | 'protobuf';
 

@@ -1,6 +1,6 @@
 /** JSON for people: indented where the client asks for it or is one that shows answers as they come. */
-import { isTrue } from '../../base/text/query-boolean.ts';
-import type { ApiRequest } from '../request.ts';
+import { isTrue } from '../../../base/text/query-boolean.ts';
+import type { ApiRequest } from '../../request.ts';
 import type { Encoded } from './encode.ts';
 import { contentTypes } from './negotiate.ts';
 

@@ -5,8 +5,8 @@ import { connect } from 'node:http2';
 import { get } from 'node:https';
 import { after, before, suite, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { configMap, configMaps } from '../server.fixture.ts';
-import { createListeningServer, type ListeningServer, type Send } from './listener.fixture.ts';
+import { configMap, configMaps } from '../../server.fixture.ts';
+import { createListeningServer, type ListeningServer, type Send } from '../listener.fixture.ts';
 
 suite('long lists', () => {
   const count = 600;

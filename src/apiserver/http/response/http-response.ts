@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex, Writable } from 'node:stream';
-import { http } from '../../base/system/node-http.ts';
+import { http } from '../../../base/system/node-http.ts';
 
 export type ResponseHeaders = Record<string, string | string[] | number>;
 

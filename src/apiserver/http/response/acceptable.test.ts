@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { parseAuditPolicy } from '../audit/policy.ts';
-import { createListeningServer, type ListeningServer, type Send } from './listener.fixture.ts';
+import { parseAuditPolicy } from '../../audit/policy.ts';
+import { createListeningServer, type ListeningServer, type Send } from '../listener.fixture.ts';
 
 suite('what clients accept', () => {
   const lines: { stage: string; requestURI: string; responseStatus?: { code: number } }[] = [];
