@@ -1,6 +1,7 @@
 /**
- * `text.matches(pattern)` by Go's regular expressions, in linear time. The library has a method of that name on JavaScript's
- * own, which some patterns keep busy forever, and refuses another: it is led to one of another name while it looks for it.
+ * `text.matches(pattern)` by Go's regular expressions, in linear time. The library's own method uses JavaScript's engine,
+ * which some patterns keep busy forever, and cannot be replaced. So ours has another name, and calls bear that name while
+ * the library resolves them.
  */
 import { type LibraryNode, nodesOf } from './library-tree.ts';
 

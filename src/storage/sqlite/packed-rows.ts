@@ -1,4 +1,4 @@
-/** Many rows between threads as few messages' parts: thousands of small buffers would cost more than what is in them. */
+/** Many rows in a few buffers, to be sent between threads: thousands of small ones would cost more than what is in them. */
 import type { StoredEntry } from '../store.ts';
 import type { LogRow } from './database.ts';
 
