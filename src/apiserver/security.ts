@@ -53,18 +53,18 @@ export interface Security {
 
 export const defaultIssuer = 'https://kubernetes.default.svc.cluster.local';
 
-export function createSecurity(
-  options: SecurityOptions,
-  deps: {
-    objects: ObjectReader;
-    clock: Clock;
-    random: Random;
-    logger: Logger;
-    nodeRules: readonly PolicyRule[];
-    authorizationMetrics: AuthorizationMetrics;
-  },
-): Security {
-  const { objects, clock, random, logger } = deps;
+/** What other parts of the server provide. */
+export interface SecurityParts {
+  objects: ObjectReader;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  nodeRules: readonly PolicyRule[];
+  authorizationMetrics: AuthorizationMetrics;
+}
+
+export function createSecurity(options: SecurityOptions, parts: SecurityParts): Security {
+  const { objects, clock, random, logger, nodeRules, authorizationMetrics } = parts;
   const issuer = options.issuer ?? defaultIssuer;
   const tokens = options.serviceAccountKeys && new JsonWebTokens(options.serviceAccountKeys);
   const serviceAccounts =
@@ -78,10 +78,10 @@ export function createSecurity(
   if (authentication) tokenAuthenticators.push(authentication.authenticate);
   const rbac = new RbacAuthorizer(objects);
   const chain = options.authorization ?? new AuthorizationChain();
-  const own = { Node: nodeAuthorizer(objects, deps.nodeRules), RBAC: rbac.authorize };
+  const own = { Node: nodeAuthorizer(objects, nodeRules), RBAC: rbac.authorize };
   return {
     authenticate: createAuthenticator(tokenAuthenticators, authentication?.admitsAnonymous),
-    authorize: chainAuthorizer(chain, own, deps.authorizationMetrics),
+    authorize: chainAuthorizer(chain, own, authorizationMetrics),
     rbac,
     knownRules: () => knownRules(chain),
     tokenAuthenticators,

@@ -6,16 +6,16 @@ import type { AuthenticationConfiguration } from './configuration.ts';
 import { providerTokens } from './openid-connect.ts';
 
 export class ConfiguredAuthentication {
-  readonly #deps: { clock: Clock; logger: Logger };
+  readonly #system: { clock: Clock; logger: Logger };
   #tokens: readonly TokenAuthenticator[] = [];
   #anonymous: AuthenticationConfiguration['anonymous'];
 
-  constructor(deps: { clock: Clock; logger: Logger }) {
-    this.#deps = deps;
+  constructor(system: { clock: Clock; logger: Logger }) {
+    this.#system = system;
   }
 
   set({ providers, anonymous }: AuthenticationConfiguration): void {
-    this.#tokens = providers.map((provider) => providerTokens(provider, this.#deps));
+    this.#tokens = providers.map((provider) => providerTokens(provider, this.#system));
     this.#anonymous = anonymous;
   }
 

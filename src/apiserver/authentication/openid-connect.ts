@@ -67,11 +67,11 @@ const algorithms: Readonly<Record<string, { hash: string; type: string; how: obj
 /** @throws when an option cannot be right */
 export function openIdConnect(
   options: OpenIdConnectOptions,
-  deps: { clock: Pick<Clock, 'now' | 'monotonic'>; logger: Logger },
+  system: { clock: Pick<Clock, 'now' | 'monotonic'>; logger: Logger },
 ): TokenAuthenticator {
   const { issuerUrl, clientId, ca, signingAlgorithms = ['RS256'] } = options;
   const userOf = (claims: Claims) => userByOptions(claims, options);
-  return providerTokens({ issuerUrl, audiences: [clientId], ca, signingAlgorithms, userOf }, deps);
+  return providerTokens({ issuerUrl, audiences: [clientId], ca, signingAlgorithms, userOf }, system);
 }
 
 /** @throws when an option cannot be right */
