@@ -10,10 +10,10 @@ import {
 import type { StructuralSchema } from '../structural/schema.ts';
 import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
 import { validateDefaults } from './default-rules.ts';
-import { validateListMarks, validateMapMarks } from './list-marks.ts';
+import { validateListType, validateMapType } from './list-types.ts';
 import { validateRuleCosts } from './rule-costs.ts';
-import { type RuleSite, validateRules, validateRuleWords } from './rule-rules.ts';
 import { validateStructurality } from './structural-rules.ts';
+import { type RuleSite, validateRuleFields, validateRules } from './validation-rules.ts';
 
 export interface SchemaContext {
   /** Path of the schema's root. */
@@ -168,8 +168,8 @@ function collect(schema: JSONSchemaProps, place: Place, into: Collected): boolea
     into.schema.push(
       invalidValue(`${field}.x-kubernetes-preserve-unknown-fields`, false, 'must be true or undefined'),
     );
-  into.schema.push(...validateMapMarks(schema, field), ...validateListMarks(schema, field));
-  into.schema.push(...validateRuleWords(schema, field));
+  into.schema.push(...validateMapType(schema, field), ...validateListType(schema, field));
+  into.schema.push(...validateRuleFields(schema, field));
   const isSound = into.schema.length === before;
   if (isSound && compiles) into.rules.push(...validateRules(schema, place));
   return isSound;

@@ -1,4 +1,4 @@
-/** The marks that say how lists and maps of a schema are merged. */
+/** `x-kubernetes-list-type` and its like: how lists and maps of a schema are merged. */
 import {
   type FieldErrors,
   forbiddenField,
@@ -12,7 +12,7 @@ import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
 const listTypes = ['atomic', 'set', 'map'];
 const inSet = 'must be atomic as item of a list with x-kubernetes-list-type=set';
 
-export function* validateMapMarks(schema: JSONSchemaProps, field: string): FieldErrors {
+export function* validateMapType(schema: JSONSchemaProps, field: string): FieldErrors {
   const mapType = schema['x-kubernetes-map-type'];
   if (mapType === undefined) return;
   yield* validateTypeFor(schema, 'object', `${field}.type`, 'x-kubernetes-map-type');
@@ -24,14 +24,14 @@ function* validateTypeFor(
   { type }: JSONSchemaProps,
   wanted: string,
   field: string,
-  mark: string,
+  keyword: string,
 ): FieldErrors {
-  const why = `must be ${wanted} if ${mark} is specified`;
+  const why = `must be ${wanted} if ${keyword} is specified`;
   if (!type) yield required(field, why);
   else if (type !== wanted) yield invalidValue(field, type, why);
 }
 
-export function* validateListMarks(schema: JSONSchemaProps, field: string): FieldErrors {
+export function* validateListType(schema: JSONSchemaProps, field: string): FieldErrors {
   const listType = schema['x-kubernetes-list-type'];
   const typePath = `${field}.x-kubernetes-list-type`;
   if (listType !== undefined) {

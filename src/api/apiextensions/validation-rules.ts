@@ -1,4 +1,4 @@
-/** Validates the CEL rules of a schema: their syntax, and whether they can be what they claim to be. */
+/** Validates `x-kubernetes-validations`, the CEL rules of a schema: their fields, and whether their expressions can hold. */
 import { checkExpression } from '../cel/check/check.ts';
 import { typeOfRoot, typeOfSchema } from '../cel/check/schema-types.ts';
 import { type CelType, dyn, optionalOf } from '../cel/check/types.ts';
@@ -26,7 +26,7 @@ const pathOf = (field: string, index: number) => `${field}.x-kubernetes-validati
 const hasLineBreak = (text: string) => /[\n\r]/.test(text);
 
 /** What can be said of rules without compiling them. */
-export function* validateRuleWords(schema: JSONSchemaProps, field: string): FieldErrors {
+export function* validateRuleFields(schema: JSONSchemaProps, field: string): FieldErrors {
   for (const [index, rule] of (schema['x-kubernetes-validations'] ?? []).entries()) {
     const path = pathOf(field, index);
     const { message = '', messageExpression = '', reason, fieldPath = '' } = rule;
