@@ -21,7 +21,7 @@ import { readObject, writeRequest } from '../registry/request-options.ts';
 import { validateNewReview } from '../registry/validate.ts';
 import type { ApiResponse, RequestContext, UserInfo } from '../request.ts';
 import type { Security } from '../security.ts';
-import { bindingType, serveBinding } from './binding.ts';
+import { bindingType, serveBinding } from './pods/binding.ts';
 
 type Review = KubeObject & { spec?: unknown; status?: unknown };
 type Answer = (review: Review, context: RequestContext) => unknown;

@@ -1,11 +1,11 @@
 /** `pods/log`: a container's output, as its node has it. */
 import type { IncomingMessage } from 'node:http';
-import { type FieldError, forbiddenField, invalidValue } from '../../api/field-error.ts';
-import { badRequest, invalid, methodNotAllowed, StatusError } from '../../api/status.ts';
-import { exchange } from '../nodes/http-over.ts';
-import type { NodeConnector } from '../nodes/node-connector.ts';
-import { UnreachableError } from '../nodes/unreachable.ts';
-import type { SubresourceHandler } from './handlers.ts';
+import { type FieldError, forbiddenField, invalidValue } from '../../../api/field-error.ts';
+import { badRequest, invalid, methodNotAllowed, StatusError } from '../../../api/status.ts';
+import { exchange } from '../../nodes/http-over.ts';
+import type { NodeConnector } from '../../nodes/node-connector.ts';
+import { UnreachableError } from '../../nodes/unreachable.ts';
+import type { SubresourceHandler } from '../handlers.ts';
 import { containerOf, nodeOf, readPod } from './pod-target.ts';
 
 /** Options that the node's agent understands, passed on unchanged. */

@@ -1,15 +1,15 @@
 /** `pods/binding` and the old `bindings` resource: a pod gets its node, once. */
 
-import type { KubeObject } from '../../api/meta.ts';
-import { Binding, Pod } from '../../api/resources.gen.ts';
-import { formatTime } from '../../api/schema/time.ts';
-import { badRequest, conflict, methodNotAllowed, StatusError } from '../../api/status.ts';
-import { decodeAs, readParsedBody } from '../registry/conversion/codec.ts';
-import { resourceOf } from '../registry/ensure.ts';
-import type { Registry } from '../registry/registry.ts';
-import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
-import { changeObject } from '../registry/verbs/update.ts';
-import type { ApiResponse, RequestContext } from '../request.ts';
+import type { KubeObject } from '../../../api/meta.ts';
+import { Binding, Pod } from '../../../api/resources.gen.ts';
+import { formatTime } from '../../../api/schema/time.ts';
+import { badRequest, conflict, methodNotAllowed, StatusError } from '../../../api/status.ts';
+import { decodeAs, readParsedBody } from '../../registry/conversion/codec.ts';
+import { resourceOf } from '../../registry/ensure.ts';
+import type { Registry } from '../../registry/registry.ts';
+import { fieldValidationOf, writeRequest } from '../../registry/request-options.ts';
+import { changeObject } from '../../registry/verbs/update.ts';
+import type { ApiResponse, RequestContext } from '../../request.ts';
 
 export const bindingType = { group: '', version: 'v1', kind: 'Binding' };
 

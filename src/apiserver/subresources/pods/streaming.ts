@@ -1,15 +1,15 @@
 /** `pods/exec`, `pods/attach` and `pods/portforward`: upgraded connections, relayed to the node byte by byte. */
 
-import type { Pod } from '../../api/resources.gen.ts';
-import { badRequest, forbidden, methodNotAllowed } from '../../api/status.ts';
-import { isTrue } from '../../base/text/query-boolean.ts';
-import { resourceQuestion } from '../authorization/authorizer.ts';
-import { relayUpgrade } from '../nodes/http-over.ts';
-import type { NodeConnector } from '../nodes/node-connector.ts';
-import { dialedForUpgrade } from '../nodes/unreachable.ts';
-import type { Registry } from '../registry/registry.ts';
-import type { ApiResponse, RequestContext } from '../request.ts';
-import type { SubresourceHandler } from './handlers.ts';
+import type { Pod } from '../../../api/resources.gen.ts';
+import { badRequest, forbidden, methodNotAllowed } from '../../../api/status.ts';
+import { isTrue } from '../../../base/text/query-boolean.ts';
+import { resourceQuestion } from '../../authorization/authorizer.ts';
+import { relayUpgrade } from '../../nodes/http-over.ts';
+import type { NodeConnector } from '../../nodes/node-connector.ts';
+import { dialedForUpgrade } from '../../nodes/unreachable.ts';
+import type { Registry } from '../../registry/registry.ts';
+import type { ApiResponse, RequestContext } from '../../request.ts';
+import type { SubresourceHandler } from '../handlers.ts';
 import { containerOf, nodeOf, readPod } from './pod-target.ts';
 
 /** The agent's names for the streams of exec and attach. */

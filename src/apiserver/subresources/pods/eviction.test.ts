@@ -1,7 +1,7 @@
 /** What an eviction leaves in the status of a pod that has not gone yet. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTestServer, mergePatch } from '../server.fixture.ts';
+import { createTestServer, mergePatch } from '../../server.fixture.ts';
 
 const pods = '/api/v1/namespaces/default/pods';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTestServer } from '../server.fixture.ts';
+import { createTestServer } from '../../server.fixture.ts';
 
 const namespace = '/api/v1/namespaces/default';
 const refusals: [what: string, path: string, body: object, code: number, message: string][] = [

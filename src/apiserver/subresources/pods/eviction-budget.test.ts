@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTestServer, mergePatch, type TestServer } from '../server.fixture.ts';
+import { createTestServer, mergePatch, type TestServer } from '../../server.fixture.ts';
 
 const pods = '/api/v1/namespaces/default/pods';
 const budgets = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';

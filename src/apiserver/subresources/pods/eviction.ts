@@ -1,20 +1,20 @@
 /** `pods/eviction`: a delete that disruption budgets may refuse. */
-import { disruptionTarget } from '../../api/core/disruption-target.ts';
-import type { KubeObject } from '../../api/meta.ts';
-import { Pod } from '../../api/resources.gen.ts';
-import { decodeParsed } from '../../api/schema/body/body.ts';
-import { formatTime } from '../../api/schema/time.ts';
-import { badRequest, methodNotAllowed, StatusError } from '../../api/status.ts';
-import type { ObjectReader } from '../object-reader.ts';
-import { readParsedBody } from '../registry/conversion/codec.ts';
-import { resourceOf } from '../registry/ensure.ts';
-import { type Registry, readCurrent, type WriteRequest } from '../registry/registry.ts';
-import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
-import { type DeleteRequest, deleteObject } from '../registry/verbs/delete.ts';
-import { changeObject } from '../registry/verbs/update.ts';
-import type { ApiResponse, RequestContext } from '../request.ts';
+import { disruptionTarget } from '../../../api/core/disruption-target.ts';
+import type { KubeObject } from '../../../api/meta.ts';
+import { Pod } from '../../../api/resources.gen.ts';
+import { decodeParsed } from '../../../api/schema/body/body.ts';
+import { formatTime } from '../../../api/schema/time.ts';
+import { badRequest, methodNotAllowed, StatusError } from '../../../api/status.ts';
+import type { ObjectReader } from '../../object-reader.ts';
+import { readParsedBody } from '../../registry/conversion/codec.ts';
+import { resourceOf } from '../../registry/ensure.ts';
+import { type Registry, readCurrent, type WriteRequest } from '../../registry/registry.ts';
+import { fieldValidationOf, writeRequest } from '../../registry/request-options.ts';
+import { type DeleteRequest, deleteObject } from '../../registry/verbs/delete.ts';
+import { changeObject } from '../../registry/verbs/update.ts';
+import type { ApiResponse, RequestContext } from '../../request.ts';
+import type { SubresourceHandler } from '../handlers.ts';
 import { stillProcessed, takeDisruption } from './eviction-budget.ts';
-import type { SubresourceHandler } from './handlers.ts';
 
 export const evictionType = { group: 'policy', version: 'v1', kind: 'Eviction' };
 const schema = 'io.k8s.api.policy.v1.Eviction';

@@ -1,9 +1,9 @@
 /** Finds the pod, its node and the container that log, exec, attach and portforward are about. */
-import { Pod } from '../../api/resources.gen.ts';
-import { badRequest } from '../../api/status.ts';
-import { resourceOf } from '../registry/ensure.ts';
-import { type Registry, readCurrent } from '../registry/registry.ts';
-import type { RequestContext } from '../request.ts';
+import { Pod } from '../../../api/resources.gen.ts';
+import { badRequest } from '../../../api/status.ts';
+import { resourceOf } from '../../registry/ensure.ts';
+import { type Registry, readCurrent } from '../../registry/registry.ts';
+import type { RequestContext } from '../../request.ts';
 
 const defaultContainerAnnotation = 'kubectl.kubernetes.io/default-container';
 
