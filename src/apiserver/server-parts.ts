@@ -11,7 +11,7 @@ import { AdmissionChain } from './admission/admission.ts';
 import { addBuiltinPlugins } from './admission/plugins.ts';
 import { Aggregation } from './aggregation/aggregation.ts';
 import { AuditLog } from './audit/audit-log.ts';
-import { ComponentStatuses } from './component-statuses.ts';
+import { ComponentStatuses } from './diagnostics/component-statuses.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { addDynamicPlugins } from './dynamic-admission/plugins.ts';
 import { type DialService, WebhookClient } from './dynamic-admission/webhook-client.ts';

@@ -8,16 +8,17 @@ import { ensureAuthenticationConfig } from './bootstrap/authentication-config.ts
 import { bootstrap, keepBootstrapObjects } from './bootstrap/bootstrap.ts';
 import { keepKubernetesService } from './bootstrap/kubernetes-service.ts';
 import { compactRegularly } from './compaction.ts';
-import type { ComponentStatuses } from './component-statuses.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
+import type { ComponentStatuses } from './diagnostics/component-statuses.ts';
+import { flagsOf } from './diagnostics/flags.ts';
+import { type HealthCheck, registerHealth } from './diagnostics/health.ts';
+import { registerStatusPages } from './diagnostics/status-pages.ts';
 import { registerTokenDiscovery } from './discovery/oidc.ts';
 import { OpenApi } from './discovery/openapi.ts';
 import { serveVersion } from './discovery/version.ts';
 import { followPolicies } from './dynamic-admission/policy-status.ts';
-import { flagsOf } from './flags.ts';
 import { followFlowSchemas } from './flow-control/dangling.ts';
 import type { RequestHandler } from './handler.ts';
-import { type HealthCheck, registerHealth } from './health.ts';
 import { type Listener, listen } from './http/listener.ts';
 import { createLocalTransport } from './http/local-transport.ts';
 import { serveHttp } from './http/serve.ts';
@@ -30,7 +31,6 @@ import type { UserInfo } from './request.ts';
 import type { ApiServerOptions } from './server-options.ts';
 import { ApiServerParts, openStore } from './server-parts.ts';
 import { ServiceClaims } from './services/service-claims.ts';
-import { registerStatusPages } from './status-pages.ts';
 
 export interface ListenOptions {
   host: string;

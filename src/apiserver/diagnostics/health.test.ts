@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTestServer } from './server.fixture.ts';
+import { createTestServer } from '../server.fixture.ts';
 
 async function textOf(server: Awaited<ReturnType<typeof createTestServer>>, path: string): Promise<string> {
   const { object } = await server.ask('GET', path);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ComponentStatus } from '../api/resources.gen.ts';
-import { createTestServer } from './server.fixture.ts';
+import type { ComponentStatus } from '../../api/resources.gen.ts';
+import { createTestServer } from '../server.fixture.ts';
 
 const path = '/api/v1/componentstatuses';
 

@@ -1,12 +1,12 @@
 /** `kubectl get componentstatuses`: the health of the control plane's components, checked on request. */
-import { componentStatusKind } from '../api/core/component-status.ts';
-import type { ComponentStatus } from '../api/resources.gen.ts';
-import { parseFieldSelector, parseLabelSelector } from '../api/selectors.ts';
-import { notFound } from '../api/status.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Delegate } from './handler.ts';
+import { componentStatusKind } from '../../api/core/component-status.ts';
+import type { ComponentStatus } from '../../api/resources.gen.ts';
+import { parseFieldSelector, parseLabelSelector } from '../../api/selectors.ts';
+import { notFound } from '../../api/status.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Delegate } from '../handler.ts';
+import type { RequestContext } from '../request.ts';
 import { type HealthCheck, problemOf } from './health.ts';
-import type { RequestContext } from './request.ts';
 
 const resource = { group: '', plural: 'componentstatuses' };
 /** As upstream's message has it, for this kind alone. */

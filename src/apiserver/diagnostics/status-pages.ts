@@ -1,14 +1,14 @@
 /** `/statusz` and `/flagz`: what runs here, since when, and with which settings, as text or as an object of `config.k8s.io`. */
 
-import { formatYaml } from '../api/schema/body/yaml-writer.ts';
-import { formatTime } from '../api/schema/time.ts';
-import { notAcceptable } from '../api/status.ts';
-import { versionInfo } from '../api/version-info.ts';
-import type { Clock } from '../base/clock.ts';
-import type { RequestHandler } from './handler.ts';
-import { parseAccept } from './http/response/negotiate.ts';
-import { wantsPretty } from './http/response/pretty.ts';
-import type { ApiResponse, RequestContext } from './request.ts';
+import { formatYaml } from '../../api/schema/body/yaml-writer.ts';
+import { formatTime } from '../../api/schema/time.ts';
+import { notAcceptable } from '../../api/status.ts';
+import { versionInfo } from '../../api/version-info.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { RequestHandler } from '../handler.ts';
+import { parseAccept } from '../http/response/negotiate.ts';
+import { wantsPretty } from '../http/response/pretty.ts';
+import type { ApiResponse, RequestContext } from '../request.ts';
 
 export interface StatusPagesOptions {
   clock: Clock;

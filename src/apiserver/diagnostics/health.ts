@@ -1,12 +1,12 @@
 /** `/healthz`, `/livez` and `/readyz`: the checks by name, one by one or all together. */
 
-import { stabilityOf } from '../api/kubernetes-metrics.ts';
-import type { Clock } from '../base/clock.ts';
-import { type Counter, type Gauge, MetricsRegistry } from '../base/metrics.ts';
-import { messageOf } from '../base/text/error-message.ts';
-import type { RequestHandler } from './handler.ts';
-import { pageNotFound } from './plain-answers.ts';
-import type { ApiResponse, RequestContext } from './request.ts';
+import { stabilityOf } from '../../api/kubernetes-metrics.ts';
+import type { Clock } from '../../base/clock.ts';
+import { type Counter, type Gauge, MetricsRegistry } from '../../base/metrics.ts';
+import { messageOf } from '../../base/text/error-message.ts';
+import type { RequestHandler } from '../handler.ts';
+import { pageNotFound } from '../plain-answers.ts';
+import type { ApiResponse, RequestContext } from '../request.ts';
 
 export interface HealthCheck {
   name: string;

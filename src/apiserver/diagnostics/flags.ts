@@ -1,8 +1,8 @@
 /** The settings of an API server under the names and in the form of upstream's flags; `/flagz` shows them. */
-import { requestTimeoutMsDefault } from './http/deadline.ts';
-import { defaultIssuer } from './security.ts';
-import type { ApiServerOptions } from './server-options.ts';
-import { defaultNodePorts, defaultServiceCidr } from './server-parts.ts';
+import { requestTimeoutMsDefault } from '../http/deadline.ts';
+import { defaultIssuer } from '../security.ts';
+import type { ApiServerOptions } from '../server-options.ts';
+import { defaultNodePorts, defaultServiceCidr } from '../server-parts.ts';
 
 /** What holds for every server. */
 const fixed = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createListeningServer } from './http/listener.fixture.ts';
-import type { ApiServerOptions } from './server-options.ts';
+import { createListeningServer } from '../http/listener.fixture.ts';
+import type { ApiServerOptions } from '../server-options.ts';
 
 async function pages(options: Partial<ApiServerOptions> = {}) {
   const listening = await createListeningServer(options);
