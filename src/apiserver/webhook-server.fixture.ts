@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { createAuthority, issueCertificate } from '../base/pki.ts';
+import { createAuthority, issueCertificate } from '../base/x509/pki.ts';
 
 export interface WebhookServer {
   /** `https://127.0.0.1:port` */

@@ -110,7 +110,7 @@ async function addToStore(
 }
 
 async function pinIn(pkiFolder: string): Promise<string> {
-  const { authorityPin } = await import('../base/pki.ts');
+  const { authorityPin } = await import('../base/x509/pki.ts');
   return authorityPin(readFileSync(join(pkiFolder, `${pkiFiles.authority}.crt`), 'utf8'));
 }
 

@@ -10,8 +10,8 @@ import { defaultIssuer } from '../apiserver/security.ts';
 import type { ApiServer } from '../apiserver/server.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
-import type { CertificatePair } from '../base/pki.ts';
 import { systemRandom } from '../base/random.ts';
+import type { CertificatePair } from '../base/x509/pki.ts';
 import { createClient } from '../client/create-client.ts';
 import { keepMirror } from '../host/images/mirror.ts';
 import { pkiFiles, readPair } from '../host/keys/cluster-pki.ts';
@@ -40,7 +40,7 @@ const config = readConfig<ServerConfig>(
       import('../apiserver/registry/conversion/long-yaml-worker.ts'),
       import('../storage/sqlite/worker.ts'),
       import('../storage/etcd/etcd-store.ts'),
-      import('../base/pki.ts'),
+      import('../base/x509/pki.ts'),
       import('./server/simulated-nodes.ts'),
     ]),
   ),

@@ -1,7 +1,7 @@
 /** All controllers, and how they are started. */
 
 import type { Clock } from '../base/clock.ts';
-import type { CertificatePair } from '../base/pki.ts';
+import type { CertificatePair } from '../base/x509/pki.ts';
 import { type AnyController, runController } from '../client/controller/controller.ts';
 import type { ControllerEnvironment } from '../client/controller/controller-cluster.ts';
 import { daemonSetController } from './apps/daemonset.ts';

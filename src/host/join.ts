@@ -91,7 +91,7 @@ export async function requestCertificate(
     ipAddresses?: readonly string[];
   },
 ): Promise<void> {
-  const { createSigningRequest } = await import('../base/pki.ts');
+  const { createSigningRequest } = await import('../base/x509/pki.ts');
   const isServer = options.usage === 'server auth';
   const { request, key } = await createSigningRequest(
     { commonName: `system:node:${options.nodeName}`, organizations: [nodesGroup] },
@@ -150,7 +150,7 @@ async function fetchAuthority(server: string, pin: string): Promise<string> {
       socket.destroy();
     });
   });
-  const { authorityPin } = await import('../base/pki.ts');
+  const { authorityPin } = await import('../base/x509/pki.ts');
   const authority = chain.find(
     (certificate) => certificate.ca && authorityPin(certificate.toString()) === pin,
   );

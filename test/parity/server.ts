@@ -3,8 +3,8 @@ import { createKubernetesMetrics } from '../../src/api/kubernetes-metrics.ts';
 import { createApiServer } from '../../src/apiserver/server.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { createLogger } from '../../src/base/logger.ts';
-import { createAuthority, createTokenKeyPair, issueCertificate } from '../../src/base/pki.ts';
 import { systemRandom } from '../../src/base/random.ts';
+import { createAuthority, createTokenKeyPair, issueCertificate } from '../../src/base/x509/pki.ts';
 import { createMemoryStore } from '../../src/storage/memory.ts';
 import { RawClient } from './https-client.ts';
 

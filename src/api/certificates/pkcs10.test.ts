@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createSigningRequest } from '../../base/pki.ts';
 import { seededRandom } from '../../base/random.ts';
+import { createSigningRequest } from '../../base/x509/pki.ts';
 import { signingRequestProblem } from './pkcs10.ts';
 
 const { request } = await createSigningRequest({

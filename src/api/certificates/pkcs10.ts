@@ -16,8 +16,8 @@ import {
   setKind,
   shortValue,
   syntaxError,
-} from '../../base/der.ts';
-import { firstPemBlock } from '../../base/text/pem.ts';
+} from '../../base/x509/der.ts';
+import { firstPemBlock } from '../../base/x509/pem.ts';
 
 /** Why `pem` is no request that is signed with the key that it is for; undefined when it is one. */
 export function signingRequestProblem(pem: Uint8Array): string | undefined {

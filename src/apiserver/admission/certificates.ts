@@ -53,7 +53,7 @@ function isSigned(next: CertificateSigningRequest, before: CertificateSigningReq
 /** A certificate of that group would bypass authorization for as long as it is valid. */
 async function refuseMasters(request: CertificateSigningRequest): Promise<void> {
   if (request.spec?.signerName !== clientSigner) return;
-  const { parseSigningRequest } = await import('../../base/pki.ts');
+  const { parseSigningRequest } = await import('../../base/x509/pki.ts');
   let organizations: readonly string[];
   try {
     const pem = Buffer.from(request.spec.request, 'base64').toString();

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
 import { createServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
-import { createAuthority, issueCertificate } from '../../base/pki.ts';
+import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import type { DialService } from '../dynamic-admission/webhook-client.ts';
 import type { TestServer } from '../server.fixture.ts';
 

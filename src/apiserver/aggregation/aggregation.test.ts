@@ -8,8 +8,8 @@ import { APIService, EndpointSlice, Namespace, Service } from '../../api/resourc
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
-import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import { seededRandom } from '../../base/random.ts';
+import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import type { Client } from '../../client/client.ts';
 import { createClient } from '../../client/create-client.ts';
 import { discoverResources } from '../../client/discovery.ts';

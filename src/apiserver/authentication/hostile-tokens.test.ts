@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
-import { createTokenKeyPair } from '../../base/pki.ts';
 import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
+import { createTokenKeyPair } from '../../base/x509/pki.ts';
 import { FakeObjects } from '../object-reader.fake.ts';
 import { JsonWebTokens } from './json-web-token.ts';
 import { openIdConnect } from './openid-connect.ts';

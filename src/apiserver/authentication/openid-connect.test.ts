@@ -5,8 +5,8 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, suite, test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
-import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
+import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import { createTestServer } from '../server.fixture.ts';
 import { type OpenIdConnectOptions, openIdConnect } from './openid-connect.ts';
 

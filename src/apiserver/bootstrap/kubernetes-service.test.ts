@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
+import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
 import { createTestServer } from '../server.fixture.ts';
 

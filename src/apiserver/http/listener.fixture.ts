@@ -1,7 +1,7 @@
 /** A test server behind a real listener, and requests to it as the network carries them. */
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { createAuthority, issueCertificate } from '../../base/pki.ts';
+import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import { createTestServer, type TestServer } from '../server.fixture.ts';
 import type { ApiServerOptions } from '../server-options.ts';
 

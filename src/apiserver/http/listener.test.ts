@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { parse } from 'yaml';
 import { decodeMessage, readEnvelope } from '../../api/protobuf/envelope.ts';
 import { systemClock } from '../../base/clock.ts';
-import { createAuthority, issueCertificate } from '../../base/pki.ts';
+import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import { configMap, configMaps, createTestServer, type TestServer } from '../server.fixture.ts';
 import { exchange, type Reply } from './listener.fixture.ts';
 import type { Listener } from './listener.ts';

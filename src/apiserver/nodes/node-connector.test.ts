@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { createServer } from 'node:tls';
 import { Node } from '../../api/resources.gen.ts';
-import { createAuthority, issueCertificate } from '../../base/pki.ts';
+import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import { FakeObjects } from '../object-reader.fake.ts';
 import { NodeConnector, tunnelProblem } from './node-connector.ts';
 

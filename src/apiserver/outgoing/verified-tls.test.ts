@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import { test } from 'node:test';
 import { createServer } from 'node:tls';
-import { type CertificatePair, createAuthority, issueCertificate } from '../../base/pki.ts';
+import { type CertificatePair, createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import { connectVerified } from './verified-tls.ts';
 
 const name = 'hooks.shop.svc';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { createAuthority, createSigningRequest } from '../../base/pki.ts';
+import { createAuthority, createSigningRequest } from '../../base/x509/pki.ts';
 import { type Answer, configMaps, createTestServer, type TestServer } from '../server.fixture.ts';
 
 suite('hostile objects', () => {

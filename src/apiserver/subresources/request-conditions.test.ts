@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, suite, test } from 'node:test';
-import { createSigningRequest } from '../../base/pki.ts';
+import { createSigningRequest } from '../../base/x509/pki.ts';
 import { createTestServer, type TestServer } from '../server.fixture.ts';
 
 suite('conditions of requests', () => {

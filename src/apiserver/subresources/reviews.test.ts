@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTokenKeyPair } from '../../base/pki.ts';
+import { createTokenKeyPair } from '../../base/x509/pki.ts';
 import { createTestServer } from '../server.fixture.ts';
 
 const issuer = 'https://kubernetes.default.svc.cluster.local';

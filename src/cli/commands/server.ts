@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
-import { authorityPin } from '../../base/pki.ts';
 import { createFile, replaceFile } from '../../base/system/replace-file.ts';
+import { authorityPin } from '../../base/x509/pki.ts';
 import {
   defaultClusterDomain,
   defaultPodCidr,

@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { CertificatePair } from '../../base/pki.ts';
 import type { Random } from '../../base/random.ts';
+import type { CertificatePair } from '../../base/x509/pki.ts';
 import { rotateCertificate } from '../../host/keys/certificate-rotation.ts';
 import { pkiFiles, reissueLeaf } from '../../host/keys/cluster-pki.ts';
 

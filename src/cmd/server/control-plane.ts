@@ -4,7 +4,7 @@ import { authenticatedGroup, mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../../apiserver/request.ts';
 import { type ApiServer, createApiServer } from '../../apiserver/server.ts';
 import type { ApiServerOptions } from '../../apiserver/server-options.ts';
-import type { CertificatePair } from '../../base/pki.ts';
+import type { CertificatePair } from '../../base/x509/pki.ts';
 import { createClient } from '../../client/create-client.ts';
 import { createEventRecorder } from '../../client/events/event-recorder.ts';
 import { createInformerFactory } from '../../client/informers/informer-factory.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CertificateSigningRequest } from '../../api/resources.gen.ts';
-import type { ParsedSigningRequest } from '../../base/pki.ts';
+import type { ParsedSigningRequest } from '../../base/x509/pki.ts';
 import { findRefusal, signers } from './csr-request.ts';
 
 const node: ParsedSigningRequest = {

@@ -4,8 +4,8 @@ import type { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import type { CertificateSigningRequestStatus } from '../../api/types/certificates-v1.gen.ts';
 import { nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
-import type { ParsedSigningRequest } from '../../base/pki.ts';
 import { messageOf } from '../../base/text/error-message.ts';
+import type { ParsedSigningRequest } from '../../base/x509/pki.ts';
 import { findCondition } from '../conditions.ts';
 
 export const signers = {
@@ -38,7 +38,7 @@ export type ReadRequest = ParsedSigningRequest | { unreadable: string };
 /** Parses the PEM of the request. */
 export async function readRequest(csr: CertificateSigningRequest): Promise<ReadRequest> {
   // Loaded on demand: many clusters never see a request, and the library is large.
-  const { parseSigningRequest } = await import('../../base/pki.ts');
+  const { parseSigningRequest } = await import('../../base/x509/pki.ts');
   try {
     return await parseSigningRequest(requestPem(csr));
   } catch (error) {

@@ -4,7 +4,7 @@
  */
 import { CertificateSigningRequest, Node } from '../../api/resources.gen.ts';
 import { nodeUserPrefix } from '../../api/well-known.ts';
-import type { ParsedSigningRequest } from '../../base/pki.ts';
+import type { ParsedSigningRequest } from '../../base/x509/pki.ts';
 import { defineController } from '../../client/controller/controller.ts';
 import { approve, isDecided } from './csr-approval.ts';
 import { findRefusal, type ReadRequest, readRequest, signers } from './csr-request.ts';

@@ -2,7 +2,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
-import type { CertificatePair, SignRequestOptions } from '../../base/pki.ts';
+import type { CertificatePair, SignRequestOptions } from '../../base/x509/pki.ts';
 import { type AnyController, defineController } from '../../client/controller/controller.ts';
 import {
   findRefusal,
@@ -70,7 +70,7 @@ async function sign(
   csr: CertificateSigningRequest,
   options: SignRequestOptions,
 ): Promise<string> {
-  const { signRequest } = await import('../../base/pki.ts');
+  const { signRequest } = await import('../../base/x509/pki.ts');
   const pem = await signRequest(authority, requestPem(csr), options);
   return Buffer.from(pem).toString('base64');
 }

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { MetricsRegistry } from '../../base/metrics.ts';
-import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
+import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import { certificateMetrics } from './certificate-metrics.ts';
 
 test('a node has metrics of how long its certificates remain valid, also of one that does not exist yet, and of failed renewals', async () => {

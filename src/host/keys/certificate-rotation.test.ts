@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
-import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
+import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import { rotateCertificate, rotationDeadlineMs } from './certificate-rotation.ts';
 
 const dayMs = 86_400_000;

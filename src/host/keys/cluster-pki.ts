@@ -6,9 +6,9 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mastersGroup, nodesGroup } from '../../api/well-known.ts';
-import type { CertificatePair, LeafOptions } from '../../base/pki.ts';
 import { isMissing } from '../../base/system/if-missing.ts';
 import { replaceFile } from '../../base/system/replace-file.ts';
+import type { CertificatePair, LeafOptions } from '../../base/x509/pki.ts';
 import { ensureEncryptionKeys } from './encryption-keys.ts';
 
 /** A certificate is renewed when it is valid for less than this. */
@@ -50,7 +50,7 @@ export async function ensureSharedPki(
   const authority = await ensureAuthority(folder, pkiFiles.authority, 'wherry-ca');
   const frontProxy = await ensureAuthority(folder, pkiFiles.frontProxyAuthority, 'wherry-front-proxy-ca');
   if (!existsSync(join(folder, `${pkiFiles.tokenKey}.key`))) {
-    const { createTokenKeyPair } = await import('../../base/pki.ts');
+    const { createTokenKeyPair } = await import('../../base/x509/pki.ts');
     const { publicKey, privateKey } = await createTokenKeyPair();
     writeSecret(join(folder, `${pkiFiles.tokenKey}.pub`), publicKey);
     writeSecret(join(folder, `${pkiFiles.tokenKey}.key`), privateKey);
@@ -88,7 +88,7 @@ export async function reissueLeaf(
   name: string,
   options: { authority: string; nowMs: number },
 ): Promise<CertificatePair> {
-  const { reissueCertificate } = await import('../../base/pki.ts');
+  const { reissueCertificate } = await import('../../base/x509/pki.ts');
   const former = readPair(folder, name).cert;
   const pair = await reissueCertificate(readPair(folder, options.authority), former, options.nowMs);
   writePair(folder, name, pair);
@@ -127,7 +127,7 @@ export function readPair(folder: string, name: string): CertificatePair {
 
 async function ensureAuthority(folder: string, name: string, commonName: string): Promise<CertificatePair> {
   if (existsSync(join(folder, `${name}.crt`))) return readPair(folder, name);
-  const { createAuthority } = await import('../../base/pki.ts');
+  const { createAuthority } = await import('../../base/x509/pki.ts');
   const pair = await createAuthority(commonName);
   writePair(folder, name, pair);
   return pair;
@@ -140,7 +140,7 @@ async function ensureLeaf(
   options: LeafOptions,
 ): Promise<void> {
   if (isGood(folder, name, authority, options)) return;
-  const { issueCertificate } = await import('../../base/pki.ts');
+  const { issueCertificate } = await import('../../base/x509/pki.ts');
   writePair(folder, name, await issueCertificate(authority, options));
 }
 

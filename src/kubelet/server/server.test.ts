@@ -8,7 +8,7 @@ import { connect } from 'node:tls';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
-import { createAuthority, issueCertificate } from '../../base/pki.ts';
+import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { parseTarget, startKubeletServer } from './server.ts';
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, it, mock } from 'node:test';
 import { EndpointSlice, Ingress, Secret } from '../../api/resources.gen.ts';
 import { until } from '../../base/async/until.fixture.ts';
-import { createAuthority, issueCertificate } from '../../base/pki.ts';
+import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import { IngressFixture, paths, seen, served, suiteOptions, to } from './ingress.fixture.ts';
 
 describe('the ingress controller', suiteOptions, () => {

@@ -252,7 +252,7 @@ class IngressController {
     } = this.#options;
     if (!this.#place) {
       // Loaded here only: a node that serves no ingress need not load the certificate library.
-      const { createAuthority } = await import('../../base/pki.ts');
+      const { createAuthority } = await import('../../base/x509/pki.ts');
       const pair = await createAuthority('Kubernetes Ingress Controller Fake Certificate', clock.now());
       this.#place = {
         folder,

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
-import { createAuthority, issueCertificate } from '../../../src/base/pki.ts';
+import { createAuthority, issueCertificate } from '../../../src/base/x509/pki.ts';
 import { hostAddress } from '../../../src/host/network/link.ts';
 import { eventually, TestCluster } from '../test-cluster.ts';
 import { loadTutorialImages } from './images.ts';

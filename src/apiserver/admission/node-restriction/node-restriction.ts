@@ -114,7 +114,7 @@ async function checkSigningRequest(request: NodeRequest): Promise<void> {
 }
 
 async function commonNameOf(request: NodeRequest, encoded: string): Promise<string> {
-  const { parseSigningRequest } = await import('../../../base/pki.ts');
+  const { parseSigningRequest } = await import('../../../base/x509/pki.ts');
   try {
     return (await parseSigningRequest(Buffer.from(encoded, 'base64').toString())).commonName;
   } catch {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
-import { createAuthority, issueCertificate } from '../../../base/pki.ts';
+import { createAuthority, issueCertificate } from '../../../base/x509/pki.ts';
 import { createListeningServer, exchange } from '../../http/listener.fixture.ts';
 import { NodeConnector } from '../../nodes/node-connector.ts';
 import { createViewReader } from '../../view-reader.ts';

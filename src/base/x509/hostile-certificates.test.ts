@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import * as x509 from '@peculiar/x509';
+import { seededRandom } from '../random.ts';
 import { createAuthority, createSigningRequest, parseSigningRequest, signRequest } from './pki.ts';
-import { seededRandom } from './random.ts';
 
 const random = seededRandom(20_261_128);
 const rounds = 600;
