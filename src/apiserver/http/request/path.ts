@@ -34,34 +34,43 @@ export function parsePath(method: string, path: string, query: URLSearchParams):
     rest: '',
   };
   const parts = path.split('/');
-  // parts[0] is the empty part before the leading slash.
-  let at: number;
-  if (parts[1] === 'api' && parts.length > 3 && parts[2] !== '') {
-    info.version = parts[2]!;
-    at = 3;
-  } else if (parts[1] === 'apis' && parts.length > 4 && parts[2] !== '' && parts[3] !== '') {
-    info.group = parts[2]!;
-    info.version = parts[3]!;
-    at = 4;
-  } else return info;
-  if (parts[at] === '' || parts[at] === undefined) return info;
-
+  const at = takeGroupVersion(parts, info);
+  if (at === undefined || parts[at] === '' || parts[at] === undefined) return info;
   info.isResource = true;
   info.verb = verbOfMethod[method] ?? '';
-  let deprecatedWatch = false;
-  if (parts[at] === 'watch' && parts.length > at + 1) {
-    deprecatedWatch = true;
-    at++;
+  // The deprecated form of watches, before the resource: `/api/v1/watch/pods`.
+  const isWatchPath = parts[at] === 'watch' && parts.length > at + 1;
+  takeResource(parts.slice(isWatchPath ? at + 1 : at), info);
+  // Independent of the method: the path decides.
+  info.verb = isWatchPath ? 'watch' : refineVerb(info, query);
+  return info;
+}
+
+/** Returns where in `parts` the rest begins; undefined for a path that is about no group version. */
+function takeGroupVersion(parts: readonly string[], info: RequestInfo): number | undefined {
+  // parts[0] is the empty part before the leading slash.
+  if (parts[1] === 'api' && parts.length > 3 && parts[2] !== '') {
+    info.version = parts[2]!;
+    return 3;
   }
+  if (parts[1] === 'apis' && parts.length > 4 && parts[2] !== '' && parts[3] !== '') {
+    info.group = parts[2]!;
+    info.version = parts[3]!;
+    return 4;
+  }
+  return undefined;
+}
+
+/** `[namespaces NAMESPACE] RESOURCE [NAME [SUBRESOURCE [REST…]]]` */
+function takeResource(parts: readonly string[], info: RequestInfo): void {
+  let at = 0;
   // `namespaces//pods`, as clients write it that were given no namespace.
-  if (parts[at] === 'namespaces' && parts[at + 1] === '' && parts.length > at + 2) at += 2;
-  else if (parts[at] === 'namespaces' && parts.length > at + 1 && parts[at + 1] !== '') {
+  if (parts[0] === 'namespaces' && parts[1] === '' && parts.length > 2) at = 2;
+  else if (parts[0] === 'namespaces' && parts.length > 1 && parts[1] !== '') {
     const isNamespaceItself =
-      parts.length === at + 2 ||
-      parts[at + 2] === '' ||
-      (parts.length === at + 3 && namespaceSubresources.has(parts[at + 2]!));
-    info.namespace = segment(parts[at + 1]!);
-    if (!isNamespaceItself) at += 2;
+      parts.length === 2 || parts[2] === '' || (parts.length === 3 && namespaceSubresources.has(parts[2]!));
+    info.namespace = segment(parts[1]!);
+    if (!isNamespaceItself) at = 2;
   }
   info.resource = parts[at] ?? '';
   info.name = segment(parts[at + 1] ?? '');
@@ -73,9 +82,6 @@ export function parsePath(method: string, path: string, query: URLSearchParams):
     // Deeper paths name nothing; the subresource that they would need does not exist.
     info.subresource = parts.slice(at + 2).join('/');
   }
-  // Independent of the method: the path decides.
-  info.verb = deprecatedWatch ? 'watch' : refineVerb(info, query);
-  return info;
 }
 
 /**
