@@ -241,6 +241,14 @@ suite('a CSI driver', () => {
     assert.equal(await shell('one', 'cat /data/file'), 'kept\n');
   });
 
+  /** Of the driver's volumes, as the node's metrics have them. */
+  const timedOperations = async () => {
+    const text = await cluster.kubectl('get', '--raw', '/api/v1/nodes/wherry/proxy/metrics');
+    const series =
+      /^storage_operation_duration_seconds_count\{.*operation_name="(\w+)",status="([\w-]+)",volume_plugin="kubernetes\.io\/csi:csi\.test\.example"\}/gm;
+    return [...text.matchAll(series)].map(([, name, status]) => `${name} ${status}`).sort();
+  };
+
   test('a claim that grows has its file system grown under the pod', { timeout }, async () => {
     const larger = (path: string) => ['--type=merge', '-p', `{"spec":{${path}:{"storage":"2Gi"}}}`];
     await cluster.kubectl(
@@ -258,6 +266,12 @@ suite('a CSI driver', () => {
     await eventually('the claim has what it asked for', async () => (await capacity()) === '2Gi');
     const [expand] = (await calls()).filter(({ method }) => method === 'NodeExpandVolume');
     assert.deepEqual(expand?.capacityRange, { requiredBytes: 2 * 1024 ** 3, limitBytes: 0 });
+    await eventually('the claim tells it', async () =>
+      /MountVolume.NodeExpandVolume succeeded for volume "pv-1"/.test(
+        await cluster.kubectl('describe', 'pvc', 'data'),
+      ),
+    );
+    assert.ok((await timedOperations()).includes('volume_fs_resize success'));
   });
 
   test('the volume of the last pod is unpublished, unstaged and detached, and nothing stays mounted', {
@@ -267,6 +281,10 @@ suite('a CSI driver', () => {
     await eventually('it is unstaged', async () => (await countOf('NodeUnstageVolume')) === 1);
     assert.equal(await countOf('NodeUnpublishVolume'), 3);
     await eventually('it is detached', async () => (await attachments()).length === 0);
+    assert.deepEqual(
+      (await timedOperations()).filter((line) => line.endsWith('success')),
+      ['volume_fs_resize success', 'volume_mount success', 'volume_unmount success'],
+    );
     const status = await read(
       'node',
       'wherry',
