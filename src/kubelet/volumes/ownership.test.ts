@@ -37,3 +37,23 @@ test('a volume behind a link goes to the group; of links within only themselves'
     'setgid gave it the group, and nothing was gone through',
   );
 });
+
+test(
+  'what was interrupted is begun again, although the policy only looks at the root',
+  needsRoot,
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'wherry-ownership-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    for (const name of ['a', 'b']) writeFileSync(join(folder, name), '', { mode: 0o600 });
+    const groups = () => ['a', 'b', ''].map((name) => lstatSync(join(folder, name)).gid);
+    let files = 0;
+    const interrupt = () => {
+      if (++files === 1) throw new Error('the agent ends');
+    };
+    await assert.rejects(giveToGroup(folder, gid, 'OnRootMismatch', interrupt), /the agent ends/);
+    assert.equal(groups().filter((one) => one === gid).length, 1);
+    await giveToGroup(folder, gid, 'OnRootMismatch', interrupt);
+    assert.deepEqual(groups(), [gid, gid, gid]);
+    assert.equal(files, 4);
+  },
+);
