@@ -55,3 +55,97 @@ test('a level that was deleted ends with its last request', async () => {
   await running;
   assert.equal(levels(), undefined);
 });
+
+/** All requests go to the level `own`, which has this part of 60 shares of 600 seats. */
+function createFlowControl(shares: number, metrics = new MetricsRegistry()): FlowControl {
+  const level = (name: string, nominalConcurrencyShares: number) => ({
+    metadata: { name },
+    spec: {
+      type: 'Limited',
+      limited: {
+        nominalConcurrencyShares,
+        borrowingLimitPercent: 0,
+        limitResponse: { type: 'Queue', queuing: { queues: 64, handSize: 8, queueLengthLimit: 50 } },
+      },
+    },
+  });
+  const rules = [
+    {
+      subjects: [{ kind: 'User', user: { name: '*' } }],
+      resourceRules: [
+        { verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaces: ['*'], clusterScope: true },
+      ],
+    },
+  ];
+  const objects = new FakeObjects()
+    .put(PriorityLevelConfiguration, level('own', shares))
+    .put(PriorityLevelConfiguration, level('other', 60 - shares))
+    .put(FlowSchema, {
+      metadata: { name: 'all' },
+      spec: { priorityLevelConfiguration: { name: 'own' }, rules },
+    });
+  return new FlowControl({ objects, clock: new VirtualClock(), metrics, countOf: () => 950 });
+}
+
+function requestFor(method: string, path: string): RequestContext {
+  const [where = '', search] = path.split('?');
+  const asked = new URLSearchParams(search);
+  return sparse<RequestContext>({
+    request: { method, query: asked, signal: new AbortController().signal },
+    info: parsePath(method, where, asked),
+    user: { name: 'jane', groups: [] },
+    headers: {},
+    elsewhere: { ms: 0 },
+  });
+}
+
+test('a request takes seats for the objects that it goes through, and at most a part of those of its level', async () => {
+  const rows: [string, { wide: number; narrow: number }][] = [
+    ['/api/v1/pods', { wide: 10, narrow: 1 }],
+    ['/api/v1/pods?limit=250', { wide: 3, narrow: 1 }],
+    ['/api/v1/namespaces/a/pods?fieldSelector=metadata.name%3Db', { wide: 1, narrow: 1 }],
+    ['/api/v1/namespaces/a/pods/b', { wide: 1, narrow: 1 }],
+    ['/api/v1/pods?watch=1', { wide: 10, narrow: 1 }],
+    ['/api/v1/pods?watch=1&resourceVersion=0', { wide: 10, narrow: 1 }],
+    ['/api/v1/pods?watch=1&resourceVersion=7', { wide: 1, narrow: 1 }],
+    ['/api/v1/pods?watch=1&resourceVersion=7&sendInitialEvents=true', { wide: 10, narrow: 1 }],
+  ];
+  const [wide, narrow] = [createFlowControl(30), createFlowControl(1)];
+  const seatsOf = async (flowControl: FlowControl, path: string) => {
+    const asking = requestFor('GET', path);
+    const shown = await flowControl.run(asking, { timeoutMs: 60_000, client: asking.request }, () =>
+      flowControl.dumps.dump_requests!(asking),
+    );
+    assert.ok(shown.type === 'raw');
+    return Number(String(shown.body).split('\n')[1]?.split(/,\s*/)[6]);
+  };
+  for (const [path, seats] of rows)
+    assert.deepEqual({ wide: await seatsOf(wide, path), narrow: await seatsOf(narrow, path) }, seats, path);
+});
+
+test('metrics show how many requests of each kind are at work and in queues, and the seats that these want', async () => {
+  const metrics = new MetricsRegistry();
+  const flowControl = createFlowControl(1, metrics);
+  const work = Promise.withResolvers<void>();
+  const run = (method: string, path: string) => {
+    const asking = requestFor(method, path);
+    return flowControl.run(asking, { timeoutMs: 60_000, client: asking.request }, () => work.promise);
+  };
+  const running = Array.from({ length: 12 }, () => run('GET', '/api/v1/pods'));
+  running.push(run('POST', '/api/v1/namespaces/a/pods'));
+  // Those that need not wait begin once nothing else is to be done.
+  await new Promise(setImmediate);
+  const values = metrics
+    .expose()
+    .split('\n')
+    .filter((line) => /^apiserver_(current_in|flowcontrol_current_inqueue_seats)/.test(line));
+  assert.deepEqual(values.sort(), [
+    'apiserver_current_inflight_requests{request_kind="mutating"} 0',
+    'apiserver_current_inflight_requests{request_kind="readOnly"} 10',
+    'apiserver_current_inqueue_requests{request_kind="mutating"} 1',
+    'apiserver_current_inqueue_requests{request_kind="readOnly"} 2',
+    'apiserver_flowcontrol_current_inqueue_seats{flow_schema="all",priority_level="own"} 3',
+  ]);
+  work.resolve();
+  await Promise.all(running);
+});

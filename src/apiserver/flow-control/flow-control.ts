@@ -6,10 +6,11 @@ import type { Clock } from '../../base/clock.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import { isTrue } from '../../base/text/query-boolean.ts';
 import { isLongRunning } from '../http/deadline.ts';
+import { authorizedName } from '../http/request/path.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { ApiResponse, RequestContext, RequestInfo } from '../request.ts';
 import { formatLevels, formatQueues, formatRequests } from './dump.ts';
-import { FlowMetrics, type FlowSeries } from './flow-metrics.ts';
+import { FlowMetrics, type FlowSeries, requestKindOf } from './flow-metrics.ts';
 import { type Flow, FlowSchemas } from './flow-schemas.ts';
 import { type Admission, type EnterOptions, PriorityLevel, RefusedError } from './priority-level.ts';
 import { planSeats, SeatPool } from './seats.ts';
@@ -23,7 +24,6 @@ const listSeatsMax = 10;
 const waitPart = 0.25;
 
 const exemptPaths = /^\/(healthz|livez|readyz)(\/|$)/;
-const mutatingVerbs = new Set(['create', 'update', 'patch', 'delete', 'deletecollection']);
 
 export interface FlowControlOptions {
   objects: ObjectReader;
@@ -107,13 +107,14 @@ export class FlowControl {
     const series = this.#metrics.of(schema, level.name);
     const isExempt = flow?.level.spec.type === 'Exempt' || mustGetIn(context);
     const admission: Admission = {
-      seats: isExempt ? 0 : this.#seatsOf(info, context.request.query),
+      seats: isExempt ? 0 : this.#seatsOf(info, context.request.query, level),
       schema,
       distinguisher: flow?.distinguisher ?? '',
       user,
       info,
       arrivedMs: this.#options.clock.now(),
     };
+    series.estimated.observe(Math.max(1, admission.seats));
     if (isExempt) {
       level.enterExempt(admission);
       series.dispatched++;
@@ -134,7 +135,7 @@ export class FlowControl {
     const { clock } = this.#options;
     const { inflight } = this.#metrics;
     const { seats, info } = admission;
-    const kind = mutatingVerbs.has(info.verb) ? 'mutating' : 'readOnly';
+    const kind = requestKindOf(info);
     const startMs = clock.monotonic();
     inflight[kind]++;
     series.executing++;
@@ -158,7 +159,7 @@ export class FlowControl {
     const startMs = clock.monotonic();
     try {
       const wait = level.enter(options);
-      if (wait) await series.whileWaiting(wait);
+      if (wait) await this.#metrics.whileWaiting(wait, series, options.admission);
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       series.refusedAfter.observe((clock.monotonic() - startMs) / 1000);
@@ -216,13 +217,20 @@ export class FlowControl {
     }
   }
 
-  #seatsOf(info: RequestInfo, query: URLSearchParams): number {
-    const lists = info.verb === 'list' || (info.verb === 'watch' && isTrue(query.get('sendInitialEvents')));
-    if (!lists) return 1;
+  #seatsOf(info: RequestInfo, query: URLSearchParams, { seatsMax }: PriorityLevel): number {
+    const lists = info.verb === 'list' || (info.verb === 'watch' && beginsWithState(query));
+    // One object by its name is found without looking at others.
+    if (!lists || authorizedName(info, query) !== '') return 1;
     const limit = Number(query.get('limit')) || Number.POSITIVE_INFINITY;
     const objects = Math.min(limit, this.#options.countOf(info));
-    return Math.min(listSeatsMax, Math.max(1, Math.ceil(objects / objectsPerSeat)));
+    return Math.min(listSeatsMax, seatsMax, Math.max(1, Math.ceil(objects / objectsPerSeat)));
   }
+}
+
+/** A watch from now on, or from any state, does so, too. */
+function beginsWithState(query: URLSearchParams): boolean {
+  const from = query.get('resourceVersion') ?? '';
+  return isTrue(query.get('sendInitialEvents')) || from === '' || from === '0';
 }
 
 /** Whatever the schemas say: the cluster's own administrators get in when it is overloaded. */

@@ -1,10 +1,17 @@
 /** What is counted of priority and fairness, under upstream's names. */
 import type { BoundHistogram, Histogram, MetricsRegistry } from '../../base/metrics.ts';
-import type { PriorityLevel, Refusal } from './priority-level.ts';
+import type { RequestInfo } from '../request.ts';
+import type { Admission, PriorityLevel, Refusal } from './priority-level.ts';
 
-const waitBuckets = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
-const executionBuckets = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60];
+const durationBuckets = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
+const seatsBuckets = [1, 2, 4, 8, 16, 32, 64, 100];
 const prefix = 'apiserver_flowcontrol';
+const readVerbs = new Set(['get', 'list', 'watch']);
+
+/** As metrics of requests by kind call it. */
+export function requestKindOf({ verb }: Pick<RequestInfo, 'verb'>): 'mutating' | 'readOnly' {
+  return readVerbs.has(verb) ? 'readOnly' : 'mutating';
+}
 
 /** Of the requests of one schema in one level. */
 export class FlowSeries {
@@ -15,6 +22,9 @@ export class FlowSeries {
   /** That those at work hold. */
   seats = 0;
   waiting = 0;
+  /** That those who wait ask for. */
+  waitingSeats = 0;
+  readonly estimated: BoundHistogram;
   readonly waited: BoundHistogram;
   readonly refusedAfter: BoundHistogram;
   readonly executed: BoundHistogram;
@@ -22,41 +32,40 @@ export class FlowSeries {
 
   constructor(
     labels: FlowSeries['labels'],
-    { waited, executed }: { waited: Histogram; executed: Histogram },
+    { waited, executed, estimated }: Record<'waited' | 'executed' | 'estimated', Histogram>,
   ) {
     this.labels = labels;
+    this.estimated = estimated.bind(labels);
     this.waited = waited.bind({ execute: 'true', ...labels });
     this.refusedAfter = waited.bind({ execute: 'false', ...labels });
     this.executed = executed.bind({ ...labels, type: 'regular' });
     this.watchesBegun = executed.bind({ ...labels, type: 'watch' });
   }
-
-  async whileWaiting(wait: Promise<void>): Promise<void> {
-    this.waiting++;
-    try {
-      await wait;
-    } finally {
-      this.waiting--;
-    }
-  }
 }
 
 export class FlowMetrics {
   readonly inflight = { mutating: 0, readOnly: 0 };
+  readonly #inqueue = { mutating: 0, readOnly: 0 };
   readonly #waited: Histogram;
   readonly #executed: Histogram;
+  readonly #estimated: Histogram;
   readonly #series = new Map<string, FlowSeries>();
 
   constructor(metrics: MetricsRegistry, levels: () => readonly PriorityLevel[]) {
     this.#waited = metrics.histogram(
       `${prefix}_request_wait_duration_seconds`,
       'Time that requests waited in queues.',
-      waitBuckets,
+      durationBuckets,
     );
     this.#executed = metrics.histogram(
       `${prefix}_request_execution_seconds`,
       'Time from the start to the end of the work on requests.',
-      executionBuckets,
+      durationBuckets,
+    );
+    this.#estimated = metrics.histogram(
+      `${prefix}_work_estimated_seats`,
+      'Seats that requests take.',
+      seatsBuckets,
     );
     metrics.collected(
       `${prefix}_dispatched_requests_total`,
@@ -77,11 +86,26 @@ export class FlowMetrics {
     const key = `${schema} ${level}`;
     let series = this.#series.get(key);
     if (!series) {
-      const histograms = { waited: this.#waited, executed: this.#executed };
+      const histograms = { waited: this.#waited, executed: this.#executed, estimated: this.#estimated };
       series = new FlowSeries({ flow_schema: schema, priority_level: level }, histograms);
       this.#series.set(key, series);
     }
     return series;
+  }
+
+  async whileWaiting(wait: Promise<void>, series: FlowSeries, { seats, info }: Admission): Promise<void> {
+    const kind = requestKindOf(info);
+    const count = (sign: 1 | -1) => {
+      series.waiting += sign;
+      series.waitingSeats += sign * seats;
+      this.#inqueue[kind] += sign;
+    };
+    count(1);
+    try {
+      await wait;
+    } finally {
+      count(-1);
+    }
   }
 
   /** Of all schemas that lead to the level. */
@@ -113,17 +137,23 @@ export class FlowMetrics {
     bySeries('current_executing_requests', 'Requests at work.', (series) => series.executing);
     bySeries('current_executing_seats', 'Seats that are taken.', (series) => series.seats);
     bySeries('current_inqueue_requests', 'Requests that wait in queues.', (series) => series.waiting);
+    bySeries(
+      'current_inqueue_seats',
+      'Seats that requests in queues wait for.',
+      (series) => series.waitingSeats,
+    );
     byLevel('nominal_limit_seats', "The level's own part of the seats.", ({ limits }) => limits.nominal);
     byLevel('lower_limit_seats', 'Seats that are never lent.', ({ limits }) => limits.lower);
     byLevel('upper_limit_seats', 'Seats with all that may be borrowed.', ({ limits }) => limits.upper);
-    metrics.collected('apiserver_current_inflight_requests', 'Requests at work, by kind.', () =>
-      Object.entries(this.inflight).map(([kind, value]) => ({ labels: { request_kind: kind }, value })),
+    const byKind = (name: string, help: string, counts: Readonly<Record<string, number>>) =>
+      metrics.collected(name, help, () =>
+        Object.entries(counts).map(([kind, value]) => ({ labels: { request_kind: kind }, value })),
+      );
+    byKind('apiserver_current_inflight_requests', 'Requests at work, by kind.', this.inflight);
+    byKind(
+      'apiserver_current_inqueue_requests',
+      'Requests that wait for their turn, by kind.',
+      this.#inqueue,
     );
-    metrics.collected('apiserver_current_inqueue_requests', 'Requests that wait for their turn.', () => [
-      {
-        labels: { request_kind: 'all' },
-        value: levels().reduce((sum, { waitingCount }) => sum + waitingCount, 0),
-      },
-    ]);
   }
 }

@@ -62,6 +62,8 @@ export interface EnterOptions {
 const queuesDefault = 64;
 const handSizeDefault = 8;
 const queueLengthDefault = 50;
+/** One request takes at most this part of the level's own seats. */
+const requestPartMax = 0.15;
 /** Flows whose queues are remembered. */
 const handsMax = 10_000;
 
@@ -120,6 +122,13 @@ export class PriorityLevel implements SeatTaker {
 
   #workingIn(queue: Queue): Admission[] {
     return [...this.#working].filter(([, other]) => other === queue).map(([admission]) => admission);
+  }
+
+  /** What one request may take, so that a few wide ones do not use up the level; without queues, as much as it asks for. */
+  get seatsMax(): number {
+    if (!this.#mayWait) return Number.POSITIVE_INFINITY;
+    const { nominal } = this.limits;
+    return Math.max(1, Math.min(Math.ceil(nominal * requestPartMax), Math.floor(nominal / this.#handSize)));
   }
 
   get isIdle(): boolean {
