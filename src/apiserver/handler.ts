@@ -132,9 +132,9 @@ export class RequestHandler {
     try {
       const { localUser } = context.request;
       if (localUser) context.user = localUser;
-      else await this.#identify(context);
+      else await this.#authenticate(context);
       // Components of this process end their waits themselves, and are not made to wait for their turn.
-      const work = () => (localUser ? this.#answerNow(context) : this.#answerInTime(context));
+      const work = () => (localUser ? this.#answerNow(context) : this.#answerUser(context));
       const { audit } = this.#options;
       return audit ? await audit.around(context, work) : await work();
     } catch (error) {
@@ -142,15 +142,26 @@ export class RequestHandler {
     }
   }
 
-  async #identify(context: RequestContext): Promise<void> {
-    const { request } = context;
-    const { identities, authenticate, authorize } = this.#options;
-    const caller = await identities.authenticating(context, () => authenticate(request));
+  async #authenticate(context: RequestContext): Promise<void> {
+    const { identities, authenticate, audit } = this.#options;
+    try {
+      context.user = await identities.authenticating(context, () => authenticate(context.request));
+    } catch (error) {
+      audit?.refused(context, error);
+      throw error;
+    }
+  }
+
+  /** As the user whom the caller impersonates, if any. */
+  async #answerUser(context: RequestContext): Promise<ApiResponse> {
+    const { request, user: caller } = context;
     const info = { ...context.info, name: authorizedName(context.info, request.query) };
+    const { authorize } = this.#options;
     const { user, constraint } = await impersonate(request, { caller, info, authorize });
     context.user = user;
     if (user !== caller) context.impersonator = caller;
     if (constraint) context.impersonationConstraint = constraint;
+    return await this.#answerInTime(context);
   }
 
   /** Before its time is up. */
@@ -334,11 +345,15 @@ function storeUnavailable(cause: Error): StatusError {
 }
 
 function warnOfDeprecation(
-  { info, warnings }: RequestContext,
+  { info, warnings, annotations }: RequestContext,
   { served, definition, kind, apiVersion }: ServedResource,
 ): void {
   const deprecation = served ? served.deprecation : definition.deprecation;
   if (!deprecation || info.subresource !== '') return;
+  if (annotations) {
+    annotations['k8s.io/deprecated'] = 'true';
+    if (deprecation.removedIn) annotations['k8s.io/removed-release'] = deprecation.removedIn;
+  }
   const until = deprecation.removedIn ? `, unavailable in v${deprecation.removedIn}+` : '';
   const instead = deprecation.replacement ? `; use ${deprecation.replacement}` : '';
   warnings.push(

@@ -7,10 +7,17 @@ import type { Logger } from '../../base/logger.ts';
 import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
 import { parseExactJson } from '../../base/text/exact-json.ts';
 import { isLongRunning } from '../http/deadline.ts';
+import { sourceAddresses } from '../http/forwarded-for.ts';
 import { authorizedName } from '../http/request/path.ts';
 import { encodeList } from '../http/response/encode.ts';
 import { jsonFormat } from '../http/response/negotiate.ts';
-import { type ApiResponse, objectOf, type RequestContext, type UserInfo } from '../request.ts';
+import {
+  type ApiRequest,
+  type ApiResponse,
+  objectOf,
+  type RequestContext,
+  type UserInfo,
+} from '../request.ts';
 import { type AuditPolicy, type AuditRule, type AuditStage, auditRuleFor } from './policy.ts';
 
 export interface AuditOptions {
@@ -51,8 +58,8 @@ export class AuditLog {
   /** Runs `work`, and writes the stages of the request that the policy asks for. */
   async around(context: RequestContext, work: () => Promise<ApiResponse>): Promise<ApiResponse> {
     const { policy, clock } = this.#options;
-    // The user in an entry is the authenticated one, whomever it impersonates.
-    const rule = auditRuleFor(policy, context.info, context.impersonator ?? context.user);
+    // The user in an entry is the authenticated one, whomever it will impersonate.
+    const rule = auditRuleFor(policy, context.info, context.user);
     this.#levels.add(1, { level: rule.level });
     if (rule.level === 'None') return await work();
     const audited: AuditedRequest = {
@@ -87,6 +94,19 @@ export class AuditLog {
     }
   }
 
+  /** Writes that nobody could be found in the credentials of a request. */
+  refused(context: RequestContext, error: unknown): void {
+    const { policy, clock } = this.#options;
+    const rule = auditRuleFor(policy, context.info, nobody);
+    this.#levels.add(1, { level: rule.level });
+    if (rule.level === 'None') return;
+    const { code } = error instanceof StatusError ? error : internalError('');
+    const audited = { context: { ...context, user: nobody }, rule, receivedMs: clock.now(), shown: asItIs };
+    this.#write(audited, 'ResponseStarted', {
+      responseStatus: { metadata: {}, message: attemptText(context.request), code },
+    });
+  }
+
   #write(
     { context, rule: { level, omitStages = [] }, receivedMs }: AuditedRequest,
     stage: AuditStage,
@@ -104,11 +124,10 @@ export class AuditLog {
       requestURI: request.search ? `${request.path}?${request.search}` : request.path,
       verb: info.verb,
       user: userOf(impersonator ?? user),
-      ...(impersonator && stage !== 'RequestReceived' && { impersonatedUser: userOf(user) }),
-      ...(impersonationConstraint &&
-        stage !== 'RequestReceived' && { authenticationMetadata: { impersonationConstraint } }),
-      sourceIPs: [request.remoteAddress],
-      userAgent: request.header('user-agent') ?? '',
+      ...(impersonator && { impersonatedUser: userOf(user) }),
+      ...(impersonationConstraint && { authenticationMetadata: { impersonationConstraint } }),
+      sourceIPs: sourceAddresses(request),
+      userAgent: shortened(request.header('user-agent') ?? ''),
       ...(info.isResource && { objectRef: referenceOf(context) }),
       requestReceivedTimestamp: formatMicroTime(receivedMs),
       stageTimestamp: formatMicroTime(clock.now()),
@@ -134,6 +153,32 @@ export class AuditLog {
       this.#isFailing = true;
     }
   }
+}
+
+/** Whose request bears no credentials that are good. */
+const nobody: UserInfo = { name: '', groups: [] };
+
+/** How the client tried to say who it is, in upstream's words. */
+function attemptText(request: ApiRequest): string {
+  const [scheme = '', credentials] = (request.header('authorization') ?? '').trim().split(' ');
+  const has = (name: string) => credentials !== undefined && scheme.toLowerCase() === name;
+  const methods = [
+    ...(has('basic') ? ['basic'] : []),
+    ...(has('bearer') ? ['bearer'] : []),
+    ...(request.query.get('access_token')?.trim() ? ['access_token'] : []),
+    ...(request.clientCertificate?.() ? ['x509'] : []),
+  ];
+  return methods.length > 0
+    ? `Authentication failed, attempted: ${methods.join(', ')}`
+    : 'Authentication failed, no credentials provided';
+}
+
+const userAgentLengthMax = 1024;
+
+function shortened(userAgent: string): string {
+  return userAgent.length > userAgentLengthMax
+    ? `${userAgent.slice(0, userAgentLengthMax)}...TRUNCATED`
+    : userAgent;
 }
 
 /** Of patches that webhooks made: parts of objects, which this level does not show. */
@@ -199,7 +244,12 @@ interface EventContent extends Record<string, unknown> {
 }
 
 function userOf({ name, uid, groups, extra }: UserInfo): Record<string, unknown> {
-  return { username: name, ...(uid && { uid }), groups, ...(extra && { extra }) };
+  return {
+    ...(name && { username: name }),
+    ...(uid && { uid }),
+    ...(groups.length > 0 && { groups }),
+    ...(extra && { extra }),
+  };
 }
 
 function contentOf(

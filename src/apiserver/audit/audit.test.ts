@@ -12,7 +12,7 @@ import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { createClient } from '../../client/create-client.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
-import { createListeningServer } from '../http/listener.fixture.ts';
+import { createListeningServer, exchange } from '../http/listener.fixture.ts';
 import type { RequestContext } from '../request.ts';
 import { configMap, configMaps, createTestServer, jsonPatch, mergePatch } from '../server.fixture.ts';
 import { createApiServer } from '../server.ts';
@@ -374,6 +374,71 @@ test('the audit policy applies to the user who impersonates, not to the imperson
     recorded.map(({ authenticationMetadata }) => authenticationMetadata),
     [undefined, { impersonationConstraint: 'impersonate:user-info' }],
   );
+});
+
+test('who is let in neither as itself nor as somebody else is in the audit log, and from where the request came', async () => {
+  const lines: string[] = [];
+  const policy = parseAuditPolicy({
+    ...head,
+    omitStages: ['RequestReceived'],
+    rules: [{ level: 'RequestResponse' }],
+  });
+  await using listening = await createListeningServer({
+    audit: { policy, write: (line) => void lines.push(line) },
+  });
+  const identity = await listening.connect('eve');
+  /** The last that does not come from the server's own components. */
+  const event = () =>
+    lines.map((line) => JSON.parse(line)).findLast(({ user }) => (user.username ?? 'eve') === 'eve');
+  const ask = (headers: Record<string, string>, credentials: object = {}) =>
+    exchange({
+      host: '127.0.0.1',
+      port: listening.port,
+      path: configMaps,
+      headers,
+      agent: false,
+      ca: identity.ca,
+      ...credentials,
+    });
+  assert.equal((await ask({ authorization: 'Bearer wrong' })).status, 401);
+  const { stage, user, responseStatus } = event();
+  const message = 'Authentication failed, attempted: bearer';
+  assert.deepEqual(
+    [stage, user, responseStatus],
+    ['ResponseStarted', {}, { metadata: {}, message, code: 401 }],
+  );
+  const refused = await ask({ 'impersonate-user': 'bob', 'user-agent': 'u'.repeat(2000) }, identity);
+  assert.equal(refused.status, 403);
+  const denied = event();
+  assert.deepEqual(
+    [denied.stage, denied.user.username, denied.impersonatedUser, denied.responseStatus.code],
+    ['ResponseComplete', 'eve', undefined, 403],
+  );
+  assert.equal(denied.userAgent, `${'u'.repeat(1024)}...TRUNCATED`);
+  await ask({ 'x-forwarded-for': '10.0.0.1, odd, 10.0.0.2', 'x-real-ip': '10.0.0.3' }, identity);
+  assert.deepEqual(event().sourceIPs, ['10.0.0.1', '10.0.0.2', '10.0.0.3', '127.0.0.1']);
+});
+
+test('an audit event says that an API version is deprecated, and when it goes', async () => {
+  const lines: string[] = [];
+  const policy = parseAuditPolicy({ ...head, rules: [{ level: 'Metadata' }] });
+  await using server = await createTestServer({
+    audit: { policy, write: (line) => void lines.push(line) },
+  });
+  const annotationsOf = async (path: string) => {
+    await server.ask('GET', path);
+    const { annotations } = JSON.parse(lines.at(-1)!);
+    return [annotations['k8s.io/deprecated'], annotations['k8s.io/removed-release']];
+  };
+  assert.deepEqual(await annotationsOf('/apis/apps/v1beta1/namespaces/default/deployments'), [
+    'true',
+    '1.16',
+  ]);
+  assert.deepEqual(await annotationsOf('/api/v1/namespaces/default/endpoints'), ['true', undefined]);
+  assert.deepEqual(await annotationsOf('/apis/apps/v1/namespaces/default/deployments'), [
+    undefined,
+    undefined,
+  ]);
 });
 
 test('an audit event has the object with its defaults, and the resource version that a write is meant for', async () => {
