@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { canonicalMicroTime, canonicalTime } from './time.ts';
+import { canonicalMicroTime, canonicalTime, instantOf } from './time.ts';
+
+test('an instant is read from RFC 3339 alone', () => {
+  assert.equal(instantOf('1970-01-01T00:00:01Z'), 1000);
+  assert.equal(instantOf('1970-01-01T01:00:01.25+01:00'), 1250);
+  for (const text of ['', '1970-01-01', '1970-01-01T00:00:01', 'Thu, 01 Jan 1970 00:00:01 GMT'])
+    assert.equal(instantOf(text), undefined, text);
+});
 
 test('times are written in UTC, and only those that can be read again are taken', () => {
   const rows: [given: string, expected: string][] = [

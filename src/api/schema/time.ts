@@ -55,6 +55,12 @@ export function canonicalMicroTime(text: string): string | TimeError {
   return `${formatTime(parsed.secondsMs).slice(0, -1)}.${parsed.fraction.slice(0, 6)}Z`;
 }
 
+/** The point in time that a text in RFC 3339 says, in milliseconds; undefined for any other text. */
+export function instantOf(text: string): number | undefined {
+  const parsed = parse(text, '2006-01-02T15:04:05Z07:00');
+  return 'error' in parsed ? undefined : parsed.secondsMs + Number(parsed.fraction.slice(0, 3));
+}
+
 function parse(text: string, layout: string, parts: LayoutParts = wholeParts): ParsedTime | TimeError {
   const match = pattern.exec(text);
   if (!match) return mismatch(text, layout, parts);

@@ -143,8 +143,27 @@ test('a bootstrap token is good until it expires and when its Secret allows auth
     expiration: new Date(clock.now() + hourMs).toISOString(),
   };
   const metadata = { namespace: 'kube-system', name: 'bootstrap-token-abcdef' };
-  objects.put(Secret, { metadata, type: 'bootstrap.kubernetes.io/token', data: encode(fields) });
+  const put = (more: Record<string, string>) => {
+    const data = encode({ ...fields, ...more });
+    objects.put(Secret, { metadata, type: 'bootstrap.kubernetes.io/token', data });
+  };
   const authenticate = bootstrapTokens(objects, clock);
+  const faulty: Record<string, string>[] = [
+    { 'auth-extra-groups': 'system:bootstrappers:wherry,' },
+    { 'auth-extra-groups': 'system:masters' },
+    { expiration: '2999-01-01' },
+  ];
+  for (const wrong of faulty) {
+    put(wrong);
+    assert.equal(await authenticate('abcdef.0123456789abcdef'), undefined, JSON.stringify(wrong));
+  }
+  put({ 'auth-extra-groups': 'system:bootstrappers:b,system:bootstrappers:a,system:bootstrappers:b' });
+  assert.deepEqual((await authenticate('abcdef.0123456789abcdef'))?.user.groups, [
+    'system:bootstrappers',
+    'system:bootstrappers:a',
+    'system:bootstrappers:b',
+  ]);
+  put({});
   assert.deepEqual((await authenticate('abcdef.0123456789abcdef'))?.user, {
     name: 'system:bootstrap:abcdef',
     groups: ['system:bootstrappers', 'system:bootstrappers:wherry'],

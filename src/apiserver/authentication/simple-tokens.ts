@@ -1,6 +1,7 @@
 /** Tokens that are compared literally: those that the server was given, and bootstrap tokens stored as Secrets. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Secret } from '../../api/resources.gen.ts';
+import { instantOf } from '../../api/schema/time.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { UserInfo } from '../request.ts';
@@ -29,10 +30,12 @@ export function bootstrapTokens(objects: ObjectReader, clock: Pick<Clock, 'now'>
     if (field('token-id') !== id || !equalSecrets(field('token-secret'), secret)) return undefined;
     if (field('usage-bootstrap-authentication') !== 'true') return undefined;
     const expiration = field('expiration');
-    if (expiration && !(Date.parse(expiration) > clock.now())) return undefined;
-    const groups = field('auth-extra-groups').split(',').filter(Boolean);
+    if (expiration && !((instantOf(expiration) ?? 0) > clock.now())) return undefined;
+    const more = field('auth-extra-groups');
+    const groups = more ? more.split(',') : [];
     if (!groups.every((group) => bootstrapGroupPattern.test(group))) return undefined;
-    return { user: { name: `system:bootstrap:${id}`, groups: ['system:bootstrappers', ...groups] } };
+    const all = new Set(['system:bootstrappers', ...groups.sort()]);
+    return { user: { name: `system:bootstrap:${id}`, groups: [...all] } };
   };
 }
 

@@ -26,6 +26,8 @@ for (const [expiration, leftMs] of [
   ['2026-01-01T01:01:00Z', 60_000],
   ['2026-01-01T00:59:59Z', 0],
   ['tomorrow', 0],
+  // A date is no point in time.
+  ['2027-01-01', 0],
 ] as const)
   test(`a token that expires at "${expiration}" has ${leftMs} ms left`, () => {
     assert.equal(timeLeftMs(token('aaaaaa', { expiration }), nowMs), leftMs);
@@ -37,6 +39,7 @@ test('cluster-info has a signature of each token that may sign, and no other', (
     token('bbbbbb', { 'usage-bootstrap-signing': 'false' }),
     token('cccccc', { expiration: '2026-01-01T00:00:00Z' }),
     token('dddddd', {}, { name: 'bootstrap-token-other' }),
+    token('fffffff'),
     token('eeeeee', {}, { deletionTimestamp: '2026-01-01T00:00:00Z' }),
   ];
   const info = { kubeconfig: 'x', 'jws-kubeconfig-bbbbbb': 'old', note: 'kept' };

@@ -4,11 +4,13 @@
  */
 import { createHmac } from 'node:crypto';
 import { ConfigMap, Secret } from '../../api/resources.gen.ts';
+import { instantOf } from '../../api/schema/time.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 
 const tokenType = 'bootstrap.kubernetes.io/token';
 const tokenNamespace = 'kube-system';
 const tokenNamePrefix = 'bootstrap-token-';
+const tokenIdPattern = /^[a-z0-9]{6}$/;
 const infoKey = 'kube-public/cluster-info';
 const signaturePrefix = 'jws-kubeconfig-';
 
@@ -48,8 +50,7 @@ function isToken({ type, metadata }: Secret): boolean {
 export function timeLeftMs(secret: Secret, nowMs: number): number | undefined {
   const expiration = fieldOf(secret, 'expiration');
   if (expiration === '') return undefined;
-  const endMs = Date.parse(expiration);
-  return Number.isNaN(endMs) ? 0 : Math.max(0, endMs - nowMs);
+  return Math.max(0, (instantOf(expiration) ?? 0) - nowMs);
 }
 
 function fieldOf({ data }: Secret, name: string): string {
@@ -83,7 +84,9 @@ function signingToken(secret: Secret, nowMs: number): Token | undefined {
     return undefined;
   const token = { id: fieldOf(secret, 'token-id'), secret: fieldOf(secret, 'token-secret') };
   const isWhole =
-    secret.metadata.name === tokenNamePrefix + token.id && token.id !== '' && token.secret !== '';
+    secret.metadata.name === tokenNamePrefix + token.id &&
+    tokenIdPattern.test(token.id) &&
+    token.secret !== '';
   return isWhole && fieldOf(secret, 'usage-bootstrap-signing') === 'true' ? token : undefined;
 }
 
