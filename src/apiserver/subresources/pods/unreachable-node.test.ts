@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
+import { WebSocket } from 'ws';
 import { createAuthority, issueCertificate } from '../../../base/x509/pki.ts';
 import { createListeningServer, exchange } from '../../http/listener.fixture.ts';
 import { NodeConnector } from '../../nodes/node-connector.ts';
@@ -76,6 +77,42 @@ test('logs, commands and proxies say that the agent cannot be dialled, each in i
       [500, undefined, `error dialing backend: ${refused}`],
       path,
     );
+  // Over WebSockets whose protocol has a stream for the outcome, it says so there.
+  const outcomeOf = async (path: string, protocol: string) => {
+    const webSocket = new WebSocket(`wss://127.0.0.1:${listening.port}/api/v1/${path}`, [protocol], identity);
+    const [message] = await Promise.race([
+      once(webSocket, 'message'),
+      once(webSocket, 'unexpected-response').then(([, answer]) => [answer.statusCode]),
+    ]);
+    if (!Buffer.isBuffer(message)) {
+      webSocket.terminate();
+      return message;
+    }
+    const [closed] = await once(webSocket, 'close');
+    return { channel: message[0], ...JSON.parse(message.subarray(1).toString()), closed };
+  };
+  const why = (path: string) => `error sending request: Post "https://127.0.0.1:${port}/${path}": ${refused}`;
+  const rows = [
+    [
+      'exec?command=ls&command=-l&stdout=true&stdin=true',
+      'exec/default/p/c?command=ls&command=-l&input=1&output=1',
+    ],
+    ['attach?stdout=true', 'attach/default/p/c?output=1'],
+  ] as const;
+  for (const [asked, sent] of rows) {
+    assert.deepEqual(await outcomeOf(`${pod}/${asked}`, 'v5.channel.k8s.io'), {
+      channel: 3,
+      metadata: {},
+      status: 'Failure',
+      message: `Internal error occurred: ${why(sent)}`,
+      reason: 'InternalError',
+      details: { causes: [{ message: why(sent) }] },
+      code: 500,
+      closed: 1000,
+    });
+    assert.equal(await outcomeOf(`${pod}/${asked}`, 'v4.channel.k8s.io'), 500);
+  }
+  assert.equal(await outcomeOf(`${pod}/portforward`, 'v2.portforward.k8s.io'), 500);
   // A proxy leads to no loopback address: what it would say of the connection is asked for itself.
   await assert.rejects(new NodeConnector(objects, credentials).connect('n'), {
     code: 503,
