@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
+import { findCondition } from '../../src/api/conditions.ts';
 import type { Draft } from '../../src/api/meta.ts';
 import { CertificateSigningRequest, Secret, ServiceAccount } from '../../src/api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../src/api/status.ts';
 import { sparse } from '../../src/base/sparse.fixture.ts';
 import { createAuthority, createSigningRequest } from '../../src/base/x509/pki.ts';
-import { findCondition } from '../../src/controllers/conditions.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
 import { Gate } from './gate.ts';

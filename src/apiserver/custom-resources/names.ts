@@ -1,5 +1,6 @@
 /** Which of its requested names a CustomResourceDefinition gets, and the conditions that say so. */
 import { approvalOf } from '../../api/apiextensions/approval.ts';
+import { findCondition, withCondition } from '../../api/conditions.ts';
 import type { CustomResourceDefinition } from '../../api/resources.gen.ts';
 import type {
   CustomResourceDefinitionCondition,
@@ -49,39 +50,35 @@ export function planNames(definition: CustomResourceDefinition, inUse: NamesInUs
   else accepted.listKind = asked.listKind;
   accepted.categories = asked.categories;
 
-  const wasEstablished = hasCondition(definition, 'Established');
-  const isEstablished = wasEstablished || conflict === undefined;
+  const isEstablished = conflict === undefined || hasCondition(definition, 'Established');
   return {
     acceptedNames: withoutUndefined(accepted),
     isEstablished,
-    conditions: [
-      conflict ?? {
-        type: 'NamesAccepted',
-        status: 'True',
-        reason: 'NoConflicts',
-        message: 'no conflicts found',
-      },
-      isEstablished
-        ? {
-            type: 'Established',
-            status: 'True',
-            reason: 'InitialNamesAccepted',
-            message: 'the initial names have been accepted',
-          }
-        : {
-            type: 'Established',
-            status: 'False',
-            reason: 'NotAccepted',
-            message: 'not all names are accepted',
-          },
-    ],
+    conditions: [conflict ?? noConflicts, isEstablished ? established : notEstablished],
   };
 }
 
-export function hasCondition(definition: CustomResourceDefinition, type: string): boolean {
-  return (
-    definition.status?.conditions?.some((found) => found.type === type && found.status === 'True') ?? false
-  );
+const noConflicts: Condition = {
+  type: 'NamesAccepted',
+  status: 'True',
+  reason: 'NoConflicts',
+  message: 'no conflicts found',
+};
+const established: Condition = {
+  type: 'Established',
+  status: 'True',
+  reason: 'InitialNamesAccepted',
+  message: 'the initial names have been accepted',
+};
+const notEstablished: Condition = {
+  type: 'Established',
+  status: 'False',
+  reason: 'NotAccepted',
+  message: 'not all names are accepted',
+};
+
+export function hasCondition({ status }: CustomResourceDefinition, type: string): boolean {
+  return findCondition(status?.conditions, type)?.status === 'True';
 }
 
 /** What is said of a definition in one of the community's groups. */
@@ -99,15 +96,7 @@ export function mergeConditions(
   conditions: readonly Condition[],
   now: string,
 ): CustomResourceDefinitionCondition[] {
-  const merged = [...present];
-  for (const condition of conditions) {
-    const at = merged.findIndex((found) => found.type === condition.type);
-    const old = merged[at];
-    const lastTransitionTime = old?.status === condition.status ? (old.lastTransitionTime ?? now) : now;
-    if (at < 0) merged.push({ ...condition, lastTransitionTime });
-    else merged[at] = { ...condition, lastTransitionTime };
-  }
-  return merged;
+  return conditions.reduce((merged, condition) => withCondition(merged, condition, now), [...present]);
 }
 
 function withoutUndefined<T extends object>(value: T): T {

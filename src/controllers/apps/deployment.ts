@@ -1,4 +1,6 @@
 /** Deployments: roll from one ReplicaSet to the next within bounds, and keep the earlier ones for rollbacks. */
+
+import { findCondition } from '../../api/conditions.ts';
 import { compileLabelSelector, labelSelectorText } from '../../api/label-selector.ts';
 import { controllerOf, keyOf } from '../../api/meta.ts';
 import { Deployment, Pod, ReplicaSet } from '../../api/resources.gen.ts';
@@ -12,7 +14,6 @@ import { isInVain } from '../../client/controller/owner-check.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 import { claim } from '../adoption.ts';
-import { findCondition } from '../conditions.ts';
 import { isPodTerminal } from '../pod-state.ts';
 import { revisionAnnotation } from './deployment/deployment-annotations.ts';
 import {

@@ -1,7 +1,8 @@
 /** What one evaluation of an autoscaler reports: events, conditions and the rest of its status. Decides; never acts. */
+
+import { withCondition } from '../../api/conditions.ts';
 import type { HorizontalPodAutoscaler } from '../../api/resources.gen.ts';
 import type { MetricStatus } from '../../api/types/autoscaling-v2.gen.ts';
-import { withCondition } from '../conditions.ts';
 import type { ConditionState, LimitedDecision } from './hpa-behavior.ts';
 import type { CombinedMetrics } from './hpa-plan.ts';
 

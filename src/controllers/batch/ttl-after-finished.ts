@@ -1,9 +1,10 @@
 /** Deletes finished Jobs whose time to live has expired. */
+
+import { findCondition } from '../../api/conditions.ts';
 import { Job } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
 import { defineController } from '../../client/controller/controller.ts';
-import { findCondition } from '../conditions.ts';
 
 const deletionDelayOf = metricsPerRegistry((registry) => {
   const name = 'ttl_after_finished_controller_job_deletion_duration_seconds';

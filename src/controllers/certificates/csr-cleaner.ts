@@ -1,10 +1,10 @@
 /** Deletes certificate requests that are no longer needed. */
 import { X509Certificate } from 'node:crypto';
+import { findCondition } from '../../api/conditions.ts';
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import { pause } from '../../base/clock.ts';
 import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
-import { findCondition } from '../conditions.ts';
 
 const checkIntervalMs = 3_600_000;
 const hourMs = 3_600_000;

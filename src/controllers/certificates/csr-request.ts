@@ -1,12 +1,12 @@
 /** What a certificate request asks for, and whether its signer may give it. */
 
+import { findCondition } from '../../api/conditions.ts';
 import type { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import type { CertificateSigningRequestStatus } from '../../api/types/certificates-v1.gen.ts';
 import { nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import type { ParsedSigningRequest } from '../../base/x509/pki.ts';
-import { findCondition } from '../conditions.ts';
 
 export const signers = {
   client: 'kubernetes.io/kube-apiserver-client',

@@ -1,10 +1,11 @@
 /** How a namespace that is being deleted is emptied, and what its conditions say delays it. Decides; never acts. */
+
+import { withCondition } from '../../api/conditions.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { Namespace } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Discovered, DiscoveredResource } from '../../client/discovery.ts';
-import { withCondition } from '../conditions.ts';
 
 export const namespaceFinalizer = 'kubernetes';
 

@@ -2,6 +2,8 @@
  * What becomes of a ServiceCIDR: protected and ready, or waiting until it is not the only range of any service's
  * address.
  */
+
+import { findCondition, withCondition } from '../../api/conditions.ts';
 import { managedByLabel, serviceAllocator } from '../../api/networking/ip-address.ts';
 import type { IPAddress, ServiceCIDR } from '../../api/resources.gen.ts';
 import {
@@ -10,7 +12,6 @@ import {
   parseRange,
   rangeContains,
 } from '../../api/validation/addresses.ts';
-import { findCondition, withCondition } from '../conditions.ts';
 
 const serviceCidrFinalizer = 'networking.k8s.io/service-cidr-finalizer';
 type Conditions = NonNullable<NonNullable<ServiceCIDR['status']>['conditions']>;

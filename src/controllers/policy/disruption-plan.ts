@@ -1,10 +1,10 @@
 /** How many disruptions a budget allows. Decides; never acts. */
 
+import { withCondition } from '../../api/conditions.ts';
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
 import type * as policy from '../../api/types/policy-v1.gen.ts';
 import { leastOf } from '../../base/least-of.ts';
-import { withCondition } from '../conditions.ts';
 import { goSelector } from '../go-selector.ts';
 import { scaledValue } from '../int-or-percent.ts';
 import { isPodReady, isPodTerminal } from '../pod-state.ts';

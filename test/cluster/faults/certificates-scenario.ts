@@ -3,13 +3,13 @@
  * with another key.
  */
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { findCondition } from '../../../src/api/conditions.ts';
 import type { Draft } from '../../../src/api/meta.ts';
 import { CertificateSigningRequest } from '../../../src/api/resources.gen.ts';
 import { formatTime } from '../../../src/api/schema/time.ts';
 import { isConflict } from '../../../src/api/status.ts';
 import { sparse } from '../../../src/base/sparse.fixture.ts';
 import { createAuthority, createSigningRequest } from '../../../src/base/x509/pki.ts';
-import { findCondition } from '../../../src/controllers/conditions.ts';
 import { type Change, changeOf, type Rule } from './history.ts';
 import { find, pick, type Run, remove, type Scenario } from './run-seed.ts';
 

@@ -1,7 +1,8 @@
 /** A Deployment's status, computed from its ReplicaSets: replica counts, and whether the rollout makes progress. */
+
+import { findCondition, withoutCondition } from '../../../api/conditions.ts';
 import type { Deployment, ReplicaSet } from '../../../api/resources.gen.ts';
 import type * as apps from '../../../api/types/apps-v1.gen.ts';
-import { findCondition, withoutCondition } from '../../conditions.ts';
 import { desiredReplicas, maxUnavailableOf, replicasOf, sum, totals } from './deployment-rollout.ts';
 
 type Condition = apps.DeploymentCondition;

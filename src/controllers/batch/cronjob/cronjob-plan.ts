@@ -1,10 +1,11 @@
 /** What a CronJob does next, and what its Jobs tell about it. Decides; never acts. */
+
+import { findCondition } from '../../../api/conditions.ts';
 import { type Draft, keyOf } from '../../../api/meta.ts';
 import { CronJob, type Job } from '../../../api/resources.gen.ts';
 import { formatTime } from '../../../api/schema/time.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import { controllerReference } from '../../adoption.ts';
-import { findCondition } from '../../conditions.ts';
 import { type CronSchedule, formatInZone } from './cron-schedule.ts';
 
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';

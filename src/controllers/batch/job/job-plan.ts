@@ -1,8 +1,8 @@
 /** What a Job does next, and what its status says. Decides; never acts. */
 
+import { findCondition } from '../../../api/conditions.ts';
 import type { Job, Pod } from '../../../api/resources.gen.ts';
 import { leastOf } from '../../../base/least-of.ts';
-import { findCondition } from '../../conditions.ts';
 import { byRestarts, byStage, createdMs, readySinceMs } from '../../pod-order.ts';
 import { isPodReady } from '../../pod-state.ts';
 import { backoffLeftMs, type JobBackoff, nextBackoff, recalledBackoff } from './job-backoff.ts';

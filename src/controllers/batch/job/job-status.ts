@@ -1,7 +1,8 @@
 /** What the status of a Job says, by its plan: counts, conditions and outcomes that are being counted. Decides; never acts. */
+
+import { findCondition } from '../../../api/conditions.ts';
 import type { Job, Pod } from '../../../api/resources.gen.ts';
 import type { JobCondition, JobStatus } from '../../../api/types/batch-v1.gen.ts';
-import { findCondition } from '../../conditions.ts';
 import { formatIndexes } from './job-indexes.ts';
 import type { JobPlan, Verdict } from './job-plan.ts';
 import { isTracked } from './job-pod.ts';
