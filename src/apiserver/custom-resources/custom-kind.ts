@@ -1,33 +1,23 @@
 /** Turns a CustomResourceDefinition into a kind for the registry, which serves it like a built-in one. */
 
-import { type CelTimes, SchemaRules } from '../../api/cel/rules.ts';
-import { ageSince, creationDescription, nameDescription } from '../../api/columns.ts';
-import { type FieldErrors, type FieldErrorType, invalidValue } from '../../api/field-error.ts';
-import type { Column, Deprecation, KindDefinition, ServedVersion } from '../../api/kind.ts';
-import type { KubeObject } from '../../api/meta.ts';
+import type { CelTimes } from '../../api/cel/rules.ts';
+import type { Deprecation, KindDefinition, ServedVersion } from '../../api/kind.ts';
 import type { CustomResourceDefinition } from '../../api/resources.gen.ts';
-import { asJsonObject } from '../../api/schema/decode.ts';
-import { validateEmbedded } from '../../api/structural/embedded.ts';
-import { findAll, type JsonPath, JsonPathError, parseJsonPath } from '../../api/structural/json-path.ts';
+import { findAll, parseJsonPath } from '../../api/structural/json-path.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
-import { validateListItems } from '../../api/structural/unlike-items.ts';
-import { validateStructure } from '../../api/structural/validate.ts';
 import type {
   CustomResourceDefinitionNames,
   CustomResourceDefinitionVersion,
 } from '../../api/types/apiextensions-v1.gen.ts';
-import type { ResourceCodec } from '../registry/conversion/codec.ts';
-import { convertedNow, type VersionConverter } from '../registry/conversion/version-converter.ts';
 import type { KindOptions } from '../registry/kind-registry.ts';
 import { customCodec } from './custom-codec.ts';
-import { nestedCount, nestedString } from './nested-value.ts';
+import { columnsOf } from './custom-columns.ts';
+import { type CustomObject, VersionValidator } from './version-validator.ts';
 import { type ConversionServices, WebhookConverter } from './webhook-conversion.ts';
 
 export interface CustomKindServices extends ConversionServices {
   celTimes: CelTimes;
 }
-
-type CustomObject = KubeObject & Record<string, unknown>;
 
 /** What is registered for a definition, under the names that were accepted for it. */
 export function customKind(
@@ -179,47 +169,9 @@ function deprecated(
   return deprecated ? { deprecation: { since: name, warning } } : {};
 }
 
-type ScalePaths = NonNullable<NonNullable<CustomResourceDefinitionVersion['subresources']>['scale']>;
-
-interface VersionValidatorOptions {
-  apiVersion: string;
-  codec: ResourceCodec;
-  schema: StructuralSchema | undefined;
-  scale: ScalePaths | undefined;
-  /** Without one an object looks the same in all versions. */
-  converter: VersionConverter | undefined;
-  times: CelTimes;
-}
-
 /** Where a definition's instances are stored. */
 export function instancesPrefix({ group, names }: CustomResourceDefinition['spec']): string {
   return `${group}/${names.plural}`;
-}
-
-/** What one version has to say of an object, as that version shows it. */
-class VersionValidator {
-  readonly #options: VersionValidatorOptions;
-  readonly #rules: SchemaRules | undefined;
-
-  constructor(options: VersionValidatorOptions) {
-    this.#options = options;
-    this.#rules = options.schema && new SchemaRules(options.schema, options.times);
-  }
-
-  /** Of the stored version. @throws ConversionNeeded */
-  *validate(object: CustomObject, old: CustomObject | undefined): FieldErrors {
-    const { schema, scale } = this.#options;
-    const shown = this.#shown(object);
-    yield* validateContent(schema, this.#rules, shown, old && this.#shown(old));
-    if (scale) yield* validateScale(shown, scale);
-  }
-
-  #shown(object: CustomObject): CustomObject {
-    const { converter, codec, apiVersion } = this.#options;
-    if (!converter || object.apiVersion === apiVersion) return object;
-    const converted = convertedNow(converter, object, apiVersion);
-    return (codec.refresh?.(converted) ?? converted) as CustomObject;
-  }
 }
 
 function validation(
@@ -232,115 +184,6 @@ function validation(
     },
     validateUpdate: (object, old, { apiVersion }) => validatorOf(apiVersion).validate(object, old),
   };
-}
-
-function* validateContent(
-  schema: StructuralSchema | undefined,
-  rules: SchemaRules | undefined,
-  object: CustomObject,
-  old: CustomObject | undefined,
-): FieldErrors {
-  if (!schema) return;
-  const duplicates = [...validateListItems(schema, object)];
-  const errors = [
-    ...validateStructure(schema, object, old),
-    ...validateEmbedded(schema, asJsonObject(object)),
-    ...(duplicates.length > 0 && old && hasDuplicates(schema, old) ? [] : duplicates),
-  ];
-  yield* errors;
-  if (!rules || rules.isEmpty) return;
-  if (!errors.some(({ type }) => blocking.has(type))) yield* rules.validate(object, old);
-  else {
-    const why =
-      'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
-    yield invalidValue('<nil>', null, why);
-  }
-}
-
-/** Of an object like this, rules cannot be asked. */
-const blocking: ReadonlySet<FieldErrorType> = new Set([
-  'FieldValueNotSupported',
-  'FieldValueRequired',
-  'FieldValueTooLong',
-  'FieldValueTooMany',
-  'FieldValueTypeInvalid',
-] as const);
-
-/** What was there before is not held against a change. */
-function hasDuplicates(schema: StructuralSchema, old: CustomObject): boolean {
-  return validateListItems(schema, old).next().done !== true;
-}
-
-const countMax = 2 ** 31 - 1;
-
-function* validateScale(object: CustomObject, scale: ScalePaths): FieldErrors {
-  for (const path of [scale.specReplicasPath, scale.statusReplicasPath]) {
-    const found = nestedCount(object, path);
-    if ('problem' in found) yield invalidValue(path, 0, found.problem);
-    else if ('absent' in found) continue;
-    else if (found.value < 0) yield invalidValue(path, found.value, 'should be a non-negative integer');
-    else if (found.value > countMax)
-      yield invalidValue(path, found.value, `should be less than or equal to ${countMax}`);
-  }
-  const { labelSelectorPath } = scale;
-  const selector = labelSelectorPath && nestedString(object, labelSelectorPath);
-  if (selector && 'problem' in selector) yield invalidValue(labelSelectorPath, '', selector.problem);
-}
-
-function columnsOf({ additionalPrinterColumns }: CustomResourceDefinitionVersion): Column[] {
-  const name: Column = {
-    name: 'Name',
-    type: 'string',
-    format: 'name',
-    description: nameDescription,
-    cell: (object) => object.metadata.name,
-  };
-  const given = additionalPrinterColumns ?? [
-    {
-      name: 'Age',
-      type: 'date',
-      jsonPath: '.metadata.creationTimestamp',
-      description: creationDescription,
-      format: '',
-      priority: 0,
-    },
-  ];
-  return [
-    name,
-    ...given.map((column): Column => {
-      const path = readablePath(column.jsonPath);
-      return {
-        name: column.name,
-        type: column.type as Column['type'],
-        ...(column.format && { format: column.format }),
-        ...(column.description && { description: column.description }),
-        priority: column.priority ?? 0,
-        cell: (object, context) => path && cellOf(column.type, findAll(path, object), context.nowMs),
-      };
-    }),
-  ];
-}
-
-/** A definition may have any path that begins with a dot: a column whose path cannot be read stays empty. */
-function readablePath(path: string): JsonPath | undefined {
-  try {
-    return parseJsonPath(path);
-  } catch (error) {
-    if (error instanceof JsonPathError) return undefined;
-    throw error;
-  }
-}
-
-/** A cell shows the first value at the path, if it has the column's type. */
-function cellOf(type: string, [value]: readonly unknown[], nowMs: number): unknown {
-  if (value === undefined || value === null) return type === 'date' ? '<unknown>' : null;
-  if (type === 'date') return ageSince(typeof value === 'string' ? value : undefined, nowMs);
-  if (typeof value === 'bigint')
-    return type === 'integer' || type === 'number' ? value : type === 'boolean' ? null : String(value);
-  if (type === 'integer') return typeof value === 'number' ? Math.trunc(value) : null;
-  if (type === 'number') return typeof value === 'number' ? value : null;
-  if (type === 'boolean') return typeof value === 'boolean' ? value : null;
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function selectable({
