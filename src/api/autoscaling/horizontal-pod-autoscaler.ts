@@ -1,28 +1,29 @@
 /** HorizontalPodAutoscalers. */
 import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import type { CellContext } from '../kind.ts';
 import { HorizontalPodAutoscaler } from '../resources.gen.ts';
 import type {
   HorizontalPodAutoscalerSpec,
   HPAScalingRules,
-  MetricSpec,
   MetricTarget,
 } from '../types/autoscaling-v2.gen.ts';
 import { invalidFor, nonNegative, oneOf } from '../validation/fields.ts';
-import { dnsLabelProblems, pathSegmentProblems } from '../validation/names.ts';
+import { nonNegativeQuantity } from '../validation/resources.ts';
 import {
-  nonNegativeQuantity,
-  positiveQuantity,
-  validateContainerResourceName,
-} from '../validation/resources.ts';
+  hasBadVersion,
+  type Reference,
+  sourcesByType,
+  validateMetric,
+  validateReference,
+  versionProblems,
+} from './metric-rules.ts';
 import { fromV1, fromV2beta1, showEmptyMetrics, showEmptyStatus, toV1, toV2beta1 } from './old-versions.ts';
 
 const identity = <T>(object: T): T => object;
 const periodSecondsMax = 1800;
 const stabilizationSecondsMax = 3600;
-const metricTypes = ['ContainerResource', 'External', 'Object', 'Pods', 'Resource'];
 
 export const horizontalPodAutoscalerKind = defineKind(HorizontalPodAutoscaler, {
   status: 'separate',
@@ -133,8 +134,6 @@ function* validateSpec(given: Spec | undefined, old: Spec | undefined): FieldErr
   yield* validateRules(spec.behavior?.scaleDown, 'spec.behavior.scaleDown');
 }
 
-type Reference = { apiVersion?: string; kind?: string; name?: string };
-
 /** What is scaled is of a group, but for ReplicationControllers. */
 function* validateTargetVersion(reference: Reference | undefined, old: Reference | undefined): FieldErrors {
   const { apiVersion = '', kind } = reference ?? {};
@@ -146,137 +145,9 @@ function* validateTargetVersion(reference: Reference | undefined, old: Reference
   );
 }
 
-function versionProblems(apiVersion: string): string[] {
-  return apiVersion.split('/').length > 2 ? [`unexpected GroupVersion string: ${apiVersion}`] : [];
-}
-
 /** Of a kind that is in a named group. */
 function groupVersionProblems(apiVersion: string): string[] {
   return apiVersion.includes('/') ? versionProblems(apiVersion) : ['apiVersion must specify API group'];
-}
-
-function hasBadVersion({ type, object }: MetricSpec): boolean {
-  return type === 'Object' && versionProblems(object?.describedObject?.apiVersion ?? '').length > 0;
-}
-
-function* validateReference(reference: Reference | undefined, field: string): FieldErrors {
-  for (const name of ['kind', 'name'] as const) {
-    const value = reference?.[name];
-    if (!value) yield required(`${field}.${name}`);
-    else yield* invalidFor(`${field}.${name}`, value, pathSegmentProblems(value));
-  }
-}
-
-const sources: Record<string, keyof MetricSpec> = {
-  ContainerResource: 'containerResource',
-  External: 'external',
-  Object: 'object',
-  Pods: 'pods',
-  Resource: 'resource',
-};
-
-interface MetricOptions {
-  /** An update may keep API versions that a stored autoscaler already has. */
-  skipsVersions: boolean;
-}
-
-function* validateMetric(metric: MetricSpec, field: string, options: MetricOptions): FieldErrors {
-  const own = sources[metric.type];
-  const unknownType = notSupported(`${field}.type`, metric.type ?? '', metricTypes);
-  if (!metric.type) yield required(`${field}.type`, 'must specify a metric source type');
-  if (!own) yield unknownType;
-  // Of several sources the first is validated, whatever the type is.
-  const [first, ...more] = sourcesInOrder.filter((source) => metric[source]);
-  if (first)
-    yield* validateSource({ type: metric.type, [first]: metric[first] }, `${field}.${first}`, options);
-  if (!own) yield unknownType;
-  else if (!metric[own])
-    yield required(`${field}.${own}`, 'must populate information for the given metric source');
-  if (more.length === 0) return;
-  for (const source of [first!, ...more])
-    if (source !== own)
-      yield forbiddenField(`${field}.${source}`, 'must populate the given metric source only');
-}
-
-const sourcesInOrder = ['object', 'external', 'pods', 'resource', 'containerResource'] as const;
-
-/** The one source that is set; `path` is its own. */
-function* validateSource(metric: MetricSpec, path: string, { skipsVersions }: MetricOptions): FieldErrors {
-  const { resource, containerResource, pods, object, external } = metric;
-  const byResource = resource ?? containerResource;
-  if (byResource) {
-    if (!byResource.name) yield required(`${path}.name`, 'must specify a resource name');
-    if (containerResource) yield* validateContainerSource(containerResource, path);
-    yield* validateTarget(byResource.target, `${path}.target`);
-    const { averageUtilization, averageValue } = byResource.target ?? {};
-    if (averageUtilization === undefined && averageValue === undefined)
-      yield required(
-        `${path}.target.averageUtilization`,
-        'must set either a target raw value or a target utilization',
-      );
-    if (averageUtilization !== undefined && averageValue !== undefined)
-      yield forbiddenField(
-        `${path}.target.averageValue`,
-        'may not set both a target raw value and a target utilization',
-      );
-  }
-  if (object) {
-    yield* validateReference(object.describedObject, `${path}.describedObject`);
-    const { apiVersion = '' } = object.describedObject ?? {};
-    if (!skipsVersions)
-      yield* invalidFor(`${path}.describedObject.apiVersion`, apiVersion, versionProblems(apiVersion));
-  }
-  const named = pods?.metric ?? object?.metric ?? external?.metric;
-  if (named) {
-    if (!named.name) yield required(`${path}.metric.name`, 'must specify a metric name');
-    else yield* invalidFor(`${path}.metric.name`, named.name, pathSegmentProblems(named.name));
-  }
-  if (pods) {
-    yield* validateTarget(pods.target, `${path}.target`);
-    if (pods.target?.averageValue === undefined)
-      yield required(`${path}.target.averageValue`, 'must specify a positive target averageValue');
-  }
-  if (object) {
-    yield* validateTarget(object.target, `${path}.target`);
-    if (object.target?.value === undefined && object.target?.averageValue === undefined)
-      yield required(`${path}.target.averageValue`, 'must set either a target value or averageValue');
-  }
-  if (external) {
-    yield* validateTarget(external.target, `${path}.target`);
-    if (external.target?.value === undefined && external.target?.averageValue === undefined)
-      yield required(
-        `${path}.target.averageValue`,
-        'must set either a target value for metric or a per-pod target',
-      );
-    if (external.target?.value !== undefined && external.target.averageValue !== undefined)
-      yield forbiddenField(
-        `${path}.target.value`,
-        'may not set both a target value for metric and a per-pod target',
-      );
-  }
-}
-
-type ContainerSource = NonNullable<MetricSpec['containerResource']>;
-
-function* validateContainerSource({ name, container }: ContainerSource, path: string): FieldErrors {
-  if (name) yield* validateContainerResourceName(name, `${path}.name`);
-  if (!container) yield required(`${path}.container`, 'must specify a container');
-  else yield* invalidFor(`${path}.container`, container, dnsLabelProblems(container));
-}
-
-const targetTypes: readonly string[] = ['AverageValue', 'Utilization', 'Value'];
-
-function* validateTarget(target: MetricTarget | undefined, field: string): FieldErrors {
-  const { type = '' } = target ?? {};
-  if (!type) yield required(`${field}.type`, 'must specify a metric target type');
-  if (!targetTypes.includes(type))
-    yield invalidValue(`${field}.type`, type, 'must be either Utilization, Value, or AverageValue');
-  if (!target) return;
-  for (const name of ['value', 'averageValue'] as const)
-    if (target[name] !== undefined && positiveQuantity(target[name], '').length > 0)
-      yield invalidValue(`${field}.${name}`, target[name], 'must be positive');
-  if (target.averageUtilization !== undefined && target.averageUtilization < 1)
-    yield invalidValue(`${field}.averageUtilization`, target.averageUtilization, 'must be greater than 0');
 }
 
 function* validateRules(rules: HPAScalingRules | undefined, field: string): FieldErrors {
@@ -330,7 +201,7 @@ function targetsCell({ spec, status }: HorizontalPodAutoscaler, { apiVersion }: 
   if (metrics.length === 0) return '<none>';
   const texts = metrics.map((metric, index) => {
     const current = status?.currentMetrics?.[index];
-    const source = sources[metric.type] as 'resource';
+    const source = sourcesByType[metric.type] as 'resource';
     const resource = isOlder ? undefined : (metric.resource ?? metric.containerResource)?.name;
     const name = resource ? `${resource}: ` : '';
     const target: MetricTarget | undefined = metric[source]?.target;
