@@ -11,7 +11,9 @@ import type {
   DownwardAPIVolumeFile,
   KeyToPath,
   ProjectedVolumeSource,
+  ServiceAccountTokenProjection,
   Volume,
+  VolumeProjection,
 } from '../../types/core-v1.gen.ts';
 import { invalidFor, oneOf } from '../../validation/fields.ts';
 import { dnsLabelProblems } from '../../validation/names.ts';
@@ -161,54 +163,59 @@ const tokenSecondsMax = 2 ** 32;
 function* validateProjected(projected: ProjectedVolumeSource, field: string): FieldErrors {
   yield* fileMode(projected.defaultMode, `${field}.defaultMode`);
   const paths = new Set<string>();
-  for (const [index, source] of (projected.sources ?? []).entries()) {
-    const path = `${field}.sources[${index}]`;
-    let count = 0;
-    for (const type of projectionNames) {
-      if (!source[type]) continue;
-      if (count++ > 0) yield forbiddenField(`${path}.${type}`, 'may not specify more than 1 volume type');
-    }
-    if (count === 0) yield required(path, 'one of the available projection sources is required');
-    for (const type of ['secret', 'configMap'] as const) {
-      const keyed = source[type];
-      if (!keyed) continue;
-      if (!keyed.name) yield required(`${path}.${type}.name`);
-      yield* validateItems(keyed.items, `${path}.${type}.items`);
-      for (const item of keyed.items ?? []) yield* claimPath(item.path, keyed.name ?? '', paths, field);
-    }
-    for (const item of source.downwardAPI?.items ?? []) {
-      yield* validateDownwardFile(item, `${path}.downwardAPI`);
-      yield* claimPath(item.path, 'downwardAPI', paths, field);
-    }
-    const token = source.serviceAccountToken;
-    if (token) {
-      const seconds = token.expirationSeconds ?? 0;
-      if (seconds < tokenSecondsMin)
-        yield invalidValue(
-          `${path}.serviceAccountToken.expirationSeconds`,
-          seconds,
-          'may not specify a duration less than 10 minutes',
-        );
-      if (seconds > tokenSecondsMax)
-        yield invalidValue(
-          `${path}.serviceAccountToken.expirationSeconds`,
-          seconds,
-          'may not specify a duration larger than 2^32 seconds',
-        );
-      if (!token.path) yield required(`${path}.serviceAccountToken.path`);
-      else {
-        yield* localNonReservedPath(token.path, `${path}.serviceAccountToken.path`);
-        yield* claimPath(token.path, token.path, paths, field);
-      }
-    }
-    const bundle = source.clusterTrustBundle;
-    if (bundle) {
-      if (!bundle.name && !bundle.signerName)
-        yield required(`${path}.clusterTrustBundle`, 'either name or signerName must be specified');
-      if (!bundle.path) yield required(`${path}.clusterTrustBundle.path`);
-      else yield* claimPath(bundle.path, bundle.path, paths, field);
-    }
+  for (const [index, source] of (projected.sources ?? []).entries())
+    yield* validateProjection(source, `${field}.sources[${index}]`, (path, owner) =>
+      claimPath(path, owner, paths, field),
+    );
+}
+
+/** `claim`: takes a path of the volume, which no other file may have. */
+function* validateProjection(
+  source: VolumeProjection,
+  path: string,
+  claim: (path: string, owner: string) => FieldErrors,
+): FieldErrors {
+  const [first, ...others] = projectionNames.filter((name) => source[name]);
+  for (const other of others)
+    yield forbiddenField(`${path}.${other}`, 'may not specify more than 1 volume type');
+  if (!first) yield required(path, 'one of the available projection sources is required');
+  for (const type of ['secret', 'configMap'] as const) {
+    const keyed = source[type];
+    if (!keyed) continue;
+    if (!keyed.name) yield required(`${path}.${type}.name`);
+    yield* validateItems(keyed.items, `${path}.${type}.items`);
+    for (const item of keyed.items ?? []) yield* claim(item.path, keyed.name ?? '');
   }
+  for (const item of source.downwardAPI?.items ?? []) {
+    yield* validateDownwardFile(item, `${path}.downwardAPI`);
+    yield* claim(item.path, 'downwardAPI');
+  }
+  const { serviceAccountToken: token, clusterTrustBundle: bundle } = source;
+  if (token) yield* validateProjectedToken(token, `${path}.serviceAccountToken`);
+  if (token?.path) yield* claim(token.path, token.path);
+  if (!bundle) return;
+  if (!bundle.name && !bundle.signerName)
+    yield required(`${path}.clusterTrustBundle`, 'either name or signerName must be specified');
+  if (!bundle.path) yield required(`${path}.clusterTrustBundle.path`);
+  else yield* claim(bundle.path, bundle.path);
+}
+
+function* validateProjectedToken(token: ServiceAccountTokenProjection, field: string): FieldErrors {
+  const { expirationSeconds: seconds = 0, path } = token;
+  if (seconds < tokenSecondsMin)
+    yield invalidValue(
+      `${field}.expirationSeconds`,
+      seconds,
+      'may not specify a duration less than 10 minutes',
+    );
+  if (seconds > tokenSecondsMax)
+    yield invalidValue(
+      `${field}.expirationSeconds`,
+      seconds,
+      'may not specify a duration larger than 2^32 seconds',
+    );
+  if (!path) yield required(`${field}.path`);
+  else yield* localNonReservedPath(path, `${field}.path`);
 }
 
 function* claimPath(path: string, owner: string, paths: Set<string>, field: string): FieldErrors {
