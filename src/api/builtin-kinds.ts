@@ -1,10 +1,12 @@
 /** Every kind that Wherry serves without a CustomResourceDefinition, group by group. */
 import {
-  mutatingAdmissionPolicyBindingKind,
   mutatingAdmissionPolicyKind,
-  validatingAdmissionPolicyBindingKind,
   validatingAdmissionPolicyKind,
 } from './admissionregistration/admission-policy.ts';
+import {
+  mutatingAdmissionPolicyBindingKind,
+  validatingAdmissionPolicyBindingKind,
+} from './admissionregistration/admission-policy-binding.ts';
 import {
   mutatingWebhookConfigurationKind,
   validatingWebhookConfigurationKind,

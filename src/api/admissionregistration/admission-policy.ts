@@ -1,4 +1,4 @@
-/** Admission policies in CEL, and what binds them. */
+/** Admission policies in CEL: those that judge objects, and those that change them. */
 
 import type { CelType } from '../cel/check/types.ts';
 import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
@@ -7,38 +7,23 @@ import {
   duplicate,
   type FieldError,
   type FieldErrors,
-  forbiddenField,
   invalidValue,
   notSupported,
-  notSupportedInOrder,
   required,
 } from '../field-error.ts';
-import {
-  MutatingAdmissionPolicy,
-  MutatingAdmissionPolicyBinding,
-  ValidatingAdmissionPolicy,
-  ValidatingAdmissionPolicyBinding,
-} from '../resources.gen.ts';
+import { MutatingAdmissionPolicy, ValidatingAdmissionPolicy } from '../resources.gen.ts';
 import type {
   AuditAnnotation,
   MatchResources,
   Mutation,
-  NamedRuleWithOperations,
   ParamKind,
-  ParamRef,
   ValidatingAdmissionPolicyStatus,
   Validation,
   Variable,
 } from '../types/admissionregistration-v1.gen.ts';
 import { validateConditions } from '../validation/conditions.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
-import { validateLabelSelector } from '../validation/label-selector.ts';
-import {
-  dns1035LabelProblems,
-  pathSegmentProblems,
-  qualifiedNameProblems,
-  subdomainProblems,
-} from '../validation/names.ts';
+import { dns1035LabelProblems, qualifiedNameProblems, subdomainProblems } from '../validation/names.ts';
 import type { ExpressionScope } from './expression-types.ts';
 import {
   validateExpression,
@@ -47,10 +32,8 @@ import {
   wantsBool,
   wantsString,
 } from './expressions.ts';
+import { defaultMatch, oldVersions, validateMatch, validateMutatedOperations } from './policy-matching.ts';
 import { staticNameWarnings } from './static-names.ts';
-import { validateRule } from './webhook-configuration.ts';
-
-const oldVersions = ['v1beta1', 'v1alpha1'];
 
 export const validatingAdmissionPolicyKind = defineKind(ValidatingAdmissionPolicy, {
   status: 'separate',
@@ -88,45 +71,6 @@ export const validatingAdmissionPolicyKind = defineKind(ValidatingAdmissionPolic
   versions: oldVersions,
 });
 
-type AnyBinding = ValidatingAdmissionPolicyBinding | MutatingAdmissionPolicyBinding;
-
-const bindingFacts = {
-  hasGeneration: true,
-  requiresVersionOnUpdate: true,
-  columns: [
-    nameColumn,
-    column('PolicyName', ({ spec }: AnyBinding) => spec?.policyName ?? ''),
-    column('ParamRef', ({ spec }: AnyBinding) => paramRefText(spec?.paramRef)),
-    ageColumn,
-  ],
-  defaults({ spec }: AnyBinding) {
-    defaultMatch(spec?.matchResources);
-  },
-  warnings: ({ metadata }: AnyBinding) => staticNameWarnings(metadata),
-  versions: oldVersions,
-};
-
-export const validatingAdmissionPolicyBindingKind = defineKind(ValidatingAdmissionPolicyBinding, {
-  ...bindingFacts,
-  *validate({ spec }) {
-    if (!spec) return;
-    yield* validateBinding(spec, 'spec');
-    const actions = spec.validationActions ?? [];
-    if (actions.length === 0)
-      yield required('spec.validationActions', 'at least one validation action is required');
-    for (const [index, action] of actions.entries()) {
-      yield* oneOf(action, ['Audit', 'Deny', 'Warn'], `spec.validationActions[${index}]`);
-      if (actions.indexOf(action) < index) yield duplicate(`spec.validationActions[${index}]`, action);
-    }
-    if (actions.includes('Deny') && actions.includes('Warn'))
-      yield invalidValue(
-        'spec.validationActions',
-        actions,
-        'must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)',
-      );
-  },
-});
-
 export const mutatingAdmissionPolicyKind = defineKind(MutatingAdmissionPolicy, {
   hasGeneration: true,
   requiresVersionOnUpdate: true,
@@ -154,24 +98,6 @@ export const mutatingAdmissionPolicyKind = defineKind(MutatingAdmissionPolicy, {
   },
   versions: oldVersions,
 });
-
-export const mutatingAdmissionPolicyBindingKind = defineKind(MutatingAdmissionPolicyBinding, {
-  ...bindingFacts,
-  *validate({ spec }) {
-    if (!spec) return;
-    yield* validateBinding(spec, 'spec');
-    yield* validateMutatedOperations(spec.matchResources, 'spec.matchResources');
-  },
-});
-
-function defaultMatch(match: MatchResources | undefined): void {
-  if (!match) return;
-  match.matchPolicy ??= 'Equivalent';
-  match.namespaceSelector ??= {};
-  match.objectSelector ??= {};
-  for (const rule of [...(match.resourceRules ?? []), ...(match.excludeResourceRules ?? [])])
-    rule.scope ??= '*';
-}
 
 interface CommonSpec {
   paramKind?: ParamKind;
@@ -310,61 +236,6 @@ function* validateMutation(mutation: Mutation, path: string, scope: ExpressionSc
     );
 }
 
-function* validateMatch(match: MatchResources, field: string): FieldErrors {
-  yield* oneOf(match.matchPolicy, ['Equivalent', 'Exact'], `${field}.matchPolicy`, 'required');
-  yield* validateLabelSelector(match.namespaceSelector, `${field}.namespaceSelector`);
-  yield* validateLabelSelector(match.objectSelector, `${field}.objectSelector`);
-  for (const list of ['resourceRules', 'excludeResourceRules'] as const)
-    for (const [index, rule] of (match[list] ?? []).entries()) {
-      for (const [nameIndex, name] of (rule.resourceNames ?? []).entries()) {
-        const path = `${field}.${list}[${index}].resourceNames[${nameIndex}]`;
-        yield* invalidFor(path, name, pathSegmentProblems(name));
-        if (rule.resourceNames!.indexOf(name) < nameIndex) yield duplicate(path, name);
-      }
-      yield* validateRule(rule as NamedRuleWithOperations, `${field}.${list}[${index}]`);
-    }
-}
-
-/** Of what is deleted nothing can be changed. */
-function* validateMutatedOperations(match: MatchResources | undefined, field: string): FieldErrors {
-  for (const { operations } of match?.resourceRules ?? [])
-    for (const operation of operations ?? [])
-      if (!mutatedOperations.includes(operation))
-        yield notSupported(`${field}.resourceRules.operations`, operation, mutatedOperations);
-}
-
-const mutatedOperations = ['*', 'CONNECT', 'CREATE', 'UPDATE'];
-const notFoundActions = ['Deny', 'Allow'];
-
-function* validateBinding(
-  spec: { policyName?: string; paramRef?: ParamRef; matchResources?: MatchResources },
-  field: string,
-): FieldErrors {
-  if (!spec.policyName) yield required(`${field}.policyName`);
-  else yield* invalidFor(`${field}.policyName`, spec.policyName, subdomainProblems(spec.policyName));
-  const { paramRef, matchResources } = spec;
-  if (paramRef) {
-    const { name, selector } = paramRef;
-    const both = name && selector;
-    if (name) yield* invalidFor(`${field}.paramRef.name`, name, pathSegmentProblems(name));
-    if (both) yield forbiddenField(`${field}.paramRef.name`, 'name and selector are mutually exclusive');
-    yield* validateLabelSelector(selector, `${field}.paramRef.selector`);
-    if (both) yield forbiddenField(`${field}.paramRef.selector`, 'name and selector are mutually exclusive');
-    if (!name && !selector) yield required(`${field}.paramRef`, 'one of name or selector must be specified');
-    const action = paramRef.parameterNotFoundAction;
-    const actionPath = `${field}.paramRef.parameterNotFoundAction`;
-    if (!action) yield required(actionPath);
-    else if (!notFoundActions.includes(action))
-      yield notSupportedInOrder(actionPath, action, notFoundActions);
-  }
-  if (matchResources) yield* validateMatch(matchResources, `${field}.matchResources`);
-}
-
 function paramKindText(kind: ParamKind | undefined): string {
   return kind ? `${kind.apiVersion}/${kind.kind}` : '<unset>';
-}
-
-function paramRefText(ref: ParamRef | undefined): string {
-  if (!ref) return '<unset>';
-  return ref.namespace ? `${ref.namespace}/${ref.name ?? '*'}` : (ref.name ?? '*');
 }

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { mutatingAdmissionPolicyKind, validatingAdmissionPolicyKind } from './admission-policy.ts';
 import {
   mutatingAdmissionPolicyBindingKind,
-  mutatingAdmissionPolicyKind,
   validatingAdmissionPolicyBindingKind,
-  validatingAdmissionPolicyKind,
-} from './admission-policy.ts';
+} from './admission-policy-binding.ts';
 import {
   mutatingWebhookConfigurationKind,
   validatingWebhookConfigurationKind,
