@@ -9,6 +9,7 @@ import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import { type GrpcCode, RuntimeError } from '../cri/runtime-error.ts';
 import { testPod } from '../pod.fixture.ts';
 import type { TokenSource } from '../volumes/token-source.ts';
@@ -57,6 +58,7 @@ class World {
       nodeName: () => 'n',
       isReportedInUse: (name) => this.reported.includes(name),
       isOffered: (name) => this.offered.includes(name),
+      recorder: sparse<EventRecorder>({}),
       inUseChanged: () => undefined,
     });
   }

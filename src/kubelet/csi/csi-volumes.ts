@@ -10,6 +10,7 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import { KeyTurns } from '../../base/async/key-turns.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import { isMounted } from '../linux/mounts.ts';
 import type { ObjectSource } from '../object-source.ts';
 import { VolumeError } from '../volumes/pod-volumes.ts';
@@ -29,6 +30,7 @@ export interface CsiVolumesOptions extends AttachedVolumesOptions {
   rootDir: string;
   clock: Clock;
   logger: Logger;
+  recorder: EventRecorder;
   objects: Pick<ObjectSource, 'get'>;
   tokens: TokenSource;
   drivers: Pick<NodeDrivers, 'get' | 'refreshLimit'>;

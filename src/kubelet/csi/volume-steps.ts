@@ -6,10 +6,12 @@
 import { mkdir, rmdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { CSIDriver, Pod } from '../../api/resources.gen.ts';
+import type { Clock } from '../../base/clock.ts';
 import { run } from '../../base/system/command.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import { isMounted } from '../linux/mounts.ts';
 import type { ObjectSource } from '../object-source.ts';
-import { giveToGroup } from '../volumes/ownership.ts';
+import { giveToPodsGroup } from '../volumes/group-change.ts';
 import type { TokenSource } from '../volumes/token-source.ts';
 import type { AttachedVolumes } from './attached-volumes.ts';
 import { isGivenToGroup, podContext, volumeCapability } from './capability.ts';
@@ -21,6 +23,8 @@ import type { PublishedVolume, StagedVolume, VolumeRecords } from './volume-reco
 import type { WantedVolume } from './wanted-volume.ts';
 
 export interface VolumeStepsOptions {
+  clock: Clock;
+  recorder: EventRecorder;
   records: VolumeRecords;
   attached: Pick<AttachedVolumes, 'hold' | 'letGo'>;
   objects: Pick<ObjectSource, 'get'>;
@@ -135,12 +139,12 @@ export class VolumeSteps {
         ...tokens.context,
       },
     });
-    const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {};
+    const { fsGroup } = pod.spec.securityContext ?? {};
     if (fsGroup === undefined || record.volumeMode === 'Block' || (await driver.can('VOLUME_MOUNT_GROUP')))
       return;
     const given = { fsType: source.fsType, accessModes, readOnly };
     if (isGivenToGroup(driverObject?.spec?.fsGroupPolicy, given))
-      await giveToGroup(published.target, fsGroup, fsGroupChangePolicy);
+      await giveToPodsGroup({ ...this.#options, pod, path: published.target }, fsGroup);
   }
 
   /** The reverse of {@link publish}; nothing where that has not begun. */

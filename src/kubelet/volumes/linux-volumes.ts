@@ -13,12 +13,12 @@ import { isMounted, mountTmpfs, unmountBelow } from '../linux/mounts.ts';
 import { writeAtomically } from './atomic-writer.ts';
 import { makeEmptyDir } from './empty-dir.ts';
 import { makeGitRepo } from './git-repo.ts';
+import { giveToPodsGroup } from './group-change.ts';
 import { GrowingClaims } from './growing-claims.ts';
 import { prepareHostPath } from './host-path.ts';
 import { imageViewName, mountImageFiles, removeImageView } from './image-files.ts';
 import { makeOnce } from './make-once.ts';
 import { mountNfs } from './nfs.ts';
-import { giveToGroup } from './ownership.ts';
 import { computePayload } from './payload.ts';
 import { findClaimedVolume, isGrowing, localTarget, mountPersistent } from './persistent-volume.ts';
 import {
@@ -261,7 +261,7 @@ export class LinuxVolumes implements PodVolumes {
 
   /** Volumes whose contents belong to the pods. */
   async #mountLasting(pod: Pod, volume: core.Volume): Promise<MountedVolume> {
-    const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {};
+    const { fsGroup } = pod.spec.securityContext ?? {};
     if (volume.hostPath) {
       await prepareHostPath(volume.hostPath.path, volume.hostPath.type ?? '');
       return { hostPath: volume.hostPath.path };
@@ -290,7 +290,7 @@ export class LinuxVolumes implements PodVolumes {
       const isShared = claimed.spec?.hostPath !== undefined;
       if (fsGroup !== undefined && !isShared && claimed.spec?.volumeMode !== 'Block')
         await makeOnce(join(this.#givenDir(pod.metadata.uid), volume.name), () =>
-          giveToGroup(hostPath, fsGroup, fsGroupChangePolicy),
+          giveToPodsGroup({ ...this.#inputs, ...this.#inputs.csi, pod, path: hostPath }, fsGroup),
         );
       if (isGrowing(claimed)) await this.#claims.follow(pod, volume.name, claimName);
       return { hostPath, readOnly };
