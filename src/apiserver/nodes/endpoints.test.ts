@@ -24,6 +24,16 @@ test('a service that is another name for a host outside is reached there, on the
   }
 });
 
+test('a service is not reached on a port that it does not have, nor without a ready endpoint', async () => {
+  const spec = { type: 'ClusterIP', ports: [{ name: 'web', port: 80 }] };
+  const objects = sparse<ObjectReader>({ get: () => ({ spec }), list: () => [] });
+  const dial = serviceDialer(objects, {} as NodeConnector, seededRandom(1));
+  const noPort = { code: 503, message: 'no service port 443 found for service "hook"' };
+  await assert.rejects(dial('shop', 'hook', 443), noPort);
+  const noEndpoint = { code: 503, message: 'no endpoints available for service "hook"' };
+  await assert.rejects(dial('shop', 'hook', 80), noEndpoint);
+});
+
 test('an endpoint that is on no node is reached directly where nodes are simulated, and one that is on a node not at all', async () => {
   const server = createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1');
   await once(server, 'listening');

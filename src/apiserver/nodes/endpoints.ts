@@ -17,27 +17,18 @@ export interface Endpoint {
 }
 
 /**
- * Any ready endpoint of a service's port, given by name or number; '' for its only one.
+ * Any ready endpoint of a service's port.
  * @throws StatusError 404 when there is no such service, 503 when it has no ready endpoint
  */
 function chooseEndpoint(
   objects: ObjectReader,
   random: Random,
-  { namespace, name, port }: { namespace: string; name: string; port: string },
+  { namespace, name, port }: { namespace: string; name: string; port: number },
 ): Endpoint {
   const service = objects.get(Service, namespace, name);
   if (!service) throw notFound(Service, name);
-  const ports = service.spec?.ports ?? [];
-  const wanted =
-    port === ''
-      ? ports.length === 1
-        ? ports[0]
-        : undefined
-      : ports.find((candidate) => candidate.name === port || String(candidate.port) === port);
-  if (!wanted)
-    throw serviceUnavailable(
-      `no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`,
-    );
+  const wanted = service.spec?.ports?.find((candidate) => candidate.port === port);
+  if (!wanted) throw serviceUnavailable(`no service port ${port} found for service ${JSON.stringify(name)}`);
   const candidates = [...endpointsOf(objects, namespace, name, wanted.name ?? '')];
   if (candidates.length === 0)
     throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`);
@@ -71,8 +62,7 @@ export function serviceDialer(
     const { type, externalName } = objects.get(Service, namespace, name)?.spec ?? {};
     // An external host name: there is no pod to choose, and no node to go through.
     if (type === 'ExternalName' && externalName) return connectStraight(externalName, port);
-    const wanted = { namespace, name, port: String(port) };
-    return connectEndpoint(objects, nodes, chooseEndpoint(objects, random, wanted));
+    return connectEndpoint(objects, nodes, chooseEndpoint(objects, random, { namespace, name, port }));
   };
 }
 
