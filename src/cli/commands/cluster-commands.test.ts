@@ -43,7 +43,7 @@ test('status works for a cluster that never came up, and kubeconfig says that it
   const said: string[] = [];
   const context = sparse<CliContext>({ data, print: (line: string) => said.push(line), isTerminal: false });
   assert.equal(await status.run(context, ['--name', 'blue']), 1);
-  assert.deepEqual(said, ['cluster     blue', 'API server  stopped']);
+  assert.deepEqual(said, ['cluster     blue', 'API server  stopped: wherry up --name blue starts it']);
   await assert.rejects(kubeconfig.run(context, ['--name', 'blue']), {
     message: 'cluster blue has no keys: it has never come up',
     advice: 'bring it up: wherry up --name blue',

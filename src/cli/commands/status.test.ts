@@ -26,14 +26,14 @@ test('a node is ready when the API server says so and all of its processes run',
   for (const [change, ready, text] of rows) {
     const node = { ...well, ...change };
     assert.equal(isReady(node), ready, text);
-    assert.equal(describeNode(node, { isSupervised: false }), text);
+    assert.equal(describeNode(node, { isSupervised: false, isKnown: true }), text);
   }
 });
 
 test('dead processes are described as about to restart where there is a supervisor', () => {
   const dead = { ...well, agent: false };
   assert.equal(
-    describeNode(dead, { isSupervised: true }),
+    describeNode(dead, { isSupervised: true, isKnown: true }),
     'its agent does not run: to be started again at once',
   );
 });
@@ -71,8 +71,35 @@ test('what runs of a cluster is said line by line', () => {
     [...describeCluster(cluster({}), 0)],
     ['cluster     c', 'API server  running at https://127.0.0.1:6443', 'node        one: Ready'],
   );
-  assert.deepEqual(
-    [...describeCluster(cluster({ apiServer: 'stopped', ready: new Set() }, 2), 0)],
-    ['cluster     c', 'API server  stopped', 'nodes       0 of 2 simulated nodes Ready'],
-  );
+});
+
+test('without an API server it is said how it comes back, and no node is called NotReady that may well be Ready', () => {
+  const gone = { apiServer: 'stopped', ready: new Set<string>(), nodes: [] } as const;
+  const node = { ...well, name: 'one', ready: false };
+  const rows: [ClusterState, string[]][] = [
+    [
+      cluster({ ...gone, isSupervised: false }, 2),
+      ['API server  stopped: wherry up --name c starts it', 'nodes       0 of 2 simulated nodes Ready'],
+    ],
+    [
+      cluster({ ...gone, nodes: [node] }),
+      [
+        'API server  does not run: to be started again at once',
+        'node        one: runs; only the API server knows whether it is Ready',
+      ],
+    ],
+    [
+      cluster({ ...gone, nodes: [{ ...node, running: false }] }),
+      ['API server  does not run: to be started again at once', 'node        one: stopped'],
+    ],
+    [
+      cluster({ ...gone, apiServer: 'not ready', nodes: [node] }),
+      [
+        'API server  not ready (wherry logs --name c)',
+        'node        one: runs; only the API server knows whether it is Ready',
+      ],
+    ],
+  ];
+  for (const [state, lines] of rows)
+    assert.deepEqual([...describeCluster(state, 0)], ['cluster     c', ...lines]);
 });

@@ -14,7 +14,7 @@ import type { Command } from '../context.ts';
 import { existingCluster, nameOption, parseOptions } from '../options/parse-options.ts';
 
 export const status: Command = {
-  summary: 'say what runs; exit code 0 only when every node is Ready',
+  summary: 'say what runs; exit code 0 only when every node is Ready, or stopped by hand',
   usage: '[--name NAME] [--output json]',
   async run(context, args) {
     const { values } = parseOptions(args, { ...nameOption, output: { type: 'string', short: 'o' } });
@@ -84,14 +84,23 @@ function asJson(state: ClusterState): object {
 
 export function* describeCluster(state: ClusterState, nowMs: number): Iterable<string> {
   const { record, apiServer, ready, nodes, isSupervised, restarts } = state;
-  const at = apiServer === 'running' ? ` at https://127.0.0.1:${record.apiPort}` : '';
+  const isKnown = apiServer === 'running';
   yield `cluster     ${record.name}`;
-  yield `API server  ${apiServer}${at}`;
+  yield `API server  ${describeServer(state)}`;
   if (record.simulatedNodes > 0)
     yield `nodes       ${ready.size} of ${record.simulatedNodes} simulated nodes Ready`;
-  for (const node of nodes) yield `node        ${node.name}: ${describeNode(node, { isSupervised })}`;
+  for (const node of nodes)
+    yield `node        ${node.name}: ${describeNode(node, { isSupervised, isKnown })}`;
   if (Object.keys(restarts).length > 0)
     yield `restarts    ${describeRestarts(restarts, nowMs)} (wherry logs supervisor)`;
+}
+
+function describeServer({ record, apiServer, isSupervised }: ClusterState): string {
+  if (apiServer === 'running') return `running at https://127.0.0.1:${record.apiPort}`;
+  const ofCluster = record.name === 'wherry' ? '' : ` --name ${record.name}`;
+  if (apiServer === 'not ready') return `not ready (wherry logs${ofCluster})`;
+  if (isSupervised) return 'does not run: to be started again at once';
+  return `stopped: wherry up${ofCluster} starts it`;
 }
 
 export interface NodeState {
@@ -107,12 +116,16 @@ export function isReady({ ready, running, containerd, agent }: NodeState): boole
   return ready && running && containerd && agent;
 }
 
-export function describeNode(node: NodeState, { isSupervised }: { isSupervised: boolean }): string {
+/** `isKnown`: there is an API server to say whether nodes are ready. */
+export function describeNode(
+  node: NodeState,
+  { isSupervised, isKnown }: { isSupervised: boolean; isKnown: boolean },
+): string {
   if (node.stopped) return 'stopped by hand';
   if (!node.running) return 'stopped';
   if (isReady(node)) return 'Ready';
   const dead = [!node.containerd && 'containerd', !node.agent && 'its agent'].filter(Boolean);
-  if (dead.length === 0) return 'NotReady';
+  if (dead.length === 0) return isKnown ? 'NotReady' : 'runs; only the API server knows whether it is Ready';
   const what = `${dead.join(' and ')} ${dead.length > 1 ? 'do' : 'does'} not run`;
   return `${what}: ${isSupervised ? 'to be started again at once' : 'wherry up mends it'}`;
 }
