@@ -1,5 +1,6 @@
 /** The server process of a cluster. Its only argument is the file with its configuration. */
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { createKubernetesMetrics } from '../api/kubernetes-metrics.ts';
 import { parseYamlStrictly } from '../api/schema/body/yaml.ts';
@@ -31,6 +32,7 @@ import { followAuthorizationFile } from './server/authorization-file.ts';
 import { renewServerCertificates } from './server/certificates.ts';
 import { ensureClusterObjects, ensureJoinToken } from './server/cluster-objects.ts';
 import { type ControlPlane, createControlPlane } from './server/control-plane.ts';
+import { keepIdentityLease } from './server/identity-lease.ts';
 import { removeOldNodeRights } from './server/old-node-rights.ts';
 import { untilWritten } from './server/until-written.ts';
 
@@ -77,13 +79,14 @@ await runUntilSignalled(logger, async (signal) => {
   // After it listens: of a large store the controllers take a while to read everything.
   const working = plane.run(signal);
   const ensured = untilWritten(() => ensureObjects(plane.api), { clock: systemClock, logger, signal });
+  const identified = keepIdentity(plane.api, signal);
   const simulated = config.simulatedNodes > 0 && runSimulated(plane.api, signal);
   const mirrored =
     config.imageMirror &&
     keepMirror({ ...config.imageMirror, logger: logger.for('mirror') }, { clock: systemClock, signal });
   const supervised =
     config.supervisor && keepSupervisor(config.supervisor, { clock: systemClock, logger, signal });
-  await Promise.all([working, renewing, ensured, simulated, mirrored, supervised]);
+  await Promise.all([working, renewing, ensured, identified, simulated, mirrored, supervised]);
   await plane.api.close();
   await store.close();
 });
@@ -191,6 +194,12 @@ async function ensureObjects(api: ApiServer): Promise<void> {
   // Agents of other machines may be older than this server; those of its own machine are started with it.
   if (config.joinToken) await ensureJoinToken(client, config.joinToken);
   else await removeOldNodeRights(client);
+}
+
+function keepIdentity(api: ApiServer, signal: AbortSignal): Promise<void> {
+  const client = createClient(api.localTransport({ name: 'system:apiserver', groups: [mastersGroup] }));
+  const { advertiseAddress: serverId } = config;
+  return keepIdentityLease({ client, clock: systemClock, logger, serverId, hostname: hostname() }, signal);
 }
 
 /** A kubelet is much code, which a server without simulated nodes never runs. */
