@@ -9,7 +9,9 @@ import {
 } from '../../../api/protobuf/envelope.ts';
 import { formatYaml } from '../../../api/schema/body/yaml-writer.ts';
 import { asJsonObject, asKubeObject, type JsonObject } from '../../../api/schema/decode.ts';
+import { parseExactJson } from '../../../base/text/exact-json.ts';
 import { jsonLineOf, jsonOf, viewOf } from '../../registry/conversion/conversion.ts';
+import { yamlOfJson } from '../../registry/conversion/long-yaml.ts';
 import type { ServedResource } from '../../registry/kind-registry.ts';
 import { type ApiResponse, objectOf, type ServedObject } from '../../request.ts';
 import {
@@ -37,6 +39,17 @@ export interface Encoded {
 }
 
 export type ListResponse = Extract<ApiResponse, { type: 'list' }>;
+
+/** What `encode` makes. YAML is made out of its JSON, and long YAML while others are served. */
+export async function encodeInTurn(
+  context: EncodeContext,
+  encode: (context: EncodeContext) => Encoded,
+): Promise<Encoded> {
+  const { format } = context;
+  if (format.media !== 'yaml') return encode(context);
+  const { body } = encode({ ...context, format: { ...format, media: 'json' } });
+  return { contentType: contentTypes.yaml, body: await yamlOfJson(body) };
+}
 
 export function encodeObject(
   resource: ServedResource,
@@ -74,8 +87,11 @@ export function encodeList(response: ListResponse, context: EncodeContext): Enco
   const { format } = context;
   const { resource, items } = response;
   const metadata = listMetadata(response);
-  if (!format.as && format.media === 'json')
-    return { contentType: contentTypes.json, body: jsonList(resource, items, metadata) };
+  if (!format.as && format.media !== 'protobuf') {
+    const body = jsonList(resource, items, metadata);
+    if (format.media === 'json') return { contentType: contentTypes.json, body };
+    return encodeValue(parseExactJson(body.toString()) as object, format);
+  }
   if (format.as === 'Table')
     return encodeValue(tableFor(resource, items, metadata, tableOptions(context)), format);
   const objects = items.map((item) => viewOf(resource, item));
@@ -89,12 +105,9 @@ export function encodeList(response: ListResponse, context: EncodeContext): Enco
       },
       format,
     );
-  if (format.media === 'protobuf') {
-    const messages = objects.map((object) => encodeMessage(resource.schema, asJsonObject(object)));
-    const body = encodeProtobufList(resource.apiVersion, `${resource.kind}List`, metadata, messages);
-    return { contentType: contentTypes.protobuf, body: asBuffer(body) };
-  }
-  return encodeValue(listObject(resource, objects, metadata), format);
+  const messages = objects.map((object) => encodeMessage(resource.schema, asJsonObject(object)));
+  const body = encodeProtobufList(resource.apiVersion, `${resource.kind}List`, metadata, messages);
+  return { contentType: contentTypes.protobuf, body: asBuffer(body) };
 }
 
 export function listMetadata(response: ListResponse): Record<string, unknown> {
@@ -104,14 +117,6 @@ export function listMetadata(response: ListResponse): Record<string, unknown> {
     ...((response.continue || response.resource.isCustom) && { continue: response.continue ?? '' }),
     ...(response.remaining !== undefined && { remainingItemCount: response.remaining }),
   };
-}
-
-function listObject(
-  resource: ServedResource,
-  items: readonly KubeObject[],
-  metadata: Record<string, unknown>,
-): Record<string, unknown> {
-  return { kind: `${resource.kind}List`, apiVersion: resource.apiVersion, metadata, items };
 }
 
 /** Definitions of what is of no served kind, by Kind. */

@@ -5,7 +5,14 @@ import { startTimeSlices, type TimeSlices } from '../../../base/async/time-slice
 import { viewOf } from '../../registry/conversion/conversion.ts';
 import { partialMetadata } from '../../tables/table.ts';
 import type { CachedObject } from '../../watch-cache/cached-object.ts';
-import { type EncodeContext, type Encoded, encodeList, type ListResponse, listMetadata } from './encode.ts';
+import {
+  type EncodeContext,
+  type Encoded,
+  encodeInTurn,
+  encodeList,
+  type ListResponse,
+  listMetadata,
+} from './encode.ts';
 import { contentTypes } from './negotiate.ts';
 import { indentJson } from './pretty.ts';
 
@@ -40,7 +47,7 @@ export function listPieces(
 }
 
 async function* inLargerPieces(
-  parts: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  parts: AsyncIterable<Uint8Array>,
   slices: TimeSlices,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let waiting: Uint8Array[] = [];
@@ -82,17 +89,18 @@ async function* protobufParts(
 const partialSchema = 'io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata';
 
 /** Each slice is encoded as a separate list, from which the parts around the items are removed. */
-function* textParts(
+async function* textParts(
   response: ListResponse,
   context: EncodeContext,
   { open, strip, separator, close }: Frame,
-): Generator<Uint8Array> {
+): AsyncGenerator<Uint8Array> {
   yield open;
   let isFirst = true;
   for (const items of slices(response.items)) {
     if (!isFirst) yield separator;
     isFirst = false;
-    yield strip(encodeList({ ...response, items }, context).body);
+    const { body } = await encodeInTurn(context, (asked) => encodeList({ ...response, items }, asked));
+    yield strip(body);
   }
   yield close;
 }

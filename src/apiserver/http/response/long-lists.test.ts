@@ -5,6 +5,7 @@ import { connect } from 'node:http2';
 import { get } from 'node:https';
 import { after, before, suite, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { formatYaml } from '../../../api/schema/body/yaml-writer.ts';
 import { configMap, configMaps } from '../../server.fixture.ts';
 import { createListeningServer, type ListeningServer, type Send } from '../listener.fixture.ts';
 
@@ -41,6 +42,23 @@ suite('long lists', () => {
     const indented = await send('GET', `${configMaps}?pretty=true`);
     assert.deepEqual(JSON.parse(indented.body.toString()), JSON.parse(plain.body.toString()));
     assert.match(indented.body.toString(), /^\{\n {2}"kind": "ConfigMapList",\n/);
+  });
+
+  test('a long list and a list of long objects are in YAML what they are in JSON', async () => {
+    const accept = 'application/yaml';
+    const texts = '/api/v1/namespaces/texts/configmaps';
+    await listening.server.ask('POST', '/api/v1/namespaces', { metadata: { name: 'texts' } });
+    const long = 'a line of text\n'.repeat(20_000);
+    for (const name of ['a', 'b']) {
+      const made = await listening.server.ask('POST', texts, configMap(name, { long }));
+      assert.equal(made.status, 201);
+    }
+    for (const path of [configMaps, texts, `${texts}/a`]) {
+      const yaml = await send('GET', path, { accept });
+      assert.equal(yaml.headers['content-type'], accept);
+      const json = await send('GET', path);
+      assert.equal(yaml.body.toString(), formatYaml(JSON.parse(json.body.toString())), path);
+    }
   });
 
   test('a long list is the same over HTTP/2, and a selection of it is what matches', async () => {

@@ -13,6 +13,7 @@ import { tableFormOf } from './acceptable.ts';
 import {
   type EncodeContext,
   type Encoded,
+  encodeInTurn,
   encodeList,
   encodeObject,
   encodePlain,
@@ -92,18 +93,21 @@ export async function respond(
       return respondWithWatch(context, answer, response, options);
     case 'plain': {
       const format = negotiate(request.header('accept'), { noForms: !answer.columns });
-      const encoded = encodePlain(answer, { ...tableFormOf(request, format), nowMs: options.clock.now() });
+      const encoding = { ...tableFormOf(request, format), nowMs: options.clock.now() };
+      const encoded = await encodeInTurn(encoding, (asked) => encodePlain(answer, asked));
       return send(context, response, { status: answer.status, encoded: prettyFor(request, encoded) });
     }
     case 'object': {
       const encoding = encodeContextOf(request, answer.resource, options.clock);
-      const encoded = encodeObject(answer.resource, answer.object, encoding);
+      const encoded = await encodeInTurn(encoding, (asked) =>
+        encodeObject(answer.resource, answer.object, asked),
+      );
       return send(context, response, { status: answer.status, encoded: prettyFor(request, encoded) });
     }
     case 'list': {
       const encoding = encodeContextOf(request, answer.resource, options.clock);
       if (answer.items.length > wholeItemsMax) return await sendInPieces(context, response, answer, encoding);
-      const encoded = encodeList(answer, encoding);
+      const encoded = await encodeInTurn(encoding, (asked) => encodeList(answer, asked));
       return sendMaybeCompressed(context, response, prettyFor(request, encoded));
     }
   }

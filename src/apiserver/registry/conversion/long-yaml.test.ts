@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseYaml, YamlError } from '../../../api/schema/body/yaml.ts';
 import { formatYaml } from '../../../api/schema/body/yaml-writer.ts';
-import { yamlReader } from './long-yaml.ts';
+import { yamlOfJson, yamlReader } from './long-yaml.ts';
 
 const long = {
   kind: 'ConfigMap',
@@ -26,8 +26,8 @@ test('long JSON and short YAML start no thread', async () => {
   }
 });
 
-test('long YAML is read as short YAML is, while others are served', async () => {
-  assert.ok(text.length > 500_000);
+/** How often others had their turn meanwhile. */
+async function turnsDuring<T>(work: () => Promise<T>): Promise<{ outcome: T; turns: number }> {
   let turns = 0;
   let isDone = false;
   const turn = () => {
@@ -35,10 +35,22 @@ test('long YAML is read as short YAML is, while others are served', async () => 
     if (!isDone) setImmediate(turn);
   };
   setImmediate(turn);
-  const { value, problems } = await read(text);
+  const outcome = await work();
   isDone = true;
-  assert.deepEqual(value, long);
-  assert.deepEqual(problems, []);
+  return { outcome, turns };
+}
+
+test('long YAML is read as short YAML is, while others are served', async () => {
+  assert.ok(text.length > 500_000);
+  const { outcome, turns } = await turnsDuring(() => read(text));
+  assert.deepEqual(outcome.value, long);
+  assert.deepEqual(outcome.problems, []);
+  assert.ok(turns > 5, `${turns} turns`);
+});
+
+test('long YAML is written as short YAML is, while others are served', async () => {
+  const { outcome, turns } = await turnsDuring(() => yamlOfJson(Buffer.from(JSON.stringify(long))));
+  assert.equal(outcome.toString(), text);
   assert.ok(turns > 5, `${turns} turns`);
 });
 
