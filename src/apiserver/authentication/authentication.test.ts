@@ -84,6 +84,42 @@ test('a token ends with its time, its account and its pod, and is good for its a
   assert.equal(await accounts.authenticate(fresh), undefined, 'another account of the same name');
 });
 
+test('a token is refused for a reason, and when what it is bound to was deleted a minute ago', async () => {
+  const { accounts, objects, clock } = setUp();
+  const reasonOf = async (token: string, audiences?: string[]) => {
+    const reasons: string[] = [];
+    assert.equal(await accounts.authenticate(token, audiences, (reason) => reasons.push(reason)), undefined);
+    return reasons;
+  };
+  const { token } = accounts.issue(boundFacts);
+  const target = 'is invalid for the target audiences';
+  assert.deepEqual(await reasonOf(token, ['x', 'y']), [
+    `token audiences ["${audience}"] ${target} ["x" "y"]`,
+  ]);
+  const [head, claims] = token.split('.');
+  const crypto = 'go-jose/go-jose: error in cryptographic primitive';
+  assert.deepEqual(await reasonOf(`${head}.${claims}.AAAA`), [crypto]);
+  assert.deepEqual(await reasonOf('a.b.c'), []);
+  const pod = { namespace: 'default', name: 'p', uid: 'uid-p' };
+  const spec = { containers: [] };
+  const deletionTimestamp = new Date(clock.now()).toISOString();
+  objects.put(Pod, { metadata: { ...pod, deletionTimestamp }, spec });
+  assert.ok(await accounts.authenticate(token));
+  await clock.advance(61_000);
+  const invalidated = 'service account token has been invalidated';
+  assert.deepEqual(await reasonOf(token), [invalidated]);
+  objects.put(Pod, { metadata: { ...pod, uid: 'other' }, spec });
+  assert.deepEqual(await reasonOf(token), ['pod UID (other) does not match pod ref claim (uid-p)']);
+  objects.remove(Pod, 'default', 'p');
+  assert.deepEqual(await reasonOf(token), [invalidated]);
+  objects.put(ServiceAccount, { metadata: { namespace: 'default', name: 'robot', uid: 'another' } });
+  assert.deepEqual(await reasonOf(token), ['service account UID (another) does not match claim (uid-robot)']);
+  objects.remove(ServiceAccount, 'default', 'robot');
+  assert.deepEqual(await reasonOf(token), ['serviceaccounts "robot" not found']);
+  await clock.advance(hourMs);
+  assert.deepEqual(await reasonOf(token), ['service account token has expired']);
+});
+
 test('tokens of other keys, changed tokens and garbage are not tokens', async () => {
   const { accounts, tokens } = setUp();
   const { token } = accounts.issue(facts);

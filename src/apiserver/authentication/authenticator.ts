@@ -3,10 +3,14 @@ import { unauthorized } from '../../api/status.ts';
 import { authenticatedGroup } from '../../api/well-known.ts';
 import type { ApiRequest, UserInfo } from '../request.ts';
 
-/** Knows one kind of bearer token; undefined when the token is not of that kind or not valid. */
+/**
+ * Knows one kind of bearer token; undefined when the token is not of that kind or not valid. `refused` gets the reason
+ * why a token of that kind is not valid.
+ */
 export type TokenAuthenticator = (
   token: string,
   audiences?: readonly string[],
+  refused?: (reason: string) => void,
 ) => AuthenticatedToken | undefined | Promise<AuthenticatedToken | undefined>;
 
 export interface AuthenticatedToken {
@@ -44,9 +48,10 @@ export async function authenticateToken(
   tokens: readonly TokenAuthenticator[],
   token: string,
   audiences?: readonly string[],
+  refused?: (reason: string) => void,
 ): Promise<AuthenticatedToken | undefined> {
   for (const authenticate of tokens) {
-    const authenticated = await authenticate(token, audiences);
+    const authenticated = await authenticate(token, audiences, refused);
     if (authenticated) return authenticated;
   }
   return undefined;
@@ -77,7 +82,7 @@ function webSocketToken(request: ApiRequest): string | undefined {
 }
 
 /** Identifies the credential of a request in audit events and reviews. */
-const credentialIdKey = 'authentication.kubernetes.io/credential-id';
+export const credentialIdKey = 'authentication.kubernetes.io/credential-id';
 
 /** CN is the name, O are the groups (upstream's x509 authenticator). */
 function userOfCertificate(request: ApiRequest): UserInfo | undefined {

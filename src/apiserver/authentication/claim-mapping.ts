@@ -5,7 +5,8 @@ import type { UserInfo } from '../request.ts';
 import {
   type Claims,
   ClaimsError,
-  listOf,
+  credentialOf,
+  groupsOfClaim,
   requireClaim,
   textOfClaim,
   usernameOfClaim,
@@ -35,7 +36,9 @@ export function mapClaims(claims: Claims, mapping: ClaimMapping): UserInfo {
   const name = usernameOf(claims, mapping.username, variables);
   const groups = groupsOf(claims, mapping.groups, variables);
   const uid = uidOf(claims, mapping.uid, variables);
-  const extra = extraOf(mapping.extra, variables);
+  const mapped = extraOf(mapping.extra, variables);
+  const credential = credentialOf(claims);
+  const extra = mapped || credential ? { ...credential, ...mapped } : undefined;
   const user: UserInfo = { name, groups, ...(uid && { uid }), ...(extra && { extra }) };
   for (const { claim, value } of mapping.requiredClaims) requireClaim(claims, claim, value);
   holdRules(mapping.claimRules, variables, 'claim validation expression');
@@ -48,6 +51,7 @@ function usernameOf(claims: Claims, source: ClaimSource, variables: object): str
   const what = 'username claim expression';
   const value = evaluate(source.program, variables, what);
   if (typeof value !== 'string') throw failed(what, 'username claim expression must return a string');
+  if (value === '') throw new ClaimsError('oidc: empty username via CEL expression is not allowed');
   return value;
 }
 
@@ -55,13 +59,12 @@ function groupsOf(claims: Claims, source: ClaimSource | undefined, variables: ob
   if (!source) return [];
   if (!('claim' in source)) return textsOf(source.program, variables, 'group claim expression');
   const { claim, prefix = '' } = source;
-  if (!Object.hasOwn(claims, claim)) return [];
-  return listOf(claims[claim]).map((group) => prefix + group);
+  return groupsOfClaim(claims, claim).map((group) => prefix + group);
 }
 
 function uidOf(claims: Claims, source: ClaimSource | undefined, variables: object): string {
   if (!source) return '';
-  if ('claim' in source) return textOfClaim(claims, source.claim, 'uid');
+  if ('claim' in source) return textOfClaim(claims, source.claim, 'uid claim');
   const what = 'uid claim expression';
   const value = evaluate(source.program, variables, what);
   if (typeof value !== 'string') throw failed(what, 'uid claim expression must return a string');

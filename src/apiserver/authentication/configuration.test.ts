@@ -211,6 +211,12 @@ test('a group claim may be a text or a list, and may be absent', () => {
   assert.deepEqual(groups(['x', 'y']), ['t:x', 't:y']);
   assert.deepEqual(groups('x'), ['t:x']);
   assert.deepEqual(groups(undefined), []);
+  assert.throws(() => groups(['x', 1]), /parse groups claim "teams": json: cannot unmarshal array into Go/);
+});
+
+test('an expression gives every user a name', () => {
+  const [provider] = read(named('{expression: claims.name}')).providers;
+  assert.throws(() => provider!.userOf({ name: '' }), /empty username via CEL expression is not allowed/);
 });
 
 test('anonymous requests may reach the paths that the configuration names, as soon as it names them', async () => {

@@ -19,8 +19,8 @@ export class ConfiguredAuthentication {
     this.#anonymous = anonymous;
   }
 
-  readonly authenticate: TokenAuthenticator = (token, audiences) =>
-    authenticateToken(this.#tokens, token, audiences);
+  readonly authenticate: TokenAuthenticator = (token, audiences, refused) =>
+    authenticateToken(this.#tokens, token, audiences, refused);
 
   readonly admitsAnonymous = (path: string): boolean => {
     const rule = this.#anonymous;

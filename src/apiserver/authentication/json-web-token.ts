@@ -61,6 +61,12 @@ export class JsonWebTokens {
     return signedBy && decodePart(claims);
   }
 
+  /** What a token says of itself, whoever made it. */
+  unverifiedClaims(token: string): Record<string, unknown> | undefined {
+    const parts = token.length > tokenCharactersMax ? [] : token.split('.');
+    return parts.length === 3 ? decodePart(parts[1]!) : undefined;
+  }
+
   /** For `/openid/v1/jwks`. */
   publicKeys(): JsonWebKey[] {
     return this.#verification.map(({ id, algorithm, key }) => ({

@@ -88,7 +88,7 @@ suite('OpenID Connect', () => {
     assert.ok(await user(tokenOf(good)));
     const bad = {
       expired: tokenOf({ ...good, exp: clock.now() / 1000 - 1 }),
-      early: tokenOf({ ...good, nbf: clock.now() / 1000 + 5 }),
+      early: tokenOf({ ...good, nbf: clock.now() / 1000 + 65 }),
       audience: tokenOf({ ...good, aud: 'other' }),
       issuer: tokenOf({ ...good, iss: 'https://else.where' }),
       claim: tokenOf({ org: 'them' }),
@@ -98,6 +98,52 @@ suite('OpenID Connect', () => {
       text: 'a.b.c',
     };
     for (const [why, token] of Object.entries(bad)) assert.equal(await user(token), undefined, why);
+  });
+
+  test('a review of a token says why nobody is let in', async () => {
+    await using server = await createTestServer({
+      clock,
+      security: {
+        openIdConnect: [{ issuerUrl, clientId: 'wherry', ca, usernameClaim: 'email', groupsClaim: 'teams' }],
+      },
+    });
+    const review = async (token: string) => {
+      const spec = { token };
+      const { object } = await server.ask('POST', '/apis/authentication.k8s.io/v1/tokenreviews', { spec });
+      return object.status;
+    };
+    const verify = 'oidc: verify token: ';
+    const email = { email: 'j@example.com' };
+    const cases: [token: string, error: string][] = [
+      ['abc', 'invalid bearer token'],
+      [tokenOf({ iss: 'https://else.where' }), 'invalid bearer token'],
+      [tokenOf({ ...email, aud: ['x', 'y'] }), `${verify}oidc: expected audience "wherry" got ["x" "y"]`],
+      [
+        tokenOf({ ...email, exp: Date.parse('2025-01-02T03:04:05Z') / 1000 }),
+        `${verify}oidc: token is expired (Token Expiry: 2025-01-02 03:04:05 +0000 UTC)`,
+      ],
+      [
+        tokenOf(email, 'rsa', 'HS256'),
+        `${verify}oidc: id token signed with unsupported algorithm, expected ["RS256"] got "HS256"`,
+      ],
+      [
+        tokenOf(email, 'stranger', 'RS256', 'rsa'),
+        `${verify}failed to verify signature: failed to verify id token signature`,
+      ],
+      [tokenOf({}), 'oidc: parse username claims "email": claim not present'],
+      [tokenOf({ ...email, email_verified: false }), 'oidc: email not verified'],
+      [
+        tokenOf({ ...email, email_verified: 'true' }),
+        "oidc: parse 'email_verified' claim: json: cannot unmarshal string into Go value of type bool",
+      ],
+      [
+        tokenOf({ ...email, teams: ['a', 1] }),
+        'oidc: parse groups claim "teams": json: cannot unmarshal array into Go value of type string',
+      ],
+    ];
+    for (const [token, error] of cases) assert.deepEqual(await review(token), { user: {}, error });
+    const { user } = await review(tokenOf({ ...email, jti: 'id-1', nbf: clock.now() / 1000 + 50 }));
+    assert.deepEqual(user.extra, { 'authentication.kubernetes.io/credential-id': ['JTI=id-1'] });
   });
 
   test('a new key of the provider is fetched when a token needs it, but not for every stranger', async () => {

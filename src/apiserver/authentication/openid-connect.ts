@@ -3,9 +3,10 @@ import { constants, type KeyObject, verify } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { UserInfo } from '../request.ts';
-import type { TokenAuthenticator } from './authenticator.ts';
+import { credentialIdKey, type TokenAuthenticator } from './authenticator.ts';
 import { decodeBytes } from './json-web-token.ts';
 import { ProviderKeys, type ProviderKeysOptions } from './provider-keys.ts';
+import { goTexts } from './service-account-tokens.ts';
 
 /** Upstream's --oidc-* flags. */
 export interface OpenIdConnectOptions {
@@ -84,13 +85,20 @@ export function providerTokens(
   const unknown = signingAlgorithms.find((name) => !Object.hasOwn(algorithms, name));
   if (unknown) throw new Error(`${unknown} is no signing algorithm of OpenID Connect`);
   const keys = new ProviderKeys(provider, clock);
-  return async (token) => {
+  return async (token, _, refused) => {
+    const refuse = (reason: string) => {
+      refused?.(reason);
+      return undefined;
+    };
     const parsed = token.length > tokenCharactersMax ? undefined : parseToken(token);
     // Whose token it is, is looked at before anything is fetched.
     if (!parsed || parsed.claims.iss !== issuerUrl) return undefined;
     const { header, claims, content, signature } = parsed;
     const name = header.alg as string;
-    if (!signingAlgorithms.includes(name)) return undefined;
+    if (!signingAlgorithms.includes(name))
+      return refuse(
+        `oidc: verify token: oidc: id token signed with unsupported algorithm, expected ${goTexts(signingAlgorithms)} got ${JSON.stringify(name ?? '')}`,
+      );
     const { hash, type, how } = algorithms[name]!;
     const id = typeof header.kid === 'string' ? header.kid : undefined;
     let candidates: KeyObject[];
@@ -98,20 +106,22 @@ export function providerTokens(
       candidates = await keys.find(id);
     } catch (error) {
       logger.warn('the keys of the OpenID Connect provider could not be read', { issuer: issuerUrl, error });
-      return undefined;
+      return refuse('oidc: authenticator not initialized');
     }
     const isSigned = candidates.some(
       (key) => key.asymmetricKeyType === type && verify(hash, content, { key, ...how }, signature),
     );
-    if (!isSigned || !isTimely(claims, clock.now())) return undefined;
-    if (!listOf(claims.aud).some((audience) => audiences.includes(audience))) return undefined;
+    if (!isSigned)
+      return refuse('oidc: verify token: failed to verify signature: failed to verify id token signature');
+    const problem = audienceProblem(listOf(claims.aud), audiences) ?? timeProblem(claims, clock.now());
+    if (problem !== undefined) return refuse(`oidc: verify token: oidc: ${problem}`);
     try {
       return { user: provider.userOf(claims) };
     } catch (error) {
       if (!(error instanceof ClaimsError)) throw error;
       // Only the provider makes such tokens: strangers cannot fill the log.
       logger.warn('a token of the OpenID Connect provider lets nobody in', { issuer: issuerUrl, error });
-      return undefined;
+      return refuse(error.message);
     }
   };
 }
@@ -123,8 +133,9 @@ function userByOptions(claims: Claims, options: OpenIdConnectOptions): UserInfo 
   const byDefault = usernameClaim === 'email' ? '' : `${issuerUrl}#`;
   const prefix = usernamePrefix === '-' ? '' : (usernamePrefix ?? byDefault);
   const name = prefix + usernameOfClaim(claims, usernameClaim);
-  const groups = groupsClaim ? listOf(claims[groupsClaim]) : [];
-  return { name, groups: groups.map((group) => groupsPrefix + group) };
+  const groups = groupsClaim ? groupsOfClaim(claims, groupsClaim) : [];
+  const extra = credentialOf(claims);
+  return { name, groups: groups.map((group) => groupsPrefix + group), ...(extra && { extra }) };
 }
 
 /** @throws ClaimsError */
@@ -132,7 +143,8 @@ export function requireClaim(claims: Claims, claim: string, value: string): void
   if (!Object.hasOwn(claims, claim))
     throw new ClaimsError(`oidc: required claim ${claim} not present in ID token`);
   const found = claims[claim];
-  if (typeof found !== 'string') throw new ClaimsError(`oidc: parse claim ${claim}: not a string`);
+  if (typeof found !== 'string')
+    throw new ClaimsError(`oidc: parse claim ${claim}: ${notOfType(found, 'string')}`);
   if (found !== value)
     throw new ClaimsError(
       `oidc: required claim ${claim} value does not match. Got = ${found}, want = ${value}`,
@@ -141,9 +153,13 @@ export function requireClaim(claims: Claims, claim: string, value: string): void
 
 /** @throws ClaimsError; also for an email that the provider says is not verified */
 export function usernameOfClaim(claims: Claims, claim: string): string {
-  const username = textOfClaim(claims, claim, 'username');
-  if (claim === 'email' && Object.hasOwn(claims, 'email_verified') && claims.email_verified !== true)
-    throw new ClaimsError('oidc: email not verified');
+  const username = textOfClaim(claims, claim, 'username claims');
+  if (claim === 'email' && Object.hasOwn(claims, 'email_verified')) {
+    const verified = claims.email_verified ?? false;
+    if (typeof verified !== 'boolean')
+      throw new ClaimsError(`oidc: parse 'email_verified' claim: ${notOfType(verified, 'bool')}`);
+    if (!verified) throw new ClaimsError('oidc: email not verified');
+  }
   if (username === '') throw new ClaimsError(`oidc: parse username claims "${claim}": empty`);
   return username;
 }
@@ -151,15 +167,57 @@ export function usernameOfClaim(claims: Claims, claim: string): string {
 /** @throws ClaimsError when the claim is not there or not a text */
 export function textOfClaim(claims: Claims, claim: string, what: string): string {
   const value = Object.hasOwn(claims, claim) ? claims[claim] : undefined;
-  if (value === undefined) throw new ClaimsError(`oidc: parse ${what} claims "${claim}": claim not present`);
-  if (typeof value !== 'string') throw new ClaimsError(`oidc: parse ${what} claims "${claim}": not a string`);
+  if (value === undefined) throw new ClaimsError(`oidc: parse ${what} "${claim}": claim not present`);
+  if (typeof value !== 'string')
+    throw new ClaimsError(`oidc: parse ${what} "${claim}": ${notOfType(value, 'string')}`);
   return value;
 }
 
-function isTimely({ exp, nbf }: Claims, nowMs: number): boolean {
-  if (typeof exp !== 'number' || exp * 1000 <= nowMs) return false;
-  return nbf === undefined || (typeof nbf === 'number' && nbf * 1000 <= nowMs);
+/** Of one text or a list of them; none when the claim is not there. @throws ClaimsError */
+export function groupsOfClaim(claims: Claims, claim: string): string[] {
+  const value = (Object.hasOwn(claims, claim) ? claims[claim] : undefined) ?? [];
+  const groups = typeof value === 'string' ? [value] : value;
+  if (Array.isArray(groups) && groups.every((group) => typeof group === 'string')) return groups;
+  throw new ClaimsError(`oidc: parse groups claim "${claim}": ${notOfType(value, 'string')}`);
 }
+
+/** What names the token in audit events. */
+export function credentialOf({ jti }: Claims): UserInfo['extra'] {
+  return typeof jti === 'string' && jti !== '' ? { [credentialIdKey]: [`JTI=${jti}`] } : undefined;
+}
+
+/** In the words of Go's parser. */
+function notOfType(value: unknown, type: 'string' | 'bool'): string {
+  const found = typeof value === 'boolean' ? 'bool' : Array.isArray(value) ? 'array' : typeof value;
+  return `json: cannot unmarshal ${found} into Go value of type ${type}`;
+}
+
+function audienceProblem(meantFor: readonly string[], audiences: readonly string[]): string | undefined {
+  if (meantFor.some((audience) => audiences.includes(audience))) return undefined;
+  const expected =
+    audiences.length === 1 ? JSON.stringify(audiences[0]) : `in ${goTexts([...audiences].sort())}`;
+  return `expected audience ${expected} got ${goTexts(meantFor)}`;
+}
+
+/** How far the provider's clock may be ahead of this one's. */
+const leewayMs = 60_000;
+
+function timeProblem({ exp, nbf }: Claims, nowMs: number): string | undefined {
+  if (typeof exp !== 'number') return 'token is expired (Token Expiry: 0001-01-01 00:00:00 +0000 UTC)';
+  if (exp * 1000 <= nowMs) return `token is expired (Token Expiry: ${goTime(exp * 1000)})`;
+  if (nbf === undefined || (typeof nbf === 'number' && nbf * 1000 <= nowMs + leewayMs)) return undefined;
+  const from = typeof nbf === 'number' ? goTime(nbf * 1000) : String(nbf);
+  return `current time ${goTime(nowMs)} before the nbf (not before) time: ${from}`;
+}
+
+/** To the second. */
+function goTime(ms: number): string {
+  if (Math.abs(ms) > latestMs) return String(ms);
+  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} +0000 UTC`;
+}
+
+/** The last moment that a Date can hold. */
+const latestMs = 8.64e15;
 
 /** Claims hold one text or a list of them. */
 export function listOf(value: unknown): string[] {

@@ -1,6 +1,8 @@
 /** Tokens of service accounts: their content, and whether the objects to which they are bound still exist. */
 
+import type { KubeObject } from '../../api/meta.ts';
 import { Node, Pod, Secret, ServiceAccount } from '../../api/resources.gen.ts';
+import { instantOf } from '../../api/schema/time.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -56,8 +58,10 @@ const extendedExpirationSeconds = 365 * 24 * 3600;
 const mountedExpirationSeconds = 3607;
 /** Tokens whose signature was checked lately. */
 const verifiedTokensMax = 1_000;
-/** How far the clock of the server that issued a token may be ahead of this one's. */
+/** How far the clock of another server may be from this one's. */
 const leewaySeconds = 60;
+const invalidated = 'service account token has been invalidated';
+const badSignature = 'go-jose/go-jose: error in cryptographic primitive';
 const legacyIssuer = 'kubernetes/serviceaccount';
 
 export function serviceAccountUser(namespace: string, name: string, uid?: string): UserInfo {
@@ -133,10 +137,20 @@ export class ServiceAccountTokens {
     });
   }
 
-  readonly authenticate: TokenAuthenticator = (token, audiences = this.#options.audiences) => {
+  readonly authenticate: TokenAuthenticator = (token, audiences = this.#options.audiences, refused) => {
+    const { tokens, issuer } = this.#options;
     const claims = this.#claimsOf(token);
-    if (!claims) return undefined;
-    return claims.iss === legacyIssuer ? this.#legacyUser(token, claims) : this.#boundUser(claims, audiences);
+    if (!claims) {
+      const claimed = tokens.unverifiedClaims(token)?.iss;
+      if (claimed === issuer || claimed === legacyIssuer) refused?.(badSignature);
+      return undefined;
+    }
+    if (claims.iss === legacyIssuer) return this.#legacyUser(token, claims);
+    if (claims.iss !== issuer) return undefined;
+    const found = this.#boundUser(claims, audiences);
+    if (typeof found !== 'string') return found;
+    refused?.(found);
+    return undefined;
   };
 
   #claimsOf(token: string): Record<string, unknown> | undefined {
@@ -149,31 +163,60 @@ export class ServiceAccountTokens {
     return claims;
   }
 
-  #boundUser(claims: Record<string, unknown>, audiences: readonly string[]): AuthenticatedToken | undefined {
-    const { clock, issuer } = this.#options;
-    const now = clock.now() / 1000;
-    if (claims.iss !== issuer || typeof claims.exp !== 'number' || now >= claims.exp) return undefined;
-    if (typeof claims.nbf === 'number' && now < claims.nbf - leewaySeconds) return undefined;
+  /** Or the reason why the token is not valid, in upstream's words. */
+  #boundUser(claims: Record<string, unknown>, audiences: readonly string[]): AuthenticatedToken | string {
+    const now = this.#options.clock.now() / 1000;
     const meantFor = (Array.isArray(claims.aud) ? claims.aud : [claims.aud]) as string[];
     const shared = audiences.filter((audience) => meantFor.includes(audience));
-    if (shared.length === 0) return undefined;
+    if (shared.length === 0)
+      return `token audiences ${goTexts(meantFor)} is invalid for the target audiences ${goTexts(audiences)}`;
+    if (typeof claims.exp !== 'number' || now >= claims.exp) return 'service account token has expired';
+    if (typeof claims.nbf === 'number' && now < claims.nbf - leewaySeconds)
+      return 'service account token is not valid yet';
     const claim = claims['kubernetes.io'] as KubernetesClaim | undefined;
     const { namespace, serviceaccount } = claim ?? {};
-    if (!claim || !namespace || !serviceaccount?.name) return undefined;
-    if (!this.#stillThere(namespace, claim)) return undefined;
+    if (!claim || !namespace || !serviceaccount?.name) return 'serviceaccounts "" not found';
+    const gone = this.#whatIsGone(namespace, claim);
+    if (gone !== undefined) return gone;
     const user = serviceAccountUser(namespace, serviceaccount.name, serviceaccount.uid);
     return { user: { ...user, extra: extraOf(claims, claim) }, audiences: shared };
   }
 
-  #stillThere(namespace: string, { serviceaccount, pod, secret, node }: KubernetesClaim): boolean {
+  /** Undefined: the account and what the token is bound to are still there. */
+  #whatIsGone(namespace: string, claim: KubernetesClaim): string | undefined {
     const { objects } = this.#options;
-    const isSame = (found: { metadata: { uid: string } } | undefined, claimed: NamedUid) =>
-      found !== undefined && found.metadata.uid === claimed.uid;
-    if (!isSame(objects.get(ServiceAccount, namespace, serviceaccount!.name!), serviceaccount!)) return false;
-    if (pod) return isSame(objects.get(Pod, namespace, pod.name ?? ''), pod);
-    if (secret) return isSame(objects.get(Secret, namespace, secret.name ?? ''), secret);
-    if (node) return isSame(objects.get(Node, '', node.name ?? ''), node);
-    return true;
+    const { uid, name = '' } = claim.serviceaccount!;
+    const account = objects.get(ServiceAccount, namespace, name);
+    if (!account) return `serviceaccounts "${name}" not found`;
+    if (account.metadata.uid !== uid)
+      return `service account UID (${account.metadata.uid}) does not match claim (${uid ?? ''})`;
+    if (this.#isLongDeleted(account)) return `service account ${namespace}/${name} has been deleted`;
+    const { pod, secret, node } = claim;
+    const get = (kind: typeof Pod | typeof Secret, bound: NamedUid) =>
+      objects.get<KubeObject>(kind, namespace, bound.name ?? '');
+    if (pod) return this.#whyUnbound('pod UID', 'pod ref', get(Pod, pod), pod);
+    if (secret)
+      return this.#whyUnbound('secret UID', 'service account secret ref', get(Secret, secret), secret);
+    if (node) return this.#whyUnbound('node UID', 'node ref', objects.get(Node, '', node.name ?? ''), node);
+    return undefined;
+  }
+
+  #whyUnbound(
+    what: string,
+    claim: string,
+    found: KubeObject | undefined,
+    claimed: NamedUid,
+  ): string | undefined {
+    if (!found) return invalidated;
+    const { uid } = found.metadata;
+    if (uid !== claimed.uid) return `${what} (${uid}) does not match ${claim} claim (${claimed.uid ?? ''})`;
+    return this.#isLongDeleted(found) ? invalidated : undefined;
+  }
+
+  /** An object that only waits for its finalizers gives no rights any more. */
+  #isLongDeleted({ metadata: { deletionTimestamp } }: KubeObject): boolean {
+    const deletedMs = deletionTimestamp === undefined ? undefined : instantOf(deletionTimestamp);
+    return deletedMs !== undefined && deletedMs < this.#options.clock.now() - leewaySeconds * 1000;
   }
 
   #legacyUser(token: string, claims: Record<string, unknown>): AuthenticatedToken | undefined {
@@ -187,6 +230,11 @@ export class ServiceAccountTokens {
     if (account?.metadata.uid !== claim('service-account.uid')) return undefined;
     return { user: serviceAccountUser(namespace, account.metadata.name, account.metadata.uid) };
   }
+}
+
+/** As Go prints a list of texts. */
+export function goTexts(texts: readonly string[]): string {
+  return `[${texts.map((text) => JSON.stringify(text)).join(' ')}]`;
 }
 
 function extraOf(claims: Record<string, unknown>, { pod, node }: KubernetesClaim): Record<string, string[]> {

@@ -87,14 +87,21 @@ function takeNamespace({ metadata }: Review, namespace: string): void {
 async function reviewToken(security: Security, review: TokenReview): Promise<unknown> {
   const { token, audiences } = review.spec;
   if (!token) throw badRequest('token is required for TokenReview in authentication');
-  const found = await authenticateToken(security.tokenAuthenticators, token, audiences);
+  const reasons = new Set<string>();
+  const found = await authenticateToken(security.tokenAuthenticators, token, audiences, (reason) =>
+    reasons.add(reason),
+  );
   const meantFor = found?.audiences ?? ownAudiences(security, audiences);
-  if (!found || meantFor?.length === 0) return { user: {}, error: 'invalid bearer token' };
+  if (!found || meantFor?.length === 0) return { user: {}, error: whyRefused([...reasons]) };
   return {
     authenticated: true,
     user: userInfoOf({ ...found.user, groups: [...found.user.groups, authenticatedGroup] }),
     ...(meantFor && { audiences: meantFor }),
   };
+}
+
+function whyRefused(reasons: readonly string[]): string {
+  return reasons.length > 1 ? `[${reasons.join(', ')}]` : (reasons[0] ?? 'invalid bearer token');
 }
 
 /** A token without an audience is meant for this server: determines which of the requested audiences that is. */
