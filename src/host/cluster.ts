@@ -34,7 +34,7 @@ import { kubernetesServiceAddress } from './network/service-range.ts';
 import { ensureNode, type NodeContext, stopNode } from './node.ts';
 import { agentInForce, ensureAgent } from './processes/agent-process.ts';
 import { fillCompileCache } from './processes/compile-cache.ts';
-import { runningProcess } from './processes/process.ts';
+import { isRunning, runningProcess } from './processes/process.ts';
 import {
   ensureServer,
   serverInForce,
@@ -169,7 +169,16 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
 }
 
 async function startServer(context: ClusterContext, record: ClusterRecord): Promise<void> {
-  await waitForServer(context, record, await ensureServer(context, record));
+  const place = serverPlace(record);
+  const found = serverInForce(context, record, place);
+  const start = async () => waitForServer(context, record, await ensureServer(context, record, place));
+  try {
+    await start();
+  } catch (error) {
+    if (!found || isRunning(found)) throw error;
+    // It was about to end when it was found, killed a moment ago.
+    await start();
+  }
 }
 
 async function waitForNodes(

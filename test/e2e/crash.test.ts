@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { writeWebImage } from './images.ts';
@@ -119,6 +120,16 @@ suite('what a sudden death of processes leaves intact', () => {
     for (const name of ['after-server', 'after-wherry-agent', 'after-wherry-containerd', 'last-words'])
       assert.match(names, new RegExp(`configmap/${name}$`, 'm'));
     await eventually('the deployment is available', allAvailable);
+  });
+
+  test('a server that ends while up waits for it is started again', async () => {
+    const before = cluster.pidOf('server');
+    process.kill(before, 'SIGSTOP');
+    const up = cluster.up();
+    await eventually('up is at work', async () => lstatSync(join(cluster.folder, 'lock')).isSymbolicLink());
+    process.kill(before, 'SIGKILL');
+    await up;
+    assert.notEqual(cluster.pidOf('server'), before);
   });
 
   test('a stopped cluster stays stopped, and a killed one leaves nothing once it is deleted', async () => {

@@ -99,6 +99,7 @@ suite('two servers on one etcd', { skip }, () => {
     const archive = join(machines.home, 'web.tar');
     await writeWebImage(archive, { names: ['test.local/web:1'], port: 8080, script: 'hostname' });
     await machines.loadImage('one', archive);
+    await eventually('the node has joined', () => kubectl('first', 'get', 'node', 'one'));
     await kubectl('first', 'wait', '--for=condition=Ready', 'node/one', '--timeout=60s');
     await kubectl('first', 'create', 'deployment', 'web', '--image=test.local/web:1');
     await kubectl('first', 'rollout', 'status', 'deployment', 'web', '--timeout=60s');
