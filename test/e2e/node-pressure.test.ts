@@ -130,7 +130,7 @@ suite('a node on a small disk', () => {
 
     test('a log that is followed while its file is rotated misses no line, and old files go', async () => {
       await eventually('it has begun', () => cluster.kubectl('logs', 'logs', '--tail=1'));
-      const { stdout } = await cluster.tryKubectl(['logs', '-f', '--tail=1', 'logs'], { timeoutMs: 10_000 });
+      const { stdout } = await cluster.tryKubectl(['logs', '-f', '--tail=1', 'logs'], { timeoutMs: 20_000 });
       const numbers = [...stdout.matchAll(/^line (\d+)$/gm)].map(([, number]) => Number(number));
       assert.equal(numbers.at(-1), linesWritten);
       const gaps = numbers.filter((number, index) => index > 0 && number !== numbers[index - 1]! + 1);
