@@ -9,7 +9,7 @@ test('a table that something else removed is made again, unless it is not to be 
   const stop = new AbortController();
   t.after(() => stop.abort());
   const tables = new Set(['ours', 'firewall']);
-  let isThere = true;
+  let isWanted = true;
   let problem: Error | undefined;
   let restored = 0;
   void keepTable(
@@ -23,7 +23,7 @@ test('a table that something else removed is made again, unless it is not to be 
           nftables: [{ metainfo: {} }, ...[...tables].map((name) => ({ table: { name } }))],
         });
       },
-      isThere: () => isThere,
+      isWanted: () => isWanted,
       restore: () => {
         restored++;
         tables.add('ours');
@@ -41,7 +41,7 @@ test('a table that something else removed is made again, unless it is not to be 
   await clock.advance(90_000);
   assert.equal(restored, 1);
   tables.clear();
-  isThere = false;
+  isWanted = false;
   await clock.advance(90_000);
   assert.equal(restored, 1);
 });

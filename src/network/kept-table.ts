@@ -14,7 +14,7 @@ export interface KeptTable {
   /** Of family `ip`. */
   name: string;
   /** Whether there should be one at present. */
-  isThere(): boolean;
+  isWanted(): boolean;
   /** Makes it again, or starts to. */
   restore(): Promise<void> | void;
   clock: Clock;
@@ -26,7 +26,7 @@ export interface KeptTable {
 export async function keepTable(table: KeptTable, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await pause(table.clock, lookMs, signal);
-    if (!signal.aborted && table.isThere()) await restoreIfGone(table);
+    if (!signal.aborted && table.isWanted()) await restoreIfGone(table);
   }
 }
 

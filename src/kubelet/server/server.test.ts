@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import https from 'node:https';
 import { syncBuiltinESMExports } from 'node:module';
-import { type AddressInfo, createServer } from 'node:net';
 import { mock, test } from 'node:test';
 import { connect } from 'node:tls';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
+import { freePort } from '../../base/system/free-ports.fixture.ts';
 import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { parseTarget, startKubeletServer } from './server.ts';
@@ -98,12 +98,3 @@ test('a connection that cannot be accepted does not end the agent; one that is s
   assert.deepEqual(kept, [[true, 30_000]]);
   stop.abort();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

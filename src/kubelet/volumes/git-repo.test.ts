@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -10,10 +9,11 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { freePort } from '../../base/system/free-ports.fixture.ts';
 import { cloneGitRepo, makeGitRepo } from './git-repo.ts';
 
 const hasGit = spawnSync('git', ['--version']).status === 0;
@@ -96,15 +96,6 @@ suite('gitRepo volumes', { skip: hasGit ? false : 'git is not installed' }, () =
     await assert.rejects(cloneGitRepo(folder('f'), { repository: '--upload-pack=x' }), /no name/);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {

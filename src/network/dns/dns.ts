@@ -77,8 +77,8 @@ export async function startDns(options: DnsOptions, signal: AbortSignal): Promis
     const run = options.run ?? createCommandRunner();
     const takeAddress = () => takeDnsAddress(run, options.address, port);
     await takeAddress();
-    const isThere = () => true;
-    void keepTable({ name: dnsTable, clock, logger, run, isThere, restore: takeAddress }, signal);
+    const isWanted = () => true;
+    void keepTable({ name: dnsTable, clock, logger, run, isWanted, restore: takeAddress }, signal);
     serveMetrics(options, signal);
   }
   return listenForDns(

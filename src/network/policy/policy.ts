@@ -62,7 +62,7 @@ export async function startPolicy(options: PolicyOptions, signal: AbortSignal): 
     table.forget();
     loop.touch();
   };
-  void keepTable({ name: policyTable, clock, logger, run, isThere: () => table.isThere, restore }, signal);
+  void keepTable({ name: policyTable, clock, logger, run, isWanted: () => table.isThere, restore }, signal);
   return {
     settled: loop.settled,
     problem: loop.problem,

@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import type { Node } from '../../api/resources.gen.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
+import { freePort } from '../../base/system/free-ports.fixture.ts';
 import { startProxyServer } from './proxy-server.ts';
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  return port;
-}
 
 test('the proxy serves its health to others, and its mode and metrics to the node', async () => {
   const ports = { health: await freePort(), status: await freePort() };

@@ -79,7 +79,7 @@ export class ServiceTable {
         ...options,
         name: tableName,
         run,
-        isThere: () => this.#isReconciled,
+        isWanted: () => this.#isReconciled,
         restore: () => this.#remake(),
       },
       signal,

@@ -1,10 +1,11 @@
 /** Real etcd members on loopback, for tests: started, killed and started again one by one. */
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../../base/system/free-ports.fixture.ts';
 
 export interface EtcdCluster {
   readonly clientUrls: string[];
@@ -110,16 +111,4 @@ async function ready(clientUrl: string): Promise<void> {
       throw new Error(`etcd at ${clientUrl} is not ready after ${readyTimeoutMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports: number[] = [];
-  for (const server of servers) {
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    ports.push((server.address() as { port: number }).port);
-  }
-  for (const server of servers) server.close();
-  return ports;
 }

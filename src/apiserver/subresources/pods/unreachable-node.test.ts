@@ -1,23 +1,14 @@
 /** What clients are told when the agent of a node cannot be reached. */
+
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
+import { freePort } from '../../../base/system/free-ports.fixture.ts';
 import { createAuthority, issueCertificate } from '../../../base/x509/pki.ts';
 import { createListeningServer, exchange } from '../../http/listener.fixture.ts';
 import { NodeConnector } from '../../nodes/node-connector.ts';
 import { createViewReader } from '../../view-reader.ts';
-
-/** A port of this machine at which nobody listens. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 test('logs, commands and proxies say that the agent cannot be dialled, each in its own way', async () => {
   const { cert: ca } = await createAuthority('nodes');
@@ -28,7 +19,7 @@ test('logs, commands and proxies say that the agent cannot be dialled, each in i
   const credentials = { ...pair, ca };
   await using listening = await createListeningServer({ nodes: credentials });
   const { ask } = listening.server;
-  const port = await closedPort();
+  const port = await freePort();
   await ask('POST', '/api/v1/nodes', {
     metadata: { name: 'n' },
     status: {
