@@ -256,6 +256,10 @@ test('after starts, there is more to do for what they made way for, and not for 
   const afterSidecar = testPod({ initContainers: [side, i1] });
   assert.ok(isMoreDue(afterSidecar, nothing, observedPod(testContainer('side'))));
   assert.ok(isMoreDue(testPod({ initContainers: [i1] }), nothing, observedPod(exited('i1', 0))));
+  const changed = testPod({ containers: [{ ...c, image: 'img:2' }] });
+  const old = observedPod(testContainer('c'));
+  assert.ok(isMoreDue(changed, nothing, old));
+  assert.ok(!isMoreDue(changed, old, old), 'the runtime still shows what was killed');
   // The pod is over.
   assert.ok(isMoreDue(testPod(never), nothing, observedPod(exited('c', 0))));
 });

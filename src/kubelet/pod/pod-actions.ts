@@ -108,7 +108,10 @@ export function computePodActions(
 
 /** Whether `next` asks for anything that was not just tried with `done`; a retry has a time of its own. */
 export function goesBeyond(next: PodActions, done: PodActions): boolean {
-  if (next.killPod || next.kill.length > 0 || next.remove.length > 0) return true;
+  if (next.killPod || next.remove.length > 0) return true;
+  // The runtime may show a container for a moment after its end.
+  const killed = new Set(done.kill.map(({ container }) => container.id));
+  if (next.kill.some(({ container }) => !killed.has(container.id))) return true;
   const tried = new Set(startsOf(done).map(({ name }) => name));
   return startsOf(next).some(({ name }) => !tried.has(name));
 }
