@@ -12,7 +12,7 @@ import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import { type GrpcCode, RuntimeError } from '../cri/runtime-error.ts';
 import { testPod } from '../pod.fixture.ts';
-import type { TokenSource } from '../volumes/token-source.ts';
+import type { TokenSource } from '../volumes/projected/token-source.ts';
 import { CsiVolumes } from './csi-volumes.ts';
 import type { DriverClient } from './driver-client.ts';
 

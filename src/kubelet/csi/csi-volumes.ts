@@ -14,7 +14,7 @@ import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import { isMounted } from '../linux/mounts.ts';
 import type { ObjectSource } from '../object-source.ts';
 import { VolumeError } from '../volumes/pod-volumes.ts';
-import type { TokenSource } from '../volumes/token-source.ts';
+import type { TokenSource } from '../volumes/projected/token-source.ts';
 import { AttachedVolumes, type AttachedVolumesOptions } from './attached-volumes.ts';
 import type { DriverClient } from './driver-client.ts';
 import { secretData } from './driver-secrets.ts';

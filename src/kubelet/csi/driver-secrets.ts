@@ -2,7 +2,7 @@
 import { type CSIDriver, type Pod, Secret } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import type { ObjectSource } from '../object-source.ts';
-import type { TokenSource } from '../volumes/token-source.ts';
+import type { TokenSource } from '../volumes/projected/token-source.ts';
 
 const tokensKey = 'csi.storage.k8s.io/serviceAccount.tokens';
 

@@ -1,5 +1,5 @@
 /** The first stage of a pod: the node admits or refuses it. */
-import { volumeObjectsOf } from '../volumes/volume-objects.ts';
+import { volumeObjectsOf } from '../volumes/projected/volume-objects.ts';
 import { podEvents } from './pod-events.ts';
 import { adoptProbes } from './pod-probes.ts';
 import type { PodRecord } from './pod-record.ts';

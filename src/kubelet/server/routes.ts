@@ -8,7 +8,7 @@ import type { Kubelet } from '../kubelet.ts';
 import type { MachineFacts } from '../machine.ts';
 import { probeMetricPrefix } from '../probes/probe-metrics.ts';
 import { configAnnotations } from '../static-pods/static-pods.ts';
-import { handleDirectoryRequest } from '../volumes/node-directories.ts';
+import { handleDirectoryRequest } from '../volumes/directories/node-directories.ts';
 import { AskedPods } from './asked-pods.ts';
 import { HealthChecks } from './health-checks.ts';
 import { HttpProblem } from './http-problem.ts';

@@ -8,7 +8,7 @@ import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { KubeletContext } from '../context.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
 import type { Kubelet } from '../kubelet.ts';
-import { DirectoryProblem } from '../volumes/node-directories.ts';
+import { DirectoryProblem } from '../volumes/directories/node-directories.ts';
 import { HttpProblem } from './http-problem.ts';
 import { Routes } from './routes.ts';
 import { ServerAuth, subresourcesOf, verbOf } from './server-auth.ts';

@@ -8,7 +8,7 @@ import type { Pod } from '../../api/resources.gen.ts';
 import { decode } from '../../api/schema/decode.ts';
 import { applySchemaDefaults } from '../../api/schema/defaults.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { volumeObjectsOf } from '../volumes/volume-objects.ts';
+import { volumeObjectsOf } from '../volumes/projected/volume-objects.ts';
 
 export interface Manifest {
   /** The hash of the manifest: when it changes, the pod is a new one. */

@@ -10,17 +10,11 @@ import type { ImageSnapshot } from '../cri/messages.ts';
 import { CsiVolumes } from '../csi/csi-volumes.ts';
 import { growFileSystem } from '../linux/device-mount.ts';
 import { isMounted, mountTmpfs, unmountBelow } from '../linux/mounts.ts';
-import { writeAtomically } from './atomic-writer.ts';
-import { makeEmptyDir } from './empty-dir.ts';
-import { makeGitRepo } from './git-repo.ts';
-import { giveToPodsGroup } from './group-change.ts';
-import { GrowingClaims } from './growing-claims.ts';
-import { prepareHostPath } from './host-path.ts';
-import { imageViewName, mountImageFiles, removeImageView } from './image-files.ts';
-import { makeOnce } from './make-once.ts';
-import { mountNfs } from './nfs.ts';
-import { computePayload } from './payload.ts';
-import { findClaimedVolume, isGrowing, localTarget, mountPersistent } from './persistent-volume.ts';
+import { GrowingClaims } from './claims/growing-claims.ts';
+import { findClaimedVolume, isGrowing, localTarget, mountPersistent } from './claims/persistent-volume.ts';
+import { giveToPodsGroup } from './directories/group-change.ts';
+import { makeOnce } from './directories/make-once.ts';
+import { mountSubPath, readInside } from './directories/sub-path.ts';
 import {
   type MountedVolume,
   type PodVolumes,
@@ -30,8 +24,14 @@ import {
   VolumesNotReady,
   type VolumeUse,
 } from './pod-volumes.ts';
-import { mountSubPath, readInside } from './sub-path.ts';
-import { TokenSource } from './token-source.ts';
+import { writeAtomically } from './projected/atomic-writer.ts';
+import { computePayload } from './projected/payload.ts';
+import { TokenSource } from './projected/token-source.ts';
+import { makeEmptyDir } from './sources/empty-dir.ts';
+import { makeGitRepo } from './sources/git-repo.ts';
+import { prepareHostPath } from './sources/host-path.ts';
+import { imageViewName, mountImageFiles, removeImageView } from './sources/image-files.ts';
+import { mountNfs } from './sources/nfs.ts';
 import { volumesUsed } from './used-volumes.ts';
 import { driverFigures, folderFigures } from './volume-figures.ts';
 

@@ -13,7 +13,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { freePort } from '../../base/system/free-ports.fixture.ts';
+import { freePort } from '../../../base/system/free-ports.fixture.ts';
 import { cloneGitRepo, makeGitRepo } from './git-repo.ts';
 
 const hasGit = spawnSync('git', ['--version']).status === 0;

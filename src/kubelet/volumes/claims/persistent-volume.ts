@@ -1,17 +1,17 @@
 /** Claims in pods: from the claim to its volume, and the mount of that volume. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { compileNodeSelector } from '../../api/node-selector.ts';
-import { Node, PersistentVolume, PersistentVolumeClaim, type Pod } from '../../api/resources.gen.ts';
-import { undefinedIfNotFound } from '../../api/status.ts';
-import type { Volume } from '../../api/types/core-v1.gen.ts';
-import { ifMissing } from '../../base/system/if-missing.ts';
-import type { Client } from '../../client/client.ts';
-import { mountDevice } from '../linux/device-mount.ts';
-import { prepareHostPath } from './host-path.ts';
-import { mountNfs } from './nfs.ts';
-import { UnfitVolumeError, VolumeError } from './pod-volumes.ts';
-import { type VolumesUsed, volumesUsed } from './used-volumes.ts';
+import { compileNodeSelector } from '../../../api/node-selector.ts';
+import { Node, PersistentVolume, PersistentVolumeClaim, type Pod } from '../../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../../api/status.ts';
+import type { Volume } from '../../../api/types/core-v1.gen.ts';
+import { ifMissing } from '../../../base/system/if-missing.ts';
+import type { Client } from '../../../client/client.ts';
+import { mountDevice } from '../../linux/device-mount.ts';
+import { UnfitVolumeError, VolumeError } from '../pod-volumes.ts';
+import { prepareHostPath } from '../sources/host-path.ts';
+import { mountNfs } from '../sources/nfs.ts';
+import { type VolumesUsed, volumesUsed } from '../used-volumes.ts';
 
 export interface ClaimedVolume {
   claim: PersistentVolumeClaim;

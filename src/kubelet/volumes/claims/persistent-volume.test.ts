@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { PersistentVolume, PersistentVolumeClaim, type Pod } from '../../api/resources.gen.ts';
-import { notFound } from '../../api/status.ts';
-import { sparse } from '../../base/sparse.fixture.ts';
-import type { Client } from '../../client/client.ts';
-import { describeLack } from './nfs.ts';
+import { PersistentVolume, PersistentVolumeClaim, type Pod } from '../../../api/resources.gen.ts';
+import { notFound } from '../../../api/status.ts';
+import { sparse } from '../../../base/sparse.fixture.ts';
+import type { Client } from '../../../client/client.ts';
+import { describeLack } from '../sources/nfs.ts';
 import { findClaimedVolume, mountPersistent } from './persistent-volume.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-persistent-'));

@@ -1,8 +1,8 @@
 /** Which ConfigMaps, Secrets and trust bundles a pod's spec names. Pure. */
-import type { ResourceType } from '../../api/meta.ts';
-import { ClusterTrustBundle, ConfigMap, type Pod, Secret } from '../../api/resources.gen.ts';
-import type * as core from '../../api/types/core-v1.gen.ts';
-import type { ObjectUse } from '../object-source.ts';
+import type { ResourceType } from '../../../api/meta.ts';
+import { ClusterTrustBundle, ConfigMap, type Pod, Secret } from '../../../api/resources.gen.ts';
+import type * as core from '../../../api/types/core-v1.gen.ts';
+import type { ObjectUse } from '../../object-source.ts';
 import { bundlesOfSigner } from './trust-anchors.ts';
 
 export function volumeObjectsOf(pod: Pod): ObjectUse[] {

@@ -2,7 +2,7 @@
 
 import type { Stats } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
-import { ifMissing } from '../../base/system/if-missing.ts';
+import { ifMissing } from '../../../base/system/if-missing.ts';
 
 /** @throws Error in upstream's words */
 export async function prepareHostPath(path: string, type: string): Promise<void> {

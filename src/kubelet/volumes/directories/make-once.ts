@@ -1,7 +1,7 @@
 /** Folders of volumes that belong to their pods from the moment they exist. */
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { ifMissing } from '../../base/system/if-missing.ts';
+import { ifMissing } from '../../../base/system/if-missing.ts';
 
 /**
  * Creates the folder after filling it under another name: an existing one is complete, and a restarted agent leaves it

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PersistentVolume, PersistentVolumeClaim } from '../../api/resources.gen.ts';
-import { silentLogger } from '../../base/logger.ts';
-import { sparse } from '../../base/sparse.fixture.ts';
-import { VirtualClock } from '../../base/virtual-clock.ts';
-import type { Client } from '../../client/client.ts';
-import type { EventRecorder } from '../../client/events/event-recorder.ts';
-import { RuntimeError } from '../cri/runtime-error.ts';
-import { testPod } from '../pod.fixture.ts';
-import type { NodeFacts } from '../spec/field-paths.ts';
+import type { PersistentVolume, PersistentVolumeClaim } from '../../../api/resources.gen.ts';
+import { silentLogger } from '../../../base/logger.ts';
+import { sparse } from '../../../base/sparse.fixture.ts';
+import { VirtualClock } from '../../../base/virtual-clock.ts';
+import type { Client } from '../../../client/client.ts';
+import type { EventRecorder } from '../../../client/events/event-recorder.ts';
+import { RuntimeError } from '../../cri/runtime-error.ts';
+import { testPod } from '../../pod.fixture.ts';
+import type { NodeFacts } from '../../spec/field-paths.ts';
 import { GrowingClaims } from './growing-claims.ts';
 
 const pod = testPod();

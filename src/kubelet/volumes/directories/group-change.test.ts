@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sparse } from '../../base/sparse.fixture.ts';
-import { VirtualClock } from '../../base/virtual-clock.ts';
-import type { EventRecorder } from '../../client/events/event-recorder.ts';
-import { testPod } from '../pod.fixture.ts';
+import { sparse } from '../../../base/sparse.fixture.ts';
+import { VirtualClock } from '../../../base/virtual-clock.ts';
+import type { EventRecorder } from '../../../client/events/event-recorder.ts';
+import { testPod } from '../../pod.fixture.ts';
 import { giveToPodsGroup } from './group-change.ts';
 
 test('a change of group that takes long is told after half a minute, and then once a minute', async () => {

@@ -1,10 +1,10 @@
 /**
  * The certificates of ClusterTrustBundles in a pod's projected volume: of one bundle by name, or of all of a signer.
  */
-import { compileLabelSelector } from '../../api/label-selector.ts';
-import { ClusterTrustBundle } from '../../api/resources.gen.ts';
-import type * as core from '../../api/types/core-v1.gen.ts';
-import type { ObjectSource } from '../object-source.ts';
+import { compileLabelSelector } from '../../../api/label-selector.ts';
+import { ClusterTrustBundle } from '../../../api/resources.gen.ts';
+import type * as core from '../../../api/types/core-v1.gen.ts';
+import type { ObjectSource } from '../../object-source.ts';
 
 export function bundlesOfSigner(signerName: string): string {
   return `spec.signerName=${signerName}`;

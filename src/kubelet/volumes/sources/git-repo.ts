@@ -3,10 +3,10 @@
  */
 import { chmod, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { GitRepoVolumeSource } from '../../api/types/core-v1.gen.ts';
-import { CommandError, run } from '../../base/system/command.ts';
-import { makeOnce } from './make-once.ts';
-import { giveToGroup } from './ownership.ts';
+import type { GitRepoVolumeSource } from '../../../api/types/core-v1.gen.ts';
+import { CommandError, run } from '../../../base/system/command.ts';
+import { makeOnce } from '../directories/make-once.ts';
+import { giveToGroup } from '../directories/ownership.ts';
 
 const cloneLimitMs = 5 * 60_000;
 

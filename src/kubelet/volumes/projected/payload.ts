@@ -1,9 +1,9 @@
 /** The files of configMap, secret, downwardAPI and projected volumes. */
-import { ConfigMap, type Pod, Secret } from '../../api/resources.gen.ts';
-import type * as core from '../../api/types/core-v1.gen.ts';
-import { messageOf } from '../../base/text/error-message.ts';
-import type { ObjectSource } from '../object-source.ts';
-import { fieldValue, type NodeFacts, resourceValue } from '../spec/field-paths.ts';
+import { ConfigMap, type Pod, Secret } from '../../../api/resources.gen.ts';
+import type * as core from '../../../api/types/core-v1.gen.ts';
+import { messageOf } from '../../../base/text/error-message.ts';
+import type { ObjectSource } from '../../object-source.ts';
+import { fieldValue, type NodeFacts, resourceValue } from '../../spec/field-paths.ts';
 import type { Payload, PayloadFile } from './atomic-writer.ts';
 import type { TokenSource } from './token-source.ts';
 import { trustAnchors } from './trust-anchors.ts';

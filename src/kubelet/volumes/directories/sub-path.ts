@@ -5,8 +5,8 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, realpath, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { ifMissing } from '../../base/system/if-missing.ts';
-import { bindMount, isMounted, unmountBelow } from '../linux/mounts.ts';
+import { ifMissing } from '../../../base/system/if-missing.ts';
+import { bindMount, isMounted, unmountBelow } from '../../linux/mounts.ts';
 
 export interface SubPathMount {
   root: string;

@@ -1,13 +1,13 @@
 /** Claims of running pods: when one was enlarged, so is the file system on its volume. */
 
-import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
-import { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
-import type { Clock } from '../../base/clock.ts';
-import { leastOf } from '../../base/least-of.ts';
-import type { Logger } from '../../base/logger.ts';
-import type { Client } from '../../client/client.ts';
-import { type EventRecorder, targetOf } from '../../client/events/event-recorder.ts';
-import type { NodeFacts } from '../spec/field-paths.ts';
+import { compareQuantities, parseQuantity } from '../../../api/quantity.ts';
+import { PersistentVolume, PersistentVolumeClaim, Pod } from '../../../api/resources.gen.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { leastOf } from '../../../base/least-of.ts';
+import type { Logger } from '../../../base/logger.ts';
+import type { Client } from '../../../client/client.ts';
+import { type EventRecorder, targetOf } from '../../../client/events/event-recorder.ts';
+import type { NodeFacts } from '../../spec/field-paths.ts';
 import { failedStatus, grownStatus, mayGrowOnNode } from './claim-growth.ts';
 
 export interface GrowingClaimsOptions {

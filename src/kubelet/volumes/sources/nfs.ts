@@ -1,7 +1,7 @@
 /** nfs volumes: mounted with the node's own helper; if one is missing, the event says which and how to install it. */
 import { access, mkdir, readFile } from 'node:fs/promises';
-import type { NFSVolumeSource } from '../../api/types/core-v1.gen.ts';
-import { isMounted, mountFileSystem } from '../linux/mounts.ts';
+import type { NFSVolumeSource } from '../../../api/types/core-v1.gen.ts';
+import { isMounted, mountFileSystem } from '../../linux/mounts.ts';
 
 /** @throws Error in upstream's words, with what the node lacks */
 export async function mountNfs(

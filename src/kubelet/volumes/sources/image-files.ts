@@ -3,9 +3,9 @@
  * itself mounts images only from 2.1 on, which no Debian release has.
  */
 import { mkdir } from 'node:fs/promises';
-import { CommandError, run } from '../../base/system/command.ts';
-import type { ImageSnapshot } from '../cri/messages.ts';
-import { isMounted } from '../linux/mounts.ts';
+import { CommandError, run } from '../../../base/system/command.ts';
+import type { ImageSnapshot } from '../../cri/messages.ts';
+import { isMounted } from '../../linux/mounts.ts';
 
 /** containerd's namespace for pods, which has their images. */
 const snapshots = ['--namespace', 'k8s.io', 'snapshots'];

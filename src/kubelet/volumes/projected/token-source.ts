@@ -1,11 +1,11 @@
 /** Bound service-account tokens for pods: requested from the API once, and kept until most of their life is over. */
 
-import type { Pod } from '../../api/resources.gen.ts';
-import type * as core from '../../api/types/core-v1.gen.ts';
-import type { Clock } from '../../base/clock.ts';
-import { leastOf } from '../../base/least-of.ts';
-import type { Client } from '../../client/client.ts';
-import { type IssuedToken, requestToken } from '../../client/token-request.ts';
+import type { Pod } from '../../../api/resources.gen.ts';
+import type * as core from '../../../api/types/core-v1.gen.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { leastOf } from '../../../base/least-of.ts';
+import type { Client } from '../../../client/client.ts';
+import { type IssuedToken, requestToken } from '../../../client/token-request.ts';
 
 const defaultExpirationSeconds = 3600;
 /** When a clock was set back further than this, a token appears to be from the future, and servers refuse it. */

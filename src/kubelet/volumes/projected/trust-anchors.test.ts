@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ClusterTrustBundle } from '../../api/resources.gen.ts';
-import type * as core from '../../api/types/core-v1.gen.ts';
-import { sparse } from '../../base/sparse.fixture.ts';
-import type { ObjectSource } from '../object-source.ts';
-import { testPod } from '../pod.fixture.ts';
+import type { ClusterTrustBundle } from '../../../api/resources.gen.ts';
+import type * as core from '../../../api/types/core-v1.gen.ts';
+import { sparse } from '../../../base/sparse.fixture.ts';
+import type { ObjectSource } from '../../object-source.ts';
+import { testPod } from '../../pod.fixture.ts';
 import { trustAnchors } from './trust-anchors.ts';
 import { volumeObjectsOf } from './volume-objects.ts';
 

@@ -1,8 +1,8 @@
 /** Gives a pod's volume to its group, and says in events when that takes long, as upstream does. */
-import type { Pod } from '../../api/resources.gen.ts';
-import { type Clock, pause } from '../../base/clock.ts';
-import type { EventRecorder } from '../../client/events/event-recorder.ts';
-import { podEvents } from '../pod/pod-events.ts';
+import type { Pod } from '../../../api/resources.gen.ts';
+import { type Clock, pause } from '../../../base/clock.ts';
+import type { EventRecorder } from '../../../client/events/event-recorder.ts';
+import { podEvents } from '../../pod/pod-events.ts';
 import { giveToGroup } from './ownership.ts';
 
 export interface GroupChange {

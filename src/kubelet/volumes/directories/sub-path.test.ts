@@ -13,8 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { unmountBelow } from '../linux/mounts.ts';
-import { writeAtomically } from './atomic-writer.ts';
+import { unmountBelow } from '../../linux/mounts.ts';
+import { writeAtomically } from '../projected/atomic-writer.ts';
 import { mountSubPath, readInside } from './sub-path.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-sub-path-'));

@@ -3,8 +3,8 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { unmountBelow } from '../linux/mounts.ts';
-import { testPod } from '../pod.fixture.ts';
+import { unmountBelow } from '../../linux/mounts.ts';
+import { testPod } from '../../pod.fixture.ts';
 import { computeMemorySize, makeEmptyDir } from './empty-dir.ts';
 
 const mebi = 1024 ** 2;

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { unmountBelow } from '../linux/mounts.ts';
-import { testPod } from '../pod.fixture.ts';
+import { unmountBelow } from '../../linux/mounts.ts';
+import { testPod } from '../../pod.fixture.ts';
 import { makeEmptyDir } from './empty-dir.ts';
 import { pageSizeOf } from './huge-pages.ts';
 

@@ -1,16 +1,16 @@
 /** The folder of an emptyDir volume, on disk, in memory or in huge pages. */
 
 import { chmod, mkdir } from 'node:fs/promises';
-import { wholeValueOf } from '../../api/quantity.ts';
-import type { Pod } from '../../api/resources.gen.ts';
-import type * as core from '../../api/types/core-v1.gen.ts';
-import { leastOf } from '../../base/least-of.ts';
-import { isMounted, mountTmpfs } from '../linux/mounts.ts';
-import { podLimitsOf } from '../resources/cgroup-resources.ts';
-import type { NodeFacts } from '../spec/field-paths.ts';
+import { wholeValueOf } from '../../../api/quantity.ts';
+import type { Pod } from '../../../api/resources.gen.ts';
+import type * as core from '../../../api/types/core-v1.gen.ts';
+import { leastOf } from '../../../base/least-of.ts';
+import { isMounted, mountTmpfs } from '../../linux/mounts.ts';
+import { podLimitsOf } from '../../resources/cgroup-resources.ts';
+import type { NodeFacts } from '../../spec/field-paths.ts';
+import { makeOnce } from '../directories/make-once.ts';
+import { giveToGroup } from '../directories/ownership.ts';
 import { isHugePages, mountHugePages } from './huge-pages.ts';
-import { makeOnce } from './make-once.ts';
-import { giveToGroup } from './ownership.ts';
 
 export interface EmptyDirRequest {
   pod: Pod;

@@ -1,7 +1,7 @@
 /** What a claim's status says of the growth of its file system on a node. Pure. */
-import type { PersistentVolumeClaim } from '../../api/resources.gen.ts';
-import { formatTime } from '../../api/schema/time.ts';
-import { RuntimeError } from '../cri/runtime-error.ts';
+import type { PersistentVolumeClaim } from '../../../api/resources.gen.ts';
+import { formatTime } from '../../../api/schema/time.ts';
+import { RuntimeError } from '../../cri/runtime-error.ts';
 
 type ClaimStatus = NonNullable<PersistentVolumeClaim['status']>;
 

@@ -16,7 +16,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ifMissing } from '../../base/system/if-missing.ts';
+import { ifMissing } from '../../../base/system/if-missing.ts';
 
 export interface PayloadFile {
   data: Uint8Array;
