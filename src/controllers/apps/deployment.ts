@@ -1,35 +1,24 @@
 /** Deployments: roll from one ReplicaSet to the next within bounds, and keep the earlier ones for rollbacks. */
 
-import { findCondition } from '../../api/conditions.ts';
 import { compileLabelSelector, labelSelectorText } from '../../api/label-selector.ts';
 import { controllerOf, keyOf } from '../../api/meta.ts';
 import { Deployment, Pod, ReplicaSet } from '../../api/resources.gen.ts';
-import { formatTime } from '../../api/schema/time.ts';
-import { isAlreadyExists, type StatusError } from '../../api/status.ts';
-import type * as apps from '../../api/types/apps-v1.gen.ts';
-import { messageOf } from '../../base/text/error-message.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
-import { isInVain } from '../../client/controller/owner-check.ts';
-import { targetOf } from '../../client/events/event-recorder.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 import { claim } from '../adoption.ts';
 import { isPodTerminal } from '../pod-state.ts';
-import { revisionAnnotation } from './deployment/deployment-annotations.ts';
+import { ensureCurrent, syncCurrent } from './deployment/current-replica-set.ts';
+import { DeploymentRecord } from './deployment/deployment-record.ts';
 import {
   isResized,
-  newReplicaSet,
-  nextRevision,
   planHistoryCleanup,
-  revisionOf,
   scaledReplicaSet,
   splitReplicaSets,
-  syncedReplicaSet,
 } from './deployment/deployment-revision.ts';
 import { planRollback } from './deployment/deployment-rollback.ts';
 import {
   desiredReplicas,
-  newReplicaSetSize,
   planProportionalScale,
   planRollingUpdate,
   replicasOf,
@@ -37,17 +26,12 @@ import {
   trustsUnavailability,
   withCountsOf,
 } from './deployment/deployment-rollout.ts';
+import { allOf, type DeploymentSets, withWritten } from './deployment/deployment-sets.ts';
 import {
   computeDeploymentStatus,
   computeRolloutStatus,
-  hasProgressDeadline,
   isComplete,
-  type Now,
-  pauseCondition,
   progressCheckInMs,
-  progressCondition,
-  progressReasons,
-  setDeploymentCondition,
 } from './deployment/deployment-status.ts';
 
 export const deploymentController = defineController({
@@ -81,255 +65,164 @@ function* recreatedBy(pod: Pod, _old: Pod | undefined, informers: InformerFactor
 class Rollout {
   readonly #cluster: ReconcileCluster;
   readonly #signal: AbortSignal;
-  readonly #now: Now;
-  #deployment: Deployment;
-  #current: ReplicaSet | undefined;
-  #old: ReplicaSet[] = [];
-  /** The Deployment was just paused or resumed: later steps of this reconcile must not overwrite that. */
-  #isMarked = false;
+  readonly #record: DeploymentRecord;
 
   constructor(cluster: ReconcileCluster, deployment: Deployment, signal: AbortSignal) {
     this.#cluster = cluster;
-    this.#deployment = deployment;
     this.#signal = signal;
-    const nowMs = cluster.clock.now();
-    this.#now = { ms: nowMs, text: formatTime(nowMs) };
+    this.#record = new DeploymentRecord(cluster, deployment, signal);
   }
 
-  get #all(): ReplicaSet[] {
-    return this.#current ? [...this.#old, this.#current] : this.#old;
+  /** As it was last written in this reconcile. */
+  get #deployment(): Deployment {
+    return this.#record.present;
   }
 
   async sync(): Promise<{ requeueAfterMs?: number } | undefined> {
-    const deployment = this.#deployment;
-    const { selector, paused, strategy } = deployment.spec!;
+    const { metadata, spec } = this.#deployment;
+    const { selector, paused, strategy } = spec!;
     if (Object.keys(selector?.matchLabels ?? {}).length + (selector?.matchExpressions?.length ?? 0) === 0)
       return await this.#refuseToSelectAll();
 
-    const matches = compileLabelSelector(selector);
-    const owner = { type: Deployment, object: deployment };
-    const claimed = await claim(ReplicaSet, (rs) => matches(rs.metadata.labels), {
-      cluster: this.#cluster,
-      owner,
-      signal: this.#signal,
-    });
-    const { current, old } = splitReplicaSets(deployment, claimed);
-    this.#current = current;
-    this.#old = old;
-
-    if (deployment.metadata.deletionTimestamp) {
-      await this.#updateStatus(computeDeploymentStatus(deployment, this.#current, this.#all, this.#now));
+    const sets = await this.#claim();
+    if (metadata.deletionTimestamp) {
+      await this.#syncStatus(sets);
       return undefined;
     }
-    const mark = pauseCondition(deployment, this.#now);
-    if (mark) {
-      await this.#updateStatus(this.#statusWith(mark));
-      this.#isMarked = true;
-    }
-    if (paused) await this.#rescale();
-    else if (await this.#rollBack()) return undefined;
-    else if (isResized(this.#deployment, this.#all)) await this.#rescale();
-    else if (strategy?.type === 'Recreate') await this.#recreate();
-    else await this.#roll();
+    await this.#record.markPause();
+    if (paused) await this.#rescale(sets);
+    else if (await this.#rollBack(sets)) return undefined;
+    else if (isResized(this.#deployment, allOf(sets))) await this.#rescale(sets);
+    else if (strategy?.type === 'Recreate') await this.#recreate(sets);
+    else await this.#roll(sets);
     return { requeueAfterMs: this.#checkAgainInMs() };
   }
 
-  /** True when the Deployment was changed: the change triggers the next reconcile. */
-  async #rollBack(): Promise<boolean> {
-    const plan = planRollback(this.#deployment, this.#all);
-    if (!plan) return false;
-    const { type, reason, message } = plan.event;
-    await this.#cluster.update(Deployment, plan.next, this.#signal);
-    this.#cluster.event(targetOf(Deployment, this.#deployment), type, reason, message);
-    return true;
+  async #refuseToSelectAll(): Promise<undefined> {
+    const message = 'This deployment is selecting all pods. A non-empty selector is required.';
+    this.#record.event('Warning', 'SelectingAll', message);
+    const { metadata, status } = this.#deployment;
+    await this.#record.updateStatus({ ...status, observedGeneration: metadata.generation });
+  }
+
+  async #claim(): Promise<DeploymentSets> {
+    const deployment = this.#deployment;
+    const matches = compileLabelSelector(deployment.spec!.selector);
+    const claimed = await claim(ReplicaSet, (rs) => matches(rs.metadata.labels), {
+      cluster: this.#cluster,
+      owner: { type: Deployment, object: deployment },
+      signal: this.#signal,
+    });
+    return splitReplicaSets(deployment, claimed);
   }
 
   #checkAgainInMs(): number | undefined {
-    return progressCheckInMs(this.#deployment, this.#deployment.status ?? {}, this.#now.ms);
+    return progressCheckInMs(this.#deployment, this.#deployment.status ?? {}, this.#record.now.ms);
   }
 
-  async #refuseToSelectAll(): Promise<undefined> {
-    const deployment = this.#deployment;
-    const message = 'This deployment is selecting all pods. A non-empty selector is required.';
-    this.#cluster.event(targetOf(Deployment, deployment), 'Warning', 'SelectingAll', message);
-    const { generation } = deployment.metadata;
-    await this.#updateStatus({ ...deployment.status, observedGeneration: generation });
+  /** True when the Deployment was changed: the change triggers the next reconcile. */
+  async #rollBack(sets: DeploymentSets): Promise<boolean> {
+    const plan = planRollback(this.#deployment, allOf(sets));
+    if (!plan) return false;
+    const { type, reason, message } = plan.event;
+    await this.#cluster.update(Deployment, plan.next, this.#signal);
+    this.#record.event(type, reason, message);
+    return true;
   }
 
-  async #rescale(): Promise<void> {
-    await this.#syncRevision({ mayCreate: false });
-    await this.#scaleAll(planProportionalScale(this.#deployment, this.#current, this.#old));
-    if (this.#deployment.spec!.paused) await this.#cleanUp();
-    await this.#updateStatus(computeDeploymentStatus(this.#deployment, this.#current, this.#all, this.#now));
+  async #rescale(claimed: DeploymentSets): Promise<void> {
+    const synced = await syncCurrent(this.#record, claimed);
+    const scaled = await this.#scaleAll(
+      synced,
+      planProportionalScale(this.#deployment, synced.current, synced.old),
+    );
+    if (this.#deployment.spec!.paused) await this.#cleanUp(scaled);
+    await this.#syncStatus(scaled);
   }
 
-  async #roll(): Promise<void> {
-    await this.#syncRevision({ mayCreate: true });
-    if (!this.#current) return;
-    const steps = await this.#nextSteps(this.#current);
-    await this.#scaleAll(steps);
-    if (steps.length === 0 && isComplete(this.#deployment, this.#deployment.status ?? {}))
-      await this.#cleanUp();
-    await this.#syncRolloutStatus();
+  async #roll(claimed: DeploymentSets): Promise<void> {
+    const sets = await ensureCurrent(this.#record, claimed);
+    if (!sets.current) return;
+    const steps = await this.#nextSteps(sets, sets.current);
+    const scaled = await this.#scaleAll(sets, steps);
+    if (steps.length === 0) await this.#cleanUpWhenComplete(scaled);
+    await this.#syncRolloutStatus(scaled);
   }
 
   /**
    * No pod goes as unavailable because the status of its set is behind: then the server is asked about the pods. Upstream
    * trusts the status, and may take a pod that has become available where all of them are needed.
    */
-  async #nextSteps(current: ReplicaSet): Promise<ScaleStep[]> {
+  async #nextSteps(sets: DeploymentSets, current: ReplicaSet): Promise<ScaleStep[]> {
     const deployment = this.#deployment;
-    const steps = planRollingUpdate(deployment, current, this.#old);
+    const steps = planRollingUpdate(deployment, current, sets.old);
     if (!trustsUnavailability(steps, current)) return steps;
     const { namespace } = deployment.metadata;
     const labelSelector = labelSelectorText(deployment.spec!.selector);
     const { items } = await this.#cluster.client.list(Pod, { namespace, labelSelector }, this.#signal);
     const nowMs = this.#cluster.clock.now();
     const counted = (rs: ReplicaSet) => withCountsOf(rs, items, nowMs);
-    return planRollingUpdate(deployment, counted(current), this.#old.map(counted)).map(
-      ({ rs, replicas }) => ({
-        rs: this.#all.find(({ metadata }) => metadata.uid === rs.metadata.uid)!,
-        replicas,
-      }),
+    return planRollingUpdate(deployment, counted(current), sets.old.map(counted)).map(({ rs, replicas }) => ({
+      rs: allOf(sets).find(({ metadata }) => metadata.uid === rs.metadata.uid)!,
+      replicas,
+    }));
+  }
+
+  async #recreate(claimed: DeploymentSets): Promise<void> {
+    const synced = await syncCurrent(this.#record, claimed);
+    const active = synced.old.filter((rs) => replicasOf(rs) > 0);
+    const stopped = await this.#scaleAll(
+      synced,
+      active.map((rs) => ({ rs, replicas: 0 })),
     );
+    if (active.length > 0 || this.#hasPods(stopped.old)) return await this.#syncRolloutStatus(stopped);
+    const sets = stopped.current ? stopped : await ensureCurrent(this.#record, stopped);
+    if (!sets.current) return;
+    const step = { rs: sets.current, replicas: desiredReplicas(this.#deployment) };
+    const started = await this.#scaleAll(sets, [step]);
+    await this.#cleanUpWhenComplete(started);
+    await this.#syncRolloutStatus(started);
   }
 
-  async #recreate(): Promise<void> {
-    await this.#syncRevision({ mayCreate: false });
-    const active = this.#old.filter((rs) => replicasOf(rs) > 0);
-    await this.#scaleAll(active.map((rs) => ({ rs, replicas: 0 })));
-    if (active.length > 0 || this.#hasOldPods()) return await this.#syncRolloutStatus();
-    if (!this.#current) await this.#syncRevision({ mayCreate: true });
-    if (!this.#current) return;
-    await this.#scaleAll([{ rs: this.#current, replicas: desiredReplicas(this.#deployment) }]);
-    if (isComplete(this.#deployment, this.#deployment.status ?? {})) await this.#cleanUp();
-    await this.#syncRolloutStatus();
+  #hasPods(sets: readonly ReplicaSet[]): boolean {
+    return sets.some((rs) => this.#cluster.ownedBy(Pod, rs).some((pod) => !isPodTerminal(pod)));
   }
 
-  #hasOldPods(): boolean {
-    return this.#old.some((rs) => this.#cluster.ownedBy(Pod, rs).some((pod) => !isPodTerminal(pod)));
+  /** `steps`: of sets that are among `sets`, each at most once. */
+  async #scaleAll(sets: DeploymentSets, steps: readonly ScaleStep[]): Promise<DeploymentSets> {
+    let scaled = sets;
+    for (const step of steps) scaled = await this.#scale(scaled, step);
+    return scaled;
   }
 
-  /** Numbers the sets, and creates the new one if it is missing and may be created. */
-  async #syncRevision({ mayCreate }: { mayCreate: boolean }): Promise<void> {
-    const revision = nextRevision(this.#old);
-    if (this.#current) return await this.#syncCurrent(this.#current, revision);
-    if (!mayCreate) return;
-    const draft = newReplicaSet(this.#deployment, revision);
-    const replicas = newReplicaSetSize(this.#deployment, this.#old, undefined);
-    const created = await this.#createReplicaSet({ ...draft, spec: { ...draft.spec!, replicas } });
-    if (!created) return;
-    this.#current = created.rs;
-    const { name } = created.rs.metadata;
-    if (created.isNew && replicas > 0)
-      this.#event('Normal', 'ScalingReplicaSet', `Scaled up replica set ${name} from 0 to ${replicas}`);
-    const condition =
-      created.isNew && !this.#isMarked && hasProgressDeadline(this.#deployment)
-        ? this.#progress('True', progressReasons.created, `Created new replica set "${name}"`)
-        : undefined;
-    await this.#setRevision(String(revision), condition);
-  }
-
-  async #syncCurrent(current: ReplicaSet, revision: bigint): Promise<void> {
-    const deployment = this.#deployment;
-    const changed = syncedReplicaSet(deployment, current, revision);
-    if (changed) this.#current = await this.#cluster.update(ReplicaSet, changed, this.#signal);
-    const isUnknown =
-      hasProgressDeadline(deployment) && !findCondition(deployment.status?.conditions, 'Progressing');
-    const condition = isUnknown
-      ? this.#progress('True', progressReasons.found, `Found new replica set "${current.metadata.name}"`)
-      : undefined;
-    await this.#setRevision(String(revisionOf(this.#current!)), condition);
-  }
-
-  #progress(status: 'True' | 'False', reason: string, message: string): apps.DeploymentCondition {
-    return progressCondition(status, reason, message, this.#now.text);
-  }
-
-  /** The Deployment carries its revision as an annotation; upstream writes it along with the status. */
-  async #setRevision(revision: string, condition: apps.DeploymentCondition | undefined): Promise<void> {
-    const deployment = this.#deployment;
-    const isSame = deployment.metadata.annotations?.[revisionAnnotation] === revision;
-    if (isSame && !condition) return;
-    const annotations = { ...deployment.metadata.annotations, [revisionAnnotation]: revision };
-    const status = condition ? this.#statusWith(condition) : (deployment.status ?? {});
-    const changed = { ...deployment, metadata: { ...deployment.metadata, annotations }, status };
-    this.#deployment = await this.#cluster.writeStatus(Deployment, changed, this.#signal);
-  }
-
-  #statusWith(condition: apps.DeploymentCondition): apps.DeploymentStatus {
-    const { status } = this.#deployment;
-    return { ...status, conditions: setDeploymentCondition(status?.conditions, condition) };
-  }
-
-  async #createReplicaSet(
-    draft: ReturnType<typeof newReplicaSet>,
-  ): Promise<{ rs: ReplicaSet; isNew: boolean } | undefined> {
-    try {
-      return { rs: await this.#cluster.create(ReplicaSet, draft, this.#signal), isNew: true };
-    } catch (error) {
-      if (this.#signal.aborted || isInVain(error)) {
-        this.#signal.throwIfAborted();
-        return undefined;
-      }
-      if (isAlreadyExists(error)) return { rs: await this.#sameOrCollision(draft, error), isNew: false };
-      const message = `Failed to create new replica set "${draft.metadata.name}": ${messageOf(error)}`;
-      if (hasProgressDeadline(this.#deployment))
-        await this.#updateStatus(
-          this.#statusWith(this.#progress('False', progressReasons.createError, message)),
-        );
-      this.#event('Warning', progressReasons.createError, message);
-      throw error;
-    }
-  }
-
-  /**
-   * The name is taken: by our own set, which the cache does not show yet, or by another with the same hash, which the
-   * collision count avoids the next time.
-   */
-  async #sameOrCollision(draft: ReturnType<typeof newReplicaSet>, error: StatusError): Promise<ReplicaSet> {
-    const name = draft.metadata.name!;
-    const { namespace, uid } = this.#deployment.metadata;
-    const rs = await this.#cluster.client.get(ReplicaSet, { namespace, name }, this.#signal);
-    const isOurs = controllerOf(rs)?.uid === uid;
-    if (isOurs && splitReplicaSets(this.#deployment, [rs]).current) return rs;
-    const { status } = this.#deployment;
-    await this.#updateStatus({ ...status, collisionCount: (status?.collisionCount ?? 0) + 1 });
-    throw error;
-  }
-
-  async #scaleAll(steps: readonly ScaleStep[]): Promise<void> {
-    for (const step of steps) await this.#scale(step);
-  }
-
-  async #scale(step: ScaleStep): Promise<void> {
+  async #scale(sets: DeploymentSets, step: ScaleStep): Promise<DeploymentSets> {
     const { rs, replicas } = step;
-    const scaled = scaledReplicaSet(this.#deployment, step);
-    if (!scaled) return;
-    const changed = await this.#cluster.update(ReplicaSet, scaled, this.#signal);
-    if (rs === this.#current) this.#current = changed;
-    else this.#old = this.#old.map((one) => (one === rs ? changed : one));
+    const changed = scaledReplicaSet(this.#deployment, step);
+    if (!changed) return sets;
+    const written = await this.#cluster.update(ReplicaSet, changed, this.#signal);
     const before = replicasOf(rs);
-    if (before === replicas) return;
-    const direction = before < replicas ? 'up' : 'down';
-    const message = `Scaled ${direction} replica set ${rs.metadata.name} from ${before} to ${replicas}`;
-    this.#event('Normal', 'ScalingReplicaSet', message);
+    if (before !== replicas) {
+      const direction = before < replicas ? 'up' : 'down';
+      const message = `Scaled ${direction} replica set ${rs.metadata.name} from ${before} to ${replicas}`;
+      this.#record.event('Normal', 'ScalingReplicaSet', message);
+    }
+    return withWritten(sets, rs, written);
   }
 
-  async #cleanUp(): Promise<void> {
-    for (const rs of planHistoryCleanup(this.#deployment, this.#old))
+  async #cleanUpWhenComplete(sets: DeploymentSets): Promise<void> {
+    if (isComplete(this.#deployment, this.#deployment.status ?? {})) await this.#cleanUp(sets);
+  }
+
+  async #cleanUp({ old }: DeploymentSets): Promise<void> {
+    for (const rs of planHistoryCleanup(this.#deployment, old))
       await this.#cluster.delete(ReplicaSet, rs, this.#signal);
   }
 
-  async #syncRolloutStatus(): Promise<void> {
-    await this.#updateStatus(computeRolloutStatus(this.#deployment, this.#current, this.#all, this.#now));
+  async #syncStatus(sets: DeploymentSets): Promise<void> {
+    await this.#record.updateStatus(computeDeploymentStatus(this.#deployment, sets, this.#record.now));
   }
 
-  async #updateStatus(status: apps.DeploymentStatus): Promise<void> {
-    this.#deployment = await this.#cluster.updateStatus(Deployment, this.#deployment, status, this.#signal);
-  }
-
-  #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#cluster.event(targetOf(Deployment, this.#deployment), type, reason, message);
+  async #syncRolloutStatus(sets: DeploymentSets): Promise<void> {
+    await this.#record.updateStatus(computeRolloutStatus(this.#deployment, sets, this.#record.now));
   }
 }

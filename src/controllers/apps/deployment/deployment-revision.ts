@@ -13,6 +13,7 @@ import {
   revisionHistoryAnnotation,
 } from './deployment-annotations.ts';
 import { desiredReplicas, maxSurgeOf, replicasOf, type ScaleStep } from './deployment-rollout.ts';
+import type { DeploymentSets } from './deployment-sets.ts';
 
 const hashLabel = 'pod-template-hash';
 const revisionHistoryMaxChars = 2000;
@@ -38,10 +39,7 @@ export function revisionOf(rs: ReplicaSet): bigint {
 }
 
 /** The ReplicaSet of the Deployment's present template (the oldest, should there be several), and all others. */
-export function splitReplicaSets(
-  deployment: Deployment,
-  all: readonly ReplicaSet[],
-): { current: ReplicaSet | undefined; old: ReplicaSet[] } {
+export function splitReplicaSets(deployment: Deployment, all: readonly ReplicaSet[]): DeploymentSets {
   const wanted = canonicalJson(deployment.spec!.template);
   const sorted = [...all].sort(byCreation);
   const current = sorted.find((rs) => templateTextOf(rs) === wanted);

@@ -1,9 +1,10 @@
 /** A Deployment's status, computed from its ReplicaSets: replica counts, and whether the rollout makes progress. */
 
 import { findCondition, withoutCondition } from '../../../api/conditions.ts';
-import type { Deployment, ReplicaSet } from '../../../api/resources.gen.ts';
+import type { Deployment } from '../../../api/resources.gen.ts';
 import type * as apps from '../../../api/types/apps-v1.gen.ts';
 import { desiredReplicas, maxUnavailableOf, replicasOf, sum, totals } from './deployment-rollout.ts';
+import { allOf, type DeploymentSets } from './deployment-sets.ts';
 
 type Condition = apps.DeploymentCondition;
 
@@ -56,10 +57,10 @@ export function setDeploymentCondition(
 /** The numbers and the Available condition. */
 export function computeDeploymentStatus(
   deployment: Deployment,
-  current: ReplicaSet | undefined,
-  all: readonly ReplicaSet[],
+  sets: DeploymentSets,
   now: Now,
 ): apps.DeploymentStatus {
+  const all = allOf(sets);
   const counts = totals(all);
   const { status } = deployment;
   const isAvailable = counts.availableReplicas >= desiredReplicas(deployment) - maxUnavailableOf(deployment);
@@ -76,7 +77,7 @@ export function computeDeploymentStatus(
   return {
     ...counts,
     observedGeneration: deployment.metadata.generation,
-    updatedReplicas: current?.status?.replicas ?? 0,
+    updatedReplicas: sets.current?.status?.replicas ?? 0,
     unavailableReplicas: Math.max(0, sum(all, replicasOf) - counts.availableReplicas),
     ...(status?.collisionCount !== undefined && { collisionCount: status.collisionCount }),
     conditions: setDeploymentCondition(status?.conditions, available),
@@ -86,13 +87,13 @@ export function computeDeploymentStatus(
 /** The status of a rollout under way or done: {@link computeDeploymentStatus} and the Progressing and failure conditions. */
 export function computeRolloutStatus(
   deployment: Deployment,
-  current: ReplicaSet | undefined,
-  all: readonly ReplicaSet[],
+  sets: DeploymentSets,
   now: Now,
 ): apps.DeploymentStatus {
-  const status = computeDeploymentStatus(deployment, current, all, now);
+  const { current, old } = sets;
+  const status = computeDeploymentStatus(deployment, sets, now);
   const conditions = withProgress({ deployment, current, status, now });
-  const failure = (current ? [current, ...all] : all)
+  const failure = (current ? [current, ...old] : old)
     .map((rs) => findCondition(rs.status?.conditions, 'ReplicaFailure'))
     .find((condition) => condition !== undefined);
   return { ...status, conditions: withReplicaFailure(conditions, failure, now.text) };
@@ -100,7 +101,7 @@ export function computeRolloutStatus(
 
 interface Progress {
   deployment: Deployment;
-  current: ReplicaSet | undefined;
+  current: DeploymentSets['current'];
   /** The next status, apart from these conditions. */
   status: apps.DeploymentStatus;
   now: Now;
