@@ -1,5 +1,6 @@
 /** Writes a routing as HAProxy's files. Pure: equal routings give equal text, in whatever order the API listed them. */
-import type { Backend, Route, Routing } from './routing.ts';
+import type { Backend } from './routing/backends.ts';
+import type { Route, Routing } from './routing.ts';
 import type { IngressSettings } from './settings.ts';
 
 export interface HaproxyPlace {

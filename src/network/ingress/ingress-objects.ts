@@ -4,7 +4,7 @@ import { ClusterRole, ClusterRoleBinding, IngressClass } from '../../api/resourc
 import { ignoreAlreadyExists, undefinedIfNotFound } from '../../api/status.ts';
 import { nodeNetworkAccount } from '../../api/well-known.ts';
 import type { Client } from '../../client/client.ts';
-import { controllerName } from './routing.ts';
+import { controllerName } from './ingress-class.ts';
 
 /** In /var/log of the node that serves. */
 export const accessLogName = 'wherry-ingress.log';

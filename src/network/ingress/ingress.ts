@@ -16,15 +16,10 @@ import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { FollowedSecrets } from './followed-secrets.ts';
 import { Haproxy } from './haproxy.ts';
 import { type HaproxyFiles, type HaproxyPlace, writeHaproxyFiles } from './haproxy-config.ts';
+import { controllerName, isServed } from './ingress-class.ts';
 import { accessLogName } from './ingress-objects.ts';
-import {
-  computeRouting,
-  controllerName,
-  isServed,
-  type Problem,
-  type Routing,
-  type RoutingInput,
-} from './routing.ts';
+import type { Problem } from './routing/problems.ts';
+import { computeRouting, type Routing, type RoutingInput } from './routing.ts';
 
 export interface IngressOptions {
   nodeName: string;
