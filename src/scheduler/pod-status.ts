@@ -8,26 +8,36 @@ import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
 import type { QueuedPod } from './queue/queued-pod.ts';
 
-export interface PodStatusOptions {
+export interface StatusWriteOptions {
   queued: QueuedPod;
-  reason: 'Unschedulable' | 'SchedulerError';
-  message: string;
-  /** '' withdraws an earlier nomination; undefined leaves it as it is. */
-  nominatedNode?: string | undefined;
   client: Client;
   writes: ConcurrencyLimit;
-  clock: Clock;
   logger: Logger;
   signal: AbortSignal;
 }
 
+export interface PodStatusOptions extends StatusWriteOptions {
+  reason: 'Unschedulable' | 'SchedulerError';
+  message: string;
+  /** '' withdraws an earlier nomination; undefined leaves it as it is. */
+  nominatedNode?: string | undefined;
+  clock: Clock;
+}
+
 /** Returns at once; the write is queued behind earlier ones of the same pod. */
 export function writePodStatus(options: PodStatusOptions): void {
-  const { queued, client, writes, logger, signal } = options;
-  const { pod } = queued.info;
-  const patch = computeStatusPatch(pod, options, options.clock.now());
-  if (!patch) return;
-  const { name, namespace } = pod.metadata;
+  const patch = computeStatusPatch(options.queued.info.pod, options, options.clock.now());
+  if (patch) writeInOrder(patch, options);
+}
+
+/** As {@link writePodStatus}; also where the nomination itself is still to be written, or to be seen. */
+export function withdrawNomination(options: StatusWriteOptions): void {
+  const { uid } = options.queued.info.pod.metadata;
+  writeInOrder({ metadata: { uid }, status: { nominatedNodeName: null } }, options);
+}
+
+function writeInOrder(patch: object, { queued, client, writes, logger, signal }: StatusWriteOptions): void {
+  const { name, namespace } = queued.info.pod.metadata;
   const at = { name, ...(namespace && { namespace }) };
   const write = () => client.patch(Pod, at, patch, { type: 'strategic', subresource: 'status', signal });
   queued.statusWrite = queued.statusWrite.then(async () => {

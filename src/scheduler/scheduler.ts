@@ -15,8 +15,9 @@ import { buildProfiles, defaultConfiguration, type SchedulerConfiguration } from
 import { followCluster } from './follow-cluster.ts';
 import { type Diagnosis, describeDiagnosis } from './framework/diagnosis.ts';
 import type { PostFilterOutcome } from './framework/plugin.ts';
+import type { PodInfo } from './framework/pod-info.ts';
 import { type AttemptResult, createSchedulerMetrics, type SchedulerMetrics } from './metrics.ts';
-import { type PodStatusOptions, writePodStatus } from './pod-status.ts';
+import { type PodStatusOptions, withdrawNomination, writePodStatus } from './pod-status.ts';
 import { evictVictims } from './preemption.ts';
 import type { QueuedPod } from './queue/queued-pod.ts';
 import { SchedulingQueue } from './queue.ts';
@@ -187,6 +188,7 @@ class Scheduler {
       return;
     }
     this.#queue.returnPreempting(queued, victims, diagnosis.plugins);
+    this.#withdrawLowerNominations(queued.info, nominatedNode);
     void this.#writes.run(() =>
       evictVictims({
         ...this.#options,
@@ -198,6 +200,18 @@ class Scheduler {
         onSettled: ({ uid }, state) => this.#queue.settleVictim(uid, state),
       }),
     );
+  }
+
+  /** The room that was made for less important pods goes to the preemptor: they look for another place. */
+  #withdrawLowerNominations({ priority }: PodInfo, nodeName: string): void {
+    const lower = this.#cache.nominatedTo(nodeName).filter((other) => other.priority < priority);
+    for (const other of lower) {
+      this.#cache.nominate(other, '');
+      const queued = this.#queue.get(other.uid);
+      if (queued)
+        withdrawNomination({ ...this.#options, queued, writes: this.#writes, signal: this.#signal });
+      this.#queue.moveOn({ resource: 'AssignedPod', change: 'delete', old: other.pod });
+    }
   }
 
   #giveBack({ info }: QueuedPod, { giveBack }: PostFilterOutcome): void {
