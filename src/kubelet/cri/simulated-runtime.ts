@@ -17,6 +17,7 @@ import type {
 import type { ContainerFilter, ContainerRuntime, RuntimeEvent } from './runtime.ts';
 import { RuntimeError } from './runtime-error.ts';
 import { behaviourOf, type SimulatedBehaviour } from './simulated-behaviour.ts';
+import { SimulatedEvents } from './simulated-events.ts';
 import { SimulatedImages } from './simulated-images.ts';
 
 export interface SimulatedRuntimeOptions {
@@ -66,7 +67,7 @@ class Simulation implements SimulatedRuntime {
   readonly #sandboxes = new ItemsByPod<SimulatedSandbox>();
   readonly #containers = new ItemsByPod<SimulatedContainer>();
   readonly #images = new SimulatedImages();
-  readonly #listeners = new Set<(event: RuntimeEvent) => void>();
+  readonly #events = new SimulatedEvents();
   readonly #addresses = new AddressRange('10.244.0.0/24');
 
   constructor(options: SimulatedRuntimeOptions) {
@@ -115,7 +116,7 @@ class Simulation implements SimulatedRuntime {
         linux: { namespaces: { options: config.linux?.securityContext?.namespaceOptions ?? {} } },
       },
     });
-    this.#emit({ type: 'started', id });
+    this.#events.emit({ type: 'started', id });
     return id;
   }
 
@@ -126,7 +127,7 @@ class Simulation implements SimulatedRuntime {
       if (container.sandboxId === id) this.#end(containerId, 137);
     if (sandbox.status.state === 'SANDBOX_NOTREADY') return;
     sandbox.status = { ...sandbox.status, state: 'SANDBOX_NOTREADY', network: null };
-    this.#emit({ type: 'exited', id, exitCode: 0 });
+    this.#events.emit({ type: 'exited', id, exitCode: 0 });
   }
 
   async removePodSandbox(id: string) {
@@ -206,7 +207,7 @@ class Simulation implements SimulatedRuntime {
       throw new RuntimeError('Unknown', message);
     }
     this.#change(container, { state: 'CONTAINER_RUNNING', startedAt: this.#nowNs() });
-    this.#emit({ type: 'started', id });
+    this.#events.emit({ type: 'started', id });
     const { exit } = behaviour;
     if (exit) container.exitTimer = this.#options.clock.after(exit.afterMs, () => this.#end(id, exit.code));
   }
@@ -338,30 +339,8 @@ class Simulation implements SimulatedRuntime {
     ];
   }
 
-  async *events(signal: AbortSignal, ready: () => void): AsyncGenerator<RuntimeEvent> {
-    const queue: RuntimeEvent[] = [];
-    let wake: (() => void) | undefined;
-    const listen = (event: RuntimeEvent) => {
-      queue.push(event);
-      wake?.();
-    };
-    const stop = () => wake?.();
-    this.#listeners.add(listen);
-    signal.addEventListener('abort', stop, { once: true });
-    ready();
-    try {
-      while (!signal.aborted) {
-        const next = queue.shift();
-        if (next) yield next;
-        else
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-      }
-    } finally {
-      this.#listeners.delete(listen);
-      signal.removeEventListener('abort', stop);
-    }
+  events(signal: AbortSignal, ready: () => void): AsyncGenerator<RuntimeEvent> {
+    return this.#events.follow(signal, ready);
   }
 
   close() {
@@ -388,7 +367,7 @@ class Simulation implements SimulatedRuntime {
     const reason = exitCode === 0 ? 'Completed' : 'Error';
     this.#change(container, { state: 'CONTAINER_EXITED', finishedAt: this.#nowNs(), exitCode, reason });
     container.ended?.();
-    this.#emit({ type: 'exited', id, exitCode });
+    this.#events.emit({ type: 'exited', id, exitCode });
   }
 
   #change(container: SimulatedContainer, change: Partial<ContainerStatus>) {
@@ -399,10 +378,6 @@ class Simulation implements SimulatedRuntime {
     const container = this.#containers.get(id);
     if (!container) throw notFoundError('container', id);
     return container;
-  }
-
-  #emit(event: RuntimeEvent) {
-    for (const listen of this.#listeners) listen(event);
   }
 
   #nowNs(): number {

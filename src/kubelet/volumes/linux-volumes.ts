@@ -1,6 +1,6 @@
 /** Volumes of pods on a Linux machine, below the kubelet's folder in upstream's layout. */
 
-import { chmod, mkdir, readdir, rm, symlink } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PersistentVolume, Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
@@ -9,7 +9,7 @@ import { ifMissing } from '../../base/system/if-missing.ts';
 import type { ImageSnapshot } from '../cri/messages.ts';
 import { CsiVolumes } from '../csi/csi-volumes.ts';
 import { growFileSystem } from '../linux/device-mount.ts';
-import { isMounted, mountTmpfs, unmountBelow } from '../linux/mounts.ts';
+import { isMounted, unmountBelow } from '../linux/mounts.ts';
 import { GrowingClaims } from './claims/growing-claims.ts';
 import { findClaimedVolume, isGrowing, localTarget, mountPersistent } from './claims/persistent-volume.ts';
 import { giveToPodsGroup } from './directories/group-change.ts';
@@ -26,6 +26,7 @@ import {
 } from './pod-volumes.ts';
 import { writeAtomically } from './projected/atomic-writer.ts';
 import { computePayload } from './projected/payload.ts';
+import { PayloadFolders } from './projected/payload-folders.ts';
 import { TokenSource } from './projected/token-source.ts';
 import { makeEmptyDir } from './sources/empty-dir.ts';
 import { makeGitRepo } from './sources/git-repo.ts';
@@ -41,8 +42,7 @@ const imagePlugin = 'kubernetes.io~image';
 export class LinuxVolumes implements PodVolumes {
   readonly #inputs: VolumeInputs;
   readonly #podsDir: string;
-  /** One tmpfs for everything that must not reach a disk; pods' folders are links into it. */
-  readonly #memoryDir: string;
+  readonly #payloads: PayloadFolders;
   readonly #tokens: TokenSource;
   readonly #csi: CsiVolumes;
   readonly #claims: GrowingClaims;
@@ -50,12 +50,11 @@ export class LinuxVolumes implements PodVolumes {
   readonly #done = new Map<string, MountedVolume>();
   /** Those that are mounted, by pod uid and volume. */
   readonly #mounted = new Map<string, Map<string, core.Volume>>();
-  #memoryReady: Promise<void> | undefined;
 
   constructor(rootDir: string, inputs: VolumeInputs) {
     this.#inputs = inputs;
     this.#podsDir = join(rootDir, 'pods');
-    this.#memoryDir = join(rootDir, 'memory');
+    this.#payloads = new PayloadFolders(rootDir);
     this.#tokens = new TokenSource(inputs);
     this.#csi = new CsiVolumes({
       ...inputs,
@@ -159,15 +158,13 @@ export class LinuxVolumes implements PodVolumes {
     await rm(join(folder, 'volume-subpaths'), { recursive: true, force: true });
     await rm(join(folder, 'volumeDevices'), { recursive: true, force: true });
     await rm(this.#givenDir(podUid), { recursive: true, force: true });
-    await rm(join(this.#memoryDir, podUid), { recursive: true, force: true });
+    await this.#payloads.remove(podUid);
     this.#tokens.forget(podUid);
     for (const key of this.#done.keys()) if (key.startsWith(`${podUid}/`)) this.#done.delete(key);
   }
 
   async list(): Promise<string[]> {
-    const folders = await Promise.all(
-      [this.#podsDir, this.#memoryDir].map((dir) => readdir(dir).catch(ifMissing([]))),
-    );
+    const folders = await Promise.all([readdir(this.#podsDir).catch(ifMissing([])), this.#payloads.list()]);
     return [...new Set(folders.flat())];
   }
 
@@ -230,7 +227,7 @@ export class LinuxVolumes implements PodVolumes {
       node: this.#inputs.node(),
     });
     if (payload) {
-      const folder = await this.#folderFor(pod, volume);
+      const folder = await this.#payloads.make(pod, volume, this.#volumesDir(pod));
       await writeAtomically(folder, payload, this.#newVersion(), pod.spec.securityContext?.fsGroup);
       return { hostPath: folder, readOnly: true };
     }
@@ -261,7 +258,6 @@ export class LinuxVolumes implements PodVolumes {
 
   /** Volumes whose contents belong to the pods. */
   async #mountLasting(pod: Pod, volume: core.Volume): Promise<MountedVolume> {
-    const { fsGroup } = pod.spec.securityContext ?? {};
     if (volume.hostPath) {
       await prepareHostPath(volume.hostPath.path, volume.hostPath.type ?? '');
       return { hostPath: volume.hostPath.path };
@@ -277,24 +273,7 @@ export class LinuxVolumes implements PodVolumes {
       return { hostPath: folder };
     }
     const claimName = claimNameOf(pod, volume);
-    if (claimName) {
-      const { volume: claimed } = await findClaimedVolume(this.#inputs.client, pod, volume, claimName);
-      this.#inputs.storage.claimed(pod.metadata.uid, volume.name, claimed);
-      const readOnly = volume.persistentVolumeClaim?.readOnly ?? false;
-      if (claimed.spec?.csi) {
-        const hostPath = await this.#csi.mountClaimed(pod, volume.name, claimed, { readOnly });
-        await this.#claims.follow(pod, volume.name, claimName);
-        return { hostPath, readOnly };
-      }
-      const hostPath = await mountPersistent(claimed, volume.name, this.#volumesDir(pod));
-      const isShared = claimed.spec?.hostPath !== undefined;
-      if (fsGroup !== undefined && !isShared && claimed.spec?.volumeMode !== 'Block')
-        await makeOnce(join(this.#givenDir(pod.metadata.uid), volume.name), () =>
-          giveToPodsGroup({ ...this.#inputs, ...this.#inputs.csi, pod, path: hostPath }, fsGroup),
-        );
-      if (isGrowing(claimed)) await this.#claims.follow(pod, volume.name, claimName);
-      return { hostPath, readOnly };
-    }
+    if (claimName) return await this.#mountClaim(pod, volume, claimName);
     if (volume.nfs) {
       const folder = join(this.#volumesDir(pod), 'kubernetes.io~nfs', volume.name);
       await mountNfs(volume.nfs, folder);
@@ -302,11 +281,36 @@ export class LinuxVolumes implements PodVolumes {
     }
     if (volume.gitRepo) {
       const folder = join(this.#volumesDir(pod), 'kubernetes.io~git-repo', volume.name);
-      await makeGitRepo(folder, volume.gitRepo, fsGroup);
+      await makeGitRepo(folder, volume.gitRepo, pod.spec.securityContext?.fsGroup);
       return { hostPath: folder };
     }
     const kind = Object.keys(volume).find((name) => name !== 'name') ?? 'emptyDir';
     throw new Error(`no volume plugin matched for ${kind}`);
+  }
+
+  async #mountClaim(pod: Pod, volume: core.Volume, claimName: string): Promise<MountedVolume> {
+    const { volume: claimed } = await findClaimedVolume(this.#inputs.client, pod, volume, claimName);
+    this.#inputs.storage.claimed(pod.metadata.uid, volume.name, claimed);
+    const readOnly = volume.persistentVolumeClaim?.readOnly ?? false;
+    if (claimed.spec?.csi) {
+      const hostPath = await this.#csi.mountClaimed(pod, volume.name, claimed, { readOnly });
+      await this.#claims.follow(pod, volume.name, claimName);
+      return { hostPath, readOnly };
+    }
+    const hostPath = await mountPersistent(claimed, volume.name, this.#volumesDir(pod));
+    await this.#giveToGroup(pod, volume.name, claimed, hostPath);
+    if (isGrowing(claimed)) await this.#claims.follow(pod, volume.name, claimName);
+    return { hostPath, readOnly };
+  }
+
+  /** Once for each pod: files that come later are the pod's. A folder of the node is not the pod's alone. */
+  async #giveToGroup(pod: Pod, volumeName: string, claimed: PersistentVolume, path: string): Promise<void> {
+    const { fsGroup } = pod.spec.securityContext ?? {};
+    const isShared = claimed.spec?.hostPath !== undefined;
+    if (fsGroup === undefined || isShared || claimed.spec?.volumeMode === 'Block') return;
+    await makeOnce(join(this.#givenDir(pod.metadata.uid), volumeName), () =>
+      giveToPodsGroup({ ...this.#inputs, ...this.#inputs.csi, pod, path }, fsGroup),
+    );
   }
 
   #volumesDir(pod: Pod): string {
@@ -320,51 +324,8 @@ export class LinuxVolumes implements PodVolumes {
   #givenDir(podUid: string): string {
     return join(this.#podsDir, podUid, 'given-to-group');
   }
-
-  /** Secrets and tokens are kept in memory; upstream's folder names lead there. */
-  async #folderFor(pod: Pod, volume: core.Volume): Promise<string> {
-    const plugin = volume.configMap
-      ? 'kubernetes.io~configmap'
-      : volume.secret
-        ? 'kubernetes.io~secret'
-        : volume.projected
-          ? 'kubernetes.io~projected'
-          : 'kubernetes.io~downward-api';
-    const folder = join(this.#volumesDir(pod), plugin, volume.name);
-    if (volume.configMap || volume.downwardAPI) {
-      await openFolder(folder, 0o777);
-      return folder;
-    }
-    await this.#ensureMemory();
-    const held = join(this.#memoryDir, pod.metadata.uid, plugin, volume.name);
-    await openFolder(held, 0o1777);
-    await mkdir(join(this.#volumesDir(pod), plugin), { recursive: true, mode: 0o755 });
-    await symlink(held, folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-    return held;
-  }
-
-  /** Once; a failure is retried for the next volume. */
-  #ensureMemory(): Promise<void> {
-    this.#memoryReady ??= this.#prepareMemory().catch((error: unknown) => {
-      this.#memoryReady = undefined;
-      throw error;
-    });
-    return this.#memoryReady;
-  }
-
-  async #prepareMemory(): Promise<void> {
-    await mkdir(this.#memoryDir, { recursive: true, mode: 0o755 });
-    if (!(await isMounted(this.#memoryDir))) await mountTmpfs(this.#memoryDir, 'mode=0755');
-  }
 }
 
 function claimNameOf({ metadata }: Pod, volume: core.Volume): string | undefined {
   return volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral && `${metadata.name}-${volume.name}`);
-}
-
-/** A folder with upstream's permissions for a container's user; an existing one keeps its own. */
-async function openFolder(folder: string, mode: number): Promise<void> {
-  if ((await mkdir(folder, { recursive: true, mode: 0o755 })) !== undefined) await chmod(folder, mode);
 }
