@@ -1,5 +1,5 @@
 /** A machine that exists only as numbers, for simulated nodes: no files, no groups; probes ask the simulated runtime. */
-import type { SimulatedRuntime } from './cri/simulated-runtime.ts';
+import type { SimulatedRuntime } from './cri/simulated/simulated-runtime.ts';
 import type { Machine } from './machine.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 

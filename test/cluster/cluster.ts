@@ -20,7 +20,7 @@ import {
   type SimulatedRuntime,
   type SimulatedRuntimeOptions,
   simulatedRuntime,
-} from '../../src/kubelet/cri/simulated-runtime.ts';
+} from '../../src/kubelet/cri/simulated/simulated-runtime.ts';
 import { startKubelet } from '../../src/kubelet/kubelet.ts';
 import type { KubeletOptions } from '../../src/kubelet/kubelet-options.ts';
 import { simulatedMachine } from '../../src/kubelet/simulated-machine.ts';

@@ -10,8 +10,8 @@ import { createClient } from '../../client/create-client.ts';
 import { createEventRecorder } from '../../client/events/event-recorder.ts';
 import { createInformerFactory } from '../../client/informers/informer-factory.ts';
 import type { ServerConfig } from '../../host/processes/process-config.ts';
-import { behaviourIn } from '../../kubelet/cri/simulated-behaviour.ts';
-import { simulatedRuntime } from '../../kubelet/cri/simulated-runtime.ts';
+import { behaviourIn } from '../../kubelet/cri/simulated/simulated-behaviour.ts';
+import { simulatedRuntime } from '../../kubelet/cri/simulated/simulated-runtime.ts';
 import { startKubelet } from '../../kubelet/kubelet.ts';
 import { simulatedMachine } from '../../kubelet/simulated-machine.ts';
 

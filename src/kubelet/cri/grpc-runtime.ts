@@ -1,8 +1,8 @@
 /** The container runtime over gRPC on a unix socket: containerd, CRI-O or any other that speaks runtime.v1. */
 
-import { listDownloads } from './containerd-downloads.ts';
-import { subscribeContainerdEvents } from './containerd-events.ts';
-import { endAbandonedLeases } from './containerd-leases.ts';
+import { listDownloads } from './containerd/containerd-downloads.ts';
+import { subscribeContainerdEvents } from './containerd/containerd-events.ts';
+import { endAbandonedLeases } from './containerd/containerd-leases.ts';
 import { type Call, callsOf, connectRuntime } from './grpc-calls.ts';
 import type {
   Container,

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { measuredRuntime } from './measured-runtime.ts';
-import { simulatedRuntime } from './simulated-runtime.ts';
+import { simulatedRuntime } from './simulated/simulated-runtime.ts';
 
 test('every operation is counted with its outcome', async () => {
   const clock = new VirtualClock();

@@ -2,7 +2,7 @@
  * What the kubelet asks of a container runtime: the calls of the Container Runtime Interface.
  * Implementations (CRI over gRPC, simulated) pass one contract test: runtime.contract.ts.
  */
-import type { Download } from './containerd-downloads.ts';
+import type { Download } from './containerd/containerd-downloads.ts';
 import type {
   AuthConfig,
   Container,

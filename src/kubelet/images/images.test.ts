@@ -8,7 +8,7 @@ import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { WaitingReason } from '../containers/container-statuses.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
-import { simulatedRuntime } from '../cri/simulated-runtime.ts';
+import { simulatedRuntime } from '../cri/simulated/simulated-runtime.ts';
 import type { ObjectSource } from '../object-source.ts';
 import { testPod } from '../pod.fixture.ts';
 import { formatDuration, ImageManager, ImageProblem } from './image-manager.ts';

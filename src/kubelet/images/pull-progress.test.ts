@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VirtualClock } from '../../base/virtual-clock.ts';
-import type { Download } from '../cri/containerd-downloads.ts';
+import type { Download } from '../cri/containerd/containerd-downloads.ts';
 import { formatSize, reportPullProgress } from './pull-progress.ts';
 
 function follow(states: (Download[] | Error)[], pulls = 1) {

@@ -1,6 +1,6 @@
 /** Tells, by events on the waiting pod, how far a pull is that takes long. */
 import { type Clock, pause } from '../../base/clock.ts';
-import type { Download } from '../cri/containerd-downloads.ts';
+import type { Download } from '../cri/containerd/containerd-downloads.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import type { ContainerEvents } from '../pod/pod-events.ts';
 

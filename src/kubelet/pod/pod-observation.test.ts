@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
-import { simulatedRuntime } from '../cri/simulated-runtime.ts';
+import { simulatedRuntime } from '../cri/simulated/simulated-runtime.ts';
 import { labels, nothingObserved, observePod } from './pod-observation.ts';
 
 test('a sandbox is asked for its addresses once, and again when it has ended', async () => {

@@ -4,7 +4,7 @@ import { seededRandom } from '../../base/random.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { KubeletContext } from '../context.ts';
-import { simulatedRuntime } from '../cri/simulated-runtime.ts';
+import { simulatedRuntime } from '../cri/simulated/simulated-runtime.ts';
 import { labels } from './pod-observation.ts';
 import { PodView } from './pod-view.ts';
 

@@ -10,7 +10,7 @@ import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
-import { keepTable } from '../kept-table.ts';
+import { keepTable } from '../nftables/kept-table.ts';
 import { serviceSlices } from '../service-slices.ts';
 import { dnsTable, takeDnsAddress } from './address.ts';
 import { type ClusterView, clusterAddresses } from './cluster-names.ts';

@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
-import { keepTable } from '../kept-table.ts';
+import { keepTable } from '../nftables/kept-table.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { type PolicyPlan, planPolicies } from './plan.ts';
 import { diffText, policyTable, removeText, replaceText } from './table.ts';

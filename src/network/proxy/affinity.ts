@@ -2,8 +2,8 @@
 
 import type { Logger } from '../../base/logger.ts';
 import { CommandError } from '../../base/system/command.ts';
-import type { Cleaner, ElementChange, ElementTable } from '../element-table.ts';
-import type { Nft } from '../nft.ts';
+import type { Cleaner, ElementChange, ElementTable } from '../nftables/element-table.ts';
+import type { Nft } from '../nftables/nft.ts';
 import { isEndpoint } from './rules.ts';
 import { tableName } from './skeleton.ts';
 

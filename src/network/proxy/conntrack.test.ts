@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
 import { CommandError } from '../../base/system/command.ts';
-import { type ElementChange, ElementTable } from '../element-table.ts';
+import { type ElementChange, ElementTable } from '../nftables/element-table.ts';
 import { computeStaleEntries, startConntrackCleaner } from './conntrack.ts';
 
 const change = (set: string, key: string, before?: string, after?: string): ElementChange => ({

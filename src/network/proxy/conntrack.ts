@@ -7,7 +7,7 @@
 import type { Logger } from '../../base/logger.ts';
 import { CommandError } from '../../base/system/command.ts';
 import type { RunCommand } from '../command.ts';
-import type { Cleaner, ElementChange } from '../element-table.ts';
+import type { Cleaner, ElementChange } from '../nftables/element-table.ts';
 import { isEndpoint } from './rules.ts';
 
 /** Arguments of one `conntrack -D`. */

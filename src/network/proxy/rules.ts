@@ -7,7 +7,7 @@ import { isIPv4 } from 'node:net';
 import type { EndpointSlice, Service } from '../../api/resources.gen.ts';
 import { headlessServiceLabel } from '../../api/well-known.ts';
 import { ipv4FromNumber, ipv4ToNumber } from '../../base/text/ipv4.ts';
-import type { SetElement } from '../element-table.ts';
+import type { SetElement } from '../nftables/element-table.ts';
 
 /** The node, as far as service rules depend on it. */
 export interface NodeView {

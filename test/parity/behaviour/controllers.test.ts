@@ -1,7 +1,10 @@
 /** The recorded scenarios that are about controllers, on simulated nodes under a virtual clock. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { behaviourOf, type SimulatedBehaviour } from '../../../src/kubelet/cri/simulated-behaviour.ts';
+import {
+  behaviourOf,
+  type SimulatedBehaviour,
+} from '../../../src/kubelet/cri/simulated/simulated-behaviour.ts';
 import { createCluster } from '../../cluster/cluster.ts';
 import { playScenario, type World } from './run.ts';
 import { loadScenarios, type Scenario } from './scenario.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import { connectRuntime } from '../grpc-calls.ts';
 import { bytesField, numberField, serveContainerd } from './containerd.fixture.ts';
 import { listDownloads } from './containerd-downloads.ts';
-import { connectRuntime } from './grpc-calls.ts';
 
 test('what containerd is downloading for CRI is listed with its sizes', async () => {
   const status = Buffer.concat([bytesField(3, 'layer-sha256:a'), numberField(4, 1000), numberField(5, 3e9)]);

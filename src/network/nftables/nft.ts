@@ -1,7 +1,7 @@
 /** The node's nftables: transactions as text, listings as elements. */
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import { createCommandRunner, type RunCommand } from './command.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import { createCommandRunner, type RunCommand } from '../command.ts';
 import { createNftSession, sessionBytesMax } from './nft-session.ts';
 
 export interface ListedTable {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { silentLogger } from '../base/logger.ts';
-import { VirtualClock } from '../base/virtual-clock.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
 import { keepTable } from './kept-table.ts';
 
 test('a table that something else removed is made again, unless it is not to be there', async (t) => {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server, type UntypedHandleCall } from '@grpc/grpc-js';
-import { listenOnSocket } from '../grpc/socket-server.ts';
+import { listenOnSocket } from '../../grpc/socket-server.ts';
 
 export interface FakeContainerd extends Disposable {
   socket: string;

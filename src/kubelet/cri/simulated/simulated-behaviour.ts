@@ -1,8 +1,8 @@
 /** What a simulated container does, derived from its command, and from its place in the pod. */
-import { isSidecar } from '../../api/core/pod/sidecars.ts';
-import { controllerOf } from '../../api/meta.ts';
-import type { Pod } from '../../api/resources.gen.ts';
-import type { ContainerConfig } from './messages.ts';
+import { isSidecar } from '../../../api/core/pod/sidecars.ts';
+import { controllerOf } from '../../../api/meta.ts';
+import type { Pod } from '../../../api/resources.gen.ts';
+import type { ContainerConfig } from '../messages.ts';
 
 /** How long work takes of which nothing is known but that it comes to an end. */
 const workMs = 1_000;

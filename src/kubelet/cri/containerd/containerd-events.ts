@@ -4,8 +4,8 @@
  */
 import type { Client, ServiceError } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
-import type { RuntimeEvent } from './runtime.ts';
-import { asRuntimeError } from './runtime-error.ts';
+import type { RuntimeEvent } from '../runtime.ts';
+import { asRuntimeError } from '../runtime-error.ts';
 
 const field = (type: string, id: number, rule?: string) => ({ type, id, ...(rule && { rule }) });
 

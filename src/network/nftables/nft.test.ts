@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, it, test } from 'node:test';
-import { until } from '../base/async/until.fixture.ts';
-import { systemClock } from '../base/clock.ts';
-import { silentLogger } from '../base/logger.ts';
-import { CommandError } from '../base/system/command.ts';
-import { withoutDescriptors } from '../base/system/descriptors.fixture.ts';
-import { canMakeNetworks, type TestMachine, TestNetwork } from './network.fixture.ts';
+import { until } from '../../base/async/until.fixture.ts';
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { CommandError } from '../../base/system/command.ts';
+import { withoutDescriptors } from '../../base/system/descriptors.fixture.ts';
+import { canMakeNetworks, type TestMachine, TestNetwork } from '../network.fixture.ts';
 import { createNft, type Nft } from './nft.ts';
 import { createNftSession, sessionBytesMax } from './nft-session.ts';
 
@@ -112,8 +112,8 @@ it('does not claim that a change was done by a program that is missing, is no nf
 
 test('an nft that cannot be started for want of descriptors fails its change, and takes no other process down', () => {
   const imports = {
-    clocks: new URL('../base/clock.ts', import.meta.url),
-    loggers: new URL('../base/logger.ts', import.meta.url),
+    clocks: new URL('../../base/clock.ts', import.meta.url),
+    loggers: new URL('../../base/logger.ts', import.meta.url),
     sessions: new URL('./nft-session.ts', import.meta.url),
   };
   const outcome = withoutDescriptors(

@@ -1,5 +1,5 @@
 /** The images that a simulated node has. */
-import type { Image } from './messages.ts';
+import type { Image } from '../messages.ts';
 
 const imageSizeBytes = 1_000_000;
 /** Nobody knows whom the image really names: with this one pods that must not run as root are tried out, too. */

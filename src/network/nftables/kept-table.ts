@@ -2,9 +2,9 @@
  * Notices when something else removes a table of the node's kernel, and has it made again: a firewall that is reloaded
  * begins with `nft flush ruleset`. Of upstream's proxies, the one for iptables has a chain of its own to notice it by.
  */
-import { type Clock, pause } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import type { RunCommand } from './command.ts';
+import { type Clock, pause } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { RunCommand } from '../command.ts';
 import { hasTable } from './nft.ts';
 
 /** Upstream's. */

@@ -2,10 +2,8 @@
  * A container runtime without containers: state machines under the given clock, so that thousands of nodes run in one
  * process. What a container does follows from its image and command (see {@link behaviourOf}) unless overridden.
  */
-import type { Clock, Timer } from '../../base/clock.ts';
-import type { Random } from '../../base/random.ts';
-import { AddressRange } from './address-range.ts';
-import { ItemsByPod } from './items-by-pod.ts';
+import type { Clock, Timer } from '../../../base/clock.ts';
+import type { Random } from '../../../base/random.ts';
 import type {
   Container,
   ContainerConfig,
@@ -13,9 +11,11 @@ import type {
   Sandbox,
   SandboxConfig,
   SandboxStatus,
-} from './messages.ts';
-import type { ContainerFilter, ContainerRuntime, RuntimeEvent } from './runtime.ts';
-import { RuntimeError } from './runtime-error.ts';
+} from '../messages.ts';
+import type { ContainerFilter, ContainerRuntime, RuntimeEvent } from '../runtime.ts';
+import { RuntimeError } from '../runtime-error.ts';
+import { AddressRange } from './address-range.ts';
+import { ItemsByPod } from './items-by-pod.ts';
 import { behaviourOf, type SimulatedBehaviour } from './simulated-behaviour.ts';
 import { SimulatedEvents } from './simulated-events.ts';
 import { SimulatedImages } from './simulated-images.ts';

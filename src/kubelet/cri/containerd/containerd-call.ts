@@ -1,7 +1,7 @@
 /** Calls of containerd's own services, on the socket that also serves CRI. */
 import { type Client, Metadata, type ServiceError } from '@grpc/grpc-js';
 import type protobuf from 'protobufjs';
-import { asRuntimeError } from './runtime-error.ts';
+import { asRuntimeError } from '../runtime-error.ts';
 
 const timeoutMs = 30_000;
 

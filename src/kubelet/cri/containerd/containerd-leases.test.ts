@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { utimesSync } from 'node:fs';
 import { test } from 'node:test';
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import { connectRuntime } from '../grpc-calls.ts';
 import { bytesField, numberField, serveContainerd } from './containerd.fixture.ts';
 import { endAbandonedLeases } from './containerd-leases.ts';
-import { connectRuntime } from './grpc-calls.ts';
 
 const startedMs = Date.UTC(2026, 0, 1);
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededRandom } from '../../base/random.ts';
-import { VirtualClock } from '../../base/virtual-clock.ts';
-import { testPod } from '../pod.fixture.ts';
-import { nonRootProblem } from '../spec/security-context.ts';
-import { describeRuntimeContract } from './runtime.contract.ts';
+import { seededRandom } from '../../../base/random.ts';
+import { VirtualClock } from '../../../base/virtual-clock.ts';
+import { testPod } from '../../pod.fixture.ts';
+import { nonRootProblem } from '../../spec/security-context.ts';
+import { describeRuntimeContract } from '../runtime.contract.ts';
 import { behaviourIn, behaviourOf } from './simulated-behaviour.ts';
 import { SimulatedImages } from './simulated-images.ts';
 import { simulatedRuntime } from './simulated-runtime.ts';

@@ -3,8 +3,8 @@
  * them, and at its end the kernel waits for everything that it ever deleted.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { Clock, Timer } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
 
 export interface NftSessionOptions {
   clock: Clock;

@@ -1,5 +1,5 @@
 /** What a simulated runtime tells those who follow it, to each in order. */
-import type { RuntimeEvent } from './runtime.ts';
+import type { RuntimeEvent } from '../runtime.ts';
 
 export class SimulatedEvents {
   readonly #listeners = new Set<(event: RuntimeEvent) => void>();

@@ -1,5 +1,5 @@
 /** The pod addresses of a simulated node. */
-import { ipv4FromNumber, ipv4ToNumber } from '../../base/text/ipv4.ts';
+import { ipv4FromNumber, ipv4ToNumber } from '../../../base/text/ipv4.ts';
 
 export class AddressRange {
   cidr: string;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ServerWritableStream, status } from '@grpc/grpc-js';
-import { until } from '../../base/async/until.fixture.ts';
+import { until } from '../../../base/async/until.fixture.ts';
+import { connectRuntime } from '../grpc-calls.ts';
+import type { RuntimeEvent } from '../runtime.ts';
 import { bytesField, numberField, serveContainerd } from './containerd.fixture.ts';
 import { subscribeContainerdEvents } from './containerd-events.ts';
-import { connectRuntime } from './grpc-calls.ts';
-import type { RuntimeEvent } from './runtime.ts';
 
 const path = '/containerd.services.events.v1.Events/Subscribe';
 type Subscription = ServerWritableStream<Buffer, Buffer>;
