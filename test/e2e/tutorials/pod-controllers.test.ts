@@ -93,10 +93,17 @@ suite('pod controllers', () => {
     assertPrints(await run('rollout pause deployment deploy-demo'), ['deployment.apps/deploy-demo paused']);
     // Where kubectl is slow, a second pod is there before the pause.
     await untilMatch('get deployment', /^deploy-demo +6\/5 +[12] +6 /m);
-    assertPrints(await run('rollout resume deployment deploy-demo'), ['deployment.apps/deploy-demo resumed']);
-    const status = await run('rollout status deployment/deploy-demo');
-    assert.match(status, /Waiting for deployment "deploy-demo" rollout to finish: \d out of 5 new replicas/);
-    assert.match(status, /deployment "deploy-demo" successfully rolled out\n$/);
+    const status = await watching(
+      'rollout status deployment/deploy-demo',
+      async () => {
+        const resumed = 'deployment.apps/deploy-demo resumed';
+        assertPrints(await run('rollout resume deployment deploy-demo'), [resumed]);
+      },
+      (lines) => lines.at(-1) === 'deployment "deploy-demo" successfully rolled out',
+    );
+    const waiting =
+      /^Waiting for deployment "deploy-demo" rollout to finish: [12] out of 5 new replicas have been updated\.\.\.$/;
+    assert.match(status[0]!, waiting);
     const undone = 'deployment.apps/deploy-demo rolled back';
     assertPrints(await run('rollout undo deployment/deploy-demo'), [undone]);
     await run('rollout status deployment/deploy-demo');

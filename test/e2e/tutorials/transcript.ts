@@ -80,7 +80,7 @@ export class Learner {
     );
   }
 
-  /** What `get … -w` prints while `act` goes on, until `isEnough`. */
+  /** What a command that follows something prints (`get … -w`, `rollout status`) while `act` goes on, until `isEnough`. */
   async watching(
     command: string,
     act: () => Promise<unknown>,
