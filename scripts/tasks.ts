@@ -38,6 +38,9 @@ const sideBySide = [`--test-concurrency=${Math.max(2, Math.min(4, availableParal
 /** What goes on beside others does so one after the other: end-to-end tests that mostly wait for time limits, for instance. */
 const oneByOne = ['--test-concurrency=1'];
 
+/** End-to-end tests mostly wait, but within time limits: what calculates beside them leaves them the machine when they need it. */
+const yielding = ['nice', '-n', '10'];
+
 /** Compiled once, as clusters are: for all files of tests, and the clusters that they make, a third of the calculating time. */
 const compiledEnvironment = {
   ...process.env,
@@ -116,14 +119,14 @@ async function runAllTests(args: readonly string[], canRunContainers: boolean): 
     return code;
   };
   try {
-    const codes = [await runSharing([...unitTests, ...clusterTests], listing)];
-    if (canRunContainers)
-      codes.push(
-        ...(await Promise.all([
+    const calculating = [...unitTests, ...clusterTests];
+    const codes = canRunContainers
+      ? await Promise.all([
           listing((more) => runTests(endToEndTests, [...sideBySide, ...more])),
           listing((more) => runAside(waitingEndToEndTests, [...oneByOne, ...more])),
-        ])),
-      );
+          runSharing(calculating, listing, yielding),
+        ])
+      : [await runSharing(calculating, listing)];
     const code = codes.find((each) => each !== 0) ?? 0;
     return code && !isUnclear ? await repeatFailed(failed, args, code) : code;
   } finally {
@@ -133,9 +136,13 @@ async function runAllTests(args: readonly string[], canRunContainers: boolean): 
 
 /**
  * To start a process for each of some hundred files, and to load Wherry in it, takes longer than to run them: they share
- * a few, beside those that need a process to themselves.
+ * a few, beside those that need a process to themselves. `prefix`: of the command, such as one that lowers its priority.
  */
-async function runSharing(files: readonly string[], listing: Listing): Promise<number> {
+async function runSharing(
+  files: readonly string[],
+  listing: Listing,
+  prefix: readonly string[] = [],
+): Promise<number> {
   const [alone, sharing] = [files.filter(needsOwnProcess), files.filter((file) => !needsOwnProcess(file))];
   const sharesCount = Math.min(sharesPerCore * availableParallelism(), sharing.length);
   const runs = Array.from({ length: sharesCount }, (_, share) => ({
@@ -145,7 +152,7 @@ async function runSharing(files: readonly string[], listing: Listing): Promise<n
   // Without any file, Node would look for tests itself.
   if (alone.length > 0) runs.push({ files: alone, options: [...oneByOne] });
   const codes = await Promise.all(
-    runs.map((run) => listing((more) => runAside(run.files, [...run.options, ...more]))),
+    runs.map((run) => listing((more) => runAside(run.files, [...run.options, ...more], prefix))),
   );
   return codes.find((code) => code !== 0) ?? 0;
 }
@@ -187,8 +194,12 @@ function runTests(files: readonly string[], more: readonly string[]): Promise<nu
 }
 
 /** Beside others: its output follows as a whole. */
-async function runAside(files: readonly string[], more: readonly string[]): Promise<number> {
-  const { code, output } = await capture(testCommand(files, more), compiledEnvironment);
+async function runAside(
+  files: readonly string[],
+  more: readonly string[],
+  prefix: readonly string[] = [],
+): Promise<number> {
+  const { code, output } = await capture([...prefix, ...testCommand(files, more)], compiledEnvironment);
   console.log(output);
   return code;
 }
