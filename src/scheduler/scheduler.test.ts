@@ -51,6 +51,35 @@ test('a node that changes nothing for a waiting pod does not make it tried again
     assert.equal(cluster.eventsOf('web').length, 1);
   }));
 
+test('a node that was as good before does not make a waiting pod tried again', () =>
+  withCluster(async (cluster) => {
+    const tainted = { spec: { taints: [{ key: 'k', effect: 'NoSchedule' }] } };
+    const cordoned = (...taints: object[]) => ({ spec: { unschedulable: true, taints } });
+    const cordonTaint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+    cluster.addNodes(makeNode('a', tainted), makeNode('b'), makeNode('c', cordoned(cordonTaint)));
+    cluster.addPods(
+      makePod('web', { spec: { nodeSelector: { 'kubernetes.io/hostname': 'a' } } }),
+      makePod('large', { requests: { cpu: '6' } }),
+    );
+    cluster.start();
+    await cluster.clock.advance(0);
+    const attempts = () => [cluster.eventsOf('web').length, cluster.eventsOf('large').length];
+    assert.deepEqual(attempts(), [1, 1]);
+    // Neither a cordon, nor a taint more on what is cordoned, nor a label that nobody asks for.
+    cluster.put(Node, makeNode('b', cordoned()));
+    cluster.put(Node, makeNode('b', cordoned(cordonTaint)));
+    cluster.put(Node, makeNode('c', cordoned(cordonTaint, { key: 'x', effect: 'NoExecute' })));
+    cluster.put(Node, makeNode('a', { ...tainted, labels: { x: 'y' } }));
+    await cluster.clock.advance(60_000);
+    assert.deepEqual(attempts(), [1, 1]);
+    cluster.put(Node, makeNode('b', { labels: { x: 'y' } }));
+    await cluster.clock.advance(60_000);
+    assert.deepEqual(attempts(), [2, 2]);
+    cluster.put(Node, makeNode('a'));
+    await cluster.clock.advance(60_000);
+    assert.equal(cluster.nodeOf('web'), 'a');
+  }));
+
 test('pods of other schedulers are left alone', () =>
   withCluster(async (cluster) => {
     cluster.addNodes(makeNode('a'));

@@ -23,7 +23,10 @@ export function nodeAffinity(): Plugin<NodePredicate, readonly Preference[]> {
       {
         resource: 'Node',
         changes: ['add', 'labels'],
-        helps: ({ pod }, { current }) => compilePodNodeSelector(pod)?.(current as Node) ?? true,
+        helps: ({ pod }, { old, current }) => {
+          const matches = compilePodNodeSelector(pod);
+          return !matches || (matches(current as Node) && !(old && matches(old as Node)));
+        },
       },
     ],
     preFilter({ pod }) {

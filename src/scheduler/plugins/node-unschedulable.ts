@@ -1,5 +1,6 @@
 /** Keeps pods off cordoned nodes, unless they tolerate the taint that stands for it. */
 import { toleratesTaint } from '../../api/node-selector.ts';
+import type { Node } from '../../api/resources.gen.ts';
 import type { Taint } from '../../api/types/core-v1.gen.ts';
 import { type Plugin, unresolvable } from '../framework/plugin.ts';
 
@@ -11,13 +12,19 @@ export function nodeUnschedulable(): Plugin {
     name: 'NodeUnschedulable',
     isNodeLocal: true,
     retryRules: [
-      { resource: 'Node', changes: ['add', 'taints'] },
+      {
+        resource: 'Node',
+        changes: ['add', 'taints'],
+        helps: (_, { old, current }) => !isCordoned(current as Node) && (!old || isCordoned(old as Node)),
+      },
       { resource: 'TargetPod', changes: ['tolerations'] },
     ],
     filter({ pod }, { node }) {
-      if (!node.spec?.unschedulable) return undefined;
+      if (!isCordoned(node)) return undefined;
       const isTolerated = pod.spec?.tolerations?.some((entry) => toleratesTaint(entry, cordonTaint));
       return isTolerated ? undefined : cordoned;
     },
   };
 }
+
+const isCordoned = (node: Node): boolean => node.spec?.unschedulable === true;

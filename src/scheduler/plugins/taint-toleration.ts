@@ -1,6 +1,6 @@
 /** Taints keep pods away that do not tolerate them; PreferNoSchedule only counts against a node. */
 import { findUntoleratedTaint, toleratesTaint } from '../../api/node-selector.ts';
-import type { Node } from '../../api/resources.gen.ts';
+import type { Node, Pod } from '../../api/resources.gen.ts';
 import type { Toleration } from '../../api/types/core-v1.gen.ts';
 import { normalizeToMax, type Plugin, skip, unresolvable } from '../framework/plugin.ts';
 
@@ -14,12 +14,8 @@ export function taintToleration(): Plugin<undefined, readonly Toleration[]> {
       {
         resource: 'Node',
         changes: ['add', 'taints'],
-        helps: ({ pod }, { current }) => {
-          const taints = (current as Node).spec?.taints?.filter(
-            ({ effect }) => effect !== 'PreferNoSchedule',
-          );
-          return !findUntoleratedTaint(taints ?? [], pod.spec?.tolerations);
-        },
+        helps: ({ pod }, { old, current }) =>
+          isTolerable(current as Node, pod) && !(old && isTolerable(old as Node, pod)),
       },
       { resource: 'TargetPod', changes: ['tolerations'] },
     ],
@@ -36,4 +32,10 @@ export function taintToleration(): Plugin<undefined, readonly Toleration[]> {
       node.softTaints.filter((taint) => !tolerations.some((entry) => toleratesTaint(entry, taint))).length,
     normalize: (scores) => normalizeToMax(scores, { reverse: true }),
   };
+}
+
+/** Whether no taint of the node keeps the pod away. */
+function isTolerable(node: Node, pod: Pod): boolean {
+  const hard = node.spec?.taints?.filter(({ effect }) => effect !== 'PreferNoSchedule');
+  return !findUntoleratedTaint(hard ?? [], pod.spec?.tolerations);
 }
