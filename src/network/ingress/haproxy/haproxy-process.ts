@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import type { Clock } from '../../base/clock.ts';
-import { ifMissing } from '../../base/system/if-missing.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { ifMissing } from '../../../base/system/if-missing.ts';
 import { adminSocketName, configName } from './haproxy-config.ts';
 
 export interface HaproxyOptions {

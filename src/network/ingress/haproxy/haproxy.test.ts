@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
-import { systemClock } from '../../base/clock.ts';
+import { systemClock } from '../../../base/clock.ts';
 import { Haproxy } from './haproxy.ts';
 import type { HaproxyFiles } from './haproxy-config.ts';
 import { HaproxyProcess } from './haproxy-process.ts';

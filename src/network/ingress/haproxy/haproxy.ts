@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CommandError } from '../../base/system/command.ts';
-import { createCommandRunner, type RunCommand } from '../command.ts';
+import { CommandError } from '../../../base/system/command.ts';
+import { createCommandRunner, type RunCommand } from '../../command.ts';
 import { configName, type HaproxyFiles } from './haproxy-config.ts';
 import { type HaproxyOptions, HaproxyProcess, program } from './haproxy-process.ts';
 
