@@ -8,8 +8,8 @@ import { silentLogger } from '../src/base/logger.ts';
 import { MetricsRegistry } from '../src/base/metrics.ts';
 import { systemRandom } from '../src/base/random.ts';
 import { startDns } from '../src/network/dns/dns.ts';
-import { encodeQuery } from '../src/network/dns/message.ts';
-import { RecordType } from '../src/network/dns/resource-record.ts';
+import { encodeQuery } from '../src/network/dns/message/message.ts';
+import { RecordType } from '../src/network/dns/message/resource-record.ts';
 import { createFakeInformers } from '../src/network/informers.fake.ts';
 
 const questionsCount = 100_000;

@@ -5,14 +5,14 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodeFlags } from '../src/host/cluster/cluster-context.ts';
-import { obstacleToRealNodes } from '../src/host/machine.ts';
+import { obstacleToRealNodes } from '../src/host/machine/machine.ts';
 import {
   installPackages,
   kubectlRequirement,
   missingRequirements,
   nodeRequirements,
   type Requirement,
-} from '../src/host/packages.ts';
+} from '../src/host/machine/packages.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (name: string) => join(root, 'node_modules', '.bin', name);

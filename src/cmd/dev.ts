@@ -1,7 +1,6 @@
 /** `wherry dev …`: for developers of Wherry. Not part of the public interface. */
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { removeCgroup, removeEmptyParents } from '../host/cgroup.ts';
 import {
   bridgeName,
   type ClusterRecord,
@@ -9,11 +8,12 @@ import {
   clusterCgroup,
   newClusterRecord,
 } from '../host/cluster/cluster-record.ts';
-import { containerdSocketOnHost } from '../host/containerd.ts';
 import { dataFolder, defaultDataPath } from '../host/data-folder.ts';
-import { inspectMachine } from '../host/machine.ts';
+import { inspectMachine } from '../host/machine/machine.ts';
 import { chooseSubnet, ensureBridge, removeBridge, usedPrefixes } from '../host/network/link.ts';
-import { ensureNode, type NodeContext, stopNode } from '../host/node.ts';
+import { removeCgroup, removeEmptyParents } from '../host/node/cgroup.ts';
+import { containerdSocketOnHost } from '../host/node/containerd.ts';
+import { ensureNode, type NodeContext, stopNode } from '../host/node/node.ts';
 
 /** `node NAME`: a node namespace with a running containerd and nothing else; `node-delete NAME` removes it. */
 export async function dev(args: readonly string[]): Promise<number> {

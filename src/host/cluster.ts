@@ -5,7 +5,6 @@
 import { rmSync } from 'node:fs';
 import { allEnded } from '../base/async/all-ended.ts';
 import { apiProbe } from './api-probe.ts';
-import { removeCgroup, removeEmptyParents } from './cgroup.ts';
 import {
   agentLogFile,
   agentRecordFile,
@@ -27,11 +26,13 @@ import type { ClusterFolder, DataFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
 import { ensureClusterPki, ensureNodePki } from './keys/cluster-pki.ts';
 import { emptyLockedFolder, withFolderLock } from './lock.ts';
-import { inspectMachine, type Machine } from './machine.ts';
+import { inspectMachine, type Machine } from './machine/machine.ts';
 import { hostAddress, nodeAddress } from './network/link.ts';
 import { anyFreePort, claimPort, firstApiPort, type PortClaim } from './network/ports.ts';
 import { kubernetesServiceAddress } from './network/service-range.ts';
-import { ensureNode, type NodeContext, stopNode } from './node.ts';
+import { removeCgroup, removeEmptyParents } from './node/cgroup.ts';
+import { ensureNode, type NodeContext, stopNode } from './node/node.ts';
+import { expectWithin, readyNodes, thisSecond } from './node/readiness.ts';
 import { agentInForce, ensureAgent } from './processes/agent-process.ts';
 import { fillCompileCache } from './processes/compile-cache.ts';
 import { isRunning, runningProcess } from './processes/process.ts';
@@ -42,7 +43,6 @@ import {
   stopServer,
   waitForServer,
 } from './processes/server-process.ts';
-import { expectWithin, readyNodes, thisSecond } from './readiness.ts';
 import { startSupervision, stopSupervision } from './supervision/supervisor.ts';
 
 const apiPortsTried = 200;

@@ -17,7 +17,7 @@ import {
   removeBridge,
   usedPrefixes,
 } from '../../src/host/network/link.ts';
-import { type NodeNamespace, runInNode } from '../../src/host/node-namespace.ts';
+import { type NodeNamespace, runInNode } from '../../src/host/node/node-namespace.ts';
 import { processIdentity } from '../../src/host/processes/process.ts';
 import { eventually } from './test-cluster.ts';
 

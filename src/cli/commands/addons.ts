@@ -2,7 +2,7 @@
 
 import { IngressClass } from '../../api/resources.gen.ts';
 import type { Client } from '../../client/client.ts';
-import { installPackages, missingRequirements, type Requirement } from '../../host/packages.ts';
+import { installPackages, missingRequirements, type Requirement } from '../../host/machine/packages.ts';
 import type { Steps } from '../../host/steps.ts';
 import { disableIngress, enableIngress } from '../../network/ingress/ingress-objects.ts';
 import { connectAsAdmin } from '../admin-client.ts';

@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { sparse } from '../../base/sparse.fixture.ts';
 import type { DataFolder } from '../../host/data-folder.ts';
 import type { Failure } from '../../host/failure.ts';
-import { formatJoinToken } from '../../host/join.ts';
 import { withLock } from '../../host/lock.ts';
+import { formatJoinToken } from '../../host/node/join.ts';
 import type { CliContext } from '../context.ts';
 import { agent } from './agent.ts';
 

@@ -9,12 +9,14 @@ import {
   defaultPodCidr,
   defaultServiceCidr,
 } from '../../host/cluster/cluster-record.ts';
-import { cniConfigFolder, containerdSocket } from '../../host/containerd.ts';
 import type { NodeFolder } from '../../host/data-folder.ts';
 import { Failure } from '../../host/failure.ts';
-import { ensureNodeIdentity, type JoinToken, parseJoinToken } from '../../host/join.ts';
 import { withOwnLock } from '../../host/lock.ts';
-import { inspectMachine } from '../../host/machine.ts';
+import { inspectMachine } from '../../host/machine/machine.ts';
+import { addressTowards } from '../../host/network/link.ts';
+import { clusterDnsAddress } from '../../host/network/service-range.ts';
+import { cniConfigFolder, containerdSocket } from '../../host/node/containerd.ts';
+import { ensureNodeIdentity, type JoinToken, parseJoinToken } from '../../host/node/join.ts';
 import {
   ensureMachineAgent,
   ensureMachineNode,
@@ -22,9 +24,7 @@ import {
   machineAgentLog,
   machineNodeFolder,
   stopMachineNode,
-} from '../../host/machine-node.ts';
-import { addressTowards } from '../../host/network/link.ts';
-import { clusterDnsAddress } from '../../host/network/service-range.ts';
+} from '../../host/node/machine-node.ts';
 import type { ProcessIdentity } from '../../host/processes/process.ts';
 import { type AgentConfig, writeConfig } from '../../host/processes/process-config.ts';
 import type { KubeletConfiguration } from '../../kubelet/configuration/configuration.ts';

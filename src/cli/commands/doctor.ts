@@ -1,7 +1,7 @@
 /** `wherry doctor`: what this machine lacks for a cluster, and how to get it. */
 import { serverRecordFile } from '../../host/cluster/cluster-context.ts';
 import { listClusterRecords } from '../../host/cluster/cluster-record.ts';
-import { examine, type Finding } from '../../host/doctor.ts';
+import { examine, type Finding } from '../../host/machine/doctor.ts';
 import { firstApiPort, isPortFree } from '../../host/network/ports.ts';
 import { runningProcess } from '../../host/processes/process.ts';
 import type { CliContext, Command } from '../context.ts';

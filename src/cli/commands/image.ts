@@ -14,7 +14,7 @@ import {
 } from '../../host/images/load.ts';
 import { forgetLoadedImage, noteLoadedImages } from '../../host/images/mirror.ts';
 import { busyboxEntries, folderEntries } from '../../host/images/rootfs.ts';
-import { findNodeNamespace, type NodeNamespace } from '../../host/node-namespace.ts';
+import { findNodeNamespace, type NodeNamespace } from '../../host/node/node-namespace.ts';
 import { type CliContext, type Command, UsageError } from '../context.ts';
 import { existingCluster, nameOption, parseOptions, parseVerb } from '../options/parse-options.ts';
 

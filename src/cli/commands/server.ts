@@ -12,10 +12,10 @@ import {
   defaultServiceCidr,
 } from '../../host/cluster/cluster-record.ts';
 import { Failure } from '../../host/failure.ts';
-import { formatJoinToken } from '../../host/join.ts';
 import { ensureClusterPki, pkiFiles, readPair } from '../../host/keys/cluster-pki.ts';
 import { isPortFree } from '../../host/network/ports.ts';
 import { clusterDnsAddress, kubernetesServiceAddress } from '../../host/network/service-range.ts';
+import { formatJoinToken } from '../../host/node/join.ts';
 import { type EtcdSettings, type ServerConfig, writeConfig } from '../../host/processes/process-config.ts';
 import type { Store } from '../../storage/store.ts';
 import { type Command, UsageError } from '../context.ts';

@@ -7,10 +7,10 @@ import { defaultClusterDomain, defaultServiceCidr } from '../../host/cluster/clu
 import { Failure } from '../../host/failure.ts';
 import { demoImage, demoPort, ensureDemoArchive } from '../../host/images/demo.ts';
 import { listImageNames } from '../../host/images/load.ts';
-import { obstacleToRealNodes } from '../../host/machine.ts';
+import { obstacleToRealNodes } from '../../host/machine/machine.ts';
+import { installPackages, kubectlRequirement, missingRequirements } from '../../host/machine/packages.ts';
 import { clusterDnsAddress } from '../../host/network/service-range.ts';
-import { type NodeNamespace, runInNode } from '../../host/node-namespace.ts';
-import { installPackages, kubectlRequirement, missingRequirements } from '../../host/packages.ts';
+import { type NodeNamespace, runInNode } from '../../host/node/node-namespace.ts';
 import type { Steps } from '../../host/steps.ts';
 import { connectAsAdmin } from '../admin-client.ts';
 import type { CliContext, Command } from '../context.ts';

@@ -2,11 +2,11 @@
 import { apiProbe } from '../../host/api-probe.ts';
 import { agentRecordFile, serverRecordFile } from '../../host/cluster/cluster-context.ts';
 import type { ClusterRecord } from '../../host/cluster/cluster-record.ts';
-import { findContainerd } from '../../host/containerd.ts';
 import type { ClusterFolder } from '../../host/data-folder.ts';
-import { findNodeNamespace } from '../../host/node-namespace.ts';
+import { findContainerd } from '../../host/node/containerd.ts';
+import { findNodeNamespace } from '../../host/node/node-namespace.ts';
+import { readyNodes } from '../../host/node/readiness.ts';
 import { runningProcess } from '../../host/processes/process.ts';
-import { readyNodes } from '../../host/readiness.ts';
 import { readRestartHistories } from '../../host/supervision/restart-histories.ts';
 import type { RestartHistories } from '../../host/supervision/restart-plan.ts';
 import { findSupervisor } from '../../host/supervision/supervisor.ts';

@@ -3,8 +3,8 @@
 import { loadClusterRecord } from '../../host/cluster/cluster-record.ts';
 import { up as upCluster } from '../../host/cluster.ts';
 import { Failure } from '../../host/failure.ts';
-import { obstacleToRealNodes } from '../../host/machine.ts';
-import { installPackages, missingRequirements, nodeRequirements } from '../../host/packages.ts';
+import { obstacleToRealNodes } from '../../host/machine/machine.ts';
+import { installPackages, missingRequirements, nodeRequirements } from '../../host/machine/packages.ts';
 import type { Steps } from '../../host/steps.ts';
 import { adminEntry } from '../cluster-kubeconfig.ts';
 import { type CliContext, type Command, UsageError } from '../context.ts';

@@ -6,10 +6,10 @@ import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
 import type { CertificatePair } from '../../base/x509/pki.ts';
 import type { Client } from '../../client/client.ts';
-import { isGood, requestCertificate } from '../../host/join.ts';
 import { certificateMetrics } from '../../host/keys/certificate-metrics.ts';
 import { renewUntilDone, rotateCertificate } from '../../host/keys/certificate-rotation.ts';
 import { readPair } from '../../host/keys/cluster-pki.ts';
+import { isGood, requestCertificate } from '../../host/node/join.ts';
 
 export interface NodeCertificatesOptions {
   clock: Clock;

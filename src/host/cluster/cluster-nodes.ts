@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { nodeContextOf } from '../cluster.ts';
 import { Failure } from '../failure.ts';
 import { withFolderLock } from '../lock.ts';
-import { stopNode } from '../node.ts';
+import { stopNode } from '../node/node.ts';
 import { updateWatchList } from '../supervision/watch-list.ts';
 import { agentRecordFile, type ClusterContext } from './cluster-context.ts';
 import { addNodeRecord } from './cluster-options.ts';

@@ -5,8 +5,8 @@ import type { ClusterFolder } from '../data-folder.ts';
 import { Failure } from '../failure.ts';
 import { firstNodeIndex, loadBalancerIndexMin } from '../network/link.ts';
 import { choosePool, type LoadBalancerPool } from '../network/load-balancer-pool.ts';
+import { keepRegistries } from '../node/registries.ts';
 import type { ApiServerSettings } from '../processes/process-config.ts';
-import { keepRegistries } from '../registries.ts';
 import { type ClusterRecord, checkName, loadClusterRecord, newClusterRecord } from './cluster-record.ts';
 
 export interface UpOptions {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DataFolder } from '../data-folder.ts';
-import { type NodeNamespace, runInNode } from '../node-namespace.ts';
+import { type NodeNamespace, runInNode } from '../node/node-namespace.ts';
 import { imageArchitecture, writeImageArchive } from './archive.ts';
 import { pauseProgram } from './pause.ts';
 

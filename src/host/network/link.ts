@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { run, succeeds } from '../../base/system/command.ts';
 import { ipv4ToNumber } from '../../base/text/ipv4.ts';
-import { type NodeNamespace, runInNode } from '../node-namespace.ts';
+import { type NodeNamespace, runInNode } from '../node/node-namespace.ts';
 
 export interface ClusterLink {
   bridge: string;

@@ -9,11 +9,11 @@ import {
   processEnvironment,
 } from '../cluster/cluster-context.ts';
 import { defaultClusterDomain, type NodeRecord, nodeCgroup } from '../cluster/cluster-record.ts';
-import { cniConfigFolder, containerdSocket } from '../containerd.ts';
 import type { ClusterFolder } from '../data-folder.ts';
 import { hostAddress, nodeAddress } from '../network/link.ts';
 import { clusterDnsAddress } from '../network/service-range.ts';
-import type { LocalNode, NodeContext } from '../node.ts';
+import { cniConfigFolder, containerdSocket } from '../node/containerd.ts';
+import type { LocalNode, NodeContext } from '../node/node.ts';
 import { namedProgram } from './named-program.ts';
 import { type ProcessIdentity, startProcess, stopRecorded } from './process.ts';
 import { type AgentConfig, writeConfig } from './process-config.ts';

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { apiProbe } from '../api-probe.ts';
-import { ensureCgroup } from '../cgroup.ts';
 import {
   type ClusterContext,
   nodeFlags,
@@ -13,11 +12,12 @@ import {
 } from '../cluster/cluster-context.ts';
 import { type ClusterRecord, clusterCgroup, defaultClusterDomain } from '../cluster/cluster-record.ts';
 import type { ClusterFolder } from '../data-folder.ts';
-import { inspectMachine } from '../machine.ts';
+import { inspectMachine } from '../machine/machine.ts';
 import { hostAddress } from '../network/link.ts';
 import { loadBalancerPoolOf } from '../network/load-balancer-pool.ts';
 import { clusterDnsAddress } from '../network/service-range.ts';
-import { expectWithin } from '../readiness.ts';
+import { ensureCgroup } from '../node/cgroup.ts';
+import { expectWithin } from '../node/readiness.ts';
 import { supervisorPlan } from '../supervision/supervisor.ts';
 import { type ProcessIdentity, startProcess, stopRecorded } from './process.ts';
 import { type ApiServerSettings, type ServerConfig, writeConfig } from './process-config.ts';

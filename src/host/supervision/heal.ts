@@ -8,7 +8,7 @@ import type { ClusterContext } from '../cluster/cluster-context.ts';
 import { type ClusterRecord, loadClusterRecord } from '../cluster/cluster-record.ts';
 import { nodeContextOf } from '../cluster.ts';
 import { withFolderLock } from '../lock.ts';
-import { ensureNode } from '../node.ts';
+import { ensureNode } from '../node/node.ts';
 import { ensureAgent } from '../processes/agent-process.ts';
 import { runningProcess } from '../processes/process.ts';
 import { ensureServer } from '../processes/server-process.ts';

@@ -9,8 +9,8 @@ import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ClusterContext } from '../cluster/cluster-context.ts';
 import type { ClusterRecord } from '../cluster/cluster-record.ts';
-import { nodeSearchPath } from '../containerd.ts';
 import type { ClusterFolder } from '../data-folder.ts';
+import { nodeSearchPath } from '../node/containerd.ts';
 import {
   type ProcessIdentity,
   type ProcessOptions,

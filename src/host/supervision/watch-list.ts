@@ -6,9 +6,9 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { dirname, join } from 'node:path';
 import { agentRecordFile, serverRecordFile } from '../cluster/cluster-context.ts';
 import type { ClusterRecord } from '../cluster/cluster-record.ts';
-import { containerdRecordFile } from '../containerd.ts';
 import type { ClusterFolder } from '../data-folder.ts';
-import { holderRecordFile } from '../node-namespace.ts';
+import { containerdRecordFile } from '../node/containerd.ts';
+import { holderRecordFile } from '../node/node-namespace.ts';
 import { runningProcess } from '../processes/process.ts';
 
 export interface WatchedProcess {

@@ -4,8 +4,8 @@
  */
 import type { EndpointSlice, Service } from '../../api/resources.gen.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
-import { ResponseCode } from './message.ts';
-import { RecordType, type ResourceRecord } from './resource-record.ts';
+import { ResponseCode } from './message/message.ts';
+import { RecordType, type ResourceRecord } from './message/resource-record.ts';
 
 /** What answers are made from. */
 export interface ClusterView {

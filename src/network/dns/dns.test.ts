@@ -10,8 +10,8 @@ import { MetricsRegistry } from '../../base/metrics.ts';
 import { seededRandom } from '../../base/random.ts';
 import { createFakeInformers } from '../informers.fake.ts';
 import { startDns } from './dns.ts';
-import { encodeQuery, parseAnswer, ResponseCode } from './message.ts';
-import { RecordType } from './resource-record.ts';
+import { encodeQuery, parseAnswer, ResponseCode } from './message/message.ts';
+import { RecordType } from './message/resource-record.ts';
 
 const informers = createFakeInformers();
 const stop = new AbortController();

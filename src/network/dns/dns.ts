@@ -24,10 +24,10 @@ import {
   parseQuery,
   type Query,
   ResponseCode,
-} from './message.ts';
+} from './message/message.ts';
+import { internetClass } from './message/resource-record.ts';
 import { createMeter, type Meter, serveMetrics } from './metrics.ts';
 import { type Resolution, type ResolverOptions, resolve } from './resolver.ts';
-import { internetClass } from './resource-record.ts';
 import { listenForDns } from './sockets.ts';
 
 export interface DnsOptions {

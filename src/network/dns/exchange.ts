@@ -2,8 +2,8 @@
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
-import { parseAnswer } from './message.ts';
-import { headerBytes } from './message-reader.ts';
+import { parseAnswer } from './message/message.ts';
+import { headerBytes } from './message/message-reader.ts';
 
 const dnsPort = 53;
 const timeoutMs = 2_000;

@@ -1,7 +1,7 @@
 /** Queries other name servers, one after another, and caches their answers for a while. */
 import type { Clock } from '../../base/clock.ts';
 import { askNameServer } from './exchange.ts';
-import { encodeQuery, parseAnswer, ResponseCode } from './message.ts';
+import { encodeQuery, parseAnswer, ResponseCode } from './message/message.ts';
 
 export interface ForwarderOptions {
   clock: Clock;

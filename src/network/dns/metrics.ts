@@ -2,7 +2,7 @@
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import { http } from '../../base/system/node-http.ts';
-import type { Query } from './message.ts';
+import type { Query } from './message/message.ts';
 
 /** Where CoreDNS serves its metrics, and where the Service says they are. */
 const metricsPort = 9153;

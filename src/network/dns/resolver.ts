@@ -6,8 +6,8 @@ import type { ClusterAnswer, ClusterView, ClusterZone } from './cluster-names.ts
 import { answerClusterName, answerReverse, authorityOf } from './cluster-names.ts';
 import type { RewriteRule, ServerBlock } from './corefile.ts';
 import type { Forwarder } from './forwarder.ts';
-import { parseAnswer, type Query, type Response, ResponseCode } from './message.ts';
-import { RecordType, type ResourceRecord } from './resource-record.ts';
+import { parseAnswer, type Query, type Response, ResponseCode } from './message/message.ts';
+import { RecordType, type ResourceRecord } from './message/resource-record.ts';
 
 export interface ResolverOptions {
   view: ClusterView;

@@ -10,7 +10,7 @@ import { isMounted } from '../../linux/mounts.ts';
 /** containerd's namespace for pods, which has their images. */
 const snapshots = ['--namespace', 'k8s.io', 'snapshots'];
 
-/** Those that a node's containerd is configured with, one or the other (src/host/containerd.ts). */
+/** Those that a node's containerd is configured with, one or the other (src/host/node/containerd.ts). */
 const snapshotters = ['overlayfs', 'native'] as const;
 
 export function imageViewName(podUid: string, volumeName: string): string {

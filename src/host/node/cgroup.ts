@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import { systemClock } from '../base/clock.ts';
+import { systemClock } from '../../base/clock.ts';
 
 export interface CgroupHierarchy {
   path: string;

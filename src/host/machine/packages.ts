@@ -1,8 +1,8 @@
 /** Programs of the machine that nodes need, and the Debian packages that bring them. */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { CommandError, run } from '../base/system/command.ts';
-import { Failure } from './failure.ts';
+import { CommandError, run } from '../../base/system/command.ts';
+import { Failure } from '../failure.ts';
 
 export interface Requirement {
   package: string;

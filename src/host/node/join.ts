@@ -5,15 +5,15 @@ import { X509Certificate } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type DetailedPeerCertificate } from 'node:tls';
-import { CertificateSigningRequest } from '../api/resources.gen.ts';
-import { nodesGroup } from '../api/well-known.ts';
-import { systemClock } from '../base/clock.ts';
-import { replaceFile } from '../base/system/replace-file.ts';
-import type { Client } from '../client/client.ts';
-import { createClient } from '../client/create-client.ts';
-import { httpTransport } from '../client/transport/http-transport.ts';
-import { Failure } from './failure.ts';
-import { usableCertificate, writePair } from './keys/cluster-pki.ts';
+import { CertificateSigningRequest } from '../../api/resources.gen.ts';
+import { nodesGroup } from '../../api/well-known.ts';
+import { systemClock } from '../../base/clock.ts';
+import { replaceFile } from '../../base/system/replace-file.ts';
+import type { Client } from '../../client/client.ts';
+import { createClient } from '../../client/create-client.ts';
+import { httpTransport } from '../../client/transport/http-transport.ts';
+import { Failure } from '../failure.ts';
+import { usableCertificate, writePair } from '../keys/cluster-pki.ts';
 
 /** `sha256:<hex>::<id>.<secret>`: the pin of the authority, and a bootstrap token. */
 export interface JoinToken {
@@ -91,7 +91,7 @@ export async function requestCertificate(
     ipAddresses?: readonly string[];
   },
 ): Promise<void> {
-  const { createSigningRequest } = await import('../base/x509/pki.ts');
+  const { createSigningRequest } = await import('../../base/x509/pki.ts');
   const isServer = options.usage === 'server auth';
   const { request, key } = await createSigningRequest(
     { commonName: `system:node:${options.nodeName}`, organizations: [nodesGroup] },
@@ -150,7 +150,7 @@ async function fetchAuthority(server: string, pin: string): Promise<string> {
       socket.destroy();
     });
   });
-  const { authorityPin } = await import('../base/x509/pki.ts');
+  const { authorityPin } = await import('../../base/x509/pki.ts');
   const authority = chain.find(
     (certificate) => certificate.ca && authorityPin(certificate.toString()) === pin,
   );

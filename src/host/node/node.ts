@@ -2,9 +2,21 @@
 import { existsSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { allEnded } from '../base/async/all-ended.ts';
+import { allEnded } from '../../base/async/all-ended.ts';
+import { bridgeName, type ClusterRecord, type NodeRecord, nodeCgroup } from '../cluster/cluster-record.ts';
+import type { DataFolder, NodeFolder } from '../data-folder.ts';
+import { ensurePauseArchive, loadImageArchive } from '../images/load.ts';
+import type { Machine } from '../machine/machine.ts';
+import {
+  attachNode,
+  detachNode,
+  hostAddress,
+  hostHasDefaultRoute,
+  isAttached,
+  nodeAddress,
+} from '../network/link.ts';
+import { hostResolvConf } from '../network/resolv-conf.ts';
 import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
-import { bridgeName, type ClusterRecord, type NodeRecord, nodeCgroup } from './cluster/cluster-record.ts';
 import {
   containerdLogFile,
   containerdSocketOnHost,
@@ -14,18 +26,6 @@ import {
   waitForContainerd,
   writeMirrorConfig,
 } from './containerd.ts';
-import type { DataFolder, NodeFolder } from './data-folder.ts';
-import { ensurePauseArchive, loadImageArchive } from './images/load.ts';
-import type { Machine } from './machine.ts';
-import {
-  attachNode,
-  detachNode,
-  hostAddress,
-  hostHasDefaultRoute,
-  isAttached,
-  nodeAddress,
-} from './network/link.ts';
-import { hostResolvConf } from './network/resolv-conf.ts';
 import {
   createNodeNamespace,
   destroyNodeNamespace,

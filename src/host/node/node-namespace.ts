@@ -6,15 +6,15 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommandError, run } from '../base/system/command.ts';
-import type { NodeFolder } from './data-folder.ts';
+import { CommandError, run } from '../../base/system/command.ts';
+import type { NodeFolder } from '../data-folder.ts';
 import {
   type ProcessIdentity,
   processIdentity,
   recordProcess,
   runningProcess,
   stopProcess,
-} from './processes/process.ts';
+} from '../processes/process.ts';
 
 export interface NodeNamespace {
   holder: ProcessIdentity;

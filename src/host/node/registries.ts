@@ -5,7 +5,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { getSystemErrorMessage } from 'node:util';
-import { Failure } from './failure.ts';
+import { Failure } from '../failure.ts';
 
 /** Stands for all registries without their own folder; through it nodes find images loaded from files. */
 export const everyRegistry = '_default';

@@ -2,10 +2,10 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';
-import { succeeds } from '../base/system/command.ts';
-import { cgroupHierarchies, isUnified } from './cgroup.ts';
+import { succeeds } from '../../base/system/command.ts';
+import { hostHasDefaultRoute } from '../network/link.ts';
+import { cgroupHierarchies, isUnified } from '../node/cgroup.ts';
 import { obstacleToRealNodes } from './machine.ts';
-import { hostHasDefaultRoute } from './network/link.ts';
 import { kubectlRequirement, missingRequirements, nodeRequirements, type Requirement } from './packages.ts';
 
 export interface Finding {

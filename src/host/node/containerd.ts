@@ -1,11 +1,11 @@
 /** A node's own containerd: its configuration, its process, and whether it answers. */
 import { mkdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { systemClock } from '../base/clock.ts';
-import type { NodeFolder } from './data-folder.ts';
-import { Failure } from './failure.ts';
+import { systemClock } from '../../base/clock.ts';
+import type { NodeFolder } from '../data-folder.ts';
+import { Failure } from '../failure.ts';
+import { isRunning, type ProcessIdentity, runningProcess, startProcess } from '../processes/process.ts';
 import { type NodeNamespace, nodePath } from './node-namespace.ts';
-import { isRunning, type ProcessIdentity, runningProcess, startProcess } from './processes/process.ts';
 import { everyRegistry } from './registries.ts';
 
 /** As the node sees it. */

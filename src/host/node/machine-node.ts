@@ -1,15 +1,18 @@
 /** This whole machine as a node of a cluster elsewhere: a containerd of its own, and the machine's own network. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { type Clock, pause } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
+import { type Clock, pause } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import { nodeFlags } from '../cluster/cluster-context.ts';
+import { type DataFolder, type NodeFolder, nodeFolder } from '../data-folder.ts';
+import type { Machine } from '../machine/machine.ts';
+import { ensureServiceRoute, removeServiceRoute } from '../network/link.ts';
+import { hostResolvConf } from '../network/resolv-conf.ts';
+import { agentProgram } from '../processes/agent-process.ts';
+import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from '../processes/process.ts';
+import { planRestarts, type RestartHistories } from '../supervision/restart-plan.ts';
 import { removeCgroup, removeEmptyParents } from './cgroup.ts';
-import { nodeFlags } from './cluster/cluster-context.ts';
 import { containerdRecordFile, nodeSearchPath } from './containerd.ts';
-import { type DataFolder, type NodeFolder, nodeFolder } from './data-folder.ts';
-import type { Machine } from './machine.ts';
-import { ensureServiceRoute, removeServiceRoute } from './network/link.ts';
-import { hostResolvConf } from './network/resolv-conf.ts';
 import { ensureNodeCgroups, ensureRuntime, type LocalNode } from './node.ts';
 import {
   createNodeNamespace,
@@ -17,9 +20,6 @@ import {
   findNodeNamespace,
   holderRecordFile,
 } from './node-namespace.ts';
-import { agentProgram } from './processes/agent-process.ts';
-import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './processes/process.ts';
-import { planRestarts, type RestartHistories } from './supervision/restart-plan.ts';
 
 export interface MachineNodeOptions {
   data: DataFolder;

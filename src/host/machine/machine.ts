@@ -1,6 +1,6 @@
 /** What this machine is and allows, read once per command. */
 import { readFileSync } from 'node:fs';
-import { type CgroupHierarchy, cgroupHierarchies } from './cgroup.ts';
+import { type CgroupHierarchy, cgroupHierarchies } from '../node/cgroup.ts';
 
 export interface Machine {
   cgroups: readonly CgroupHierarchy[];

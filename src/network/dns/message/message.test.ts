@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { seededRandom } from '../../base/random.ts';
+import { seededRandom } from '../../../base/random.ts';
 import {
   encodePassedOn,
   encodeQuery,

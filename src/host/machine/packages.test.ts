@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CommandError } from '../base/system/command.ts';
+import { CommandError } from '../../base/system/command.ts';
 import { explainFailure, missingRequirements } from './packages.ts';
 
 test('missing things are found by programs and files, not by packages', () => {
