@@ -119,6 +119,15 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   validate(object: T, context: ValidationContext): Iterable<FieldError>;
   /** Runs after `validate` (before it, when `updateRulesFirst`), with the object as it will be stored. */
   validateUpdate?(object: T, old: T, context: ValidationContext): Iterable<FieldError>;
+  /**
+   * Instead of the two above, for objects that may be large: whoever asks for the steps may let others run between them.
+   * `old`: undefined for a new object.
+   */
+  validateInSteps?(
+    object: T,
+    old: T | undefined,
+    context: ValidationContext,
+  ): Generator<void, Iterable<FieldError>>;
   /** True when errors about forbidden changes come before those about the object itself. */
   updateRulesFirst?: boolean;
   /** The group that validation errors name, when it is not the kind's own: upstream keeps the first one of moved kinds. */

@@ -51,7 +51,10 @@ export function sortedKeys(value: unknown): unknown {
 
 /** The value of an own property: inherited ones such as `toString` are no members of a JSON object. */
 export function ownValue(object: JsonObject, key: string): unknown {
-  return Object.hasOwn(object, key) ? object[key] : undefined;
+  const value = object[key];
+  // All that an object inherits are functions, and its prototype.
+  if (typeof value !== 'function' && key !== '__proto__') return value;
+  return Object.hasOwn(object, key) ? value : undefined;
 }
 
 /** As Go's `%v` prints it: `map[a:1 b:[x y]]`. */

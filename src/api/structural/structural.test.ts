@@ -4,7 +4,7 @@ import { applyStructuralDefaults } from './default.ts';
 import { pruneResource } from './prune.ts';
 import type { StructuralSchema } from './schema.ts';
 import { validateListItems } from './unlike-items.ts';
-import { validateStructure } from './validate.ts';
+import { validateStructure, validateStructureInSteps } from './validate.ts';
 
 const schema = {
   type: 'object',
@@ -150,6 +150,31 @@ test('invalid values that an update does not change are not reported', () => {
       old,
     ),
     ['spec.items[0].n: Invalid value: 8: spec.items[0].n in body should be less than or equal to 5'],
+  );
+});
+
+test('a long list is checked in parts, and its errors stand before those of what follows it', () => {
+  const schema: StructuralSchema = {
+    type: 'object',
+    properties: {
+      before: { type: 'integer' },
+      list: { type: 'array', items: { type: 'array', items: { type: 'integer' } }, not: { type: 'array' } },
+      behind: { type: 'integer' },
+    },
+  };
+  const items: unknown[] = Array.from({ length: 2_500 }, () => [1]);
+  items[2] = ['a'];
+  items[1_500] = [...Array.from({ length: 1_200 }, () => 1), 'b'];
+  items[2_499] = 'c';
+  const steps = validateStructureInSteps(schema, { before: 'x', list: items, behind: 'y' });
+  let count = 1;
+  let step = steps.next();
+  for (; !step.done; step = steps.next()) count++;
+  // One for all but the parts, three parts of the list, two of the list within it.
+  assert.equal(count, 6);
+  assert.deepEqual(
+    step.value.map(({ field }) => field),
+    ['before', 'list[2][0]', 'list[1500][1200]', 'list[2499]', '<nil>', 'behind'],
   );
 });
 

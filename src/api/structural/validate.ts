@@ -1,5 +1,6 @@
 /** Validation of a custom resource against its schema, in the words of upstream's OpenAPI validator. */
 import { RE2JS } from 're2js';
+import { inOneGo } from '../../base/async/turns.ts';
 import {
   type FieldError,
   invalidValue,
@@ -25,19 +26,47 @@ import {
  * did not change is not held against the client (ratcheting), so that a stricter schema does not lock objects in.
  */
 export function validateStructure(schema: StructuralSchema, object: unknown, old?: unknown): FieldError[] {
-  const check = new StructureCheck([]);
+  return inOneGo(validateStructureInSteps(schema, object, old));
+}
+
+/** The same, for objects that may be large: whoever asks for the steps may let others run between them. */
+export function* validateStructureInSteps(
+  schema: StructuralSchema,
+  object: unknown,
+  old?: unknown,
+): Generator<void, FieldError[]> {
+  const parts: (() => void)[] = [];
+  const check = new StructureCheck([], parts);
   check.value(schema, object, old);
+  for (const part of parts) {
+    yield;
+    part();
+  }
   return check.errors;
 }
 
+/** More items than this are checked in parts of so many. */
+const partItems = 1_000;
+
+/** Those of a part of a list stand where the list has its place. */
+type Found = (FieldError | Found)[];
+
 /** A walk through a value, which may have many parts: where it is becomes text only for what is wrong there. */
 class StructureCheck {
-  readonly errors: FieldError[] = [];
+  readonly #found: Found = [];
   /** The way from the resource to the value at hand. */
   readonly #steps: (string | number)[];
+  /** Collects what is to be checked later: parts of long lists. Absent where all is checked at once. */
+  readonly #later: (() => void)[] | undefined;
 
-  constructor(steps: readonly (string | number)[]) {
+  constructor(steps: readonly (string | number)[], later?: (() => void)[]) {
     this.#steps = [...steps];
+    this.#later = later;
+  }
+
+  /** All of them once nothing remains to be checked later. */
+  get errors(): FieldError[] {
+    return flatten(this.#found);
   }
 
   get #path(): string {
@@ -49,15 +78,15 @@ class StructureCheck {
     if (value === null && schema.nullable) return;
     const { type } = schema;
     if (type && !hasType(value, type)) {
-      this.errors.push(wrongType(this.#path, type, value));
+      this.#found.push(wrongType(this.#path, type, value));
       return;
     }
     if (isIntOrString(schema) && !isInteger(value) && typeof value !== 'string') {
-      this.errors.push(wrongType(this.#path, 'integer,string', value));
+      this.#found.push(wrongType(this.#path, 'integer,string', value));
       return;
     }
     if (schema.enum && !isOneOf(schema.enum, value))
-      this.errors.push(notSupportedInOrder(this.#path, value, schema.enum.map(enumText)));
+      this.#found.push(notSupportedInOrder(this.#path, value, schema.enum.map(enumText)));
     if (typeof value === 'string') this.#string(schema, value);
     else if (typeof value === 'number' || typeof value === 'bigint') this.#number(schema, value);
     else if (Array.isArray(value)) this.#array(schema, value, old);
@@ -77,7 +106,7 @@ class StructureCheck {
   }
 
   #string(schema: StructuralSchema, value: string): void {
-    const { errors } = this;
+    const errors = this.#found;
     const { maxLength, minLength, pattern, format } = schema;
     // Of length and pattern only the first failure is reported.
     if (maxLength !== undefined && isLonger(value, maxLength)) errors.push(tooLong(this.#path, maxLength));
@@ -93,7 +122,7 @@ class StructureCheck {
   }
 
   #number(schema: StructuralSchema, value: number | bigint): void {
-    const { errors } = this;
+    const errors = this.#found;
     const { maximum, minimum, exclusiveMaximum, exclusiveMinimum, multipleOf, format } = schema;
     if (multipleOf !== undefined && !isMultiple(value, multipleOf))
       errors.push(this.#invalid(value, `should be a multiple of ${multipleOf}`));
@@ -113,14 +142,33 @@ class StructureCheck {
   #array(schema: StructuralSchema, value: readonly unknown[], old: unknown): void {
     const { maxItems, minItems } = schema;
     const count = value.length;
-    if (maxItems !== undefined && count > maxItems) this.errors.push(tooMany(this.#path, count, maxItems));
+    if (maxItems !== undefined && count > maxItems) this.#found.push(tooMany(this.#path, count, maxItems));
     if (minItems !== undefined && count < minItems)
-      this.errors.push(this.#invalid(count, `should have at least ${minItems} items`));
+      this.#found.push(this.#invalid(count, `should have at least ${minItems} items`));
     const items = itemSchema(schema);
     if (!items) return;
     const before = oldItems(schema, old);
+    if (this.#later && count > partItems) {
+      for (let from = 0; from < count; from += partItems) this.#itemsLater(from, items, value, before);
+      return;
+    }
     for (let index = 0; index < count; index++)
       this.#below(index, items, value[index], before(value[index], index));
+  }
+
+  #itemsLater(
+    from: number,
+    items: StructuralSchema,
+    value: readonly unknown[],
+    before: ReturnType<typeof oldItems>,
+  ): void {
+    const check = new StructureCheck(this.#steps, this.#later);
+    this.#found.push(check.#found);
+    this.#later!.push(() => {
+      const end = Math.min(value.length, from + partItems);
+      for (let index = from; index < end; index++)
+        check.#below(index, items, value[index], before(value[index], index));
+    });
   }
 
   #object(schema: StructuralSchema, value: JsonObject, old: unknown): void {
@@ -128,11 +176,11 @@ class StructureCheck {
     const count = keys.length;
     const { maxProperties, minProperties } = schema;
     if (maxProperties !== undefined && count > maxProperties)
-      this.errors.push(tooMany(this.#path, count, maxProperties));
+      this.#found.push(tooMany(this.#path, count, maxProperties));
     if (minProperties !== undefined && count < minProperties)
-      this.errors.push(this.#invalid(count, `should have at least ${minProperties} properties`));
+      this.#found.push(this.#invalid(count, `should have at least ${minProperties} properties`));
     for (const key of schema.required ?? [])
-      if (!Object.hasOwn(value, key)) this.errors.push(required(childPath(this.#path, key)));
+      if (!Object.hasOwn(value, key)) this.#found.push(required(childPath(this.#path, key)));
     const before = isJsonObject(old) ? old : undefined;
     for (const key of keys) {
       // metadata of the resource itself is validated for all kinds alike.
@@ -157,8 +205,12 @@ class StructureCheck {
     if (allOf?.length) found.push(...allOfErrors(allOf.map(errorsUnder), path));
     if (not && errorsUnder(not).length === 0)
       found.push(compositeError(path, 'must not validate the schema (not)'));
-    for (const error of found) this.errors.push(error);
+    for (const error of found) this.#found.push(error);
   }
+}
+
+function flatten(found: Found): FieldError[] {
+  return found.flatMap((each) => (Array.isArray(each) ? flatten(each) : [each]));
 }
 
 function hasType(value: unknown, type: string): boolean {

@@ -9,6 +9,7 @@ import type {
   CustomResourceDefinitionNames,
   CustomResourceDefinitionVersion,
 } from '../../api/types/apiextensions-v1.gen.ts';
+import { inOneGo } from '../../base/async/turns.ts';
 import type { KindOptions } from '../registry/kind-registry.ts';
 import { customCodec } from './custom-codec.ts';
 import { columnsOf } from './custom-columns.ts';
@@ -176,13 +177,10 @@ export function instancesPrefix({ group, names }: CustomResourceDefinition['spec
 
 function validation(
   validatorOf: (apiVersion: string | undefined) => VersionValidator,
-): Pick<KindDefinition<CustomObject>, 'validate' | 'validateUpdate'> {
-  // An update is validated once, against the old object; see validateUpdate.
+): Pick<KindDefinition<CustomObject>, 'validate' | 'validateInSteps'> {
   return {
-    *validate(object, { isUpdate, apiVersion }) {
-      if (!isUpdate) yield* validatorOf(apiVersion).validate(object, undefined);
-    },
-    validateUpdate: (object, old, { apiVersion }) => validatorOf(apiVersion).validate(object, old),
+    validate: (object, { apiVersion }) => inOneGo(validatorOf(apiVersion).validateInSteps(object, undefined)),
+    validateInSteps: (object, old, { apiVersion }) => validatorOf(apiVersion).validateInSteps(object, old),
   };
 }
 

@@ -1,12 +1,17 @@
 /** Validation of a custom resource by what one version of its definition states: schema, rules, and scale. */
 import { type CelTimes, SchemaRules } from '../../api/cel/rules.ts';
-import { type FieldErrors, type FieldErrorType, invalidValue } from '../../api/field-error.ts';
+import {
+  type FieldError,
+  type FieldErrors,
+  type FieldErrorType,
+  invalidValue,
+} from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
 import { validateEmbedded } from '../../api/structural/embedded.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
 import { validateListItems } from '../../api/structural/unlike-items.ts';
-import { validateStructure } from '../../api/structural/validate.ts';
+import { validateStructureInSteps } from '../../api/structural/validate.ts';
 import type { CustomResourceDefinitionVersion } from '../../api/types/apiextensions-v1.gen.ts';
 import type { ResourceCodec } from '../registry/conversion/codec.ts';
 import { convertedNow, type VersionConverter } from '../registry/conversion/version-converter.ts';
@@ -36,12 +41,15 @@ export class VersionValidator {
     this.#rules = options.schema && new SchemaRules(options.schema, options.times);
   }
 
-  /** Of the stored version. @throws ConversionNeeded */
-  *validate(object: CustomObject, old: CustomObject | undefined): FieldErrors {
+  /** Of the stored version; the object may be large. @throws ConversionNeeded */
+  *validateInSteps(
+    object: CustomObject,
+    old: CustomObject | undefined,
+  ): Generator<void, readonly FieldError[]> {
     const { schema, scale } = this.#options;
     const shown = this.#shown(object);
-    yield* validateContent(schema, this.#rules, shown, old && this.#shown(old));
-    if (scale) yield* validateScale(shown, scale);
+    const errors = schema ? yield* validateContent(schema, this.#rules, shown, old && this.#shown(old)) : [];
+    return scale ? [...errors, ...validateScale(shown, scale)] : errors;
   }
 
   #shown(object: CustomObject): CustomObject {
@@ -53,26 +61,26 @@ export class VersionValidator {
 }
 
 function* validateContent(
-  schema: StructuralSchema | undefined,
+  schema: StructuralSchema,
   rules: SchemaRules | undefined,
   object: CustomObject,
   old: CustomObject | undefined,
-): FieldErrors {
-  if (!schema) return;
+): Generator<void, readonly FieldError[]> {
   const duplicates = [...validateListItems(schema, object)];
+  yield;
+  const structural = yield* validateStructureInSteps(schema, object, old);
+  yield;
   const errors = [
-    ...validateStructure(schema, object, old),
+    ...structural,
     ...validateEmbedded(schema, asJsonObject(object)),
     ...(duplicates.length > 0 && old && hasDuplicates(schema, old) ? [] : duplicates),
   ];
-  yield* errors;
-  if (!rules || rules.isEmpty) return;
-  if (!errors.some(({ type }) => blocking.has(type))) yield* rules.validate(object, old);
-  else {
-    const why =
-      'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
-    yield invalidValue('<nil>', null, why);
-  }
+  if (!rules || rules.isEmpty) return errors;
+  yield;
+  if (!errors.some(({ type }) => blocking.has(type))) return [...errors, ...rules.validate(object, old)];
+  const why =
+    'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+  return [...errors, invalidValue('<nil>', null, why)];
 }
 
 /** Of an object like this, rules cannot be asked. */

@@ -11,11 +11,14 @@ import {
 import type { WriteRequest } from './registry.ts';
 
 /** @throws StatusError Invalid with every error that there is. */
-export function validateNew(request: WriteRequest, object: KubeObject): void {
-  const { definition } = request.resource;
+export function* validateNewInSteps(request: WriteRequest, object: KubeObject): Generator<void> {
+  const { definition, apiVersion } = request.resource;
+  const context = { subresource: '', apiVersion };
   const errors = collect(
     validateObjectMeta(object.metadata, metadataRules(request), 'metadata'),
-    definition.validate(object, { subresource: '', apiVersion: request.resource.apiVersion }),
+    definition.validateInSteps
+      ? yield* definition.validateInSteps(object, undefined, context)
+      : definition.validate(object, context),
   );
   refuse(request, object, errors);
 }
@@ -29,7 +32,11 @@ export function validateNewReview(request: WriteRequest, object: KubeObject): vo
 }
 
 /** @throws StatusError Invalid with every error that there is. */
-export function validateChange(request: WriteRequest, object: KubeObject, old: KubeObject): void {
+export function* validateChangeInSteps(
+  request: WriteRequest,
+  object: KubeObject,
+  old: KubeObject,
+): Generator<void> {
   const { definition } = request.resource;
   const context = {
     subresource: request.subresource,
@@ -44,7 +51,9 @@ export function validateChange(request: WriteRequest, object: KubeObject, old: K
     metaErrors,
     validateFinalizers(object.metadata.finalizers, metadataRules(request), 'metadata.finalizers'),
     definition.updateRulesFirst ? updateErrors : [],
-    definition.validate(object, context),
+    definition.validateInSteps
+      ? yield* definition.validateInSteps(object, old, context)
+      : definition.validate(object, context),
     definition.updateRulesFirst ? [] : updateErrors,
   );
   refuse(request, object, errors);

@@ -19,7 +19,7 @@ const replicasOfScale = setOf(['f:spec', 'f:replicas'])!;
 /** The owners of `parent`'s `replicas`, as owners of its scale's. */
 export function scaleFields({ metadata }: KubeObject, replicas: FieldSet): ManagedFieldsEntry[] | undefined {
   const owners: Ownerships = new Map();
-  for (const owner of readOrForget(metadata.managedFields).values()) {
+  for (const owner of inOneGo(readOrForget(metadata.managedFields)).values()) {
     if (!intersection(owner.fields, replicas)) continue;
     const ofScale = { ...owner, apiVersion: scaleApiVersion, fields: replicasOfScale };
     owners.set(ownershipKey(ofScale), ofScale);
@@ -34,10 +34,10 @@ export function parentFields(
   { replicas, apiVersion }: { replicas: FieldSet; apiVersion: string },
 ): ManagedFieldsEntry[] | undefined {
   const ownersOfScale = new Map<string, Ownership>();
-  for (const owner of readOrForget(scale.metadata.managedFields).values())
+  for (const owner of inOneGo(readOrForget(scale.metadata.managedFields)).values())
     if (intersection(owner.fields, replicasOfScale)) ownersOfScale.set(keyInAnyVersion(owner), owner);
   const owners: Ownerships = new Map();
-  for (const [key, owner] of readOrForget(parent.metadata.managedFields)) {
+  for (const [key, owner] of inOneGo(readOrForget(parent.metadata.managedFields))) {
     const isOwner = intersection(owner.fields, replicas) !== undefined;
     const stays = !isOwner || ownersOfScale.delete(keyInAnyVersion(owner));
     const fields = stays ? owner.fields : difference(owner.fields, replicas);

@@ -1,12 +1,14 @@
 /** One version of a stored object in memory: its JSON bytes, built once, and its decoded form, built on demand. */
 import type { KubeObject } from '../../api/meta.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
+import { inOneGo } from '../../base/async/turns.ts';
 import { deepFreeze } from '../../base/collections/deep-freeze.ts';
 import { readExactJson } from '../../base/text/exact-json.ts';
 import { type Encoded, encodeObject, type Layout, reencodeObject } from './object-encoding.ts';
 
 /** Where a stored value's metadata begins; kind and apiVersion stand before it and cannot contain this text. */
 const metadataMark = Buffer.from('"metadata":{');
+const apiVersionText = /"apiVersion":"([^"]*)"/;
 const closingBrace = 0x7d;
 const comma = 0x2c;
 const newline = 0x0a;
@@ -115,12 +117,26 @@ export class CachedObject {
 
   /** Decoded, shared and frozen. */
   get object(): KubeObject {
+    return this.#decoded?.deref() ?? inOneGo(this.objectInSteps());
+  }
+
+  /** {@link object}, of a state that may be large: whoever asks for the steps may let others run between them. */
+  *objectInSteps(): Generator<void, KubeObject> {
     const known = this.#decoded?.deref();
     if (known) return known;
     const { object, hasBigints } = this.#complete() ?? this.#decode();
+    yield;
+    const madeMeanwhile = this.#decoded?.deref();
+    if (madeMeanwhile) return madeMeanwhile;
     this.#decoded = new WeakRef(deepFreeze(object));
     this.#hasBigints = hasBigints;
     return object;
+  }
+
+  /** Of {@link object}, which need not be decoded for it. */
+  get apiVersion(): string {
+    const head = decoder.decode((this.#bytes ?? this.#stored)!.subarray(0, this.metadataAt));
+    return apiVersionText.exec(head)![1]!;
   }
 
   /** Whether whole numbers of {@link object} are bigints, since numbers would lose their last digits. */

@@ -81,8 +81,8 @@ export function rememberUpdate(entries: unknown, update: string, outcome: Manage
   list.updates.set(update, outcome);
 }
 
-/** @throws {FieldSetError} when an entry is not as it must be. */
-function readManagedFields(entries: unknown): Ownerships {
+/** Each entry may take a step. @throws {FieldSetError} when an entry is not as it must be. */
+function* readManagedFields(entries: unknown): Generator<void, Ownerships> {
   const owners: Ownerships = new Map();
   if (entries === undefined || entries === null) return owners;
   if (!Array.isArray(entries)) throw new FieldSetError('managedFields is a list');
@@ -109,6 +109,7 @@ function readManagedFields(entries: unknown): Ownerships {
           : `missing fieldsType in managed fields entry ${index}`,
       );
     }
+    yield;
     const owner: Ownership = {
       manager,
       operation,
@@ -138,12 +139,12 @@ function recentLike(entries: readonly ManagedFieldsEntry[]): ManagedFieldsEntry[
   return isLong ? undefined : writtenLists.get(JSON.stringify(entries));
 }
 
-/** In upstream's order, frozen; undefined when no field has an owner. Each owner may take a step. */
+/** In upstream's order, frozen; undefined when no field has an owner. Each owner may take steps. */
 export function* writeManagedFields(owners: Ownerships): Generator<void, ManagedFieldsEntry[] | undefined> {
   if (owners.size === 0) return undefined;
   const written: WrittenEntry[] = [];
   for (const owner of [...owners.values()].sort(compareOwners)) {
-    written.push(entryOf(owner));
+    written.push(yield* entryOf(owner));
     yield;
   }
   const text = `[${written.map((one) => one.text).join(',')}]`;
@@ -157,11 +158,12 @@ export function* writeManagedFields(owners: Ownerships): Generator<void, Managed
 }
 
 /** Most writes leave most owners unchanged. */
-function entryOf(owner: Ownership & { [knownEntry]?: WrittenEntry }): WrittenEntry {
+function* entryOf(owner: Ownership & { [knownEntry]?: WrittenEntry }): Generator<void, WrittenEntry> {
   const present = owner[knownEntry];
   if (present) return present;
   // Sorted once: the next write adds to it, and there is one set to keep.
   owner.fields = sortSet(owner.fields);
+  yield;
   const entry = deepFreeze(createEntry(owner));
   const written = { entry, text: JSON.stringify(entry) };
   Object.defineProperty(owner, knownEntry, { value: written });
@@ -194,10 +196,10 @@ export function compareText(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** The owners that `managedFields` of an object name; none when these are malformed. */
-export function readOrForget(entries: unknown): Ownerships {
+/** The owners that `managedFields` of an object name, each in a step; none when these are malformed. */
+export function* readOrForget(entries: unknown): Generator<void, Ownerships> {
   try {
-    return readManagedFields(entries);
+    return yield* readManagedFields(entries);
   } catch (error) {
     if (error instanceof FieldSetError) return new Map();
     throw error;

@@ -326,8 +326,12 @@ export function readFieldSet(value: unknown, depth = 0): FieldSet {
   return isEmptySet(out) ? member : out;
 }
 
+/** An element of one key, in the one form that such elements have. */
+const plainKeyElement = /^k:\{"[^"\\\p{Cc}]+":"[^"\\\p{Cc}]*"\}$/u;
+
 /** Undefined for a kind of element that does not exist: upstream skips those. */
 function readElement(key: string): string | undefined {
+  if (plainKeyElement.test(key)) return key;
   if (key.length < 2) throw new FieldSetError('key must be 2 characters long:');
   if (key[1] !== ':') throw new FieldSetError(`missing colon: ${key}`);
   const content = key.slice(2);

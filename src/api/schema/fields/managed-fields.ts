@@ -127,13 +127,13 @@ export interface ObjectChange {
   comparison?: Comparison | undefined;
 }
 
-/** From the owners other than `except`. */
-export function computeTakeover(
+/** From the owners other than `except`. Each of them may take a step. */
+export function* computeTakeover(
   { old, next, comparison: known }: ObjectChange,
   owners: Ownerships,
   ownership: FieldOwnership,
   except: string,
-): Takeover {
+): Generator<void, Takeover> {
   const comparison = known ?? compareWritten(old, next, ownership);
   const takeover: Takeover = { comparison, conflicts: new Map(), removed: new Map(), obsolete: [] };
   const byVersion = new Map<string, ChangedFields | 'gone'>([
@@ -141,6 +141,7 @@ export function computeTakeover(
   ]);
   for (const [key, owner] of owners) {
     if (key === except) continue;
+    yield;
     let compared = byVersion.get(owner.apiVersion);
     if (!compared) {
       const inVersion = compareInVersion(old, next, ownership, owner.apiVersion);
@@ -183,13 +184,14 @@ function compareInVersion(
   return compareWritten(before.object, after.object, { ...ownership, schema: after.schema });
 }
 
-/** Takes from the owners what the takeover says. */
-export function applyTakeover(owners: Ownerships, takeover: Takeover): void {
+/** Takes from the owners what the takeover says. Each of them may take a step. */
+export function* applyTakeover(owners: Ownerships, takeover: Takeover): Generator<void> {
   for (const key of takeover.obsolete) owners.delete(key);
   for (const sets of [takeover.conflicts, takeover.removed]) {
     for (const [key, set] of sets) {
       const owner = owners.get(key);
       if (!owner) continue;
+      yield;
       const fields = difference(owner.fields, set);
       if (fields) owners.set(key, { ...owner, fields });
       else owners.delete(key);
@@ -213,9 +215,10 @@ export function* trackUpdateInSteps(
   ownership: FieldOwnership,
 ): Generator<void> {
   const metadata = next.metadata as JsonObject;
-  const owners = ownersBefore(live, next, ownership);
+  const owners = yield* ownersBefore(live, next, ownership);
   yield;
   alignWithSchema(owners, nodeOf(ownership));
+  yield;
   if (live && owners.size === 0) {
     delete metadata.managedFields;
     return;
@@ -240,7 +243,7 @@ function* entriesAfter(
     const update = before === undefined ? undefined : updateText(comparison, owners, ownership);
     const known = update && recallUpdate(before, update);
     if (known) return known;
-    recordUpdate({ old, next, comparison }, owners, ownership);
+    yield* recordUpdate({ old, next, comparison }, owners, ownership);
     yield;
     const entries = yield* writeManagedFields(owners);
     if (update && entries) rememberUpdate(before, update, entries);
@@ -276,14 +279,18 @@ function updateText(
   return JSON.stringify([manager, subresource, time, apiVersion, removed, modified, added]);
 }
 
-function ownersBefore(live: JsonObject | undefined, next: JsonObject, ownership: FieldOwnership): Ownerships {
+function* ownersBefore(
+  live: JsonObject | undefined,
+  next: JsonObject,
+  ownership: FieldOwnership,
+): Generator<void, Ownerships> {
   const liveEntries = (live?.metadata as JsonObject | undefined)?.managedFields;
-  if (ownership.subresource !== '') return readOrForget(liveEntries);
+  if (ownership.subresource !== '') return yield* readOrForget(liveEntries);
   const given = (next.metadata as JsonObject).managedFields;
-  if (given === liveEntries) return readOrForget(given);
+  if (given === liveEntries) return yield* readOrForget(given);
   if (Array.isArray(given) && isReset(given)) return new Map();
-  const owners = readOrForget(given);
-  return owners.size > 0 ? owners : readOrForget(liveEntries);
+  const owners = yield* readOrForget(given);
+  return owners.size > 0 ? owners : yield* readOrForget(liveEntries);
 }
 
 /** An empty list, or a single empty entry: the client wants all ownership forgotten. */
@@ -294,9 +301,16 @@ function isReset(entries: unknown[]): boolean {
   );
 }
 
-/** Makes the request's manager the owner of what differs between `next` and `old`, and removes it from the others. */
-export function recordUpdate(change: ObjectChange, owners: Ownerships, ownership: FieldOwnership): void {
-  const takeover = computeTakeover(change, owners, ownership, '');
+/**
+ * Makes the request's manager the owner of what differs between `next` and `old`, and removes it from the others, each of
+ * whom may take a step.
+ */
+export function* recordUpdate(
+  change: ObjectChange,
+  owners: Ownerships,
+  ownership: FieldOwnership,
+): Generator<void> {
+  const takeover = yield* computeTakeover(change, owners, ownership, '');
   const owner = {
     manager: ownership.manager || unknownManager,
     operation: 'Update' as const,
@@ -306,7 +320,8 @@ export function recordUpdate(change: ObjectChange, owners: Ownerships, ownership
   const key = ownershipKey(owner);
   // What it would lose of its own by that, it is given right after.
   takeover.conflicts.delete(key);
-  applyTakeover(owners, takeover);
+  yield* applyTakeover(owners, takeover);
+  yield;
   const changed = withoutStrippedFields(union(takeover.comparison.modified, takeover.comparison.added));
   if (changed) {
     const fields = union(owners.get(key)?.fields, changed)!;

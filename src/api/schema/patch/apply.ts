@@ -78,7 +78,7 @@ export function* applyConfigInSteps(
   checkConfig(config, request);
   const node = nodeOf(request);
   const base = live ?? { ...emptyObjectOf(node), apiVersion: request.apiVersion, kind: request.kind };
-  const owners = readOrForget((base.metadata as JsonObject | undefined)?.managedFields);
+  const owners = yield* readOrForget((base.metadata as JsonObject | undefined)?.managedFields);
   yield;
   alignWithSchema(owners, node);
   yield;
@@ -87,7 +87,7 @@ export function* applyConfigInSteps(
     yield;
     if (live && owners.size === 0) {
       // Existing fields came from untracked writers: they get an owner, so that conflicts can be detected.
-      recordUpdate({ old: emptyObjectOf(node), next: live }, owners, {
+      yield* recordUpdate({ old: emptyObjectOf(node), next: live }, owners, {
         ...request,
         manager: beforeFirstApplyManager,
       });
@@ -155,12 +155,12 @@ function* applyOver(
   yield;
   const pruned = isDropping ? yield* pruneDropped(merged, owners, last, request) : merged;
   yield;
-  const takeover = computeTakeover({ old: live, next: pruned }, owners, request, key);
+  const takeover = yield* computeTakeover({ old: live, next: pruned }, owners, request, key);
   const conflicts = request.force ? [] : conflictsOf(takeover.conflicts, owners);
   const refused =
     request.manager === 'kubectl' ? withoutLastApplied(conflicts, live, node, request) : conflicts;
   if (refused.length > 0) throw conflictError(refused);
-  applyTakeover(owners, takeover);
+  yield* applyTakeover(owners, takeover);
   yield;
 
   const fields = withoutStrippedFields(claimed);

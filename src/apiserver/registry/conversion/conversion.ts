@@ -92,8 +92,8 @@ export async function prepareViews(
 export async function inStoredVersion(resource: ServedResource, cached: CachedObject): Promise<CachedObject> {
   if (!resource.isCustom) return cached;
   const apiVersion = apiVersionOf(resource.definition.type);
+  if (cached.apiVersion === apiVersion) return cached;
   const { object } = cached;
-  if (object.apiVersion === apiVersion) return cached;
   const [converted] = resource.converter
     ? await resource.converter.convert([object], apiVersion)
     : [{ ...object, apiVersion }];

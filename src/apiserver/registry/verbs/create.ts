@@ -2,7 +2,7 @@
 import type { KubeObject } from '../../../api/meta.ts';
 import { formatTime } from '../../../api/schema/time.ts';
 import { alreadyExists, StatusError } from '../../../api/status.ts';
-import { inStep } from '../../../base/async/turns.ts';
+import { inStep, inSteps } from '../../../base/async/turns.ts';
 import type { AdmissionAttributes } from '../../admission/admission.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../../watch-cache/cached-object.ts';
 import { type Allocation, allocateFor, reservationFor, withAllocations } from '../allocations.ts';
@@ -11,7 +11,7 @@ import { trackFields } from '../managed-fields.ts';
 import { dropDuplicateOwners, matchNamespace } from '../object-metadata.ts';
 import { cacheOf, type Registry, storageKey, type WriteRequest } from '../registry.ts';
 import { storeNew } from '../stored-writes.ts';
-import { validateNew } from '../validate.ts';
+import { validateNewInSteps } from '../validate.ts';
 
 /** Generated names end in five random characters; the base is truncated so that the whole remains a DNS label. */
 const generatedSuffixLength = 5;
@@ -74,7 +74,7 @@ async function checkNew(
   const { request, object } = attributes;
   const allocation = allocateFor(registry, request, object, undefined);
   if (allocation) allocations.push(allocation);
-  await inStep(request, () => converting(() => validateNew(request, object)));
+  await converting(() => inSteps(request, validateNewInSteps(request, object)));
   const { definition } = request.resource;
   for (const warning of definition.warnings?.(object, undefined) ?? []) request.warnings.push(warning);
   await inStep(request, () => registry.admission.validate(attributes));

@@ -5,7 +5,7 @@ import { keepTimesWhenUnchanged } from '../../../api/schema/fields/managed-field
 import { equalJson } from '../../../api/schema/json-value.ts';
 import { formatTime } from '../../../api/schema/time.ts';
 import { conflict, modifiedMessage } from '../../../api/status.ts';
-import { inStep, startSteps } from '../../../base/async/turns.ts';
+import { inStep, inSteps, startSteps } from '../../../base/async/turns.ts';
 import { longBytes } from '../../request.ts';
 import { prepareSubresource } from '../../subresources/prepare.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../../watch-cache/cached-object.ts';
@@ -22,7 +22,7 @@ import {
 import { checkPreconditions, checkVersion } from '../preconditions.ts';
 import { type Registry, readCurrent, type WriteRequest } from '../registry.ts';
 import { removeStored, replaceStored } from '../stored-writes.ts';
-import { validateChange } from '../validate.ts';
+import { validateChangeInSteps } from '../validate.ts';
 
 /** Losing against other writers more often than this is answered with a conflict. */
 const attemptsMax = 100;
@@ -53,9 +53,11 @@ export async function changeObject(
     const current = await readCurrent(registry, resource, namespace, name);
     checkPreconditions(request, current, options.preconditions);
     if (current.sizeBytes > longBytes) startSteps(request);
+    // Held until the end: else it might have to be decoded again.
+    const old = request.nextStep ? await inSteps(request, current.objectInSteps()) : current.object;
     const object = await inStep(request, () => options.next(current, attempt));
     const isConditional = !!object.metadata.resourceVersion;
-    const outcome = await tryChange(registry, { request, options, object, current });
+    const outcome = await tryChange(registry, { request, options, object, current, old });
     if (outcome) return outcome;
     if (isConditional && object.metadata.resourceVersion === String(current.revision))
       throw conflict(resource, name, modifiedMessage);
@@ -69,6 +71,8 @@ interface Change {
   /** As the client sent it. */
   object: KubeObject;
   current: CachedObject;
+  /** The object of it. */
+  old: KubeObject;
 }
 
 /** Undefined when another writer was faster. */
@@ -87,8 +91,7 @@ async function prepareChange(
   change: Change,
   allocations: Allocation[],
 ): Promise<KubeObject> {
-  const { request, options, object, current } = change;
-  const old = current.object;
+  const { request, options, object, old } = change;
   const now = formatTime(registry.clock.now());
   await completeNewState(registry, change, now);
   if (options.checks === 'none') return object;
@@ -99,7 +102,7 @@ async function prepareChange(
   prepareByKind(change, next, now);
   if (request.subresource === '') add(allocations, allocateFor(registry, request, next, old));
   countGeneration(request, next, old);
-  await inStep(request, () => converting(() => validateChange(request, next, old)));
+  await converting(() => inSteps(request, validateChangeInSteps(request, next, old)));
   warnByKind(request, next, old);
   if (isAdmitted) return next;
   await inStep(request, () => registry.admission.validate(attributes));
@@ -110,21 +113,20 @@ async function prepareChange(
 /** What the client left out of the new state, what it may not set, and which fields it thereby manages. */
 async function completeNewState(
   registry: Registry,
-  { request, options, object, current }: Change,
+  { request, options, object, current, old }: Change,
   now: string,
 ): Promise<void> {
   matchNamespace(request, object);
   dropDuplicateOwners(request, object.metadata);
-  carryMetadata(object, current.object);
+  carryMetadata(object, old);
   checkVersion(request, object, current, options);
   request.resource.definition.defaultTimes?.(object, now);
-  if (!options.fieldsTracked) await converting(() => trackFields(registry, request, current.object, object));
+  if (!options.fieldsTracked) await converting(() => trackFields(registry, request, old, object));
 }
 
 /** What may change is the subresource's rule if it has one, and else the kind's. */
-function prepareByKind({ request, options, current }: Change, next: KubeObject, now: string): void {
+function prepareByKind({ request, options, old }: Change, next: KubeObject, now: string): void {
   const { definition, plural } = request.resource;
-  const old = current.object;
   const prepare = options.prepare ?? prepareSubresource(plural, request.subresource);
   if (prepare) prepare(next, old, now);
   else if (request.subresource === 'status') definition.prepareStatusUpdate?.(next, old, now);
