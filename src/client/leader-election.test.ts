@@ -1,31 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createApiServer } from '../apiserver/server.ts';
+import { createTestServer } from '../apiserver/server.fixture.ts';
 import { silentLogger } from '../base/logger.ts';
-import { MetricsRegistry } from '../base/metrics.ts';
 import { seededRandom } from '../base/random.ts';
-import { VirtualClock } from '../base/virtual-clock.ts';
-import { createMemoryStore } from '../storage/memory.ts';
 import { createClient } from './create-client.ts';
 import { findVacancy, runWhileLeading } from './leader-election.ts';
 import { TransportError } from './transport/transport.ts';
 
 test('one instance leads at a time; another takes over when it releases the lease or falls silent', async () => {
-  const clock = new VirtualClock();
+  await using server = await createTestServer();
+  const { api, clock } = server;
   const random = seededRandom(1);
-  const server = await createApiServer({
-    store: createMemoryStore(),
-    clock,
-    random,
-    logger: silentLogger,
-    metrics: new MetricsRegistry(),
-  });
   const leading = new Set<string>();
   let most = 0;
   const start = (identity: string) => {
     const stop = new AbortController();
     const state = { isCut: false, isHung: false };
-    const inner = server.localTransport({ name: identity, groups: ['system:masters'] });
+    const inner = api.localTransport({ name: identity, groups: ['system:masters'] });
     const transport = {
       ...inner,
       send: (request: Parameters<typeof inner.send>[0]) => {
@@ -47,7 +38,7 @@ test('one instance leads at a time; another takes over when it releases the leas
     return { stop, state, done };
   };
   const lease = { namespace: 'kube-system', name: 'test' };
-  const client = createClient(server.localTransport({ name: 'watcher', groups: ['system:masters'] }));
+  const client = createClient(api.localTransport({ name: 'watcher', groups: ['system:masters'] }));
   const vacancy = () => findVacancy({ client, clock, lease });
   assert.equal(await vacancy(), 'nobody holds its lease');
   const a = start('a');
@@ -79,20 +70,13 @@ test('one instance leads at a time; another takes over when it releases the leas
   c.stop.abort(new Error('stopped'));
   await clock.advance(5_000);
   assert.equal(await vacancy(), 'nobody holds its lease');
-  await server.close();
 });
 
 test('the failure of what leads ends the term and reaches the caller', async () => {
-  const clock = new VirtualClock();
+  await using server = await createTestServer();
+  const { api, clock } = server;
   const random = seededRandom(1);
-  const server = await createApiServer({
-    store: createMemoryStore(),
-    clock,
-    random,
-    logger: silentLogger,
-    metrics: new MetricsRegistry(),
-  });
-  const client = createClient(server.localTransport({ name: 'a', groups: ['system:masters'] }));
+  const client = createClient(api.localTransport({ name: 'a', groups: ['system:masters'] }));
   const lease = { namespace: 'kube-system', name: 'test' };
   let ended: AbortSignal | undefined;
   const done = runWhileLeading(
@@ -108,5 +92,4 @@ test('the failure of what leads ends the term and reaches the caller', async () 
   await clock.advance(40_000);
   await failed;
   assert.equal(ended?.aborted, true);
-  await server.close();
 });

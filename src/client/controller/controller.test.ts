@@ -10,9 +10,13 @@ import { createEventRecorder } from '../events/event-recorder.ts';
 import { createInformerFactory } from '../informers/informer-factory.ts';
 import { FakeTransport } from '../transport/transport.fake.ts';
 import { TransportError } from '../transport/transport.ts';
-import { type AnyController, defineController, runController } from './controller.ts';
+import { type ControllerDefinition, defineController, runController } from './controller.ts';
 
-async function run(controller: AnyController) {
+const isA = ({ metadata }: ConfigMap) => metadata.name === 'a';
+
+/** Runs a controller of ConfigMaps. */
+async function run(facts: Omit<ControllerDefinition<ConfigMap>, 'name' | 'reconciles'>) {
+  const controller = defineController({ name: 'test', reconciles: ConfigMap, ...facts });
   const clock = new VirtualClock();
   const transport = new FakeTransport();
   const { signal } = new AbortController();
@@ -27,18 +31,14 @@ async function run(controller: AnyController) {
 
 test('a key is not looked at again before the cache shows what was written for it', async () => {
   const seen: string[] = [];
-  const { clock, transport } = await run(
-    defineController({
-      name: 'test',
-      reconciles: ConfigMap,
-      concerns: (object: ConfigMap) => object.metadata.name === 'a',
-      async reconcile(_key, cluster, signal) {
-        seen.push([...cluster.informer(ConfigMap).list()].map(({ metadata }) => metadata.name).join());
-        if (!cluster.get(ConfigMap, 'default/child'))
-          await cluster.create(ConfigMap, { metadata: { name: 'child', namespace: 'default' } }, signal);
-      },
-    }),
-  );
+  const { clock, transport } = await run({
+    concerns: isA,
+    async reconcile(_key, cluster, signal) {
+      seen.push([...cluster.informer(ConfigMap).list()].map(({ metadata }) => metadata.name).join());
+      if (!cluster.get(ConfigMap, 'default/child'))
+        await cluster.create(ConfigMap, { metadata: { name: 'child', namespace: 'default' } }, signal);
+    },
+  });
   transport.put('a');
   // The watch is lost while the child is made: the cache does not show it.
   const send = transport.send.bind(transport);
@@ -54,17 +54,13 @@ test('a key is not looked at again before the cache shows what was written for i
 
 test('a write whose outcome is not known is looked up before it is tried again', async () => {
   let creates = 0;
-  const { clock, transport } = await run(
-    defineController({
-      name: 'test',
-      reconciles: ConfigMap,
-      concerns: (object: ConfigMap) => object.metadata.name === 'a',
-      async reconcile(_key, cluster, signal) {
-        if (cluster.get(ConfigMap, 'default/child')) return;
-        await cluster.create(ConfigMap, { metadata: { name: 'child', namespace: 'default' } }, signal);
-      },
-    }),
-  );
+  const { clock, transport } = await run({
+    concerns: isA,
+    async reconcile(_key, cluster, signal) {
+      if (cluster.get(ConfigMap, 'default/child')) return;
+      await cluster.create(ConfigMap, { metadata: { name: 'child', namespace: 'default' } }, signal);
+    },
+  });
   const send = transport.send.bind(transport);
   transport.send = async (request) => {
     const response = await send(request);
@@ -80,22 +76,18 @@ test('a write whose outcome is not known is looked up before it is tried again',
 
 test('a lost answer keeps its key waiting for the object alone, not for all else that the store has seen', async () => {
   const seen: (string | undefined)[] = [];
-  const { clock, transport } = await run(
-    defineController({
-      name: 'test',
-      reconciles: ConfigMap,
-      async reconcile(key, cluster, signal) {
-        const object = cluster.get(ConfigMap, key);
-        seen.push(object?.metadata.labels?.step);
-        if (object?.metadata.labels?.step !== '1') return;
-        await cluster.update(
-          ConfigMap,
-          { ...object, metadata: { ...object.metadata, labels: { step: '2' } } },
-          signal,
-        );
-      },
-    }),
-  );
+  const { clock, transport } = await run({
+    async reconcile(key, cluster, signal) {
+      const object = cluster.get(ConfigMap, key);
+      seen.push(object?.metadata.labels?.step);
+      if (object?.metadata.labels?.step !== '1') return;
+      await cluster.update(
+        ConfigMap,
+        { ...object, metadata: { ...object.metadata, labels: { step: '2' } } },
+        signal,
+      );
+    },
+  });
   loseAnswersTo('PUT', transport);
   transport.put('a', { labels: { step: '1' } });
   await clock.advance(1_000);
@@ -103,20 +95,16 @@ test('a lost answer keeps its key waiting for the object alone, not for all else
 });
 
 test('of many objects whose answers were lost, and whose names are not known, the server is asked once', async () => {
-  const { clock, transport } = await run(
-    defineController({
-      name: 'test',
-      reconciles: ConfigMap,
-      concerns: (object: ConfigMap) => object.metadata.name === 'a',
-      async reconcile(_key, cluster, signal) {
-        if ([...cluster.informer(ConfigMap).list()].length > 1) return;
-        const child = { metadata: { generateName: 'child-', namespace: 'default' } };
-        const made = [1, 2, 3].map(() => cluster.create(ConfigMap, child, signal));
-        const failed = (await Promise.allSettled(made)).find(({ status }) => status === 'rejected');
-        if (failed) throw (failed as PromiseRejectedResult).reason;
-      },
-    }),
-  );
+  const { clock, transport } = await run({
+    concerns: isA,
+    async reconcile(_key, cluster, signal) {
+      if ([...cluster.informer(ConfigMap).list()].length > 1) return;
+      const child = { metadata: { generateName: 'child-', namespace: 'default' } };
+      const made = [1, 2, 3].map(() => cluster.create(ConfigMap, child, signal));
+      const failed = (await Promise.allSettled(made)).find(({ status }) => status === 'rejected');
+      if (failed) throw (failed as PromiseRejectedResult).reason;
+    },
+  });
   const send = transport.send.bind(transport);
   let posts = 0;
   transport.send = async (request) => {
@@ -134,19 +122,15 @@ test('of many objects whose answers were lost, and whose names are not known, th
 
 test('a deletion whose answer was lost is waited for until the cache shows it', async () => {
   let deletions = 0;
-  const { clock, transport } = await run(
-    defineController({
-      name: 'test',
-      reconciles: ConfigMap,
-      concerns: (object: ConfigMap) => object.metadata.name === 'a',
-      async reconcile(_key, cluster, signal) {
-        const child = cluster.get(ConfigMap, 'default/child');
-        if (!child) return;
-        deletions++;
-        await cluster.delete(ConfigMap, child, signal);
-      },
-    }),
-  );
+  const { clock, transport } = await run({
+    concerns: isA,
+    async reconcile(_key, cluster, signal) {
+      const child = cluster.get(ConfigMap, 'default/child');
+      if (!child) return;
+      deletions++;
+      await cluster.delete(ConfigMap, child, signal);
+    },
+  });
   transport.put('child');
   await clock.advance(0);
   loseAnswersTo('DELETE', transport);
@@ -157,19 +141,15 @@ test('a deletion whose answer was lost is waited for until the cache shows it', 
 
 test('a write that lost a race is not tried again before the cache shows who won it', async () => {
   let updates = 0;
-  const { clock, transport } = await run(
-    defineController({
-      name: 'test',
-      reconciles: ConfigMap,
-      async reconcile(key, cluster, signal) {
-        const object = cluster.get(ConfigMap, key);
-        if (object?.metadata.labels?.by !== 'user') return;
-        updates++;
-        const metadata = { ...object.metadata, labels: { by: 'controller' } };
-        await cluster.update(ConfigMap, { ...object, metadata }, signal);
-      },
-    }),
-  );
+  const { clock, transport } = await run({
+    async reconcile(key, cluster, signal) {
+      const object = cluster.get(ConfigMap, key);
+      if (object?.metadata.labels?.by !== 'user') return;
+      updates++;
+      const metadata = { ...object.metadata, labels: { by: 'controller' } };
+      await cluster.update(ConfigMap, { ...object, metadata }, signal);
+    },
+  });
   const watches = loseFirstUpdate(transport, () =>
     transport.put('a', { labels: { by: 'user', again: 'yes' } }),
   );
@@ -184,19 +164,15 @@ test('a write that lost a race is not tried again before the cache shows who won
 test('what another has deleted is not written to again before the cache shows that it is gone', async () => {
   let updates = 0;
   const seen: (string | undefined)[] = [];
-  const { clock, transport } = await run(
-    defineController({
-      name: 'test',
-      reconciles: ConfigMap,
-      async reconcile(key, cluster, signal) {
-        const object = cluster.get(ConfigMap, key);
-        seen.push(object?.metadata.uid);
-        if (object?.metadata.uid !== 'first') return;
-        updates++;
-        await cluster.update(ConfigMap, object, signal);
-      },
-    }),
-  );
+  const { clock, transport } = await run({
+    async reconcile(key, cluster, signal) {
+      const object = cluster.get(ConfigMap, key);
+      seen.push(object?.metadata.uid);
+      if (object?.metadata.uid !== 'first') return;
+      updates++;
+      await cluster.update(ConfigMap, object, signal);
+    },
+  });
   // The cache has seen that it is on its way, and not yet that it is gone and that another took its name.
   const watches = loseFirstUpdate(transport, () => {
     transport.remove('a');
@@ -244,17 +220,13 @@ function loseAnswersTo(method: string, transport: FakeTransport): void {
 
 test('a reconcile that fails is tried again, later each time', async () => {
   const times: number[] = [];
-  const { clock, transport } = await run(
-    defineController({
-      name: 'test',
-      reconciles: ConfigMap,
-      backoff: { firstMs: 100, maxMs: 1_000 },
-      async reconcile(_key, cluster) {
-        times.push(cluster.clock.monotonic());
-        if (times.length < 4) throw new Error('not yet');
-      },
-    }),
-  );
+  const { clock, transport } = await run({
+    backoff: { firstMs: 100, maxMs: 1_000 },
+    async reconcile(_key, cluster) {
+      times.push(cluster.clock.monotonic());
+      if (times.length < 4) throw new Error('not yet');
+    },
+  });
   transport.put('a');
   await clock.advance(60_000);
   assert.deepEqual(
