@@ -7,8 +7,8 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import type { KubeletContext } from '../context.ts';
 import { containerEvents, podEvents } from '../pod/pod-events.ts';
 import { findContainer, type ObservedPod } from '../pod/pod-observation.ts';
+import type { Phase } from '../pod/status/pod-phase.ts';
 import { podResourcesStatus } from '../pod/status/pod-resources-status.ts';
-import type { Phase } from '../pod/status/pod-status.ts';
 import { boundedResources, linuxResourcesOf, podLimitsOf } from '../resources/cgroup-resources.ts';
 import { oomScoreAdjust } from '../resources/qos.ts';
 import {

@@ -3,7 +3,8 @@ import { volumeObjectsOf } from '../volumes/projected/volume-objects.ts';
 import { podEvents } from './pod-events.ts';
 import { adoptProbes } from './pod-probes.ts';
 import type { PodRecord } from './pod-record.ts';
-import { isTerminalPhase, type PodVerdict } from './status/pod-status.ts';
+import { isTerminalPhase } from './status/pod-phase.ts';
+import type { PodVerdict } from './status/pod-status.ts';
 
 /** True: it may run. False: it is to end, or has already ended and only waits for its deletion. */
 export async function admitPod(record: PodRecord): Promise<boolean> {

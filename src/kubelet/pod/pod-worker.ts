@@ -18,7 +18,7 @@ import { changedImages, needsSync } from './pod-changes.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import { PodRecord } from './pod-record.ts';
 import { PodSync } from './pod-sync.ts';
-import { isTerminalPhase } from './status/pod-status.ts';
+import { isTerminalPhase } from './status/pod-phase.ts';
 
 export interface PodWorkerOptions {
   context: KubeletContext;

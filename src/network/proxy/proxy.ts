@@ -12,7 +12,8 @@ import { setConntrackTimeouts } from './conntrack-timeouts.ts';
 import { createHealthChecks, type HealthChecks, healthCheckPort } from './health-check.ts';
 import { computeHostPortRules } from './host-ports.ts';
 import type { ProxyHealth } from './proxy-server.ts';
-import { computeServiceRules, type Element, isForProxies, type NodeView } from './rules.ts';
+import { computeServiceRules, type Element } from './rules.ts';
+import { isForProxies, type NodeView } from './service-backends.ts';
 import { serviceRanges, startServiceRoutes } from './service-ranges.ts';
 import { ServiceTable, type ServiceTableOptions } from './service-table.ts';
 

@@ -1,14 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { EndpointSlice, Service } from '../../api/resources.gen.ts';
-import {
-  computeBackends,
-  computeServiceRules,
-  type Element,
-  type NodeView,
-  parsePickChainName,
-  pickChainName,
-} from './rules.ts';
+import { computeServiceRules, type Element } from './rules.ts';
+import { computeBackends, type NodeView } from './service-backends.ts';
 
 const node = { name: 'n1', ownServiceAddresses: ['10.96.0.10'] };
 type Spec = NonNullable<Service['spec']>;
@@ -227,16 +221,5 @@ describe('rules of a service', () => {
     const all = rules(spec, [at('10.244.1.9')]);
     assert.ok(all.includes('endpoints: 10.96.1.1 . tcp . 53 . 0 → 10.244.1.9 . 8080'));
     assert.ok(all.includes('endpoints: 10.96.1.1 . udp . 53 . 0 → 10.244.1.9 . 8080'));
-  });
-});
-
-describe('names of chains', () => {
-  it('say all that a chain does', () => {
-    for (const chain of [
-      { by: 'address', masquerade: 'outside', count: 3, hasAffinity: true },
-      { by: 'nodeport', masquerade: 'all', count: 3, localCount: 0, hasAffinity: false },
-    ] as const)
-      assert.deepEqual(parsePickChainName(pickChainName(chain)), chain);
-    assert.equal(parsePickChainName('refuse'), undefined);
   });
 });

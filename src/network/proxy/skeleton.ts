@@ -3,7 +3,8 @@
  * come from rules.ts. When this text changes, the next start replaces the table in one transaction.
  */
 import { createHash } from 'node:crypto';
-import { type PickChain, parsePickChainName, type SetName } from './rules.ts';
+import { type PickChain, parsePickChainName } from './pick-chains.ts';
+import type { SetName } from './rules.ts';
 
 export const tableName = 'wherry';
 

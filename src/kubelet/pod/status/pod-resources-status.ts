@@ -9,7 +9,7 @@ import { formatQuantity, type Quantity } from '../../../api/quantity.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import { boundedTotal } from '../../resources/cgroup-resources.ts';
-import type { Phase } from './pod-status.ts';
+import type { Phase } from './pod-phase.ts';
 
 /** The minimum CPU shares of a group: a request this small counts as none. */
 const cpuMinMilli = 2;

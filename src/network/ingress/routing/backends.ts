@@ -1,7 +1,7 @@
 /** The backends of an ingress proxy: for each service that an Ingress names, its servers and how they are asked. */
 import { keyOf } from '../../../api/meta.ts';
 import type { EndpointSlice, Ingress, Secret, Service } from '../../../api/resources.gen.ts';
-import { computeBackends } from '../../proxy/rules.ts';
+import { computeBackends } from '../../proxy/service-backends.ts';
 import type { IngressSettings } from '../settings.ts';
 import { type PasswordUser, passwordUsersOf } from './password-users.ts';
 import type { PathMatch } from './path-match.ts';
