@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { PersistentVolume, PersistentVolumeClaim, type Pod } from '../../../api/resources.gen.ts';
+import { Node, PersistentVolume, PersistentVolumeClaim, type Pod } from '../../../api/resources.gen.ts';
 import { notFound } from '../../../api/status.ts';
 import { sparse } from '../../../base/sparse.fixture.ts';
 import type { Client } from '../../../client/client.ts';
@@ -122,3 +122,27 @@ for (const [what, given, expected] of rows)
   test(`${what}: ${expected}`, async () => {
     assert.equal(await find(...given), expected);
   });
+
+test('the error of a volume for other nodes names the persistent volume', async () => {
+  const affinity = { key: 'kubernetes.io/hostname', operator: 'In', values: ['b'] };
+  const nodeAffinity = { required: { nodeSelectorTerms: [{ matchExpressions: [affinity] }] } };
+  const node = { metadata: { name: 'a', labels: { 'kubernetes.io/hostname': 'a' } } };
+  const errorOf = (use: object, more?: object) => {
+    const volume = { ...disk, spec: { ...disk.spec, nodeAffinity, ...more } };
+    const get = async (type: unknown) =>
+      type === Node ? node : type === PersistentVolumeClaim ? bound : volume;
+    const client = sparse<Client>({ get: get as unknown as Client['get'] });
+    const pod = { metadata: { name: 'p', uid: 'p1' }, spec: { nodeName: 'a', containers: [use] } } as Pod;
+    return findClaimedVolume(client, pod, { name: 'v' }, 'data');
+  };
+  await assert.rejects(errorOf(mounts), {
+    volume: 'v',
+    reason: 'FailedMount',
+    message: 'MountVolume.NodeAffinity check failed for volume "disk-1" : no matching NodeSelectorTerms',
+  });
+  const devices = { volumeDevices: [{ name: 'v', devicePath: '/dev/x' }] };
+  await assert.rejects(errorOf(devices, { volumeMode: 'Block' }), {
+    reason: 'FailedMapVolume',
+    message: 'MapVolume.NodeAffinity check failed for volume "disk-1" : no matching NodeSelectorTerms',
+  });
+});

@@ -20,7 +20,7 @@ export interface ClaimedVolume {
 
 /**
  * The claim and its bound volume, which may be used on this node and in the way that the pod uses it.
- * @throws UnfitVolumeError in upstream's words
+ * @throws VolumeError in upstream's words
  */
 export async function findClaimedVolume(
   client: Client,
@@ -54,7 +54,12 @@ export async function findClaimedVolume(
   const required = volume.spec?.nodeAffinity?.required;
   if (required) {
     const node = await client.get(Node, { name: pod.spec.nodeName ?? '' });
-    if (!compileNodeSelector(required)(node)) throw new Error('no matching NodeSelectorTerms');
+    if (!compileNodeSelector(required)(node))
+      throw new VolumeError(volumeName, 'no matching NodeSelectorTerms', {
+        operation: 'NodeAffinity check',
+        shownAs: boundName,
+        isMapped: volume.spec?.volumeMode === 'Block',
+      });
   }
   return { claim, volume };
 }
