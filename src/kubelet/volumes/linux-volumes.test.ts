@@ -10,10 +10,31 @@ import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
 import { testPod } from '../pod.fixture.ts';
 import { LinuxVolumes } from './linux-volumes.ts';
-import type { VolumeInputs } from './pod-volumes.ts';
+import type { VolumeInputs, VolumesNotReady } from './pod-volumes.ts';
 import { storageMetrics } from './storage-metrics.ts';
 
 const needsRoot = { skip: process.getuid?.() === 0 ? false : 'groups need root' };
+
+/** Those of a node whose server has just these objects. */
+function volumesOver(
+  root: string,
+  objects: readonly { metadata: { name: string } }[],
+  metrics = new MetricsRegistry(),
+): LinuxVolumes {
+  const get = async (_: unknown, { name }: { name: string }) =>
+    objects.find(({ metadata }) => metadata.name === name);
+  return new LinuxVolumes(
+    join(root, 'kubelet'),
+    sparse<VolumeInputs>({
+      client: sparse<Client>({ get: get as Client['get'] }),
+      clock: new VirtualClock(),
+      logger: silentLogger,
+      storage: storageMetrics(metrics),
+      node: () => ({ nodeName: 'n', hostIps: [], allocatable: {} }),
+      csi: { inUseChanged: () => undefined },
+    }),
+  );
+}
 
 test(
   'the volume of a claim is given to the group of a pod once, whatever agents come and go',
@@ -28,20 +49,7 @@ test(
       { metadata: { name: 'claim', uid: 'c' }, spec: { volumeName: 'pv' }, status: { phase: 'Bound' } },
       { metadata: { name: 'pv' }, spec: { local: { path }, claimRef: { uid: 'c' } } },
     ];
-    const get = async (_: unknown, { name }: { name: string }) =>
-      objects.find(({ metadata }) => metadata.name === name);
-    const createVolumes = (metrics = new MetricsRegistry()) =>
-      new LinuxVolumes(
-        join(root, 'kubelet'),
-        sparse<VolumeInputs>({
-          client: sparse<Client>({ get: get as Client['get'] }),
-          clock: new VirtualClock(),
-          logger: silentLogger,
-          storage: storageMetrics(metrics),
-          node: () => ({ nodeName: 'n', hostIps: [], allocatable: {} }),
-          csi: { inUseChanged: () => undefined },
-        }),
-      );
+    const createVolumes = (metrics?: MetricsRegistry) => volumesOver(root, objects, metrics);
     const pod = testPod({
       securityContext: { fsGroup: 1234 },
       volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'claim' } }],
@@ -76,3 +84,37 @@ test(
     assert.equal(existsSync(join(root, 'kubelet/pods/u/given-to-group')), false);
   },
 );
+
+test('a volume for one pod is used by no second one, until the first is gone', async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'wherry-linux-volumes-'));
+  t.after(() => rmSync(root, { recursive: true }));
+  const accessModes = ['ReadWriteOncePod'];
+  const objects = [
+    { metadata: { name: 'claim', uid: 'c' }, spec: { volumeName: 'pv' }, status: { phase: 'Bound' } },
+    { metadata: { name: 'pv' }, spec: { hostPath: { path: root }, claimRef: { uid: 'c' }, accessModes } },
+  ];
+  const podOf = (uid: string) => {
+    const pod = testPod({
+      volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'claim' } }],
+      containers: [{ name: 'c', volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
+    });
+    pod.metadata.uid = uid;
+    return pod;
+  };
+  const volumes = volumesOver(root, objects);
+  await volumes.setUp(podOf('first'));
+  await volumes.setUp(podOf('first'));
+  await assert.rejects(volumes.setUp(podOf('second')), ({ problems }: VolumesNotReady) => {
+    assert.deepEqual(
+      problems.map(({ message }) => message),
+      [
+        'MountVolume.SetUp failed for volume "pv" : volume uses the ReadWriteOncePod access mode and is already in use by another pod',
+      ],
+    );
+    return true;
+  });
+  await volumes.tearDown('first');
+  await volumes.setUp(podOf('second'));
+  accessModes.push('ReadWriteOnce');
+  await volumes.setUp(podOf('third'));
+});

@@ -12,6 +12,7 @@ import { growFileSystem } from '../linux/device-mount.ts';
 import { isMounted, unmountBelow } from '../linux/mounts.ts';
 import { GrowingClaims } from './claims/growing-claims.ts';
 import { findClaimedVolume, isGrowing, localTarget, mountPersistent } from './claims/persistent-volume.ts';
+import { SinglePodVolumes } from './claims/single-pod-volumes.ts';
 import { giveToPodsGroup } from './directories/group-change.ts';
 import { makeOnce } from './directories/make-once.ts';
 import { mountSubPath, readInside } from './directories/sub-path.ts';
@@ -46,6 +47,7 @@ export class LinuxVolumes implements PodVolumes {
   readonly #tokens: TokenSource;
   readonly #csi: CsiVolumes;
   readonly #claims: GrowingClaims;
+  readonly #singlePod = new SinglePodVolumes();
   /** What was already set up and does not change, by pod uid and volume. */
   readonly #done = new Map<string, MountedVolume>();
   /** Those that are mounted, by pod uid and volume. */
@@ -143,6 +145,7 @@ export class LinuxVolumes implements PodVolumes {
     const operation = { name: 'volume_unmount', podUid, volumes } as const;
     await storage.operation(clock, operation, () => this.#tearDown(podUid));
     this.#mounted.delete(podUid);
+    this.#singlePod.forget(podUid);
     storage.forget(podUid);
   }
 
@@ -290,7 +293,19 @@ export class LinuxVolumes implements PodVolumes {
 
   async #mountClaim(pod: Pod, volume: core.Volume, claimName: string): Promise<MountedVolume> {
     const { volume: claimed } = await findClaimedVolume(this.#inputs.client, pod, volume, claimName);
-    this.#inputs.storage.claimed(pod.metadata.uid, volume.name, claimed);
+    const { uid } = pod.metadata;
+    this.#inputs.storage.claimed(uid, volume.name, claimed);
+    return this.#singlePod.use(uid, volume.name, claimed, () =>
+      this.#mountClaimed(pod, volume, claimName, claimed),
+    );
+  }
+
+  async #mountClaimed(
+    pod: Pod,
+    volume: core.Volume,
+    claimName: string,
+    claimed: PersistentVolume,
+  ): Promise<MountedVolume> {
     const readOnly = volume.persistentVolumeClaim?.readOnly ?? false;
     if (claimed.spec?.csi) {
       const hostPath = await this.#csi.mountClaimed(pod, volume.name, claimed, { readOnly });
