@@ -5,7 +5,7 @@
 import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import type { ContainerStatus } from './cri/messages.ts';
-import type { InterfaceUsage } from './linux/network-usage.ts';
+import type { InterfaceUsage } from './linux/usage/network-usage.ts';
 import type { ProbeDialer } from './probes/dialer.ts';
 import type { ResolverConfig } from './spec/dns-config.ts';
 import type { PodVolumes, VolumeInputs } from './volumes/pod-volumes.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DaemonSet, Node, Pod } from '../../src/api/resources.gen.ts';
-import { isPodActive, isPodReady } from '../../src/controllers/pod-state.ts';
+import { isPodActive, isPodReady } from '../../src/controllers/pods/pod-state.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
 import { daemonSetOf, withImage } from './workloads.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Draft } from '../../src/api/meta.ts';
 import { Deployment, Event, Pod, ReplicaSet } from '../../src/api/resources.gen.ts';
-import { isPodActive, isPodReady } from '../../src/controllers/pod-state.ts';
+import { isPodActive, isPodReady } from '../../src/controllers/pods/pod-state.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
 import { deploymentOf, withImage } from './workloads.ts';

@@ -10,7 +10,7 @@ import {
   StatefulSet,
 } from '../../src/api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../src/api/status.ts';
-import { isPodActive, isPodReady } from '../../src/controllers/pod-state.ts';
+import { isPodActive, isPodReady } from '../../src/controllers/pods/pod-state.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
 import { statefulSetOf, withImage } from './workloads.ts';

@@ -6,7 +6,7 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { controllerReference, type Owner } from '../adoption.ts';
 import { byCreation } from '../by-creation.ts';
-import { canonicalJson, templateHash } from '../pod-template.ts';
+import { canonicalJson, templateHash } from '../pods/pod-template.ts';
 
 export const revisionHashLabel = 'controller-revision-hash';
 

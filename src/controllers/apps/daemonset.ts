@@ -17,9 +17,9 @@ import { isInVain } from '../../client/controller/owner-check.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim, type Owner } from '../adoption.ts';
 import { allAtOnce, slowStart } from '../batches.ts';
-import { PodControl } from '../pod-control.ts';
-import { nextAvailableInMs } from '../pod-state.ts';
-import { podFromTemplate } from '../pod-template.ts';
+import { PodControl } from '../pods/pod-control.ts';
+import { nextAvailableInMs } from '../pods/pod-state.ts';
+import { podFromTemplate } from '../pods/pod-template.ts';
 import {
   applyRevisionPlan,
   planRevision,

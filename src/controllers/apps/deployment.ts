@@ -7,7 +7,7 @@ import { defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 import { claim } from '../adoption.ts';
-import { isPodTerminal } from '../pod-state.ts';
+import { isPodTerminal } from '../pods/pod-state.ts';
 import { ensureCurrent, syncCurrent } from './deployment/current-replica-set.ts';
 import { DeploymentRecord } from './deployment/deployment-record.ts';
 import {

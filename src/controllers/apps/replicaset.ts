@@ -15,9 +15,9 @@ import {
 import { isInVain } from '../../client/controller/owner-check.ts';
 import { claim } from '../adoption.ts';
 import { allAtOnce, slowStart } from '../batches.ts';
-import { PodControl } from '../pod-control.ts';
-import { nextAvailableInMs } from '../pod-state.ts';
-import { podFromTemplate } from '../pod-template.ts';
+import { PodControl } from '../pods/pod-control.ts';
+import { nextAvailableInMs } from '../pods/pod-state.ts';
+import { podFromTemplate } from '../pods/pod-template.ts';
 import {
   ageRatios,
   planReplicaStatus,

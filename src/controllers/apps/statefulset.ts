@@ -10,7 +10,7 @@ import { isInVain } from '../../client/controller/owner-check.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
 import { slowStart } from '../batches.ts';
-import { nextAvailableInMs } from '../pod-state.ts';
+import { nextAvailableInMs } from '../pods/pod-state.ts';
 import {
   applyRevisionPlan,
   byRevision,

@@ -18,7 +18,7 @@ import { isInVain } from '../../client/controller/owner-check.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
 import { allAtOnce, type BatchOutcome, slowStart } from '../batches.ts';
-import { PodControl } from '../pod-control.ts';
+import { PodControl } from '../pods/pod-control.ts';
 import type { JobBackoff } from './job/job-backoff.ts';
 import { failuresOfIndex } from './job/job-index-progress.ts';
 import { parseIndexes } from './job/job-indexes.ts';

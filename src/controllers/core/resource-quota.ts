@@ -13,7 +13,7 @@ import {
 } from '../../client/controller/controller.ts';
 import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
 import { FollowedResources } from '../followed-resources.ts';
-import { isPodTerminal } from '../pod-state.ts';
+import { isPodTerminal } from '../pods/pod-state.ts';
 import { type Countable, countUsage } from './resource-quota-count.ts';
 import {
   hardNames,

@@ -9,7 +9,7 @@ import { type AnyController, defineController, watch } from '../../client/contro
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { allAtOnce } from '../batches.ts';
-import { isPodReady } from '../pod-state.ts';
+import { isPodReady } from '../pods/pod-state.ts';
 import { nodeCollectorMetricsOf, zoneLabelOf } from './node-collector-metrics.ts';
 import { type Heartbeat, listenTo } from './node-heartbeat.ts';
 import {

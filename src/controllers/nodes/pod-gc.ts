@@ -11,7 +11,7 @@ import { pause } from '../../base/clock.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
 import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
 import { byCreation } from '../by-creation.ts';
-import { isPodTerminal } from '../pod-state.ts';
+import { isPodTerminal } from '../pods/pod-state.ts';
 import { hasOutOfServiceTaint, nodeCondition } from './node-state.ts';
 
 const checkIntervalMs = 20_000;

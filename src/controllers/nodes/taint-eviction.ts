@@ -8,7 +8,7 @@ import { leastOf } from '../../base/least-of.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
-import { evictionMetrics, evictPod } from '../pod-eviction.ts';
+import { evictionMetrics, evictPod } from '../pods/pod-eviction.ts';
 import { byNodeName, nodeNameIndex } from './node-lifecycle.ts';
 import { noExecuteTaints } from './node-state.ts';
 import { addedAtMs, type DuePod, planEvictions, taintTimes } from './taint-eviction-plan.ts';

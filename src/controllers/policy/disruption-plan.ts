@@ -7,7 +7,7 @@ import type * as policy from '../../api/types/policy-v1.gen.ts';
 import { leastOf } from '../../base/least-of.ts';
 import { goSelector } from '../go-selector.ts';
 import { scaledValue } from '../int-or-percent.ts';
-import { isPodReady, isPodTerminal } from '../pod-state.ts';
+import { isPodReady, isPodTerminal } from '../pods/pod-state.ts';
 
 /** An evicted pod that is still there after this time is assumed to stay. */
 const evictionTimeoutMs = 120_000;

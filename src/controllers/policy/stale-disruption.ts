@@ -3,7 +3,7 @@ import { Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import { defineController } from '../../client/controller/controller.ts';
-import { isPodTerminal, podCondition } from '../pod-state.ts';
+import { isPodTerminal, podCondition } from '../pods/pod-state.ts';
 
 const type = 'DisruptionTarget';
 const staleAfterMs = 120_000;

@@ -4,7 +4,7 @@ import { apiVersionOf } from '../../api/meta.ts';
 import { ClusterRole } from '../../api/resources.gen.ts';
 import type * as rbac from '../../api/types/rbac-v1.gen.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
-import { canonicalJson } from '../pod-template.ts';
+import { canonicalJson } from '../pods/pod-template.ts';
 
 export const clusterRoleAggregationController = defineController({
   name: 'ClusterRoleAggregator',

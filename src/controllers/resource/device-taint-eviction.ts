@@ -7,7 +7,7 @@ import type { PodCondition } from '../../api/types/core-v1.gen.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
-import { evictionMetrics, evictPod } from '../pod-eviction.ts';
+import { evictionMetrics, evictPod } from '../pods/pod-eviction.ts';
 import { claimsOfPool, taintedWorld, usersOf } from './device-taint-caches.ts';
 import { planDeviceEviction } from './device-taint-plan.ts';
 import type { RuleNews } from './device-taint-rule-news.ts';

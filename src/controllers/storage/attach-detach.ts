@@ -21,7 +21,7 @@ import type { ReconcileCluster } from '../../client/controller/controller-cluste
 import { targetOf } from '../../client/events/event-recorder.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 import { hasOutOfServiceTaint, nodeCondition } from '../nodes/node-state.ts';
-import { isPodTerminal } from '../pod-state.ts';
+import { isPodTerminal } from '../pods/pod-state.ts';
 import {
   attachedAfter,
   letGoMs,

@@ -17,9 +17,9 @@ import {
   widerLimits,
 } from '../resources/cgroup-resources.ts';
 import { qosClassOf } from '../resources/qos.ts';
-import { groupDetailsV1, groupDetailsV2 } from './container-usage.ts';
 import { readNumber, readTable } from './kernel-files.ts';
-import { groupPressures } from './pressure.ts';
+import { groupDetailsV1, groupDetailsV2 } from './usage/container-usage.ts';
+import { groupPressures } from './usage/pressure.ts';
 
 /** Hierarchies of v1 in which runc creates groups, one per controller; hybrid machines also have a unified one. */
 const v1Controllers = [

@@ -6,12 +6,12 @@ import type { FilesystemUse, Machine, MachineFacts, MachineUsage } from '../mach
 import { networkDialer } from '../probes/network-dialer.ts';
 import { LinuxVolumes } from '../volumes/linux-volumes.ts';
 import { LinuxCgroups } from './cgroups.ts';
-import { diskActivities } from './disk-activity.ts';
-import { filesystemUse, mountedDevice } from './filesystem-use.ts';
 import { readHugePages } from './huge-pages.ts';
-import { interfaceUsages } from './network-usage.ts';
 import { LinuxPodFiles } from './pod-files.ts';
 import { LinuxSandboxTraces } from './sandbox-traces.ts';
+import { diskActivities } from './usage/disk-activity.ts';
+import { filesystemUse, mountedDevice } from './usage/filesystem-use.ts';
+import { interfaceUsages } from './usage/network-usage.ts';
 
 export interface LinuxMachineOptions {
   /** The kubelet's own folder, /var/lib/kubelet upstream. */

@@ -1,6 +1,6 @@
 /** Usage of a volume, from its driver or from the file system that it is on. */
 import type { VolumeUsage } from '../csi/messages.ts';
-import { filesystemUse } from '../linux/filesystem-use.ts';
+import { filesystemUse } from '../linux/usage/filesystem-use.ts';
 import type { VolumeUse } from './pod-volumes.ts';
 
 type Figures = Omit<VolumeUse, 'name' | 'claimName'>;

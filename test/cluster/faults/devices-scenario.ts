@@ -12,7 +12,7 @@ import {
   ResourceSlice,
 } from '../../../src/api/resources.gen.ts';
 import { sparse } from '../../../src/base/sparse.fixture.ts';
-import { isPodTerminal } from '../../../src/controllers/pod-state.ts';
+import { isPodTerminal } from '../../../src/controllers/pods/pod-state.ts';
 import { replicaSetOf } from '../workloads.ts';
 import { changeOf, type Rule, type World } from './history.ts';
 import { eventually, find, modify, namespace, pick, type Run, remove, type Scenario } from './run-seed.ts';

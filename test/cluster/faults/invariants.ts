@@ -3,7 +3,7 @@ import { controllerOf, type KubeObject } from '../../../src/api/meta.ts';
 import { Job, Pod } from '../../../src/api/resources.gen.ts';
 import type { Client } from '../../../src/client/client.ts';
 import { isFinished } from '../../../src/controllers/batch/job/job-plan.ts';
-import { isPodActive, isPodReady } from '../../../src/controllers/pod-state.ts';
+import { isPodActive, isPodReady } from '../../../src/controllers/pods/pod-state.ts';
 
 export interface Bounds {
   /** Most pods at a time that are not on their way out. */

@@ -11,7 +11,7 @@ import {
   StatefulSet,
   StorageClass,
 } from '../../../src/api/resources.gen.ts';
-import { isPodTerminal } from '../../../src/controllers/pod-state.ts';
+import { isPodTerminal } from '../../../src/controllers/pods/pod-state.ts';
 import { ownProvisioner } from '../../../src/controllers/storage/provisioning/provisioner-names.ts';
 import { replicaSetOf, statefulSetOf } from '../workloads.ts';
 import { changeOf, type Rule } from './history.ts';

@@ -17,7 +17,7 @@ import {
   StatefulSet,
 } from '../../../src/api/resources.gen.ts';
 import { sparse } from '../../../src/base/sparse.fixture.ts';
-import { isPodReady, isPodTerminal } from '../../../src/controllers/pod-state.ts';
+import { isPodReady, isPodTerminal } from '../../../src/controllers/pods/pod-state.ts';
 import { deploymentOf, jobOf, statefulSetOf } from '../workloads.ts';
 import type { Run, Scenario } from './run-seed.ts';
 import { findUnsettled } from './unsettled.ts';

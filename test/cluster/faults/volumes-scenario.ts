@@ -10,7 +10,7 @@ import {
   StorageClass,
 } from '../../../src/api/resources.gen.ts';
 import { sparse } from '../../../src/base/sparse.fixture.ts';
-import { isPodTerminal } from '../../../src/controllers/pod-state.ts';
+import { isPodTerminal } from '../../../src/controllers/pods/pod-state.ts';
 import { ownProvisioner } from '../../../src/controllers/storage/provisioning/provisioner-names.ts';
 import { type Change, changeOf, type Rule, type World } from './history.ts';
 import { eventually, find, modify, namespace, pick, type Run, remove, type Scenario } from './run-seed.ts';

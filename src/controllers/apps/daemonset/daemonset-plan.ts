@@ -6,7 +6,7 @@ import type * as core from '../../../api/types/core-v1.gen.ts';
 import { byCreation } from '../../by-creation.ts';
 import { scaledValue } from '../../int-or-percent.ts';
 import { tolerates } from '../../nodes/node-state.ts';
-import { isPodAvailable, isPodReady, isPodTerminal } from '../../pod-state.ts';
+import { isPodAvailable, isPodReady, isPodTerminal } from '../../pods/pod-state.ts';
 import { revisionHashLabel } from '../controller-revision.ts';
 
 export interface NodeFit {

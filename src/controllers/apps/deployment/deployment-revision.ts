@@ -5,7 +5,7 @@ import type * as core from '../../../api/types/core-v1.gen.ts';
 import { lastAppliedAnnotation } from '../../../api/well-known.ts';
 import { controllerReference } from '../../adoption.ts';
 import { byCreation } from '../../by-creation.ts';
-import { canonicalJson, templateHash } from '../../pod-template.ts';
+import { canonicalJson, templateHash } from '../../pods/pod-template.ts';
 import {
   desiredReplicasAnnotation,
   maxReplicasAnnotation,

@@ -4,7 +4,7 @@
  */
 import { rollbackAnnotation } from '../../../api/apps/deployment.ts';
 import type { Deployment, ReplicaSet } from '../../../api/resources.gen.ts';
-import { canonicalJson } from '../../pod-template.ts';
+import { canonicalJson } from '../../pods/pod-template.ts';
 import { ownAnnotations, revisionOf, templateOf } from './deployment-revision.ts';
 
 export interface RollbackPlan {

@@ -4,7 +4,7 @@ import type { Deployment, Pod, ReplicaSet } from '../../../api/resources.gen.ts'
 import type * as apps from '../../../api/types/apps-v1.gen.ts';
 import { byCreation } from '../../by-creation.ts';
 import { scaledValue } from '../../int-or-percent.ts';
-import { isPodActive, isPodAvailable } from '../../pod-state.ts';
+import { isPodActive, isPodAvailable } from '../../pods/pod-state.ts';
 import { desiredReplicasAnnotation, maxReplicasAnnotation } from './deployment-annotations.ts';
 
 /** One ReplicaSet and the replicas that it should have. */

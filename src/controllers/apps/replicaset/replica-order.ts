@@ -1,7 +1,7 @@
 /** Which pods are deleted first when there are too many: upstream's ranking. */
 import type { Pod } from '../../../api/resources.gen.ts';
-import { byRestarts, byStage, createdMs, readySinceMs } from '../../pod-order.ts';
-import { isPodActive, isPodReady } from '../../pod-state.ts';
+import { byRestarts, byStage, createdMs, readySinceMs } from '../../pods/pod-order.ts';
+import { isPodActive, isPodReady } from '../../pods/pod-state.ts';
 
 const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
 

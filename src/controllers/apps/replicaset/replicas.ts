@@ -6,7 +6,7 @@ import type { LabelSelector } from '../../../api/meta.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import type * as apps from '../../../api/types/apps-v1.gen.ts';
 import { messageOf } from '../../../base/text/error-message.ts';
-import { isPodActive, isPodAvailable, isPodReady, isPodTerminating } from '../../pod-state.ts';
+import { isPodActive, isPodAvailable, isPodReady, isPodTerminating } from '../../pods/pod-state.ts';
 import { inDeletionOrder } from './replica-order.ts';
 
 /** The part that both kinds have in common. */

@@ -2,7 +2,7 @@
 import type { ControllerRevision, Pod, StatefulSet } from '../../../api/resources.gen.ts';
 import type * as apps from '../../../api/types/apps-v1.gen.ts';
 import { scaledValue } from '../../int-or-percent.ts';
-import { isPodAvailable, isPodReady, isPodTerminal } from '../../pod-state.ts';
+import { isPodAvailable, isPodReady, isPodTerminal } from '../../pods/pod-state.ts';
 import { revisionHashLabel } from '../controller-revision.ts';
 import { ordinalOf, startOrdinal } from './statefulset-pod.ts';
 

@@ -5,7 +5,7 @@
 import { sidecarNames } from '../../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import { backoffDelayMs } from '../../../base/async/backoff.ts';
-import { podCondition } from '../../pod-state.ts';
+import { podCondition } from '../../pods/pod-state.ts';
 import { isTracked } from './job-pod.ts';
 
 /** Failures since the last success, and when the latest of them was. */

@@ -1,6 +1,6 @@
 /** How far a Job has come with each of its indexes. */
 import type { Job, Pod } from '../../../api/resources.gen.ts';
-import { isPodTerminating } from '../../pod-state.ts';
+import { isPodTerminating } from '../../pods/pod-state.ts';
 import { finishedAtMs, type JobBackoff } from './job-backoff.ts';
 import { parseIndexes } from './job-indexes.ts';
 import { countsAsFailed, failuresOf, indexOf, isTracked, replacesOnlyFailed } from './job-pod.ts';

@@ -2,7 +2,7 @@
 import { Job, Pod } from '../../../api/resources.gen.ts';
 import { exponentialBuckets, type MetricsRegistry, metricsPerRegistry } from '../../../base/metrics.ts';
 import type { InformerFactory } from '../../../client/informers/informer.ts';
-import { isPodTerminal } from '../../pod-state.ts';
+import { isPodTerminal } from '../../pods/pod-state.ts';
 import { isIndexed, isTracked, keptByAnother } from './job-pod.ts';
 
 /** The outcome of one sync of a job. */

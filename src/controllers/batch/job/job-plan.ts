@@ -3,8 +3,8 @@
 import { findCondition } from '../../../api/conditions.ts';
 import type { Job, Pod } from '../../../api/resources.gen.ts';
 import { leastOf } from '../../../base/least-of.ts';
-import { byRestarts, byStage, createdMs, readySinceMs } from '../../pod-order.ts';
-import { isPodReady } from '../../pod-state.ts';
+import { byRestarts, byStage, createdMs, readySinceMs } from '../../pods/pod-order.ts';
+import { isPodReady } from '../../pods/pod-state.ts';
 import { backoffLeftMs, type JobBackoff, nextBackoff, recalledBackoff } from './job-backoff.ts';
 import { backoffOfIndex, type IndexProgress, indexProgress, isStillNeeded } from './job-index-progress.ts';
 import { countsAsFailed, indexOf, isIndexed, isTracked, replacesOnlyFailed } from './job-pod.ts';

@@ -3,7 +3,7 @@ import { jobNameLabel } from '../../../api/batch/job.ts';
 import { controllerOf, type Draft } from '../../../api/meta.ts';
 import { Job, type Pod } from '../../../api/resources.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
-import { podFromTemplate } from '../../pod-template.ts';
+import { podFromTemplate } from '../../pods/pod-template.ts';
 
 /** Holds a pod until its outcome is counted, so that none is lost and none counted twice. */
 export const trackingFinalizer = 'batch.kubernetes.io/job-tracking';

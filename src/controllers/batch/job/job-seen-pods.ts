@@ -1,6 +1,6 @@
 /** A Job with its present pods, as all of its plan sees them. */
 import type { Job, Pod } from '../../../api/resources.gen.ts';
-import { isPodActive, isPodTerminating } from '../../pod-state.ts';
+import { isPodActive, isPodTerminating } from '../../pods/pod-state.ts';
 import { countsAsFailed } from './job-pod.ts';
 import { type FailureMatch, matchFailurePolicy } from './job-policy.ts';
 

@@ -5,7 +5,7 @@ import { keyOf } from '../../../api/meta.ts';
 import type { Pod, Service } from '../../../api/resources.gen.ts';
 import type { ServicePort } from '../../../api/types/core-v1.gen.ts';
 import type { Informer } from '../../../client/informers/informer.ts';
-import { isPodTerminal } from '../../pod-state.ts';
+import { isPodTerminal } from '../../pods/pod-state.ts';
 
 /** Services whose selector the pod matches, now or before. */
 export function servicesOf(services: Informer<Service>, pod: Pod, old: Pod | undefined): Iterable<string> {

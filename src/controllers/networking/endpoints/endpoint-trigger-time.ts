@@ -1,6 +1,6 @@
 /** When the change occurred that led to a write of endpoints: proxies measure their lag from it. */
 import type { Pod, Service } from '../../../api/resources.gen.ts';
-import { podCondition } from '../../pod-state.ts';
+import { podCondition } from '../../pods/pod-state.ts';
 
 export const triggerTimeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
 

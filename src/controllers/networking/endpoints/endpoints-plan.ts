@@ -4,7 +4,7 @@ import type { Draft } from '../../../api/meta.ts';
 import type { Endpoints, Pod, Service } from '../../../api/resources.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import { headlessServiceLabel } from '../../../api/well-known.ts';
-import { isPodReady } from '../../pod-state.ts';
+import { isPodReady } from '../../pods/pod-state.ts';
 import { addressOf, portsOf } from './endpoint-pods.ts';
 import { triggerTimeAnnotation } from './endpoint-trigger-time.ts';
 

@@ -4,7 +4,7 @@ import type { Draft, OwnerReference } from '../../../api/meta.ts';
 import type { EndpointSlice } from '../../../api/resources.gen.ts';
 import type * as discovery from '../../../api/types/discovery-v1.gen.ts';
 import { serviceNameLabel } from '../../../api/well-known.ts';
-import { canonicalJson } from '../../pod-template.ts';
+import { canonicalJson } from '../../pods/pod-template.ts';
 
 /** The label that names a slice's controller. */
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';

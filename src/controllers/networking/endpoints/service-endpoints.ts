@@ -2,7 +2,7 @@
 import type { EndpointSlice, Node, Pod, Service } from '../../../api/resources.gen.ts';
 import type * as discovery from '../../../api/types/discovery-v1.gen.ts';
 import { headlessServiceLabel } from '../../../api/well-known.ts';
-import { isPodReady } from '../../pod-state.ts';
+import { isPodReady } from '../../pods/pod-state.ts';
 import { addressOf, portsOf } from './endpoint-pods.ts';
 import { triggerTimeAnnotation } from './endpoint-trigger-time.ts';
 import type { SlicePlan, WantedSlices } from './endpointslice-plan.ts';

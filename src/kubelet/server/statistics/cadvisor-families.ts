@@ -1,7 +1,7 @@
 /**
  * The families of `/metrics/cadvisor` about containers, pods and the node: names, help and where each value comes from.
  */
-import type { InterfaceUsage } from '../../linux/network-usage.ts';
+import type { InterfaceUsage } from '../../linux/usage/network-usage.ts';
 import type { DiskActivity, FilesystemUse, GroupDetails, Pressures, Stall } from '../../machine.ts';
 import type { Summary } from './stats-summary.ts';
 

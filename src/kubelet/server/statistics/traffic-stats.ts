@@ -1,6 +1,6 @@
 /** Network traffic of pods and node, for `/stats/summary`. */
 import type { Kubelet } from '../../kubelet.ts';
-import type { InterfaceUsage } from '../../linux/network-usage.ts';
+import type { InterfaceUsage } from '../../linux/usage/network-usage.ts';
 
 interface InterfaceStats {
   name: string;

@@ -1,10 +1,10 @@
 /** The detailed usage of a control group, for metrics. For cgroup v1 and v2. */
 import { readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { BlockDeviceUse, GroupDetails } from '../machine.ts';
-import { readNumber, readTable, readText } from './kernel-files.ts';
+import type { BlockDeviceUse, GroupDetails } from '../../machine.ts';
+import { readNumber, readTable, readText } from '../kernel-files.ts';
+import { openFilesOf } from '../process-files.ts';
 import { groupPressures } from './pressure.ts';
-import { openFilesOf } from './process-files.ts';
 
 /** The unit of v1's `cpuacct.stat`: 100 clock ticks per second for user space on every Linux machine. */
 const ticksPerSecond = 100;

@@ -1,6 +1,6 @@
 /** What makes one pod go before another where there are too many: how far it has come, and how often it started again. */
-import { sidecarNames } from '../api/core/pod/sidecars.ts';
-import type { Pod } from '../api/resources.gen.ts';
+import { sidecarNames } from '../../api/core/pod/sidecars.ts';
+import type { Pod } from '../../api/resources.gen.ts';
 import { isPodReady, podCondition } from './pod-state.ts';
 
 const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };

@@ -1,6 +1,6 @@
 /** Predicates on pods that all workload controllers share. */
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
 
 export function podCondition(pod: Pod, type: string): core.PodCondition | undefined {
   return pod.status?.conditions?.find((condition) => condition.type === type);

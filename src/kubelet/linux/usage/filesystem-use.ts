@@ -1,7 +1,7 @@
 /** How full a file system is. */
 import { statfs } from 'node:fs/promises';
-import { ifMissing } from '../../base/system/if-missing.ts';
-import type { FilesystemUse } from '../machine.ts';
+import { ifMissing } from '../../../base/system/if-missing.ts';
+import type { FilesystemUse } from '../../machine.ts';
 
 /** Of the file system that holds the path. Undefined: the path does not exist. */
 export async function filesystemUse(path: string): Promise<FilesystemUse | undefined> {

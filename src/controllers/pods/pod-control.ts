@@ -1,12 +1,12 @@
 /** Creating and deleting pods, with the events that report it. */
-import type { Draft } from '../api/meta.ts';
-import { Pod } from '../api/resources.gen.ts';
-import { StatusError } from '../api/status.ts';
-import { messageOf } from '../base/text/error-message.ts';
-import type { ReconcileCluster } from '../client/controller/controller-cluster.ts';
-import { isInVain } from '../client/controller/owner-check.ts';
-import { type EventType, targetOf } from '../client/events/event-recorder.ts';
-import type { Owner } from './adoption.ts';
+import type { Draft } from '../../api/meta.ts';
+import { Pod } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import { messageOf } from '../../base/text/error-message.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
+import { isInVain } from '../../client/controller/owner-check.ts';
+import { type EventType, targetOf } from '../../client/events/event-recorder.ts';
+import type { Owner } from '../adoption.ts';
 
 /** Creates and deletes the pods of one owner, with the events that report it there. */
 export class PodControl {

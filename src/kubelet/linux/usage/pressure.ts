@@ -1,7 +1,7 @@
 /** Pressure stall information: how long work waited for CPU, memory and IO, each from a file of the kernel. */
 import { join } from 'node:path';
-import type { Pressure, Pressures, Stall } from '../machine.ts';
-import { readText } from './kernel-files.ts';
+import type { Pressure, Pressures, Stall } from '../../machine.ts';
+import { readText } from '../kernel-files.ts';
 
 /** Of a cgroup v2 group. Undefined where the kernel does not measure it. */
 export function groupPressures(folder: string): Pressures | undefined {

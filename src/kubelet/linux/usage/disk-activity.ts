@@ -1,6 +1,6 @@
 /** What disks have done since the machine started, as the kernel counts it in `/proc/diskstats`. */
-import type { DiskActivity } from '../machine.ts';
-import { readText } from './kernel-files.ts';
+import type { DiskActivity } from '../../machine.ts';
+import { readText } from '../kernel-files.ts';
 
 /** By device, as it is mounted: `/dev/sda1`. */
 export function diskActivities(): ReadonlyMap<string, DiskActivity> {

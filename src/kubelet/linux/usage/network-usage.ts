@@ -1,5 +1,5 @@
 /** The traffic of the network interfaces of a namespace. */
-import { readText } from './kernel-files.ts';
+import { readText } from '../kernel-files.ts';
 
 export interface InterfaceUsage {
   name: string;

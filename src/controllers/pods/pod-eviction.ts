@@ -1,9 +1,9 @@
 /** The end of a pod because of taints: told in its status, and measured. */
-import { Pod } from '../api/resources.gen.ts';
-import { undefinedIfNotFound } from '../api/status.ts';
-import type { PodCondition } from '../api/types/core-v1.gen.ts';
-import { metricsPerRegistry } from '../base/metrics.ts';
-import type { ReconcileCluster } from '../client/controller/controller-cluster.ts';
+import { Pod } from '../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
+import type { PodCondition } from '../../api/types/core-v1.gen.ts';
+import { metricsPerRegistry } from '../../base/metrics.ts';
+import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 
 /** Upper bounds, in seconds, of how long after it was due a pod was deleted. */
 const delayBuckets = [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 30, 60, 120, 180, 240];

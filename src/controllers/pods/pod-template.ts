@@ -1,8 +1,8 @@
 /** Pods made from a template, and the hash that distinguishes templates. */
-import type { Draft } from '../api/meta.ts';
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
-import { controllerReference, type Owner } from './adoption.ts';
+import type { Draft } from '../../api/meta.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { controllerReference, type Owner } from '../adoption.ts';
 
 /** A pod of the template, named by the server after its owner. */
 export function podFromTemplate(template: core.PodTemplateSpec, owner: Owner): Draft<Pod> {
