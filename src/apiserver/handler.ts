@@ -185,7 +185,7 @@ export class RequestHandler {
    */
   async #answerInTurn(context: RequestContext, timeoutMs: number, share?: BodyShare): Promise<ApiResponse> {
     const { request } = context;
-    if (share && !(await request.receiveBody?.(bodySizeBytesMax, share))) return tooManyRequests;
+    if (share && !(await request.receiveBody?.(bodySizeBytesMax, share))) return tooManyRequests(1);
     const client = share ? new PayingClient(request, share) : request;
     const unpaid = new AbortController();
     try {
@@ -202,7 +202,8 @@ export class RequestHandler {
         return this.#answerNow(context);
       });
     } catch (error) {
-      if (error instanceof RefusedError || unpaid.signal.aborted) return tooManyRequests;
+      if (error instanceof RefusedError) return tooManyRequests(error.retryAfterSeconds);
+      if (unpaid.signal.aborted) return tooManyRequests(1);
       throw error;
     }
   }

@@ -12,13 +12,15 @@ export const pageNotFound: ApiResponse = {
 };
 
 /** Answered before content negotiation. */
-export const tooManyRequests: ApiResponse = {
-  type: 'raw',
-  status: 429,
-  contentType: 'text/plain; charset=utf-8',
-  headers: { 'x-content-type-options': 'nosniff', 'retry-after': '1' },
-  body: 'Too many requests, please try again later.\n',
-};
+export function tooManyRequests(retryAfterSeconds: number): ApiResponse {
+  return {
+    type: 'raw',
+    status: 429,
+    contentType: 'text/plain; charset=utf-8',
+    headers: { 'x-content-type-options': 'nosniff', 'retry-after': String(retryAfterSeconds) },
+    body: 'Too many requests, please try again later.\n',
+  };
+}
 
 /** It could not be decided whether the request is allowed, which is no refusal. */
 export function undecided({ path, search }: ApiRequest, { evaluationError = '' }: Decision): ApiResponse {

@@ -229,7 +229,10 @@ export class ApiServerParts {
       clock,
       metrics,
       ...(requestSeats && { seats: requestSeats }),
-      countOf: ({ group, version, resource }) => kinds.find(group, version, resource)?.cache?.size ?? 0,
+      statsOf({ group, version, resource }) {
+        const cache = kinds.find(group, version, resource)?.cache;
+        return cache && { count: cache.size, bytes: cache.sizeBytes };
+      },
     });
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VirtualClock } from '../../base/virtual-clock.ts';
+import { SeatDemand } from './demand.ts';
 import { formatQueues, formatRequests } from './dump.ts';
 import { type Admission, PriorityLevel } from './priority-level.ts';
 import { SeatPool } from './seats.ts';
@@ -25,7 +26,11 @@ function admissionOf(name: string, seats = 1): Admission {
 /** One seat, one queue: the first request executes, the others wait; an exempt one executes in addition. */
 function busyLevel(): PriorityLevel {
   const clock = new VirtualClock(Date.UTC(2026, 0, 1, 0, 0, 1));
-  const level = new PriorityLevel('workload', new SeatPool(10), clock);
+  const level = new PriorityLevel('workload', {
+    pool: new SeatPool(10),
+    clock,
+    demand: new SeatDemand(clock, undefined),
+  });
   const queuing = { queues: 1, handSize: 1, queueLengthLimit: 5 };
   level.configure({ limitResponse: { type: 'Queue', queuing } }, { nominal: 1, lower: 1, upper: 1 });
   for (const [name, seats] of [

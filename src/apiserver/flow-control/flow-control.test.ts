@@ -8,6 +8,7 @@ import { parsePath } from '../http/request/path.ts';
 import { FakeObjects } from '../object-reader.fake.ts';
 import type { RequestContext } from '../request.ts';
 import { FlowControl } from './flow-control.ts';
+import type { RefusedError } from './priority-level.ts';
 
 const query = new URLSearchParams();
 const context = sparse<RequestContext>({
@@ -34,7 +35,12 @@ test('a level that was deleted ends with its last request', async () => {
       },
     });
   const clock = new VirtualClock();
-  const flowControl = new FlowControl({ objects, clock, metrics: new MetricsRegistry(), countOf: () => 1 });
+  const flowControl = new FlowControl({
+    objects,
+    clock,
+    metrics: new MetricsRegistry(),
+    statsOf: () => ({ count: 1, bytes: 1_000 }),
+  });
   const levels = () => {
     const answer = flowControl.dumps.dump_priority_levels!({} as never);
     return answer.type === 'raw'
@@ -84,7 +90,12 @@ function createFlowControl(shares: number, metrics = new MetricsRegistry()): Flo
       metadata: { name: 'all' },
       spec: { priorityLevelConfiguration: { name: 'own' }, rules },
     });
-  return new FlowControl({ objects, clock: new VirtualClock(), metrics, countOf: () => 950 });
+  return new FlowControl({
+    objects,
+    clock: new VirtualClock(),
+    metrics,
+    statsOf: () => ({ count: 950, bytes: 950_000 }),
+  });
 }
 
 function requestFor(method: string, path: string): RequestContext {
@@ -148,4 +159,45 @@ test('metrics show how many requests of each kind are at work and in queues, and
   ]);
   work.resolve();
   await Promise.all(running);
+});
+
+test('clients of a level that refuses again and again are told to wait longer', async () => {
+  const level = { type: 'Limited', limited: { nominalConcurrencyShares: 1, borrowingLimitPercent: 0 } };
+  const rules = [
+    {
+      subjects: [{ kind: 'User', user: { name: '*' } }],
+      resourceRules: [
+        { verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaces: ['*'], clusterScope: true },
+      ],
+    },
+  ];
+  const objects = new FakeObjects()
+    .put(PriorityLevelConfiguration, { metadata: { name: 'own' }, spec: level })
+    .put(FlowSchema, {
+      metadata: { name: 'all' },
+      spec: { priorityLevelConfiguration: { name: 'own' }, rules },
+    });
+  const clock = new VirtualClock();
+  const flowControl = new FlowControl({
+    objects,
+    clock,
+    metrics: new MetricsRegistry(),
+    seats: 1,
+    statsOf: () => undefined,
+  });
+  const work = Promise.withResolvers<void>();
+  const run = () => {
+    const asking = requestFor('GET', '/api/v1/namespaces/a/pods/b');
+    return flowControl.run(asking, { timeoutMs: 60_000, client: asking.request }, () => work.promise);
+  };
+  const running = run();
+  const told: number[] = [];
+  for (let second = 0; second < 4; second++) {
+    for (let refused = 0; refused < 10; refused++)
+      await run().catch((error: RefusedError) => told.push(error.retryAfterSeconds));
+    await clock.advance(1_000);
+  }
+  assert.deepEqual(told, [...Array(10).fill(1), ...Array(20).fill(2), ...Array(10).fill(4)]);
+  work.resolve();
+  await running;
 });

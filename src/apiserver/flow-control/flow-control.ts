@@ -4,22 +4,19 @@ import { PriorityLevelConfiguration } from '../../api/resources.gen.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
-import { isTrue } from '../../base/text/query-boolean.ts';
 import { isLongRunning } from '../http/deadline.ts';
-import { authorizedName } from '../http/request/path.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { ApiResponse, RequestContext, RequestInfo } from '../request.ts';
+import { SeatDemand } from './demand.ts';
 import { formatLevels, formatQueues, formatRequests } from './dump.ts';
 import { FlowMetrics, type FlowSeries, requestKindOf } from './flow-metrics.ts';
 import { type Flow, FlowSchemas } from './flow-schemas.ts';
 import { type Admission, type EnterOptions, PriorityLevel, RefusedError } from './priority-level.ts';
 import { planSeats, SeatPool } from './seats.ts';
+import { estimateSeats, type StoredStats } from './work.ts';
 
 /** What upstream allows by default: 400 reads and 200 writes, shared by all. */
 const seatsDefault = 600;
-/** The number of objects for which a list takes another seat, up to {@link listSeatsMax}. */
-const objectsPerSeat = 100;
-const listSeatsMax = 10;
 /** A request waits for at most this part of the time that it has. */
 const waitPart = 0.25;
 
@@ -31,8 +28,8 @@ export interface FlowControlOptions {
   metrics: MetricsRegistry;
   /** Concurrent requests, all levels together. */
   seats?: number;
-  /** How many objects there are of what a request lists. */
-  countOf(info: RequestInfo): number;
+  /** Of what a request lists; undefined for what this server does not store. */
+  statsOf(info: RequestInfo): StoredStats | undefined;
 }
 
 export interface TurnOptions {
@@ -61,10 +58,11 @@ export class FlowControl {
     this.#schemas = new FlowSchemas(objects);
     this.#seats = seats;
     this.#pool = new SeatPool(seats);
-    this.#others = new PriorityLevel('catch-all', this.#pool, clock);
+    this.#metrics = new FlowMetrics(metrics, () => this.#currentLevels());
+    const demand = new SeatDemand(clock, undefined);
+    this.#others = new PriorityLevel('catch-all', { pool: this.#pool, clock, demand });
     const few = Math.max(1, Math.ceil(seats / 50));
     this.#others.configure(undefined, { nominal: few, lower: few, upper: few });
-    this.#metrics = new FlowMetrics(metrics, () => this.#currentLevels());
   }
 
   /** How the levels, their queues and their requests are doing, as tables for people; by the last part of the path. */
@@ -107,7 +105,12 @@ export class FlowControl {
     const series = this.#metrics.of(schema, level.name);
     const isExempt = flow?.level.spec.type === 'Exempt' || mustGetIn(context);
     const admission: Admission = {
-      seats: isExempt ? 0 : this.#seatsOf(info, context.request.query, level),
+      seats: isExempt
+        ? 0
+        : estimateSeats(info, context.request.query, {
+            stats: this.#options.statsOf(info),
+            seatsMax: level.seatsMax,
+          }),
       schema,
       distinguisher: flow?.distinguisher ?? '',
       user,
@@ -162,6 +165,8 @@ export class FlowControl {
       if (wait) await this.#metrics.whileWaiting(wait, series, options.admission);
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
+      level.retryAfter.refuse();
+      error.retryAfterSeconds = level.retryAfter.seconds;
       series.refusedAfter.observe((clock.monotonic() - startMs) / 1000);
       series.rejected.set(error.reason, (series.rejected.get(error.reason) ?? 0) + 1);
       throw error;
@@ -188,13 +193,13 @@ export class FlowControl {
   }
 
   #takeConfigurations(): void {
-    const { objects, clock } = this.#options;
+    const { objects } = this.#options;
     const configurations = [...objects.list<PriorityLevelConfiguration>(PriorityLevelConfiguration)];
     const limits = planSeats(configurations, this.#seats);
     for (const { metadata, spec } of configurations) {
       let level = this.#levels.get(metadata.name);
       if (!level) {
-        level = new PriorityLevel(metadata.name, this.#pool, clock);
+        level = this.#createLevel(metadata.name);
         this.#levels.set(metadata.name, level);
       }
       level.configure(spec.limited, limits.get(metadata.name)!);
@@ -208,29 +213,21 @@ export class FlowControl {
     }
   }
 
+  #createLevel(name: string): PriorityLevel {
+    const { clock } = this.#options;
+    const demand = new SeatDemand(clock, this.#metrics.demandOf(name));
+    return new PriorityLevel(name, { pool: this.#pool, clock, demand });
+  }
+
   #dropIdle(): void {
     for (const level of this.#quiescing) {
       if (!level.isIdle) continue;
       this.#quiescing.delete(level);
       this.#pool.remove(level);
       this.#levels.delete(level.name);
+      this.#metrics.forgetLevel(level.name);
     }
   }
-
-  #seatsOf(info: RequestInfo, query: URLSearchParams, { seatsMax }: PriorityLevel): number {
-    const lists = info.verb === 'list' || (info.verb === 'watch' && beginsWithState(query));
-    // One object by its name is found without looking at others.
-    if (!lists || authorizedName(info, query) !== '') return 1;
-    const limit = Number(query.get('limit')) || Number.POSITIVE_INFINITY;
-    const objects = Math.min(limit, this.#options.countOf(info));
-    return Math.min(listSeatsMax, seatsMax, Math.max(1, Math.ceil(objects / objectsPerSeat)));
-  }
-}
-
-/** A watch from now on, or from any state, does so, too. */
-function beginsWithState(query: URLSearchParams): boolean {
-  const from = query.get('resourceVersion') ?? '';
-  return isTrue(query.get('sendInitialEvents')) || from === '' || from === '0';
 }
 
 /** Whatever the schemas say: the cluster's own administrators get in when it is overloaded. */

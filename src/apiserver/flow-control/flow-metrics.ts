@@ -5,6 +5,7 @@ import type { Admission, PriorityLevel, Refusal } from './priority-level.ts';
 
 const durationBuckets = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
 const seatsBuckets = [1, 2, 4, 8, 16, 32, 64, 100];
+const demandBuckets = [0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.4, 1.7, 2, 2.8, 4, 6];
 const prefix = 'apiserver_flowcontrol';
 const readVerbs = new Set(['get', 'list', 'watch']);
 
@@ -49,6 +50,7 @@ export class FlowMetrics {
   readonly #waited: Histogram;
   readonly #executed: Histogram;
   readonly #estimated: Histogram;
+  readonly #demand: Histogram;
   readonly #series = new Map<string, FlowSeries>();
 
   constructor(metrics: MetricsRegistry, levels: () => readonly PriorityLevel[]) {
@@ -61,6 +63,11 @@ export class FlowMetrics {
       `${prefix}_request_execution_seconds`,
       'Time from the start to the end of the work on requests.',
       durationBuckets,
+    );
+    this.#demand = metrics.histogram(
+      `${prefix}_demand_seats`,
+      'Of each nanosecond, the seats that a level could use, as a part of its nominal ones.',
+      demandBuckets,
     );
     this.#estimated = metrics.histogram(
       `${prefix}_work_estimated_seats`,
@@ -80,6 +87,16 @@ export class FlowMetrics {
       'counter',
     );
     this.#collectLevels(metrics, levels);
+  }
+
+  /** Takes the demand of a level. */
+  demandOf(level: string): BoundHistogram {
+    return this.#demand.bind({ priority_level: level });
+  }
+
+  /** It is gone. */
+  forgetLevel(level: string): void {
+    this.#demand.remove({ priority_level: level });
   }
 
   of(schema: string, level: string): FlowSeries {
@@ -145,6 +162,29 @@ export class FlowMetrics {
     byLevel('nominal_limit_seats', "The level's own part of the seats.", ({ limits }) => limits.nominal);
     byLevel('lower_limit_seats', 'Seats that are never lent.', ({ limits }) => limits.lower);
     byLevel('upper_limit_seats', 'Seats with all that may be borrowed.', ({ limits }) => limits.upper);
+    byLevel('current_limit_seats', 'Seats that the level may have now.', (level) => level.currentLimit);
+    const inPeriod = 'in the last period of ten seconds';
+    byLevel(
+      'demand_seats_high_watermark',
+      `The most seats that the level could use ${inPeriod}.`,
+      ({ demand }) => demand.figures.highWatermark,
+    );
+    byLevel(
+      'demand_seats_average',
+      `Seats that the level could use ${inPeriod}, on average over time.`,
+      ({ demand }) => demand.figures.average,
+    );
+    byLevel(
+      'demand_seats_stdev',
+      `The standard deviation over time of the seats that the level could use ${inPeriod}.`,
+      ({ demand }) => demand.figures.deviation,
+    );
+    byLevel(
+      'demand_seats_smoothed',
+      'Seats that the level could use, which falls slowly.',
+      ({ demand }) => demand.figures.smoothed,
+    );
+    byLevel('target_seats', 'Seats that the level should have.', targetOf);
     const byKind = (name: string, help: string, counts: Readonly<Record<string, number>>) =>
       metrics.collected(name, help, () =>
         Object.entries(counts).map(([kind, value]) => ({ labels: { request_kind: kind }, value })),
@@ -156,4 +196,10 @@ export class FlowMetrics {
       this.#inqueue,
     );
   }
+}
+
+/** As upstream computes it: as many as it could use, at least those that it does not lend to others who need them. */
+function targetOf({ limits, demand }: PriorityLevel): number {
+  const { highWatermark, smoothed } = demand.figures;
+  return Math.max(limits.lower, Math.min(limits.nominal, highWatermark), smoothed);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VirtualClock } from '../../base/virtual-clock.ts';
+import { SeatDemand } from './demand.ts';
 import { type Admission, PriorityLevel, type Refusal } from './priority-level.ts';
 import { SeatPool } from './seats.ts';
 
@@ -8,7 +9,11 @@ const never = new AbortController();
 
 function createLevel({ seats = 1, queues = 16, handSize = 2, queueLengthLimit = 3, type = 'Queue' } = {}) {
   const clock = new VirtualClock();
-  const level = new PriorityLevel('test', new SeatPool(100), clock);
+  const level = new PriorityLevel('test', {
+    pool: new SeatPool(100),
+    clock,
+    demand: new SeatDemand(clock, undefined),
+  });
   level.configure(
     { limitResponse: { type, queuing: { queues, handSize, queueLengthLimit } } },
     { nominal: seats, lower: seats, upper: seats },

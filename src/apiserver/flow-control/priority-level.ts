@@ -2,6 +2,8 @@
 import type { LimitedPriorityLevelConfiguration } from '../../api/types/flowcontrol-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { RequestInfo, UserInfo } from '../request.ts';
+import type { SeatDemand } from './demand.ts';
+import { RetryAfter } from './retry-after.ts';
 import type { SeatLimits, SeatPool, SeatTaker } from './seats.ts';
 import { dealHand } from './shuffle-shard.ts';
 
@@ -11,6 +13,8 @@ export type Refusal = 'concurrency-limit' | 'queue-full' | 'time-out' | 'cancell
 /** What a request that cannot be admitted gets instead of seats. */
 export class RefusedError extends Error {
   readonly reason: Refusal;
+  /** When the client should ask again. */
+  retryAfterSeconds = 1;
 
   constructor(reason: Refusal) {
     super(`refused: ${reason}`);
@@ -71,6 +75,8 @@ export class PriorityLevel implements SeatTaker {
   readonly name: string;
   readonly #pool: SeatPool;
   readonly #clock: Clock;
+  readonly demand: SeatDemand;
+  readonly retryAfter: RetryAfter;
   limits: SeatLimits = { nominal: 0, lower: 0, upper: 0 };
   taken = 0;
   waitingCount = 0;
@@ -86,11 +92,18 @@ export class PriorityLevel implements SeatTaker {
   /** Requests at work, with the queue that they came from or would have waited in. */
   readonly #working = new Map<Admission, Queue | undefined>();
 
-  constructor(name: string, pool: SeatPool, clock: Clock) {
+  constructor(name: string, { pool, clock, demand }: { pool: SeatPool; clock: Clock; demand: SeatDemand }) {
     this.name = name;
     this.#pool = pool;
     this.#clock = clock;
+    this.demand = demand;
+    this.retryAfter = new RetryAfter(clock);
     pool.add(this);
+  }
+
+  /** Seats that the level may have now, with what others lend it. */
+  get currentLimit(): number {
+    return this.#pool.limitOf(this);
   }
 
   get isWaiting(): boolean {
@@ -138,6 +151,7 @@ export class PriorityLevel implements SeatTaker {
   /** Applies new limits and queues; waiting requests keep waiting. */
   configure(limited: LimitedPriorityLevelConfiguration | undefined, limits: SeatLimits): void {
     this.limits = limits;
+    this.demand.nominal = Math.max(1, limits.nominal);
     this.isQuiescing = false;
     const response = limited?.limitResponse;
     const queuing = response?.queuing;
@@ -171,6 +185,7 @@ export class PriorityLevel implements SeatTaker {
     const { admission, flow } = options;
     const queue = this.#mayWait ? this.#queueFor(flow) : undefined;
     if (!this.isWaiting && this.#pool.mayTake(this, admission.seats)) {
+      this.demand.add(seatsWanted(admission));
       this.#take(admission, queue);
       return undefined;
     }
@@ -182,12 +197,14 @@ export class PriorityLevel implements SeatTaker {
 
   /** Of an exempt request, which takes no seats. */
   enterExempt(admission: Admission): void {
+    this.demand.add(seatsWanted(admission));
     this.#take(admission, undefined);
   }
 
   /** Returns the seats. */
   leave(admission: Admission): void {
     this.taken -= admission.seats;
+    this.demand.add(-seatsWanted(admission));
     this.#working.delete(admission);
     if (admission.seats > 0) this.#pool.handOn();
   }
@@ -255,6 +272,7 @@ export class PriorityLevel implements SeatTaker {
         if (at < 0) return;
         row.splice(at, 1);
         this.waitingCount--;
+        this.demand.add(-seatsWanted(admission));
         stop();
         reject(new RefusedError(reason));
       };
@@ -265,6 +283,12 @@ export class PriorityLevel implements SeatTaker {
       if (queue.waiting.length === 0) queue.served = Math.max(queue.served, this.#served);
       queue.waiting.push(waiting);
       this.waitingCount++;
+      this.demand.add(seatsWanted(admission));
     });
   }
+}
+
+/** Exempt requests take none of those that are shared out, but keep the server as busy. */
+function seatsWanted({ seats }: Admission): number {
+  return Math.max(1, seats);
 }

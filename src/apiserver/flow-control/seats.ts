@@ -80,6 +80,13 @@ export class SeatPool {
     return this.#spoken() - Math.max(taken, limits.lower) + wanted <= this.#total;
   }
 
+  /** What the level may take altogether, as things are: what others hold, or do not lend, is not there for it. */
+  limitOf(taker: SeatTaker): number {
+    const { limits, taken } = taker;
+    const left = this.#total - this.#spoken() + Math.max(taken, limits.lower);
+    return Math.max(limits.lower, Math.min(limits.upper, left));
+  }
+
   /** Seats at work, and those that their levels do not lend. There are few levels. */
   #spoken(): number {
     let spoken = 0;

@@ -40,6 +40,7 @@ export class ResourceCache {
   #historySince: number;
   readonly #listeners = new Set<ChangeListener>();
   #lastChange: number;
+  #sizeBytes = 0;
   /** Grows with every change of an object, so that results computed from the objects can be checked for staleness. */
   changes = 0;
 
@@ -57,6 +58,11 @@ export class ResourceCache {
 
   get size(): number {
     return this.#objects.size;
+  }
+
+  /** Of all objects, as they are stored. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
   }
 
   get(key: string): CachedObject | undefined {
@@ -128,7 +134,9 @@ export class ResourceCache {
 
   /** For the initial list and for entries that were there before the resource was: no history, no listeners. */
   load(key: string, revision: number, value: Uint8Array): void {
-    this.#objects.set(key, this.stored(key, revision, value));
+    const object = this.stored(key, revision, value);
+    this.#sizeBytes += object.sizeBytes - (this.#objects.get(key)?.sizeBytes ?? 0);
+    this.#objects.set(key, object);
     this.#keys.add(key);
     this.changes++;
   }
@@ -138,10 +146,12 @@ export class ResourceCache {
     const previous = this.#objects.get(key);
     for (const changed of this.#changedBefore) if (!changed.has(key)) changed.set(key, previous);
     const isDelete = type === 'delete';
+    this.#sizeBytes -= previous?.sizeBytes ?? 0;
     // A delete event carries the state before it, which is usually decoded already.
     const object = isDelete && previous ? previous.at(revision, value) : this.stored(key, revision, value);
     if (!isDelete) {
       this.#objects.set(key, object);
+      this.#sizeBytes += object.sizeBytes;
       if (!previous) this.#keys.add(key);
     } else {
       this.#objects.delete(key);
