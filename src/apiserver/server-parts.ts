@@ -109,7 +109,7 @@ export class ApiServerParts {
     this.security = this.#createSecurity();
     this.#nodes = new NodeConnector(this.objects, options.nodes);
     this.dialService = options.dialService ?? serviceDialer(this.objects, this.#nodes, random);
-    this.webhooks = new WebhookClient(this.dialService);
+    this.webhooks = new WebhookClient(this.dialService, options.metrics);
     this.admission = this.#createAdmission();
     this.serviceRange = parseIpRange(options.serviceCidr ?? defaultServiceCidr);
     this.services = this.#createServiceAllocation();

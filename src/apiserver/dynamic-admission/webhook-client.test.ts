@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
+import { MetricsRegistry } from '../../base/metrics.ts';
 import { WebhookClient } from './webhook-client.ts';
 
 test('a webhook whose service cannot be reached is given up in time, and a connection that comes late is closed', async () => {
   const dialing = Promise.withResolvers<PassThrough>();
-  const client = new WebhookClient(() => dialing.promise);
+  const client = new WebhookClient(() => dialing.promise, new MetricsRegistry());
   const config = { service: { namespace: 'default', name: 'hook' } };
   await assert.rejects(client.post(config, {}, 20), {
     name: 'WebhookCallError',

@@ -3,11 +3,13 @@ import { Agent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { StatusError } from '../../api/status.ts';
 import type { ServiceReference, WebhookClientConfig } from '../../api/types/admissionregistration-v1.gen.ts';
+import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
 import { dialReason } from '../../base/text/dial-reason.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import { parseExactJson } from '../../base/text/exact-json.ts';
 import { connectInTime } from '../nodes/connect-in-time.ts';
 import { AnswerStatusError, DeadlineError, postJson } from '../outgoing/post-json.ts';
+import { legacyNameCode, sha1Code } from '../outgoing/verified-tls.ts';
 
 const defaultServicePort = 443;
 const headers = { accept: 'application/json, */*', 'user-agent': 'kube-apiserver-admission' };
@@ -30,8 +32,20 @@ export class WebhookClient {
   readonly #dialService: DialService;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 32, timeout: 30_000 });
 
-  constructor(dialService: DialService) {
+  readonly #missingNames: Counter;
+  readonly #insecureSignatures: Counter;
+
+  constructor(dialService: DialService, metrics: MetricsRegistry) {
     this.#dialService = dialService;
+    this.#missingNames = metrics.counter(
+      'apiserver_webhooks_x509_missing_san_total',
+      'Webhooks that could not be called as their certificates have no alternative names.',
+    );
+    this.#insecureSignatures = metrics.counter(
+      'apiserver_webhooks_x509_insecure_sha1_total',
+      'Webhooks that could not be called as their certificates are signed with SHA-1.',
+    );
+    for (const counter of [this.#missingNames, this.#insecureSignatures]) counter.add(0);
   }
 
   /** @throws WebhookCallError when there is no proper answer within the time. */
@@ -52,6 +66,9 @@ export class WebhookClient {
       });
       return readAnswer(text);
     } catch (error) {
+      const { code: problem } = error as NodeJS.ErrnoException;
+      if (problem === legacyNameCode) this.#missingNames.add(1);
+      if (problem === sha1Code) this.#insecureSignatures.add(1);
       const why = whyFailed(signal.aborted ? new DeadlineError() : error, url);
       const code = error instanceof AnswerStatusError ? { code: error.status } : {};
       throw new WebhookCallError(`failed to call webhook: ${why}`, { cause: error, ...code });

@@ -4,7 +4,7 @@ import { type Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { http } from '../../base/system/node-http.ts';
-import { connectVerified, type VerifiedOptions } from './verified-tls.ts';
+import { certificateNameProblem, connectVerified, type VerifiedOptions } from './verified-tls.ts';
 
 /** An answer longer than this is no answer. */
 const answerBytesMax = 4 * 1024 * 1024;
@@ -59,7 +59,14 @@ export function postJson(url: URL, options: PostOptions): Promise<string> {
   const { ca, cert, key } = tls;
   // A name for the certificate; an address is not one.
   const servername = tls.serverName ?? (isIP(url.hostname) ? '' : url.hostname);
-  const identity = { ca, cert, key, servername, rejectUnauthorized: !tls.insecureSkipTlsVerify };
+  const identity = {
+    ca,
+    cert,
+    key,
+    servername,
+    rejectUnauthorized: !tls.insecureSkipTlsVerify,
+    checkServerIdentity: certificateNameProblem,
+  };
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'http:' ? http.request : httpsRequest;
     const request = send(

@@ -61,3 +61,12 @@ test('validity, purpose and names are checked with an authority of the same name
   const client = await issue({ usages: ['client'] });
   assert.equal(await outcome(client, authority.cert), 'INVALID_PURPOSE');
 });
+
+test('a certificate that has its name only as the common name is refused, as by Go', async () => {
+  const authority = await createAuthority('authority');
+  for (const authorityName of ['authority', name]) {
+    const issuer = authorityName === 'authority' ? authority : await createAuthority(name);
+    const served = await issueCertificate(issuer, { commonName: name, usages: ['server'] });
+    assert.equal(await outcome(served, issuer.cert), 'ERR_TLS_CERT_LEGACY_NAME', authorityName);
+  }
+});

@@ -39,25 +39,36 @@ export function connectVerified(options: VerifiedOptions, signal: AbortSignal): 
 }
 
 function problemOf(socket: TLSSocket, { servername, ca = '' }: VerifiedOptions): Error | undefined {
-  if (socket.authorized) return undefined;
+  const leaf = socket.getPeerX509Certificate();
+  const nameProblem = () =>
+    leaf && certificateNameProblem(servername, leaf.toLegacyObject() as PeerCertificate);
+  if (socket.authorized) return nameProblem();
   // A code, whatever its type says.
   const code = String(socket.authorizationError);
-  const leaf = socket.getPeerX509Certificate();
   if (!leaf) return verificationError(code);
   const now = Date.now();
   if (code === 'DEPTH_ZERO_SELF_SIGNED_CERT' && isIssuedByNamesake(leaf, authoritiesOf(ca), now))
-    return isWithin(leaf, now) ? nameProblem(leaf, servername) : verificationError('CERT_HAS_EXPIRED');
-  return (
-    (code === 'ERR_TLS_CERT_ALTNAME_INVALID' && nameProblem(leaf, servername)) || verificationError(code)
-  );
+    return isWithin(leaf, now) ? nameProblem() : verificationError('CERT_HAS_EXPIRED');
+  if (/^(ecdsa-with-)?sha1/i.test(leaf.signatureAlgorithm ?? '') && leaf.subject !== leaf.issuer)
+    return verificationError(sha1Code, 'x509: cannot verify signature: insecure algorithm SHA1');
+  return (code === 'ERR_TLS_CERT_ALTNAME_INVALID' && nameProblem()) || verificationError(code);
 }
 
-function nameProblem(leaf: X509Certificate, servername: string): Error | undefined {
-  return checkServerIdentity(servername, leaf.toLegacyObject() as PeerCertificate);
+/** Code of the error that a certificate without alternative names gives, were its common name the right one. */
+export const legacyNameCode = 'ERR_TLS_CERT_LEGACY_NAME';
+/** Code of the error that a signature with SHA-1 gives, which nobody can rely on. */
+export const sha1Code = 'ERR_TLS_CERT_SHA1';
+
+/** What keeps a certificate from being that of `host`, as Go has it: the common name counts for nothing. */
+export function certificateNameProblem(host: string, certificate: PeerCertificate): Error | undefined {
+  const problem = checkServerIdentity(host, certificate);
+  if (problem || certificate.subjectaltname) return problem;
+  const why = 'x509: certificate relies on legacy Common Name field, use SANs instead';
+  return verificationError(legacyNameCode, why);
 }
 
-function verificationError(code: string): Error {
-  return Object.assign(new Error(`tls: failed to verify certificate: ${code}`), { code });
+function verificationError(code: string, why = code): Error {
+  return Object.assign(new Error(`tls: failed to verify certificate: ${why}`), { code });
 }
 
 /** Whether one of the authorities, of the certificate's own name, signed it for a server. */
