@@ -26,6 +26,7 @@ import { celMetrics } from './metrics/cel-metrics.ts';
 import { collectApiServices, registerMetrics } from './metrics/register.ts';
 import { RequestMetrics } from './metrics/request-metrics.ts';
 import { collectStorage } from './metrics/storage-metrics.ts';
+import { collectWatchCaches } from './metrics/watch-cache-metrics.ts';
 import type { Registry } from './registry/registry.ts';
 import type { UserInfo } from './request.ts';
 import type { ApiServerOptions } from './server-options.ts';
@@ -119,6 +120,7 @@ function describe(parts: ApiServerParts): void {
   registerTokenDiscovery(handler, parts.security);
   registerMetrics(handler, options.metrics, collectStorage(options.metrics, registry));
   collectApiServices(options.metrics, parts.objects);
+  collectWatchCaches(options.metrics, parts.kinds);
 }
 
 /** What every cluster has is there before anybody asks. */
@@ -155,6 +157,7 @@ async function openListener(
   const listener = await listen({
     ...listenOptions,
     logger,
+    onHandshakeError: () => metrics.handshakeFailed(),
     handle: (request, response) => serveHttp(handler, request, response, context),
   });
   listeners.add(listener);

@@ -53,6 +53,13 @@ export class AuditLog {
       'apiserver_audit_error_total',
       'Counter of audit events that failed to be audited properly. Plugin identifies the plugin affected by the error.',
     );
+    // What cannot be logged is served nevertheless.
+    metrics.collected(
+      'apiserver_audit_requests_rejected_total',
+      'Counter of apiserver requests rejected due to an error in audit logging backend.',
+      () => [{ value: 0 }],
+      'counter',
+    );
   }
 
   /** Runs `work`, and writes the stages of the request that the policy asks for. */

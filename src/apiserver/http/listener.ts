@@ -51,6 +51,8 @@ export interface ListenerOptions {
   headTimeoutMs?: number;
   logger: Logger;
   handle(request: Http1Request | Http2Request, response: HttpResponse): void;
+  /** Called for each connection that was given up before a request could be sent over it. */
+  onHandshakeError?(): void;
 }
 
 export interface Listener {
@@ -103,7 +105,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   };
 }
 
-function serveRequests(server: Http2SecureServer, { handle, logger }: ListenerOptions): void {
+function serveRequests(
+  server: Http2SecureServer,
+  { handle, onHandshakeError, logger }: ListenerOptions,
+): void {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     if (request.httpVersionMajor >= 2) return;
     handle(new Http1Request(request, response), new Http1Response(request, response));
@@ -120,7 +125,10 @@ function serveRequests(server: Http2SecureServer, { handle, logger }: ListenerOp
     handle(new Http1Request(request, socket, { socket, head }), new UpgradeResponse(socket));
   });
   server.on('sessionError', (error: Error) => logger.debug('session', { error }));
-  server.on('tlsClientError', (error: Error) => logger.debug('tls handshake', { error }));
+  server.on('tlsClientError', (error: Error) => {
+    onHandshakeError?.();
+    logger.debug('tls handshake', { error });
+  });
   server.on('session', (session) => {
     session.on('error', (error: Error) => logger.debug('session', { error }));
     // One window for the whole connection would make its streams wait for each other.

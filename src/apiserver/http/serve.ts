@@ -27,6 +27,7 @@ export function serveHttp(
       const answer = await handler.answer(context);
       const sent = await respond(context, answer, response, {
         clock: options.clock,
+        onAborted: (broken) => options.metrics.aborted(broken),
         onEvents: (...sent) => options.metrics.eventsSent(...sent),
         onSlowWatcher: (slow) => {
           const { info, user } = slow;

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { after, before, suite, test } from 'node:test';
 import { createListeningServer, type ListeningServer, type Send } from '../http/listener.fixture.ts';
 import { applyPatchType, configMap, configMaps } from '../server.fixture.ts';
@@ -164,6 +166,40 @@ suite('metrics of a server', () => {
     assert.equal(await sampleOf('apiserver_resource_objects', { group: '', resource: 'secrets' }), 1);
     assert.ok((await sampleOf('apiserver_storage_size_bytes', {}))! > 0);
     assert.equal(await sampleOf('kubernetes_build_info', { major: '1', minor: '36' }), 1);
+  });
+
+  test('what the watch cache received, gave to lists and began watches with is counted by resource', async () => {
+    const path = '/api/v1/namespaces/default/endpoints';
+    for (const name of ['one', 'two', 'three']) {
+      const labels = name === 'two' ? { even: 'yes' } : {};
+      await admin('POST', path, json, JSON.stringify({ metadata: { name, labels } }));
+    }
+    await admin('DELETE', `${path}/three`);
+    await admin('GET', `${path}?labelSelector=even`);
+    await admin('GET', `${path}?limit=1`);
+    await admin('GET', `${path}?watch=1&timeoutSeconds=1`);
+    const of = (name: string) => sampleOf(name, { group: '', resource: 'endpoints' });
+    assert.deepEqual(
+      {
+        received: await of('apiserver_watch_cache_events_received_total'),
+        dispatched: await of('apiserver_watch_cache_events_dispatched_total'),
+        initial: await of('apiserver_init_events_total'),
+        lists: await of('apiserver_cache_list_total'),
+        returned: await of('apiserver_cache_list_returned_objects_total'),
+      },
+      { received: 4, dispatched: 4, initial: 2, lists: 2, returned: 2 },
+    );
+    // The page of one looks at the next object, too, to know that there is one.
+    assert.equal(await of('apiserver_cache_list_fetched_objects_total'), 4);
+  });
+
+  test('connections that end in their handshake are counted', async () => {
+    assert.equal(await sampleOf('apiserver_tls_handshake_errors_total', {}), 0);
+    const socket = connect(listening.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write('GET / HTTP/1.1\r\n\r\n');
+    await once(socket.resume(), 'close');
+    assert.equal(await sampleOf('apiserver_tls_handshake_errors_total', {}), 1);
   });
 
   test('the metric of a requested deprecated version has the release that removes it', async () => {

@@ -51,6 +51,8 @@ export class RequestMetrics {
   readonly #size: Histogram;
   readonly #eventSizes: Histogram;
   readonly #cutOff: Counter;
+  readonly #aborts: Counter;
+  #handshakeErrors = 0;
 
   constructor(metrics: MetricsRegistry, clock: Clock, kinds: KindRegistry) {
     this.#clock = clock;
@@ -78,6 +80,16 @@ export class RequestMetrics {
     this.#cutOff = metrics.counter(
       'apiserver_terminated_watchers_total',
       'Watchers that were cut off because they did not keep up.',
+    );
+    this.#aborts = metrics.counter(
+      'apiserver_request_aborts_total',
+      'Requests whose answers the server broke off, for each verb, group, version, resource, subresource and scope.',
+    );
+    metrics.collected(
+      'apiserver_tls_handshake_errors_total',
+      'Connections that ended in their TLS handshake.',
+      () => [{ value: this.#handshakeErrors }],
+      'counter',
     );
     this.#collect(metrics);
   }
@@ -148,6 +160,19 @@ export class RequestMetrics {
     }
     series.count += count;
     series.sizes.observe(sizeBytes / count, count);
+  }
+
+  /** A connection failed before a request came. */
+  handshakeFailed(): void {
+    this.#handshakeErrors++;
+  }
+
+  /** The answer had begun, and could not be continued. */
+  aborted(context: RequestContext): void {
+    const series = this.#seriesOf(context);
+    if (!series) return;
+    const { verb, group, version, resource, subresource, scope } = series.labels;
+    this.#aborts.add(1, { verb, group, version, resource, subresource, scope });
   }
 
   watcherCutOff({ info }: RequestContext): void {

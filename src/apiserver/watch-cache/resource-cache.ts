@@ -25,6 +25,27 @@ const historyBytesMax = 4 * 1024 * 1024;
 /** Objects that are looked up before it is asked how old the turn is. */
 const gatheredAtOnceMax = 256;
 
+/** What a cache has done since the server started. */
+export class CacheCounts {
+  /** Changes that came from the store. */
+  eventsReceived = 0;
+  /** Those that watchers were told of. */
+  eventsDispatched = 0;
+  /** Events that watches began with: the state, or what happened since the revision that they named. */
+  initialEvents = 0;
+  lists = 0;
+  /** Objects that lists looked at. */
+  objectsFetched = 0;
+  /** Objects that lists returned. */
+  objectsReturned = 0;
+
+  list(fetched: number, returned: number): void {
+    this.lists++;
+    this.objectsFetched += fetched;
+    this.objectsReturned += returned;
+  }
+}
+
 export class ResourceCache {
   /** Storage prefix with slashes around: `/registry/pods/`. */
   readonly prefix: string;
@@ -41,6 +62,7 @@ export class ResourceCache {
   readonly #listeners = new Set<ChangeListener>();
   #lastChange: number;
   #sizeBytes = 0;
+  readonly counts = new CacheCounts();
   /** Grows with every change of an object, so that results computed from the objects can be checked for staleness. */
   changes = 0;
 
@@ -159,12 +181,14 @@ export class ResourceCache {
     }
     const event: CacheEvent = { type, revision, object, previous };
     this.changes++;
+    this.counts.eventsReceived++;
     this.#lastChange = revision;
     this.#remember(event);
     return event;
   }
 
   notify(events: readonly CacheEvent[]): void {
+    this.counts.eventsDispatched += events.length;
     for (const listener of this.#listeners) listener(events);
   }
 

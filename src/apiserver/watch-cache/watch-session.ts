@@ -170,6 +170,7 @@ export class WatchSession {
     for (let from = 0; from < objects.length; from += catchUpEventsPerStep) {
       const step = objects.slice(from, from + catchUpEventsPerStep);
       sink.deliver(sink.encode(step.map((object) => ({ type: 'ADDED', object }))));
+      cache.counts.initialEvents += step.length;
       if (from + catchUpEventsPerStep < objects.length) await sink.drained();
       if (this.#ended.signal.aborted) return false;
     }
@@ -207,7 +208,8 @@ export class WatchSession {
   }
 
   #send(sink: WatchSink, events: readonly CacheEvent[]): void {
-    const { selection } = this.#options;
+    const { cache, selection } = this.#options;
+    cache.counts.initialEvents += events.length;
     const watched: WatchedEvent[] = [];
     for (const event of events) {
       const seen = watchedEventOf(selection, event);

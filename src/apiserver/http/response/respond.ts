@@ -43,6 +43,8 @@ export interface RespondOptions {
   clock: Clock;
   /** Called when a watcher was cut off because it did not read. */
   onSlowWatcher(context: RequestContext): void;
+  /** Called when an answer that had begun is broken off, as what it comes from failed. */
+  onAborted(context: RequestContext): void;
   /** Called with events that a watcher was sent, and the bytes that they are together. */
   onEvents(resource: ServedResource, count: number, sizeBytes: number): void;
 }
@@ -83,7 +85,10 @@ export async function respond(
       const out = inMessages
         ? await openWebSocket(request, byteMessages)
         : response.open(answer.status, { ...headersOf(context), ...answer.headers });
-      answer.body.on('error', () => out.destroy());
+      answer.body.on('error', () => {
+        if (!out.destroyed) options.onAborted(context);
+        out.destroy();
+      });
       out.on('close', () => answer.body.destroy());
       if (context.whenOver) whenClosed(out, context.whenOver);
       answer.body.pipe(out);

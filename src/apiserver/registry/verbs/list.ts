@@ -60,10 +60,12 @@ async function page(
   if (!matches && limit === 0) {
     const isLong = cache.size > lookedAtAtOnceMax;
     const items = isLong ? await cache.allInSlices(keyPrefix, after) : cache.all(keyPrefix, after);
+    cache.counts.list(items.length, items.length);
     return { items, revision };
   }
   const items: CachedObject[] = [];
   let more = false;
+  let fetched = 0;
   // A list over several turns must show the state of the first.
   const isLong = matches !== undefined && cache.size > lookedAtAtOnceMax;
   const found = isLong ? await cache.allInSlices(keyPrefix, after) : cache.range(keyPrefix, after);
@@ -71,6 +73,7 @@ async function page(
   for (const object of found) {
     const pause = isLong ? slices.yieldIfDue() : undefined;
     if (pause) await pause;
+    fetched++;
     if (matches && !matches(object)) continue;
     if (limit > 0 && items.length === limit) {
       more = true;
@@ -78,6 +81,7 @@ async function page(
     }
     items.push(object);
   }
+  cache.counts.list(fetched, items.length);
   if (!more) return { items, revision };
   const last = items.at(-1)!.key;
   const next = encodeContinue({ revision, start: last.slice(keyPrefix.length) });
