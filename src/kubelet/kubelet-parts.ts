@@ -2,6 +2,14 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { CSIDriver, Node, Pod, Service } from '../api/resources.gen.ts';
+import { kubernetesVersion } from '../api/version-info.ts';
+import {
+  architectureLabel,
+  firstArchitectureLabel,
+  firstOsLabel,
+  hostnameLabel,
+  osLabel,
+} from '../api/well-known.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Informer } from '../client/informers/informer.ts';
 import { CdiInjection, knowsCdi } from './cdi/cdi-injection.ts';
@@ -33,7 +41,6 @@ import { UserNamespaces } from './sandbox/user-namespaces.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
 import type { CsiNode, PodVolumes } from './volumes/pod-volumes.ts';
 
-const defaultVersion = 'v1.36.4+wherry';
 const defaultSeccompRoot = '/var/lib/kubelet/seccomp';
 
 /** What must be known, or be running, before the parts can be built. */
@@ -147,7 +154,7 @@ export class KubeletParts {
   }
 
   #createReporter(): NodeReporter {
-    const { clock, machine, nodeName, nodeIps, kubeletPort = 0, version = defaultVersion } = this.#options;
+    const { clock, machine, nodeName, nodeIps, kubeletPort = 0, version = kubernetesVersion } = this.#options;
     const { facts, logger, runtime, runtimeStatus, runtimeVersion } = this.#ground;
     return new NodeReporter({
       clock,
@@ -357,10 +364,10 @@ function* servicesFor(pod: Pod, services: Informer<Service>): Iterable<Service> 
 
 function standardLabels(nodeName: string, facts: MachineFacts): Record<string, string> {
   return {
-    'kubernetes.io/hostname': nodeName,
-    'kubernetes.io/os': 'linux',
-    'kubernetes.io/arch': facts.architecture,
-    'beta.kubernetes.io/os': 'linux',
-    'beta.kubernetes.io/arch': facts.architecture,
+    [hostnameLabel]: nodeName,
+    [osLabel]: 'linux',
+    [architectureLabel]: facts.architecture,
+    [firstOsLabel]: 'linux',
+    [firstArchitectureLabel]: facts.architecture,
   };
 }

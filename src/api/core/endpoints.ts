@@ -9,6 +9,7 @@ import type { EndpointAddress, EndpointPort, EndpointSubset } from '../types/cor
 import { addressWarnings, nonSpecialAddress } from '../validation/addresses.ts';
 import { invalidFor, oneOf, portNumber } from '../validation/fields.ts';
 import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../validation/names.ts';
+import { endpointsManagerLabel } from '../well-known.ts';
 
 const protocols = ['SCTP', 'TCP', 'UDP'];
 
@@ -22,7 +23,7 @@ export const endpointsKind = defineKind(Endpoints, {
       for (const port of subset.ports ?? []) port.protocol ||= 'TCP';
   },
   *warnings({ metadata, subsets }) {
-    if (metadata.labels?.['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller') return;
+    if (metadata.labels?.[endpointsManagerLabel] === 'endpoint-controller') return;
     for (const [index, subset] of (subsets ?? []).entries())
       for (const list of ['addresses', 'notReadyAddresses'] as const)
         for (const [at, { ip }] of (subset[list] ?? []).entries())

@@ -7,11 +7,12 @@ import { compareQuantities, type Quantity, tryParseQuantity, zeroQuantity } from
 import { PersistentVolumeClaim } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { immutable } from '../validation/fields.ts';
+import { volumeAnnotations } from '../volume-binding.ts';
 import { claimSpecWarnings, settleDataSources, validateClaimSpec } from './claim-spec.ts';
 import { validateClaimStatus } from './claim-status.ts';
 
 /** The annotation that named the class before there was a field. */
-export const betaClassAnnotation = 'volume.beta.kubernetes.io/storage-class';
+export const betaClassAnnotation = volumeAnnotations.betaStorageClass;
 const modeNames: Record<string, string> = {
   ReadWriteOnce: 'RWO',
   ReadOnlyMany: 'ROX',

@@ -15,6 +15,18 @@ import { semanticEqual } from '../validation/equality.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';
 import { positiveQuantity } from '../validation/resources.ts';
+import {
+  architectureLabel,
+  firstArchitectureLabel,
+  firstInstanceTypeLabel,
+  firstOsLabel,
+  firstRegionLabel,
+  firstZoneLabel,
+  instanceTypeLabel,
+  osLabel,
+  regionLabel,
+  zoneLabel,
+} from '../well-known.ts';
 import { accessModes, onePodAlone } from './claim-spec.ts';
 import { betaClassAnnotation, shortAccessModes } from './persistent-volume-claim.ts';
 import { mountOptionsAnnotation, persistentVolumeWarnings } from './persistent-volume-warnings.ts';
@@ -89,11 +101,11 @@ export const persistentVolumeKind = defineKind(PersistentVolume, {
 
 /** Labels of nodes under their first names, and what they are called since. */
 const newerLabels: Readonly<Record<string, string>> = {
-  'failure-domain.beta.kubernetes.io/zone': 'topology.kubernetes.io/zone',
-  'failure-domain.beta.kubernetes.io/region': 'topology.kubernetes.io/region',
-  'beta.kubernetes.io/os': 'kubernetes.io/os',
-  'beta.kubernetes.io/arch': 'kubernetes.io/arch',
-  'beta.kubernetes.io/instance-type': 'node.kubernetes.io/instance-type',
+  [firstZoneLabel]: zoneLabel,
+  [firstRegionLabel]: regionLabel,
+  [firstOsLabel]: osLabel,
+  [firstArchitectureLabel]: architectureLabel,
+  [firstInstanceTypeLabel]: instanceTypeLabel,
 };
 
 /** Sources that are mounted with options. Of the newer ones, which take theirs from the spec, upstream's list has none. */

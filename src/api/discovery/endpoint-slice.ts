@@ -14,7 +14,7 @@ import {
   qualifiedNameProblems,
   subdomainProblems,
 } from '../validation/names.ts';
-import { zoneLabel } from '../well-known.ts';
+import { sliceManagerLabel, zoneLabel } from '../well-known.ts';
 
 const endpointsMax = 1000;
 const addressesMax = 100;
@@ -22,7 +22,6 @@ const portsMax = 100;
 const hintsMax = 8;
 const shownMax = 3;
 
-const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
 /** Controllers of Kubernetes itself: they write addresses as they should be. */
 const ownManagers = new Set(['endpointslice-controller.k8s.io', 'endpointslicemirroring-controller.k8s.io']);
 
@@ -37,7 +36,7 @@ export const endpointSliceKind = defineKind(EndpointSlice, {
   ],
   *warnings({ metadata, addressType, endpoints }, old) {
     if (!old && addressType === 'FQDN') yield 'spec.addressType: FQDN endpoints are deprecated';
-    if (ownManagers.has(metadata.labels?.[managedByLabel] ?? '')) return;
+    if (ownManagers.has(metadata.labels?.[sliceManagerLabel] ?? '')) return;
     for (const [index, { addresses }] of (endpoints ?? []).entries())
       for (const [at, address] of (addresses ?? []).entries())
         yield* addressWarnings(address, `endpoints[${index}].addresses[${at}]`);

@@ -14,18 +14,11 @@ import { StorageClass } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { qualifiedNameProblems } from '../validation/names.ts';
+import { isDefaultClass } from '../volume-binding.ts';
 
 const parametersMax = 512;
 const parametersSizeMaxBytes = 256 * 1024;
-const defaultAnnotations = [
-  'storageclass.kubernetes.io/is-default-class',
-  'storageclass.beta.kubernetes.io/is-default-class',
-];
 const reclaimPolicies = ['Delete', 'Retain'];
-
-function isDefaultStorageClass(storageClass: StorageClass): boolean {
-  return defaultAnnotations.some((name) => storageClass.metadata.annotations?.[name] === 'true');
-}
 
 export const storageClassKind = defineKind(StorageClass, {
   returnsDeleted: true,
@@ -33,7 +26,7 @@ export const storageClassKind = defineKind(StorageClass, {
     {
       ...nameColumn,
       cell: (storageClass) =>
-        `${storageClass.metadata.name}${isDefaultStorageClass(storageClass as StorageClass) ? ' (default)' : ''}`,
+        `${storageClass.metadata.name}${isDefaultClass(storageClass as StorageClass) ? ' (default)' : ''}`,
     },
     column('Provisioner', ({ provisioner }) => provisioner),
     column('ReclaimPolicy', ({ reclaimPolicy }) => reclaimPolicy ?? 'Delete'),

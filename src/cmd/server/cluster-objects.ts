@@ -2,7 +2,7 @@
 import type { Draft } from '../../api/meta.ts';
 import { ClusterRoleBinding, Secret } from '../../api/resources.gen.ts';
 import { ignoreAlreadyExists } from '../../api/status.ts';
-import { nodesGroup } from '../../api/well-known.ts';
+import { bootstrapTokenType, nodesGroup } from '../../api/well-known.ts';
 import type { Client } from '../../client/client.ts';
 import { ensureDnsObjects } from '../../network/dns/dns-objects.ts';
 import { keepIngressRights } from '../../network/ingress/ingress-objects.ts';
@@ -48,7 +48,7 @@ export async function ensureJoinToken(client: Client, token: string): Promise<vo
   await client
     .create(Secret, {
       metadata: { name: `bootstrap-token-${id}`, namespace: 'kube-system' },
-      type: 'bootstrap.kubernetes.io/token',
+      type: bootstrapTokenType,
       stringData: { 'token-id': id, 'token-secret': secret, 'usage-bootstrap-authentication': 'true' },
     })
     .catch(ignoreAlreadyExists);

@@ -5,9 +5,9 @@
 import { createHmac } from 'node:crypto';
 import { ConfigMap, Secret } from '../../api/resources.gen.ts';
 import { instantOf } from '../../api/schema/time.ts';
+import { bootstrapTokenType } from '../../api/well-known.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 
-const tokenType = 'bootstrap.kubernetes.io/token';
 const tokenNamespace = 'kube-system';
 const tokenNamePrefix = 'bootstrap-token-';
 const tokenIdPattern = /^[a-z0-9]{6}$/;
@@ -43,7 +43,7 @@ export const bootstrapSigner = defineController({
 });
 
 function isToken({ type, metadata }: Secret): boolean {
-  return type === tokenType && metadata.namespace === tokenNamespace;
+  return type === bootstrapTokenType && metadata.namespace === tokenNamespace;
 }
 
 /** Undefined for a token that does not expire. One with an unreadable expiration has expired. */

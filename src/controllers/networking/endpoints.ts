@@ -4,6 +4,7 @@ import { matchesLabels } from '../../api/label-selector.ts';
 import { type Draft, type KubeObject, splitKey } from '../../api/meta.ts';
 import { Endpoints, Pod, Service } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
+import { leaderAnnotation } from '../../api/well-known.ts';
 import {
   type AnyController,
   defineController,
@@ -18,7 +19,6 @@ import { TriggerTimes } from './endpoints/endpoint-trigger-time.ts';
 import { planEndpoints } from './endpoints/endpoints-plan.ts';
 
 /** Endpoints with this annotation hold a lock, and no addresses. */
-const leaderAnnotation = 'control-plane.alpha.kubernetes.io/leader';
 
 export function endpointsController(): AnyController {
   const triggerTimes = new TriggerTimes();

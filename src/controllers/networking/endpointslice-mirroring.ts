@@ -1,10 +1,10 @@
 /** Mirrors manually managed Endpoints into EndpointSlices, which is what proxies read. */
 import { EndpointSlice, Endpoints, Service } from '../../api/resources.gen.ts';
-import { serviceNameLabel } from '../../api/well-known.ts';
+import { serviceNameLabel, sliceManagerLabel } from '../../api/well-known.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { noteSlices, sliceMirroringMetricsOf } from './endpoints/endpointslice-metrics.ts';
-import { managedByLabel, planSlices } from './endpoints/endpointslice-plan.ts';
+import { planSlices } from './endpoints/endpointslice-plan.ts';
 import { applySlicePlan } from './endpoints/endpointslice-writes.ts';
 import {
   addressesMax,
@@ -25,7 +25,7 @@ export const endpointSliceMirroringController = defineController({
     watch(Service, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
     watch(EndpointSlice, ({ metadata }, old) => {
       const service = metadata.labels?.[serviceNameLabel];
-      const isOwn = metadata.labels?.[managedByLabel] === mirrorManager;
+      const isOwn = metadata.labels?.[sliceManagerLabel] === mirrorManager;
       return old && isOwn && service ? [`${metadata.namespace}/${service}`] : [];
     }),
   ],

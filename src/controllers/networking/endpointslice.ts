@@ -2,7 +2,7 @@
 import { keyOf } from '../../api/meta.ts';
 import { EndpointSlice, Node, Pod, Service } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
-import { serviceNameLabel } from '../../api/well-known.ts';
+import { serviceNameLabel, sliceManagerLabel } from '../../api/well-known.ts';
 import {
   type AnyController,
   defineController,
@@ -16,7 +16,7 @@ import { controllerReference } from '../adoption.ts';
 import { addressablePods, concernsEndpoints, hasSelector, servicesOf } from './endpoints/endpoint-pods.ts';
 import { TriggerTimes } from './endpoints/endpoint-trigger-time.ts';
 import { endpointSliceMetricsOf, noteSlices } from './endpoints/endpointslice-metrics.ts';
-import { managedByLabel, planSlices, type SlicePlan } from './endpoints/endpointslice-plan.ts';
+import { planSlices, type SlicePlan } from './endpoints/endpointslice-plan.ts';
 import { applySlicePlan } from './endpoints/endpointslice-writes.ts';
 import {
   labelsOfSlices,
@@ -126,7 +126,7 @@ export function ownSlices(
 
 function byService({ metadata }: EndpointSlice): readonly string[] {
   const service = metadata.labels?.[serviceNameLabel];
-  const managedBy = metadata.labels?.[managedByLabel];
+  const managedBy = metadata.labels?.[sliceManagerLabel];
   return service ? [`${managedBy} ${metadata.namespace}/${service}`] : [];
 }
 

@@ -1,7 +1,15 @@
 /** What a node's silence and conditions mean: its conditions and taints, and how fast pods may be evicted. */
 import type { Node } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { regionLabel, zoneLabel } from '../../api/well-known.ts';
+import {
+  architectureLabel,
+  firstArchitectureLabel,
+  firstOsLabel,
+  nodeTaints,
+  osLabel,
+  regionLabel,
+  zoneLabel,
+} from '../../api/well-known.ts';
 import { monitorGraceMs } from './node-heartbeat.ts';
 import { nodeCondition } from './node-state.ts';
 
@@ -39,10 +47,7 @@ export function silentConditions(node: Node, now: string): core.NodeCondition[] 
 }
 
 /** Older manifests still select nodes by these. */
-const oldLabels = {
-  'kubernetes.io/os': 'beta.kubernetes.io/os',
-  'kubernetes.io/arch': 'beta.kubernetes.io/arch',
-};
+const oldLabels = { [osLabel]: firstOsLabel, [architectureLabel]: firstArchitectureLabel };
 
 /** Old labels that should have the values of the labels that replaced them; undefined when they have. */
 export function missingOldLabels({ metadata: { labels = {} } }: Node): Record<string, string> | undefined {
@@ -52,19 +57,17 @@ export function missingOldLabels({ metadata: { labels = {} } }: Node): Record<st
   return missing.length > 0 ? Object.fromEntries(missing) : undefined;
 }
 
-const notReady = 'node.kubernetes.io/not-ready';
-const unreachable = 'node.kubernetes.io/unreachable';
+const { notReady, unreachable, unschedulable } = nodeTaints;
 const conditionTaints: readonly [type: string, status: string, key: string][] = [
   ['Ready', 'False', notReady],
   ['Ready', 'Unknown', unreachable],
-  ['MemoryPressure', 'True', 'node.kubernetes.io/memory-pressure'],
-  ['DiskPressure', 'True', 'node.kubernetes.io/disk-pressure'],
-  ['NetworkUnavailable', 'True', 'node.kubernetes.io/network-unavailable'],
-  ['PIDPressure', 'True', 'node.kubernetes.io/pid-pressure'],
+  ['MemoryPressure', 'True', nodeTaints.memoryPressure],
+  ['DiskPressure', 'True', nodeTaints.diskPressure],
+  ['NetworkUnavailable', 'True', nodeTaints.networkUnavailable],
+  ['PIDPressure', 'True', nodeTaints.pidPressure],
 ];
-const unschedulable = 'node.kubernetes.io/unschedulable';
-const ownNoSchedule = new Set([...conditionTaints.map(([, , key]) => key), unschedulable]);
-const ownNoExecute = new Set([notReady, unreachable]);
+const ownNoSchedule = new Set<string>([...conditionTaints.map(([, , key]) => key), unschedulable]);
+const ownNoExecute = new Set<string>([notReady, unreachable]);
 
 /** The NoExecute taint that follows from the node's readiness; undefined for a ready node. */
 function executeTaintKey(node: Node): string | undefined {

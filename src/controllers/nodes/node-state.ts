@@ -1,16 +1,15 @@
 /** Predicates on nodes that several controllers share. */
 import type { Node } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { nodeTaints } from '../../api/well-known.ts';
 
 export function nodeCondition(node: Node, type: string): core.NodeCondition | undefined {
   return node.status?.conditions?.find((condition) => condition.type === type);
 }
 
-const outOfService = 'node.kubernetes.io/out-of-service';
-
 /** An administrator has confirmed that the node is off and will not come back as it was. */
 export function hasOutOfServiceTaint(node: Node): boolean {
-  return node.spec?.taints?.some((taint) => taint.key === outOfService) ?? false;
+  return node.spec?.taints?.some((taint) => taint.key === nodeTaints.outOfService) ?? false;
 }
 
 export function noExecuteTaints(node: Node): core.Taint[] {

@@ -4,6 +4,7 @@ import { compilePodNodeSelector } from '../../api/node-selector.ts';
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Node, Pod } from '../../api/resources.gen.ts';
 import { isExtendedResource } from '../../api/validation/resources.ts';
+import { nodeTaints } from '../../api/well-known.ts';
 import { isCriticalPod, qosClassOf } from '../resources/qos.ts';
 import { needsAppArmor } from '../spec/app-armor.ts';
 import { dottedSysctl } from '../spec/sysctl.ts';
@@ -72,7 +73,7 @@ function refuseUnderPressure(pod: Pod, inputs: AdmissionInputs): Refusal | undef
     const tolerates = pod.spec.tolerations?.some(
       ({ key, operator, effect }) =>
         (!effect || effect === 'NoSchedule') &&
-        (key === 'node.kubernetes.io/memory-pressure' || (!key && operator === 'Exists')),
+        (key === nodeTaints.memoryPressure || (!key && operator === 'Exists')),
     );
     if (tolerates) return undefined;
   }

@@ -2,7 +2,7 @@
 import type { Draft } from '../../api/meta.ts';
 import { ClusterRole, ClusterRoleBinding, IngressClass } from '../../api/resources.gen.ts';
 import { ignoreAlreadyExists, undefinedIfNotFound } from '../../api/status.ts';
-import { nodeNetworkAccount } from '../../api/well-known.ts';
+import { defaultIngressClassAnnotation, nodeNetworkAccount } from '../../api/well-known.ts';
 import type { Client } from '../../client/client.ts';
 import { controllerName } from './ingress-class.ts';
 
@@ -16,7 +16,7 @@ const ingressClass: Draft<IngressClass> = {
   metadata: {
     name: className,
     labels: { 'app.kubernetes.io/name': 'ingress-nginx' },
-    annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' },
+    annotations: { [defaultIngressClassAnnotation]: 'true' },
   },
   spec: { controller: controllerName },
 };

@@ -1,11 +1,9 @@
 /** Annotations of pods, and of their templates, that mean something to Kubernetes. */
 import { type FieldErrors, forbiddenField, invalidValue } from '../../field-error.ts';
 import type { PodTemplateSpec } from '../../types/core-v1.gen.ts';
-import { mirrorPodAnnotation } from '../../well-known.ts';
+import { deletionCostAnnotation, mirrorPodAnnotation } from '../../well-known.ts';
 import { localDescendingPath } from './paths.ts';
 import { appArmorOfContainer, seccompOfContainer, seccompOfPod } from './profiles.ts';
-
-const deletionCost = 'controller.kubernetes.io/pod-deletion-cost';
 
 type Annotated = Pick<PodTemplateSpec, 'metadata' | 'spec'>;
 
@@ -23,10 +21,14 @@ export function* validatePodAnnotations(
       'must set spec.nodeName if mirror pod annotation is set',
     );
   if (
-    !isDeletionCost(annotations[deletionCost]) &&
-    isDeletionCost(old?.metadata?.annotations?.[deletionCost])
+    !isDeletionCost(annotations[deletionCostAnnotation]) &&
+    isDeletionCost(old?.metadata?.annotations?.[deletionCostAnnotation])
   )
-    yield invalidValue(`${field}[${deletionCost}]`, annotations[deletionCost], 'must be a 32bit integer');
+    yield invalidValue(
+      `${field}[${deletionCostAnnotation}]`,
+      annotations[deletionCostAnnotation],
+      'must be a 32bit integer',
+    );
   for (const key in annotations)
     if (key === seccompOfPod || key.startsWith(seccompOfContainer))
       yield* validateSeccomp(annotations[key]!, `${field}.${key}`);

@@ -14,6 +14,7 @@ import { cidr, ipAddress, nonSpecialAddress } from '../../validation/addresses.t
 import { invalidFor, oneOf, portNumber, portNumberOrName } from '../../validation/fields.ts';
 import { validateLabels } from '../../validation/label-selector.ts';
 import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../../validation/names.ts';
+import { topologyHintsAnnotation, topologyModeAnnotation } from '../../well-known.ts';
 import { validateServiceAddresses } from './addresses.ts';
 import { isHeadless, mayHaveNodePort, needsHealthCheckPort } from './update.ts';
 
@@ -45,16 +46,13 @@ export function* validateService(service: Service): FieldErrors {
   yield* validateTrafficPolicies(spec);
 }
 
-const topologyMode = 'service.kubernetes.io/topology-mode';
-const topologyHints = 'service.kubernetes.io/topology-aware-hints';
-
 function* validateTopologyAnnotations(annotations: Record<string, string>): FieldErrors {
-  const [mode, hints] = [annotations[topologyMode], annotations[topologyHints]];
+  const [mode, hints] = [annotations[topologyModeAnnotation], annotations[topologyHintsAnnotation]];
   if (mode !== undefined && hints !== undefined && mode !== hints)
     yield invalidValue(
-      `metadata.annotations[${topologyMode}]`,
+      `metadata.annotations[${topologyModeAnnotation}]`,
       mode,
-      `must match annotations[${topologyHints}] when both are specified`,
+      `must match annotations[${topologyHintsAnnotation}] when both are specified`,
     );
 }
 

@@ -1,10 +1,11 @@
 /** What the server warns the writers of Services of. */
 import type { Service } from '../../types/core-v1.gen.ts';
 import { addressWarnings, rangeWarnings } from '../../validation/addresses.ts';
+import { topologyHintsAnnotation, topologyModeAnnotation } from '../../well-known.ts';
 
 export function* serviceWarnings({ metadata, spec }: Service): Iterable<string> {
-  if (metadata.annotations?.['service.kubernetes.io/topology-aware-hints'] !== undefined)
-    yield 'annotation service.kubernetes.io/topology-aware-hints is deprecated, please use service.kubernetes.io/topology-mode instead';
+  if (metadata.annotations?.[topologyHintsAnnotation] !== undefined)
+    yield `annotation ${topologyHintsAnnotation} is deprecated, please use ${topologyModeAnnotation} instead`;
   if (!spec) return;
   const external = spec.externalIPs ?? [];
   if (spec.clusterIP && spec.clusterIP !== 'None')

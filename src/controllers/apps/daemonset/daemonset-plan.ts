@@ -3,6 +3,7 @@ import { compileRequirement } from '../../../api/label-selector.ts';
 import type { DaemonSet, Node, Pod } from '../../../api/resources.gen.ts';
 import type * as apps from '../../../api/types/apps-v1.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
+import { nodeTaints } from '../../../api/well-known.ts';
 import { byCreation } from '../../by-creation.ts';
 import { scaledValue } from '../../int-or-percent.ts';
 import { tolerates } from '../../nodes/node-state.ts';
@@ -17,15 +18,15 @@ export interface NodeFit {
 
 /** Taints of a node in trouble do not keep daemons away: daemons are what repairs it. */
 const ownTolerations: readonly core.Toleration[] = [
-  { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute' },
-  { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute' },
-  { key: 'node.kubernetes.io/disk-pressure', operator: 'Exists', effect: 'NoSchedule' },
-  { key: 'node.kubernetes.io/memory-pressure', operator: 'Exists', effect: 'NoSchedule' },
-  { key: 'node.kubernetes.io/pid-pressure', operator: 'Exists', effect: 'NoSchedule' },
-  { key: 'node.kubernetes.io/unschedulable', operator: 'Exists', effect: 'NoSchedule' },
+  { key: nodeTaints.notReady, operator: 'Exists', effect: 'NoExecute' },
+  { key: nodeTaints.unreachable, operator: 'Exists', effect: 'NoExecute' },
+  { key: nodeTaints.diskPressure, operator: 'Exists', effect: 'NoSchedule' },
+  { key: nodeTaints.memoryPressure, operator: 'Exists', effect: 'NoSchedule' },
+  { key: nodeTaints.pidPressure, operator: 'Exists', effect: 'NoSchedule' },
+  { key: nodeTaints.unschedulable, operator: 'Exists', effect: 'NoSchedule' },
 ];
 const hostNetworkToleration: core.Toleration = {
-  key: 'node.kubernetes.io/network-unavailable',
+  key: nodeTaints.networkUnavailable,
   operator: 'Exists',
   effect: 'NoSchedule',
 };

@@ -1,9 +1,8 @@
 /** Which pods are deleted first when there are too many: upstream's ranking. */
 import type { Pod } from '../../../api/resources.gen.ts';
+import { deletionCostAnnotation } from '../../../api/well-known.ts';
 import { byRestarts, byStage, createdMs, readySinceMs } from '../../pods/pod-order.ts';
 import { isPodActive, isPodReady } from '../../pods/pod-state.ts';
-
-const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
 
 /**
  * `pods` in the order of deletion. `related`: all pods of the owner's own owner, a Deployment as a rule; a pod goes sooner

@@ -3,12 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Draft } from '../../../api/meta.ts';
 import type { Endpoints, Pod, Service } from '../../../api/resources.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
-import { headlessServiceLabel } from '../../../api/well-known.ts';
+import { endpointsManagerLabel, headlessServiceLabel } from '../../../api/well-known.ts';
 import { isPodReady } from '../../pods/pod-state.ts';
 import { addressOf, portsOf } from './endpoint-pods.ts';
 import { triggerTimeAnnotation } from './endpoint-trigger-time.ts';
 
-const managedByLabel = 'endpoints.kubernetes.io/managed-by';
 const managedBy = 'endpoint-controller';
 const overCapacityAnnotation = 'endpoints.kubernetes.io/over-capacity';
 const addressesMax = 1000;
@@ -77,7 +76,7 @@ function contentOf(service: Service, pods: readonly Pod[]): Content {
     ...(notReadyAddresses.length > 0 && { notReadyAddresses: notReadyAddresses.sort(byIp) }),
     ...(ports.length > 0 && { ports }),
   }));
-  const labels: Record<string, string> = { ...service.metadata.labels, [managedByLabel]: managedBy };
+  const labels: Record<string, string> = { ...service.metadata.labels, [endpointsManagerLabel]: managedBy };
   if (isHeadless) labels[headlessServiceLabel] = '';
   else delete labels[headlessServiceLabel];
   return { labels, isTruncated: pods.length > addressesMax, subsets };

@@ -3,11 +3,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Draft, OwnerReference } from '../../../api/meta.ts';
 import type { EndpointSlice } from '../../../api/resources.gen.ts';
 import type * as discovery from '../../../api/types/discovery-v1.gen.ts';
-import { serviceNameLabel } from '../../../api/well-known.ts';
+import { serviceNameLabel, sliceManagerLabel } from '../../../api/well-known.ts';
 import { canonicalJson } from '../../pods/pod-template.ts';
 
 /** The label that names a slice's controller. */
-export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
 /** Endpoints per slice, where nothing else is said. */
 export const sliceMax = 100;
 
@@ -138,7 +137,7 @@ function samePorts(
 }
 
 function labelsOf({ labels, name, manager }: SliceIdentity): Record<string, string> {
-  return { ...labels, [serviceNameLabel]: name, [managedByLabel]: manager };
+  return { ...labels, [serviceNameLabel]: name, [sliceManagerLabel]: manager };
 }
 
 function withContent(

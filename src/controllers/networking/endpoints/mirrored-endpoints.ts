@@ -2,7 +2,7 @@
 import { Endpoints, type Service } from '../../../api/resources.gen.ts';
 import type { EndpointAddress, EndpointPort, EndpointSubset } from '../../../api/types/core-v1.gen.ts';
 import type { Endpoint } from '../../../api/types/discovery-v1.gen.ts';
-import { lastAppliedAnnotation } from '../../../api/well-known.ts';
+import { lastAppliedAnnotation, leaderAnnotation, skipMirrorLabel } from '../../../api/well-known.ts';
 import { controllerReference } from '../../adoption.ts';
 import { hasSelector } from './endpoint-pods.ts';
 import { triggerTimeAnnotation } from './endpoint-trigger-time.ts';
@@ -10,15 +10,15 @@ import type { SliceIdentity, WantedSlices } from './endpointslice-plan.ts';
 
 /** Of the slices that mirror Endpoints. */
 export const mirrorManager = 'endpointslicemirroring-controller.k8s.io';
-const skipLabel = 'endpointslice.kubernetes.io/skip-mirror';
-const leaderAnnotation = 'control-plane.alpha.kubernetes.io/leader';
 
 /** The most addresses that are mirrored of one subset, which all fit into one slice. */
 export const addressesMax = 1000;
 
 export function isMirrored({ metadata }: Endpoints, service: Service | undefined): boolean {
   if (!service || hasSelector(service)) return false;
-  return metadata.labels?.[skipLabel] !== 'true' && metadata.annotations?.[leaderAnnotation] === undefined;
+  return (
+    metadata.labels?.[skipMirrorLabel] !== 'true' && metadata.annotations?.[leaderAnnotation] === undefined
+  );
 }
 
 export function mirrorIdentity(endpoints: Endpoints): SliceIdentity {

@@ -5,10 +5,10 @@
 import { milliValueOf } from '../../../api/quantity.ts';
 import type { Node, Service } from '../../../api/resources.gen.ts';
 import type * as discovery from '../../../api/types/discovery-v1.gen.ts';
-import { zoneLabel } from '../../../api/well-known.ts';
+import { topologyHintsAnnotation, topologyModeAnnotation, zoneLabel } from '../../../api/well-known.ts';
 import { nodeCondition } from '../../nodes/node-state.ts';
 
-const modeAnnotations = ['service.kubernetes.io/topology-aware-hints', 'service.kubernetes.io/topology-mode'];
+const modeAnnotations = [topologyHintsAnnotation, topologyModeAnnotation];
 /** Nodes with one of these labels get no share of the load. */
 const excludedLabels = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'];
 /** How much more than its even share an endpoint may get at most. */
