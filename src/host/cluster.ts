@@ -20,6 +20,7 @@ import {
   clusterCgroup,
   listClusterRecords,
   loadClusterRecord,
+  type NodeRecord,
   saveClusterRecord,
 } from './cluster/cluster-record.ts';
 import type { ClusterFolder, DataFolder } from './data-folder.ts';
@@ -32,8 +33,8 @@ import { anyFreePort, claimPort, firstApiPort, type PortClaim } from './network/
 import { kubernetesServiceAddress } from './network/service-range.ts';
 import { removeCgroup, removeEmptyParents } from './node/cgroup.ts';
 import { ensureNode, type NodeContext, stopNode } from './node/node.ts';
-import { expectWithin, readyNodes, thisSecond } from './node/readiness.ts';
-import { agentInForce, ensureAgent } from './processes/agent-process.ts';
+import { expectWithin, readyNodes, registeredNodes, thisSecond } from './node/readiness.ts';
+import { agentInForce, ensureAgent, stopAgent } from './processes/agent-process.ts';
 import { fillCompileCache } from './processes/compile-cache.ts';
 import { isRunning, runningProcess } from './processes/process.ts';
 import {
@@ -163,9 +164,34 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
       ),
     ),
   ]);
+  const kept = wanted.filter((node) => !starting.has(node.name));
+  for (const node of await deletedNodes(context, record, kept)) {
+    // Its agent would notice only when its next status is due, minutes from now. Upstream's kubelet waits for a restart.
+    starting.add(node.name);
+    await steps.run(`Node ${node.name}: registered again`, async () => {
+      await stopAgent(folder, node.name);
+      await ensureNode(nodeContext, node, (created) => ensureAgent(context, cluster, created));
+    });
+  }
   await startSupervision(context, record, serverPlace(record).cgroupProcs);
   const title = wanted.length === 1 ? `Node ${wanted[0]!.name} is Ready` : `${wanted.length} nodes are Ready`;
   await steps.run(title, () => waitForNodes(context, record, since));
+}
+
+/** Those that the API server does not know, although their agents run: somebody has deleted the objects. */
+async function deletedNodes(
+  context: ClusterContext,
+  record: ClusterRecord,
+  nodes: readonly NodeRecord[],
+): Promise<NodeRecord[]> {
+  if (nodes.length === 0) return [];
+  const { pki } = context.data.cluster(record.name);
+  const answer = await apiProbe({ host: '127.0.0.1', port: record.apiPort, pkiFolder: pki }).get(
+    '/api/v1/nodes',
+  );
+  if (answer?.status !== 200) return [];
+  const registered = registeredNodes(answer.body);
+  return nodes.filter((node) => !registered.has(node.name));
 }
 
 async function startServer(context: ClusterContext, record: ClusterRecord): Promise<void> {

@@ -97,6 +97,21 @@ current-context: work
     assert.equal(await first.kubectl('get', 'nodes', '-o', 'jsonpath={..capacity.pods}'), '50');
   });
 
+  test('up registers a node again whose object was deleted, at once, and what it runs on stays', async () => {
+    const processes = ['server', 'wherry/containerd', 'wherry/holder'];
+    const pids = processes.map((process) => first.pidOf(process));
+    await first.kubectl('delete', 'node', 'wherry');
+    const began = performance.now();
+    await first.up();
+    // By itself the agent looks after five minutes, and `up` gives up after three.
+    assert.ok(performance.now() - began < 60_000);
+    assert.match(await first.kubectl('get', 'nodes'), /^wherry +Ready/m);
+    assert.deepEqual(
+      processes.map((process) => first.pidOf(process)),
+      pids,
+    );
+  });
+
   test('a second cluster of another name runs beside the first, with objects of its own', async () => {
     await second.up();
     ids.push(second.id);

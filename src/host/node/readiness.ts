@@ -25,6 +25,11 @@ export function readyNodes(
   return new Set(ready.map((node) => node.metadata.name));
 }
 
+export function registeredNodes(nodeList: string): Set<string> {
+  const { items } = JSON.parse(nodeList) as { items: NodeFacts[] };
+  return new Set(items.map((node) => node.metadata.name));
+}
+
 interface NodeFacts {
   metadata: { name: string };
   status?: { conditions?: { type: string; status: string; lastHeartbeatTime?: string }[] };

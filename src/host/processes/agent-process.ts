@@ -78,6 +78,10 @@ export async function ensureAgent(
   });
 }
 
+export function stopAgent(folder: ClusterFolder, nodeName: string): Promise<void> {
+  return stopRecorded(agentRecordFile(folder, nodeName), stopGraceMs);
+}
+
 /** By upstream's name, which tools on a node look for. */
 export function agentProgram(folder: string, node: string): string {
   return namedProgram(folder, 'kubelet', node);
