@@ -115,6 +115,36 @@ test('a pod whose resize is infeasible does not make others wait', () => {
   });
 });
 
+test('what a resize gives up is not given away before it is granted: each pod of a chain waits for the one before', () => {
+  const [first, second, third] = [
+    called('first', asking('600m', '1Mi')),
+    called('second', asking('100m', '700Mi')),
+    called('third', asking('1300m', '200Mi')),
+  ];
+  const before = ['first', 'second', 'third'].map((uid) => called(uid, asking('500m', '200Mi')));
+  const resizes = [first, second, third].map((pod, index) => ({
+    pod,
+    granted: before[index]!,
+    sinceMs: index,
+  }));
+  const turn = (granted: readonly Pod[]) => {
+    const waiting = resizes.filter(({ pod }) => !granted.includes(pod));
+    const admitted = resizes.map(({ pod, granted: old }) => (granted.includes(pod) ? pod : old));
+    return (uid: string) => findResizeTurn(uid, waiting, { allocatable, admitted });
+  };
+  assert.deepEqual(turn([])('third'), {
+    problem: {
+      reason: 'Deferred',
+      message: "Node didn't have enough resource: cpu, requested: 1300, used: 1100, capacity: 2000",
+    },
+    sooner: ['first', 'second'],
+  });
+  assert.equal(turn([])('first').problem, undefined);
+  assert.equal(turn([first])('third').problem?.reason, 'Deferred');
+  assert.equal(turn([first])('second').problem, undefined);
+  assert.deepEqual(turn([first, second])('third'), { problem: undefined, sooner: [] });
+});
+
 const limited = (memory: string | undefined, more: object = {}): Pod =>
   testPod({
     containers: [{ name: 'c', resources: memory === undefined ? {} : { limits: { memory } }, ...more }],

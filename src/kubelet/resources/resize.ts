@@ -83,14 +83,34 @@ export function findResizeTurn(
   const sooner = new Map<string, Pod>();
   for (const { pod } of inTurn(waiting)) {
     const own = pod.metadata.uid;
-    const others = admitted
-      .filter(({ metadata }) => metadata.uid !== own)
-      .map((other) => sooner.get(other.metadata.uid) ?? other);
-    const problem = findResizeProblem(pod, { allocatable, others });
-    if (own === uid) return { problem, sooner: [...sooner.keys()] };
+    const others = (choose: (before: Pod, after: Pod) => Pod) =>
+      admitted
+        .filter(({ metadata }) => metadata.uid !== own)
+        .map((other) => choose(other, sooner.get(other.metadata.uid) ?? other));
+    const problem = findResizeProblem(pod, { allocatable, others: others((_, after) => after) });
+    if (own === uid)
+      return { problem: problem ?? findObstruction(pod, allocatable, others), sooner: [...sooner.keys()] };
     if (!problem) sooner.set(own, pod);
   }
   return { problem: undefined, sooner: [...sooner.keys()] };
+}
+
+/**
+ * Why a pod cannot have its resize before those whose turn comes first have theirs: until each of them has given up what
+ * it no longer asks for, there would not be enough for the rest of them.
+ */
+function findObstruction(
+  pod: Pod,
+  allocatable: Record<string, string>,
+  others: (choose: (before: Pod, after: Pod) => Pod) => Pod[],
+): ResizeProblem | undefined {
+  for (const name of resizable) {
+    const requested = (one: Pod) => computePodRequests(one, numericAmounts).get(name) ?? 0;
+    const larger = (before: Pod, after: Pod) => (requested(after) > requested(before) ? after : before);
+    const problem = findResizeProblem(pod, { allocatable, others: others(larger) });
+    if (problem) return problem;
+  }
+  return undefined;
 }
 
 /** Bytes in use, of the pod and of its running containers by name. */
