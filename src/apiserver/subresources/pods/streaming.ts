@@ -1,8 +1,8 @@
 /** `pods/exec`, `pods/attach` and `pods/portforward`: upgraded connections, relayed to the node byte by byte. */
 
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { Pod } from '../../../api/resources.gen.ts';
-import { badRequest, forbidden, internalError, methodNotAllowed } from '../../../api/status.ts';
+import { badRequest, forbidden, internalError, methodNotAllowed, StatusError } from '../../../api/status.ts';
 import { isTrue } from '../../../base/text/query-boolean.ts';
 import { resourceQuestion } from '../../authorization/authorizer.ts';
 import { asksForWebSocket, openWebSocket } from '../../http/response/web-socket-body.ts';
@@ -41,55 +41,95 @@ export function serveAttach(nodes: NodeConnector): SubresourceHandler {
 }
 
 export function servePortForward(nodes: NodeConnector): SubresourceHandler {
-  const dial = (_: ApiRequest, node: string) => dialedForUpgrade(() => nodes.connect(node));
-  return relaying(dial, (pod, query) => {
+  return relaying(withoutStatus(nodes), (pod, query) => {
     const ports = query.getAll('ports').flatMap((text) => text.split(','));
     const forwarded = new URLSearchParams(ports.map((port): [string, string] => ['port', port]));
     return `/portForward/${podPath(pod)}${ports.length > 0 ? `?${forwarded}` : ''}`;
   });
 }
 
-/** A connection to the agent of a node; 'answered' when the client has been told why there is none. */
-type Dial = (request: ApiRequest, node: string, path: string) => Promise<Duplex | 'answered'>;
-
 /** The protocol whose streams have one for the outcome, at this number. */
 const statusProtocol = 'v5.channel.k8s.io';
 const statusChannel = 3;
+
+/** Asks the agent of a node for the upgrade that a client wants. */
+type Relay = (context: RequestContext, node: string, path: string) => Promise<ApiResponse>;
 
 /**
  * Clients that speak that protocol have their WebSocket before anybody is dialled, as with upstream, and learn from it
  * what has failed: a refusal would make them try again in another way.
  */
-function withStatus(nodes: NodeConnector): Dial {
-  return async (request, node, path) => {
+function withStatus(nodes: NodeConnector): Relay {
+  const direct = withoutStatus(nodes);
+  return async (context, node, path) => {
+    const { request } = context;
     const offered = request.header('sec-websocket-protocol') ?? '';
     if (!asksForWebSocket(request) || !offered.includes(statusProtocol))
-      return await dialedForUpgrade(() => nodes.connect(node));
+      return await direct(context, node, path);
     try {
-      return await nodes.connect(node);
+      const answer = await relay(context, await nodes.connect(node), { node, path });
+      if (answer.type !== 'stream') return answer;
+      return await tell(request, `unable to upgrade connection: ${await refusalOf(answer.body)}`);
     } catch (error) {
-      if (!(error instanceof UnreachableError)) throw error;
-      const url = JSON.stringify(nodes.urlOf(node) + path);
-      const {
-        kind: _,
-        apiVersion: __,
-        ...status
-      } = internalError(`error sending request: Post ${url}: ${error.why}`).status;
-      const out = await openWebSocket(request, { protocols: [statusProtocol], kind: () => 'binary' });
-      out.end(Buffer.concat([Buffer.from([statusChannel]), Buffer.from(JSON.stringify(status))]));
-      return 'answered';
+      if (request.signal.aborted) throw error;
+      const why = error instanceof UnreachableError ? error.why : (error as Error).message;
+      if (!(error instanceof StatusError || error instanceof UnreachableError)) throw error;
+      return await tell(
+        request,
+        `error sending request: Post ${JSON.stringify(nodes.urlOf(node) + path)}: ${why}`,
+      );
     }
   };
 }
 
-function relaying(dial: Dial, pathOf: (pod: Pod, query: URLSearchParams) => string): SubresourceHandler {
+function withoutStatus(nodes: NodeConnector): Relay {
+  return async (context, node, path) =>
+    relay(context, await dialedForUpgrade(() => nodes.connect(node)), { node, path });
+}
+
+/** Opens the client's WebSocket, and says over it what has failed. */
+async function tell(request: ApiRequest, why: string): Promise<ApiResponse> {
+  const { kind: _, apiVersion: __, ...status } = internalError(why).status;
+  const out = await openWebSocket(request, { protocols: [statusProtocol], kind: () => 'binary' });
+  out.end(Buffer.concat([Buffer.from([statusChannel]), Buffer.from(JSON.stringify(status))]));
+  return { type: 'hijacked' };
+}
+
+/** A refusal that is longer is cut off. */
+const refusalBytesMax = 64 * 1024;
+
+/** What an agent says of a refusal: text, or a Status in JSON. */
+async function refusalOf(body: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > refusalBytesMax) break;
+  }
+  const text = Buffer.concat(chunks).subarray(0, refusalBytesMax).toString('utf8').trim();
+  return messageIn(text) || text || 'empty server response';
+}
+
+function messageIn(text: string): string {
+  try {
+    const { message, error } = (JSON.parse(text) ?? {}) as { message?: unknown; error?: unknown };
+    return [message, error].map((said) => (typeof said === 'string' ? said.trim() : '')).find(Boolean) ?? '';
+  } catch {
+    // It is no JSON: the text itself is the message.
+    return '';
+  }
+}
+
+function relaying(asked: Relay, pathOf: (pod: Pod, query: URLSearchParams) => string): SubresourceHandler {
   return async (registry, context): Promise<ApiResponse> => {
     if (context.info.verb !== 'create' && context.info.verb !== 'get') throw methodNotAllowed();
     if (context.info.verb === 'get') await requireCreate(registry, context);
     const pod = await readPod(registry, context);
     const node = nodeOf(pod);
     const path = pathOf(pod, context.connectQuery ?? context.request.query);
-    return relay(dial, context, node, path);
+    if (!context.request.upgrade) throw badRequest('Upgrade request required');
+    return await asked(context, node, path);
   };
 }
 
@@ -101,18 +141,14 @@ async function requireCreate({ authorize }: Registry, { info, user }: RequestCon
   if (!allowed) throw forbidden({ group, plural: resource }, name, reason);
 }
 
-async function relay(
-  dial: Dial,
+/** A refusal is the answer. @throws StatusError when there is none */
+function relay(
   { request }: RequestContext,
-  node: string,
-  path: string,
+  target: Duplex,
+  { node, path }: { node: string; path: string },
 ): Promise<ApiResponse> {
-  const { upgrade } = request;
-  if (!upgrade) throw badRequest('Upgrade request required');
-  const target = await dial(request, node, path);
-  if (target === 'answered') return { type: 'hijacked' };
   const { authorization: _, host: _host, ...headers } = request.headers();
-  return relayUpgrade(upgrade, target, {
+  return relayUpgrade(request.upgrade!, target, {
     method: request.method,
     path,
     headers: { host: node, ...headers },
