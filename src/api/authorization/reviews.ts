@@ -10,6 +10,8 @@ import {
   SubjectAccessReview,
 } from '../resources.gen.ts';
 import type { NonResourceAttributes, ResourceAttributes } from '../types/authorization-v1.gen.ts';
+import { invalidFor } from '../validation/fields.ts';
+import { labelValueProblems, qualifiedNameProblems } from '../validation/names.ts';
 
 const verbs: readonly string[] = ['create'];
 
@@ -33,8 +35,9 @@ export const subjectAccessReviewKind = defineKind(SubjectAccessReview, {
   verbs,
   versions: [betaWithGroup('SubjectAccessReview')],
   *validate({ metadata, spec }) {
-    yield* validateAttributes(spec);
+    yield* exactlyOneAttributes(spec);
     yield* requireSubject(spec);
+    yield* validateSelectors(spec);
     yield* emptyMetadata(metadata, 'must be empty');
   },
 });
@@ -43,8 +46,9 @@ export const localSubjectAccessReviewKind = defineKind(LocalSubjectAccessReview,
   verbs,
   versions: [betaWithGroup('LocalSubjectAccessReview')],
   *validate({ metadata, spec }) {
-    yield* validateAttributes(spec);
+    yield* exactlyOneAttributes(spec);
     yield* requireSubject(spec);
+    yield* validateSelectors(spec);
     yield* emptyMetadata(metadata, 'must be empty except for namespace', 'namespace');
     const own = metadata.namespace;
     const namespace = spec?.resourceAttributes?.namespace ?? '';
@@ -63,7 +67,8 @@ export const selfSubjectAccessReviewKind = defineKind(SelfSubjectAccessReview, {
   verbs,
   versions: [betaVersion('SelfSubjectAccessReview')],
   *validate({ metadata, spec }) {
-    yield* validateAttributes(spec);
+    yield* exactlyOneAttributes(spec);
+    yield* validateSelectors(spec);
     yield* emptyMetadata(metadata, 'must be empty');
   },
 });
@@ -90,18 +95,28 @@ function* emptyMetadata(metadata: Partial<KubeObject['metadata']>, why: string, 
   if (Object.entries(ordered).some(isSet)) yield invalidValue('metadata', ordered, why);
 }
 
-function* validateAttributes(spec: Asked | undefined): FieldErrors {
-  yield* exactlyOneAttributes(spec);
-  for (const name of ['fieldSelector', 'labelSelector'] as const)
-    yield* validateSelector(spec?.resourceAttributes?.[name], `spec.resourceAttributes.${name}`);
+function* validateSelectors(spec: Asked | undefined): FieldErrors {
+  const { fieldSelector, labelSelector } = spec?.resourceAttributes ?? {};
+  yield* validateSelector(fieldSelector, 'spec.resourceAttributes.fieldSelector', validateFieldRequirement);
+  yield* validateSelector(labelSelector, 'spec.resourceAttributes.labelSelector', validateLabelRequirement);
+}
+
+interface Requirement {
+  key?: string;
+  operator?: string;
+  values?: readonly string[];
 }
 
 interface Selector {
   rawSelector?: string;
-  requirements?: readonly { key?: string; operator?: string; values?: readonly string[] }[];
+  requirements?: readonly Requirement[];
 }
 
-function* validateSelector(selector: Selector | undefined, field: string): FieldErrors {
+function* validateSelector(
+  selector: Selector | undefined,
+  field: string,
+  validateRequirement: (requirement: Requirement, field: string) => FieldErrors,
+): FieldErrors {
   if (!selector) return;
   const { rawSelector, requirements = [] } = selector;
   if (rawSelector && requirements.length > 0)
@@ -119,12 +134,21 @@ function* validateSelector(selector: Selector | undefined, field: string): Field
     yield* validateRequirement(requirement, `${field}.requirements[${index}]`);
 }
 
+function* validateFieldRequirement(requirement: Requirement, field: string): FieldErrors {
+  if (!requirement.key) yield required(`${field}.key`, 'must be specified');
+  yield* validateOperator(requirement, field);
+}
+
+function* validateLabelRequirement(requirement: Requirement, field: string): FieldErrors {
+  const { key = '', values = [] } = requirement;
+  yield* validateOperator(requirement, field);
+  yield* invalidFor(`${field}.key`, key, qualifiedNameProblems(key));
+  for (const [index, value] of values.entries())
+    yield* invalidFor(`${field}.values[${index}]`, value, labelValueProblems(value));
+}
+
 /** Operators of a later Kubernetes are let pass. */
-function* validateRequirement(
-  { key, operator, values = [] }: NonNullable<Selector['requirements']>[number],
-  field: string,
-): FieldErrors {
-  if (!key) yield required(`${field}.key`, 'must be specified');
+function* validateOperator({ operator, values = [] }: Requirement, field: string): FieldErrors {
   if ((operator === 'In' || operator === 'NotIn') && values.length === 0)
     yield required(`${field}.values`, "must be specified when `operator` is 'In' or 'NotIn'");
   if ((operator === 'Exists' || operator === 'DoesNotExist') && values.length > 0)
@@ -153,8 +177,6 @@ function* exactlyOneAttributes(spec: Asked | undefined): FieldErrors {
 function* requireSubject(spec: { user?: string; groups?: string[] } | undefined): FieldErrors {
   if (!spec?.user && !spec?.groups?.length)
     yield invalidValue('spec.user', spec?.user ?? '', 'at least one of user or group must be specified');
-  for (const [index, group] of (spec?.groups ?? []).entries())
-    if (!group) yield required(`spec.groups[${index}]`);
 }
 
 function renameInSpec(object: KubeObject, from: string, to: string): KubeObject {

@@ -105,7 +105,8 @@ function attributesOf(user: UserInfo, { resourceAttributes, nonResourceAttribute
     verb: resource?.verb ?? nonResourceAttributes?.verb ?? '',
     path: nonResourceAttributes?.path ?? '',
     group: resource?.group ?? '',
-    version: resource?.version ?? '',
+    // A question that names none is about all of them.
+    version: resource ? resource.version || '*' : '',
     resource: resource?.resource ?? '',
     subresource: resource?.subresource ?? '',
     namespace: resource?.namespace ?? '',
