@@ -120,6 +120,30 @@ test('a token is refused for a reason, and when what it is bound to was deleted 
   assert.deepEqual(await reasonOf(token), ['service account token has expired']);
 });
 
+test('clocks of servers may differ by a minute in what a token says of times', async () => {
+  const { accounts, tokens, clock } = setUp();
+  const now = clock.now() / 1000;
+  const reasonFor = async (claims: object) => {
+    const issued = tokens.verify(accounts.issue(facts).token);
+    const reasons: string[] = [];
+    const found = await accounts.authenticate(tokens.sign({ ...issued, ...claims }), undefined, (reason) =>
+      reasons.push(reason),
+    );
+    return found ? 'good' : reasons[0];
+  };
+  const rows: [object, string][] = [
+    [{ exp: now - 60 }, 'good'],
+    [{ exp: now - 61 }, 'service account token has expired'],
+    [{ nbf: now + 60 }, 'good'],
+    [{ nbf: now + 61 }, 'service account token is not valid yet'],
+    [{ iat: now + 60 }, 'good'],
+    [{ iat: now + 61 }, 'service account token is issued in the future'],
+    [{ exp: now - 61, nbf: now + 61 }, 'service account token is not valid yet'],
+  ];
+  for (const [claims, expected] of rows)
+    assert.equal(await reasonFor(claims), expected, JSON.stringify(claims));
+});
+
 test('tokens of other keys, changed tokens and garbage are not tokens', async () => {
   const { accounts, tokens } = setUp();
   const { token } = accounts.issue(facts);

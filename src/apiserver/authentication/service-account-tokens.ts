@@ -170,9 +170,8 @@ export class ServiceAccountTokens {
     const shared = audiences.filter((audience) => meantFor.includes(audience));
     if (shared.length === 0)
       return `token audiences ${goTexts(meantFor)} is invalid for the target audiences ${goTexts(audiences)}`;
-    if (typeof claims.exp !== 'number' || now >= claims.exp) return 'service account token has expired';
-    if (typeof claims.nbf === 'number' && now < claims.nbf - leewaySeconds)
-      return 'service account token is not valid yet';
+    const wrongTime = timeProblem(claims, now);
+    if (wrongTime !== undefined) return `service account token ${wrongTime}`;
     const claim = claims['kubernetes.io'] as KubernetesClaim | undefined;
     const { namespace, serviceaccount } = claim ?? {};
     if (!claim || !namespace || !serviceaccount?.name) return 'serviceaccounts "" not found';
@@ -230,6 +229,14 @@ export class ServiceAccountTokens {
     if (account?.metadata.uid !== claim('service-account.uid')) return undefined;
     return { user: serviceAccountUser(namespace, account.metadata.name, account.metadata.uid) };
   }
+}
+
+/** Of times in seconds. */
+function timeProblem({ exp, nbf, iat }: Record<string, unknown>, now: number): string | undefined {
+  if (typeof nbf === 'number' && now + leewaySeconds < nbf) return 'is not valid yet';
+  if (typeof exp !== 'number' || now - leewaySeconds > exp) return 'has expired';
+  if (typeof iat === 'number' && now + leewaySeconds < iat) return 'is issued in the future';
+  return undefined;
 }
 
 /** As Go prints a list of texts. */
