@@ -2,15 +2,8 @@
 import { CelError, type CelProgram } from '../../api/cel/environment.ts';
 import { jsonOfCel, untypedCelValue } from '../../api/cel/values.ts';
 import type { UserInfo } from '../request.ts';
-import {
-  type Claims,
-  ClaimsError,
-  credentialOf,
-  groupsOfClaim,
-  requireClaim,
-  textOfClaim,
-  usernameOfClaim,
-} from './openid-connect.ts';
+import { type Claims, ClaimsError } from './id-token.ts';
+import { credentialOf, groupsOfClaim, requireClaim, textOfClaim, usernameOfClaim } from './openid-connect.ts';
 
 /** The value of a claim, or the result of an expression over all claims. */
 export type ClaimSource = { claim: string; prefix?: string } | { program: CelProgram };

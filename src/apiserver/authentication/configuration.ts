@@ -116,7 +116,9 @@ class AuthenticationReader extends ConfigurationReader {
       ...rules,
       userRules: this.#userRules(entry.userValidationRules ?? [], `${path}.userValidationRules`),
     };
-    return { ...issuer, userOf: (claims) => mapClaims(claims, mapping) };
+    const { groups } = mapping;
+    const groupsClaim = groups && 'claim' in groups ? groups.claim : undefined;
+    return { ...issuer, groupsClaim, userOf: (claims) => mapClaims(claims, mapping) };
   }
 
   #issuer(issuer: NonNullable<JwtAuthenticator['issuer']>, path: string): Omit<TokenProvider, 'userOf'> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, suite, test } from 'node:test';
@@ -32,6 +33,7 @@ suite('OpenID Connect', () => {
     provider = createServer({ cert, key }, (request, response) => {
       if (request.url === '/.well-known/openid-configuration')
         return void response.end(JSON.stringify({ issuer: issuerUrl, jwks_uri: `${issuerUrl}/keys` }));
+      if (request.url?.startsWith('/groups')) return void answerGroups(request, response);
       keyRequests++;
       response.end(JSON.stringify({ keys: published }));
     }).listen(0, '127.0.0.1');
@@ -47,6 +49,13 @@ suite('OpenID Connect', () => {
     keyRequests = 0;
     published = [jwk('rsa')];
   });
+
+  /** Asked for the groups: what it answers, and who may ask. */
+  let groupsToken = '';
+  function answerGroups({ headers, url }: IncomingMessage, response: ServerResponse): void {
+    if (url === '/groups' && headers.authorization !== 'Bearer f005ba11') response.writeHead(403);
+    response.end(groupsToken);
+  }
 
   function jwk(name: keyof typeof pairs): Record<string, unknown> {
     return { ...pairs[name].publicKey.export({ format: 'jwk' }), use: 'sig', kid: name };
@@ -80,6 +89,78 @@ suite('OpenID Connect', () => {
     assert.equal(await byMail(tokenOf({ ...claims, email_verified: false })), undefined);
     assert.equal((await userWith({ usernamePrefix: '-' })(tokenOf({})))?.name, 'jane');
     assert.equal((await userWith({ usernamePrefix: 'o:' })(tokenOf({})))?.name, 'o:jane');
+  });
+
+  test('groups that are elsewhere are fetched from there, in a token of its own', async () => {
+    const byGroups = userWith({ groupsClaim: 'groups', groupsPrefix: 'o:' });
+    const elsewhere = {
+      _claim_names: { groups: 'src1' },
+      _claim_sources: { src1: { endpoint: `${issuerUrl}/groups`, access_token: 'f005ba11' } },
+    };
+    groupsToken = tokenOf({ sub: undefined, groups: ['a', 'b'] });
+    assert.deepEqual((await byGroups(tokenOf(elsewhere)))?.groups, ['o:a', 'o:b']);
+    // Those that the token carries itself are the ones.
+    assert.deepEqual((await byGroups(tokenOf({ ...elsewhere, groups: 'c' })))?.groups, ['o:c']);
+    const other = { _claim_names: { roles: 'src1' }, _claim_sources: elsewhere._claim_sources };
+    assert.deepEqual((await byGroups(tokenOf(other)))?.groups, []);
+    const within = { ...elsewhere, _claim_sources: { src1: { JWT: 'x' } } };
+    assert.deepEqual((await byGroups(tokenOf(within)))?.groups, []);
+  });
+
+  test('whose groups cannot be had from elsewhere is not let in, and told why', async () => {
+    const authenticate = openIdConnect(
+      { issuerUrl, clientId: 'wherry', ca, groupsClaim: 'groups' },
+      { clock, logger: silentLogger },
+    );
+    const reasonFor = async (claims: object, answer = '') => {
+      groupsToken = answer;
+      const reasons: string[] = [];
+      assert.equal(await authenticate(tokenOf(claims), undefined, (why) => reasons.push(why)), undefined);
+      return reasons[0]!.replace('oidc: could not expand distributed claims: ', '');
+    };
+    const from = (source: object) => ({ _claim_names: { groups: 's' }, _claim_sources: { s: source } });
+    const open = from({ endpoint: `${issuerUrl}/groups/open` });
+    const groups = { groups: ['a'] };
+    const rows: [object, string, string][] = [
+      [{ _claim_names: { groups: 's' } }, '', 'oidc: no claim sources'],
+      [
+        { ...open, _claim_names: { groups: 't' } },
+        '',
+        'id token _claim_names contained a source t missing in _claims_sources',
+      ],
+      [
+        from({ endpoint: `${issuerUrl}/groups`, access_token: 'other' }),
+        '',
+        'while getting distributed claim "groups": error while getting distributed claim JWT: 403 Forbidden',
+      ],
+      [
+        open,
+        'no token',
+        `getting untrusted issuer from endpoint ${issuerUrl}/groups/open failed for claim "groups": malformed token`,
+      ],
+      [
+        open,
+        tokenOf(groups, 'stranger', 'RS256', 'rsa'),
+        'verify distributed claim token: failed to verify signature: failed to verify id token signature',
+      ],
+      [
+        open,
+        tokenOf({ ...groups, aud: 'other' }),
+        'verify distributed claim token: oidc: expected audience "wherry" got ["other"]',
+      ],
+      [
+        open,
+        tokenOf({ ...groups, iss: `${issuerUrl}/unknown` }),
+        `verifying untrusted issuer ${issuerUrl}/unknown failed: verifier not initialized for issuer: "${issuerUrl}/unknown"`,
+      ],
+      [
+        open,
+        tokenOf({ roles: 'a' }),
+        `jwt returned by distributed claim endpoint "${issuerUrl}/groups/open" did not contain claim: groups`,
+      ],
+    ];
+    for (const [claims, answer, expected] of rows)
+      assert.equal(await reasonFor(claims, answer), expected, JSON.stringify(claims));
   });
 
   test('tokens that are expired, not yet valid, for others, of others or badly signed are refused', async () => {

@@ -1,12 +1,18 @@
 /** ID tokens of an OpenID Connect provider, checked with the keys that its discovery document leads to. */
-import { constants, type KeyObject, verify } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { UserInfo } from '../request.ts';
 import { credentialIdKey, type TokenAuthenticator } from './authenticator.ts';
-import { decodeBytes } from './json-web-token.ts';
+import { DistributedClaim } from './distributed-claims.ts';
+import {
+  type Claims,
+  ClaimsError,
+  knownAlgorithms,
+  parseToken,
+  TokenError,
+  verifyIdToken,
+} from './id-token.ts';
 import { ProviderKeys, type ProviderKeysOptions } from './provider-keys.ts';
-import { goTexts } from './service-account-tokens.ts';
 
 /** Upstream's --oidc-* flags. */
 export interface OpenIdConnectOptions {
@@ -29,50 +35,27 @@ export interface OpenIdConnectOptions {
   ca?: string;
 }
 
-/** What a token says of its bearer. */
-export type Claims = Record<string, unknown>;
-
 /** An issuer of accepted tokens, and the mapping of their claims to users. */
 export interface TokenProvider extends ProviderKeysOptions {
   /** A token must be meant for one of them. */
   audiences: readonly string[];
   /** All that are known unless set. */
   signingAlgorithms?: readonly string[];
+  /** The claim with the groups, which a token may leave to another place. */
+  groupsClaim?: string | undefined;
   /** @throws ClaimsError with the reason why this genuine token is not accepted */
   userOf(claims: Claims): UserInfo;
 }
-
-export class ClaimsError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'ClaimsError';
-  }
-}
-
-const tokenCharactersMax = 64 * 1024;
-
-const ecdsa = { dsaEncoding: 'ieee-p1363' } as const;
-const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
-const algorithms: Readonly<Record<string, { hash: string; type: string; how: object }>> = {
-  RS256: { hash: 'sha256', type: 'rsa', how: {} },
-  RS384: { hash: 'sha384', type: 'rsa', how: {} },
-  RS512: { hash: 'sha512', type: 'rsa', how: {} },
-  PS256: { hash: 'sha256', type: 'rsa', how: pss },
-  PS384: { hash: 'sha384', type: 'rsa', how: pss },
-  PS512: { hash: 'sha512', type: 'rsa', how: pss },
-  ES256: { hash: 'sha256', type: 'ec', how: ecdsa },
-  ES384: { hash: 'sha384', type: 'ec', how: ecdsa },
-  ES512: { hash: 'sha512', type: 'ec', how: ecdsa },
-};
 
 /** @throws when an option cannot be right */
 export function openIdConnect(
   options: OpenIdConnectOptions,
   system: { clock: Pick<Clock, 'now' | 'monotonic'>; logger: Logger },
 ): TokenAuthenticator {
-  const { issuerUrl, clientId, ca, signingAlgorithms = ['RS256'] } = options;
+  const { issuerUrl, clientId, ca, signingAlgorithms = ['RS256'], groupsClaim } = options;
   const userOf = (claims: Claims) => userByOptions(claims, options);
-  return providerTokens({ issuerUrl, audiences: [clientId], ca, signingAlgorithms, userOf }, system);
+  const audiences = [clientId];
+  return providerTokens({ issuerUrl, audiences, ca, signingAlgorithms, groupsClaim, userOf }, system);
 }
 
 /** @throws when an option cannot be right */
@@ -80,42 +63,32 @@ export function providerTokens(
   provider: TokenProvider,
   { clock, logger }: { clock: Pick<Clock, 'now' | 'monotonic'>; logger: Logger },
 ): TokenAuthenticator {
-  const { issuerUrl, audiences, signingAlgorithms = Object.keys(algorithms) } = provider;
+  const { issuerUrl, audiences, signingAlgorithms = knownAlgorithms } = provider;
   if (!issuerUrl.startsWith('https://')) throw new Error('the issuer of OpenID Connect must be an https URL');
-  const unknown = signingAlgorithms.find((name) => !Object.hasOwn(algorithms, name));
+  const unknown = signingAlgorithms.find((name) => !knownAlgorithms.includes(name));
   if (unknown) throw new Error(`${unknown} is no signing algorithm of OpenID Connect`);
   const keys = new ProviderKeys(provider, clock);
+  const elsewhere =
+    provider.groupsClaim === undefined
+      ? undefined
+      : new DistributedClaim(provider.groupsClaim, { ...provider, signingAlgorithms }, clock);
   return async (token, _, refused) => {
     const refuse = (reason: string) => {
       refused?.(reason);
       return undefined;
     };
-    const parsed = token.length > tokenCharactersMax ? undefined : parseToken(token);
+    const parsed = parseToken(token);
     // Whose token it is, is looked at before anything is fetched.
     if (!parsed || parsed.claims.iss !== issuerUrl) return undefined;
-    const { header, claims, content, signature } = parsed;
-    const name = header.alg as string;
-    if (!signingAlgorithms.includes(name))
-      return refuse(
-        `oidc: verify token: oidc: id token signed with unsupported algorithm, expected ${goTexts(signingAlgorithms)} got ${JSON.stringify(name ?? '')}`,
-      );
-    const { hash, type, how } = algorithms[name]!;
-    const id = typeof header.kid === 'string' ? header.kid : undefined;
-    let candidates: KeyObject[];
     try {
-      candidates = await keys.find(id);
+      await verifyIdToken(parsed, keys, { audiences, signingAlgorithms, nowMs: clock.now() });
     } catch (error) {
+      if (error instanceof TokenError) return refuse(`oidc: verify token: ${error.message}`);
       logger.warn('the keys of the OpenID Connect provider could not be read', { issuer: issuerUrl, error });
       return refuse('oidc: authenticator not initialized');
     }
-    const isSigned = candidates.some(
-      (key) => key.asymmetricKeyType === type && verify(hash, content, { key, ...how }, signature),
-    );
-    if (!isSigned)
-      return refuse('oidc: verify token: failed to verify signature: failed to verify id token signature');
-    const problem = audienceProblem(listOf(claims.aud), audiences) ?? timeProblem(claims, clock.now());
-    if (problem !== undefined) return refuse(`oidc: verify token: oidc: ${problem}`);
     try {
+      const claims = elsewhere ? await elsewhere.expand(parsed.claims) : parsed.claims;
       return { user: provider.userOf(claims) };
     } catch (error) {
       if (!(error instanceof ClaimsError)) throw error;
@@ -190,63 +163,4 @@ export function credentialOf({ jti }: Claims): UserInfo['extra'] {
 function notOfType(value: unknown, type: 'string' | 'bool'): string {
   const found = typeof value === 'boolean' ? 'bool' : Array.isArray(value) ? 'array' : typeof value;
   return `json: cannot unmarshal ${found} into Go value of type ${type}`;
-}
-
-function audienceProblem(meantFor: readonly string[], audiences: readonly string[]): string | undefined {
-  if (meantFor.some((audience) => audiences.includes(audience))) return undefined;
-  const expected =
-    audiences.length === 1 ? JSON.stringify(audiences[0]) : `in ${goTexts([...audiences].sort())}`;
-  return `expected audience ${expected} got ${goTexts(meantFor)}`;
-}
-
-/** How far the provider's clock may be ahead of this one's. */
-const leewayMs = 60_000;
-
-function timeProblem({ exp, nbf }: Claims, nowMs: number): string | undefined {
-  if (typeof exp !== 'number') return 'token is expired (Token Expiry: 0001-01-01 00:00:00 +0000 UTC)';
-  if (exp * 1000 <= nowMs) return `token is expired (Token Expiry: ${goTime(exp * 1000)})`;
-  if (nbf === undefined || (typeof nbf === 'number' && nbf * 1000 <= nowMs + leewayMs)) return undefined;
-  const from = typeof nbf === 'number' ? goTime(nbf * 1000) : String(nbf);
-  return `current time ${goTime(nowMs)} before the nbf (not before) time: ${from}`;
-}
-
-/** To the second. */
-function goTime(ms: number): string {
-  if (Math.abs(ms) > latestMs) return String(ms);
-  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} +0000 UTC`;
-}
-
-/** The last moment that a Date can hold. */
-const latestMs = 8.64e15;
-
-/** Claims hold one text or a list of them. */
-export function listOf(value: unknown): string[] {
-  if (typeof value === 'string') return [value];
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-}
-
-function parseToken(
-  token: string,
-): { header: Claims; claims: Claims; content: Buffer; signature: Buffer } | undefined {
-  const [header, claims, signed, ...rest] = token.split('.');
-  const signature = signed && decodeBytes(signed);
-  if (!header || !claims || !signature || rest.length > 0) return undefined;
-  try {
-    const decode = (part: string): unknown => JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
-    const decoded = { header: decode(header), claims: decode(claims) };
-    if (!isObject(decoded.header) || !isObject(decoded.claims)) return undefined;
-    return {
-      header: decoded.header,
-      claims: decoded.claims,
-      content: Buffer.from(`${header}.${claims}`),
-      signature,
-    };
-  } catch {
-    // Not JSON: not a token of this kind, which is all that the caller asks.
-    return undefined;
-  }
-}
-
-function isObject(value: unknown): value is Claims {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -68,33 +68,51 @@ export class ProviderKeys {
     this.#keys = keys.filter(isObject).flatMap(keyOf);
   }
 
-  #get(url: string): Promise<JsonObject> {
-    const signal = AbortSignal.timeout(fetchTimeoutMs);
-    return new Promise((resolve, reject) => {
-      const request = get(url, { agent: this.#agent, signal }, (response) => {
-        const chunks: Buffer[] = [];
-        let size = 0;
-        response.on('data', (chunk: Buffer) => {
-          size += chunk.length;
-          if (size > answerBytesMax) request.destroy(new Error(`${url}: the answer is too long`));
-          chunks.push(chunk);
-        });
-        response.on('error', reject);
-        response.on('end', () => {
-          if (response.statusCode !== 200)
-            return reject(new Error(`${url}: answered with ${response.statusCode}`));
-          try {
-            const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-            if (isObject(value)) resolve(value);
-            else reject(new Error(`${url}: no object`));
-          } catch (error) {
-            reject(new Error(`${url}: no JSON`, { cause: error }));
-          }
-        });
-      });
-      request.on('error', reject);
-    });
+  async #get(url: string): Promise<JsonObject> {
+    const { status, text } = await fetchFromProvider(url, { agent: this.#agent });
+    if (status !== 200) throw new Error(`${url}: answered with ${status}`);
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (error) {
+      throw new Error(`${url}: no JSON`, { cause: error });
+    }
+    if (!isObject(value)) throw new Error(`${url}: no object`);
+    return value;
   }
+}
+
+export interface ProviderAnswer {
+  status: number;
+  /** `404 Not Found` */
+  statusText: string;
+  text: string;
+}
+
+/** Of an https URL, within a time and up to a length. @throws the error of the connection */
+export function fetchFromProvider(
+  url: string,
+  { agent, headers = {} }: { agent: Agent; headers?: Record<string, string> },
+): Promise<ProviderAnswer> {
+  const signal = AbortSignal.timeout(fetchTimeoutMs);
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent, headers, signal }, (response) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > answerBytesMax) request.destroy(new Error(`${url}: the answer is too long`));
+        chunks.push(chunk);
+      });
+      response.on('error', reject);
+      response.on('end', () => {
+        const { statusCode: status = 0, statusMessage = '' } = response;
+        const text = Buffer.concat(chunks).toString('utf8');
+        resolve({ status, statusText: `${status} ${statusMessage}`.trim(), text });
+      });
+    });
+    request.on('error', reject);
+  });
 }
 
 /** Keys for other purposes, or of an unknown kind, are ignored. */
