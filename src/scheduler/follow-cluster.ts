@@ -18,6 +18,7 @@ import {
 import type { InformerFactory } from '../client/informers/informer.ts';
 import type { SchedulerCache } from './cache.ts';
 import type { ClusterChange, ClusterResource } from './framework/plugin.ts';
+import { isLessOfAny } from './framework/resources.ts';
 import { sameLabels } from './framework/same-labels.ts';
 import type { SchedulingQueue } from './queue.ts';
 
@@ -114,11 +115,13 @@ function followPods({ informers, cache, queue }: FollowOptions): void {
       if (isOver(pod)) return gone(pod);
       if (!pod.spec?.nodeName) return queue.update(pod);
       if (!old.spec?.nodeName || isOver(old)) return placed(pod);
+      const before = cache.placedPod(pod.metadata.uid)?.requests;
       cache.setPod(pod);
+      const after = cache.placedPod(pod.metadata.uid)?.requests;
       if (pod.metadata.deletionTimestamp) queue.settleVictim(pod.metadata.uid, 'going');
       if (!sameLabels(pod.metadata.labels ?? {}, old.metadata.labels ?? {}))
         queue.moveOn({ resource: 'AssignedPod', change: 'labels', old, current: pod });
-      if (resourcesChanged(pod, old))
+      if (before && after && isLessOfAny(after, before))
         queue.moveOn({ resource: 'AssignedPod', change: 'scaleDown', old, current: pod });
     },
     deleted: gone,
@@ -146,13 +149,4 @@ function followPods({ informers, cache, queue }: FollowOptions): void {
 /** An ended pod uses no resources. */
 function isOver(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
-}
-
-function resourcesChanged(pod: Pod, old: Pod): boolean {
-  if (pod.spec === old.spec) return false;
-  if (pod.metadata.generation !== undefined && pod.metadata.generation === old.metadata.generation)
-    return false;
-  const resources = ({ spec }: Pod) =>
-    JSON.stringify(spec?.containers?.map((container) => container.resources));
-  return resources(pod) !== resources(old);
 }

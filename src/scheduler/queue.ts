@@ -93,15 +93,15 @@ export class SchedulingQueue {
       this.add(pod);
       return;
     }
-    const before = queued.info.pod;
-    if (before.spec === pod.spec && !pod.spec?.resourceClaims && asksTheSame(before, pod)) {
+    const before = queued.info;
+    if (before.pod.spec === pod.spec && !pod.spec?.resourceClaims && asksTheSame(before.pod, pod)) {
       queued.info.pod = pod;
       return;
     }
     queued.info = createPodInfo(pod);
     if (queued.place === 'gated') this.#activate(queued, 'UnschedulablePodUpdate');
     if (queued.place !== 'unschedulable') return;
-    const helpful = changesOfTarget(before, pod).find((change) =>
+    const helpful = changesOfTarget(before, queued.info).find((change) =>
       [...queued.refusedBy].some((name) => helps(queued, name, change)),
     );
     if (helpful) this.#retry(queued, helpful);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { DeviceClass, Node, Pod, ResourceClaim, ResourceSlice } from '../api/resources.gen.ts';
+import { sparse } from '../base/sparse.fixture.ts';
 import { FakeCluster } from './cluster.fake.ts';
 import { makeNode, makePod } from './objects.fake.ts';
 
@@ -76,6 +77,45 @@ test('a node that was as good before does not make a waiting pod tried again', (
     await cluster.clock.advance(60_000);
     assert.deepEqual(attempts(), [2, 2]);
     cluster.put(Node, makeNode('a'));
+    await cluster.clock.advance(60_000);
+    assert.equal(cluster.nodeOf('web'), 'a');
+  }));
+
+test('what a pod on a node no longer asks for goes to others once its node says that it is given back', () =>
+  withCluster(async (cluster) => {
+    const asking = (cpu: string) => ({ requests: { cpu } });
+    const holding = (cpu: string) => ({
+      containerStatuses: [{ name: 'c', allocatedResources: { cpu }, resources: asking(cpu) }],
+    });
+    const resized = makePod('large', { ...asking('3'), spec: { nodeName: 'a' }, status: holding('3') });
+    cluster.addNodes(makeNode('a'));
+    cluster.addPods(resized, makePod('web', asking('2')));
+    cluster.start();
+    await cluster.clock.advance(0);
+    assert.equal(cluster.nodeOf('web'), undefined);
+    const spec = { ...resized.spec!, containers: [{ name: 'c', image: 'busybox', resources: asking('1') }] };
+    cluster.put(Pod, sparse<Pod>({ ...resized, spec }));
+    await cluster.clock.advance(60_000);
+    assert.equal(cluster.nodeOf('web'), undefined);
+    // The node may be done before it has said that it is about it.
+    cluster.put(Pod, sparse<Pod>({ ...resized, spec, status: holding('1') }));
+    await cluster.clock.advance(60_000);
+    assert.equal(cluster.nodeOf('web'), 'a');
+    assert.equal(cluster.eventsOf('web').length, 2);
+  }));
+
+test('a waiting pod is tried again when it asks for less as a whole, and not when it asks for more', () =>
+  withCluster(async (cluster) => {
+    const web = makePod('web', { spec: { resources: { requests: { cpu: '6' } } } });
+    const asking = (cpu: string) => ({ ...web, spec: { ...web.spec!, resources: { requests: { cpu } } } });
+    cluster.addNodes(makeNode('a'));
+    cluster.addPods(web);
+    cluster.start();
+    await cluster.clock.advance(0);
+    cluster.put(Pod, asking('7'));
+    await cluster.clock.advance(60_000);
+    assert.equal(cluster.eventsOf('web').length, 1);
+    cluster.put(Pod, asking('2'));
     await cluster.clock.advance(60_000);
     assert.equal(cluster.nodeOf('web'), 'a');
   }));

@@ -2,7 +2,7 @@
 import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Pod } from '../../api/resources.gen.ts';
-import type { Affinity, Container } from '../../api/types/core-v1.gen.ts';
+import type { Affinity, Container, ContainerStatus } from '../../api/types/core-v1.gen.ts';
 import { type AffinityTerm, compileAffinityTerm, selectsByOwnLabels } from './affinity-term.ts';
 import { noResources, type Resources, resourcesFrom } from './resources.ts';
 import { sameLabels } from './same-labels.ts';
@@ -160,9 +160,33 @@ function valueAt(spec: object, key: string): unknown {
 }
 
 /** The node's report of resources in use counts only while it differs from the spec. */
-function hasResize(pod: Pod): boolean {
-  return pod.status?.conditions?.some(({ type }) => type.startsWith('PodResize')) ?? false;
+function hasResize({ spec, status }: Pod): boolean {
+  if (!status) return false;
+  return (
+    (status.conditions?.some(({ type }) => type.startsWith('PodResize')) ?? false) ||
+    holdOther(spec?.containers, status.containerStatuses) ||
+    holdOther(spec?.initContainers, status.initContainerStatuses) ||
+    holdsOther(spec?.resources?.requests, status.resources?.requests) ||
+    holdsOther(spec?.resources?.requests, status.allocatedResources)
+  );
 }
+
+function holdOther(containers: Container[] | undefined, statuses: ContainerStatus[] | undefined): boolean {
+  for (const { name, resources, allocatedResources } of statuses ?? []) {
+    if (!resources?.requests && !allocatedResources) continue;
+    const asked = containers?.find((container) => container.name === name)?.resources?.requests;
+    if (holdsOther(asked, resources?.requests) || holdsOther(asked, allocatedResources)) return true;
+  }
+  return false;
+}
+
+/** Of what is not asked for, the status of a pod as a whole also has the sums of its containers. */
+function holdsOther(asked: Amounts, held: Amounts): boolean {
+  for (const name in asked) if (held?.[name] !== undefined && held[name] !== asked[name]) return true;
+  return false;
+}
+
+type Amounts = Record<string, string> | undefined;
 
 /** Shapes by their text. Cleared when it grows past this: numbers are never reused. */
 const shapes = new Map<string, number>();

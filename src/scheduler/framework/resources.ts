@@ -55,6 +55,14 @@ export function cloneResources(resources: Resources): Resources {
   return { ...resources, scalar: resources.scalar && new Map(resources.scalar) };
 }
 
+/** Whether there is less of any resource. */
+export function isLessOfAny(after: Resources, before: Resources): boolean {
+  if (after === before) return false;
+  for (const name of ['cpu', 'memory', 'ephemeral-storage', ...(before.scalar?.keys() ?? [])])
+    if (amountOf(after, name) < amountOf(before, name)) return true;
+  return false;
+}
+
 /** The amount of a resource by its name. */
 export function amountOf(resources: Resources, name: string): number {
   switch (name) {

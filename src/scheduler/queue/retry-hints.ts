@@ -1,6 +1,8 @@
 /** Which changes in the cluster are worth another attempt: asked of the plugins that refused the pod. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type { ClusterEvent } from '../framework/plugin.ts';
+import type { PodInfo } from '../framework/pod-info.ts';
+import { isLessOfAny } from '../framework/resources.ts';
 import type { QueuedPod } from './queued-pod.ts';
 
 /** Whether the plugin that refused the pod considers the change helpful. */
@@ -14,7 +16,8 @@ export function helps(queued: QueuedPod, pluginName: string, event: ClusterEvent
 }
 
 /** What an update of a waiting pod may change about its chances. */
-export function changesOfTarget(old: Pod, current: Pod): ClusterEvent[] {
+export function changesOfTarget(before: PodInfo, after: PodInfo): ClusterEvent[] {
+  const [old, current] = [before.pod, after.pod];
   const differs = (pick: (pod: Pod) => unknown) =>
     JSON.stringify(pick(old)) !== JSON.stringify(pick(current));
   const events: ClusterEvent[] = [];
@@ -24,6 +27,6 @@ export function changesOfTarget(old: Pod, current: Pod): ClusterEvent[] {
   if (differs((pod) => pod.spec?.tolerations)) add('tolerations');
   if (differs((pod) => pod.spec?.schedulingGates)) add('schedulingGates');
   if (differs((pod) => pod.status?.resourceClaimStatuses)) add('resourceClaims');
-  if (differs((pod) => pod.spec?.containers?.map(({ resources }) => resources))) add('scaleDown');
+  if (isLessOfAny(after.requests, before.requests)) add('scaleDown');
   return events;
 }
