@@ -189,6 +189,52 @@ test('the token of a token Secret is good while the Secret holds it', async () =
   assert.equal((await accounts.authenticate(token))?.user.name, 'system:serviceaccount:default:robot');
 });
 
+test("the token of a token Secret is refused in upstream's words", async () => {
+  const { accounts, objects, tokens } = setUp();
+  const token = accounts.issueForSecret('default', 's', { name: 'robot', uid: 'uid-robot' });
+  const reasonOf = async (refused: string, audiences?: string[]) => {
+    const reasons: string[] = [];
+    assert.equal(await accounts.authenticate(refused, audiences, (why) => reasons.push(why)), undefined);
+    return reasons[0];
+  };
+  assert.equal(
+    await reasonOf(token, ['x']),
+    `token audiences ["${audience}"] is invalid for the target audiences ["x"]`,
+  );
+  const claims = tokens.verify(token)!;
+  for (const [name, problem] of [
+    ['sub', 'sub claim is missing'],
+    ['kubernetes.io/serviceaccount/namespace', 'namespace claim is missing'],
+    ['kubernetes.io/serviceaccount/secret.name', 'secretName claim is missing'],
+    ['kubernetes.io/serviceaccount/service-account.name', 'serviceAccountName claim is missing'],
+    ['kubernetes.io/serviceaccount/service-account.uid', 'serviceAccountUID claim is missing'],
+  ] as const)
+    assert.equal(await reasonOf(tokens.sign({ ...claims, [name]: undefined })), problem);
+  const others = tokens.sign({ ...claims, sub: 'system:serviceaccount:default:other' });
+  assert.equal(await reasonOf(others), 'sub claim is invalid');
+  const metadata = { namespace: 'default', name: 's' };
+  const data = { token: Buffer.from(token).toString('base64') };
+  const deletionTimestamp = '2026-01-01T00:00:00Z';
+  assert.equal(await reasonOf(token), 'Token has been invalidated');
+  objects.put(Secret, { metadata: { ...metadata, deletionTimestamp }, data });
+  assert.equal(await reasonOf(token), 'Token has been invalidated');
+  objects.put(Secret, { metadata, data: { token: 'eA==' } });
+  assert.equal(await reasonOf(token), "Token does not match server's copy");
+  const labels = { 'kubernetes.io/legacy-token-invalid-since': '2026-01-01' };
+  objects.put(Secret, { metadata: { ...metadata, labels }, data });
+  assert.match(
+    (await reasonOf(token))!,
+    /^the token in secret default\/s for service account default\/robot has been marked invalid\. Use tokens /,
+  );
+  const account = { namespace: 'default', name: 'robot', uid: 'uid-robot' };
+  objects.put(ServiceAccount, { metadata: { ...account, deletionTimestamp } });
+  assert.equal(await reasonOf(token), 'ServiceAccount default/robot has been deleted');
+  objects.put(ServiceAccount, { metadata: { ...account, uid: 'another' } });
+  assert.equal(await reasonOf(token), 'ServiceAccount UID (another) does not match claim (uid-robot)');
+  objects.remove(ServiceAccount, 'default', 'robot');
+  assert.equal(await reasonOf(token), 'serviceaccounts "robot" not found');
+});
+
 test('a bootstrap token is good until it expires and when its Secret allows authentication', async () => {
   const { objects, clock } = setUp();
   const encode = (fields: Record<string, string>) =>

@@ -145,9 +145,9 @@ export class ServiceAccountTokens {
       if (claimed === issuer || claimed === legacyIssuer) refused?.(badSignature);
       return undefined;
     }
-    if (claims.iss === legacyIssuer) return this.#legacyUser(token, claims);
-    if (claims.iss !== issuer) return undefined;
-    const found = this.#boundUser(claims, audiences);
+    if (claims.iss !== issuer && claims.iss !== legacyIssuer) return undefined;
+    const found =
+      claims.iss === issuer ? this.#boundUser(claims, audiences) : this.#legacyUser(token, claims, audiences);
     if (typeof found !== 'string') return found;
     refused?.(found);
     return undefined;
@@ -167,9 +167,8 @@ export class ServiceAccountTokens {
   #boundUser(claims: Record<string, unknown>, audiences: readonly string[]): AuthenticatedToken | string {
     const now = this.#options.clock.now() / 1000;
     const meantFor = (Array.isArray(claims.aud) ? claims.aud : [claims.aud]) as string[];
-    const shared = audiences.filter((audience) => meantFor.includes(audience));
-    if (shared.length === 0)
-      return `token audiences ${goTexts(meantFor)} is invalid for the target audiences ${goTexts(audiences)}`;
+    const shared = sharedAudiences(meantFor, audiences);
+    if (typeof shared === 'string') return shared;
     const wrongTime = timeProblem(claims, now);
     if (wrongTime !== undefined) return `service account token ${wrongTime}`;
     const claim = claims['kubernetes.io'] as KubernetesClaim | undefined;
@@ -218,17 +217,80 @@ export class ServiceAccountTokens {
     return deletedMs !== undefined && deletedMs < this.#options.clock.now() - leewaySeconds * 1000;
   }
 
-  #legacyUser(token: string, claims: Record<string, unknown>): AuthenticatedToken | undefined {
-    const { objects } = this.#options;
-    const claim = (name: string) => String(claims[`kubernetes.io/serviceaccount/${name}`] ?? '');
-    const namespace = claim('namespace');
-    const secret = objects.get(Secret, namespace, claim('secret.name'));
-    const held = secret?.data?.token;
-    if (!held || Buffer.from(held, 'base64').toString() !== token) return undefined;
-    const account = objects.get(ServiceAccount, namespace, claim('service-account.name'));
-    if (account?.metadata.uid !== claim('service-account.uid')) return undefined;
-    return { user: serviceAccountUser(namespace, account.metadata.name, account.metadata.uid) };
+  /** Of a token in a Secret, which is meant for this server alone. Or the reason, as {@link #boundUser}. */
+  #legacyUser(
+    token: string,
+    claims: Record<string, unknown>,
+    audiences: readonly string[],
+  ): AuthenticatedToken | string {
+    const shared = sharedAudiences(this.#options.audiences, audiences);
+    if (typeof shared === 'string') return shared;
+    const { namespace, secret, account, uid, problem } = readLegacyClaims(claims);
+    if (problem !== undefined) return problem;
+    const gone = this.#whyLegacyIsGone(token, { namespace, secret, account, uid });
+    if (gone !== undefined) return gone;
+    return { user: serviceAccountUser(namespace, account, uid), audiences: shared };
   }
+
+  #whyLegacyIsGone(
+    token: string,
+    { namespace, secret: secretName, account: accountName, uid }: LegacyClaims,
+  ): string | undefined {
+    const { objects } = this.#options;
+    const secret = objects.get(Secret, namespace, secretName);
+    if (!secret || secret.metadata.deletionTimestamp) return 'Token has been invalidated';
+    const held = secret.data?.token;
+    if (!held || Buffer.from(held, 'base64').toString() !== token)
+      return "Token does not match server's copy";
+    const account = objects.get(ServiceAccount, namespace, accountName);
+    if (!account) return `serviceaccounts "${accountName}" not found`;
+    const { metadata } = account;
+    if (metadata.deletionTimestamp) return `ServiceAccount ${namespace}/${accountName} has been deleted`;
+    if (metadata.uid !== uid) return `ServiceAccount UID (${metadata.uid}) does not match claim (${uid})`;
+    if (!secret.metadata.labels?.[invalidSinceLabel]) return undefined;
+    return `the token in secret ${namespace}/${secretName} for service account ${namespace}/${accountName} has been marked invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the '${invalidSinceLabel}' label from the secret to temporarily allow use of this token`;
+  }
+}
+
+/** Set by whoever finds that a token in a Secret is not used any more. */
+const invalidSinceLabel = 'kubernetes.io/legacy-token-invalid-since';
+
+/** Those that the token is meant for among those asked for; why there are none. */
+function sharedAudiences(meantFor: readonly string[], audiences: readonly string[]): string[] | string {
+  const shared = audiences.filter((audience) => meantFor.includes(audience));
+  if (shared.length > 0) return shared;
+  return `token audiences ${goTexts(meantFor)} is invalid for the target audiences ${goTexts(audiences)}`;
+}
+
+interface LegacyClaims {
+  namespace: string;
+  /** Names. */
+  secret: string;
+  account: string;
+  /** Of the account. */
+  uid: string;
+}
+
+function readLegacyClaims(claims: Record<string, unknown>): LegacyClaims & { problem: string | undefined } {
+  const claim = (name: string) => String(claims[`kubernetes.io/serviceaccount/${name}`] ?? '');
+  const sub = String(claims.sub ?? '');
+  const read = {
+    namespace: claim('namespace'),
+    secret: claim('secret.name'),
+    account: claim('service-account.name'),
+    uid: claim('service-account.uid'),
+  };
+  const names: [string, string][] = [
+    [sub, 'sub'],
+    [read.namespace, 'namespace'],
+    [read.secret, 'secretName'],
+    [read.account, 'serviceAccountName'],
+    [read.uid, 'serviceAccountUID'],
+  ];
+  const missing = names.find(([value]) => value === '');
+  if (missing) return { ...read, problem: `${missing[1]} claim is missing` };
+  const isOwn = sub === `${userPrefix}${read.namespace}:${read.account}`;
+  return { ...read, problem: isOwn ? undefined : 'sub claim is invalid' };
 }
 
 /** Of times in seconds. */
