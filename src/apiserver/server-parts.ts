@@ -233,6 +233,8 @@ export class ApiServerParts {
         const cache = kinds.find(group, version, resource)?.cache;
         return cache && { count: cache.size, bytes: cache.sizeBytes };
       },
+      watchersOf: (info) =>
+        kinds.find(info.group, info.version, info.resource)?.cache?.watchers.interestedIn(info) ?? 0,
     });
   }
 

@@ -80,9 +80,9 @@ const requestColumns: Columns<RequestRow> = [
   ['RequestIndexInQueue', ({ position }) => position],
   ['FlowDistingsher', ({ admission }) => admission.distinguisher],
   ['ArriveTime', ({ admission }) => formatInstant(admission.arrivedMs)],
-  ['InitialSeats', ({ admission }) => Math.max(1, admission.seats)],
-  ['FinalSeats', () => 0],
-  ['AdditionalLatency', () => '0s'],
+  ['InitialSeats', ({ admission }) => (admission.aftermath ? 1 : Math.max(1, admission.seats))],
+  ['FinalSeats', ({ admission }) => admission.aftermath?.seats ?? 0],
+  ['AdditionalLatency', ({ admission }) => goDuration(admission.aftermath?.ms ?? 0)],
   ['StartTime', ({ admission }) => formatInstant(admission.startedMs)],
 ];
 
@@ -113,6 +113,11 @@ export function formatRequests(levels: readonly QueuedLevel[], { details }: { de
 
 function byName(a: { name: string }, b: { name: string }): number {
   return a.name < b.name ? -1 : 1;
+}
+
+/** As Go writes durations below a second. */
+function goDuration(ms: number): string {
+  return ms === 0 ? '0s' : `${Number(ms.toFixed(6))}ms`;
 }
 
 /** As Go writes times: no more digits than they have; one that has not come is the beginning of its calendar. */

@@ -40,6 +40,7 @@ test('a level that was deleted ends with its last request', async () => {
     clock,
     metrics: new MetricsRegistry(),
     statsOf: () => ({ count: 1, bytes: 1_000 }),
+    watchersOf: () => 0,
   });
   const levels = () => {
     const answer = flowControl.dumps.dump_priority_levels!({} as never);
@@ -63,7 +64,11 @@ test('a level that was deleted ends with its last request', async () => {
 });
 
 /** All requests go to the level `own`, which has this part of 60 shares of 600 seats. */
-function createFlowControl(shares: number, metrics = new MetricsRegistry()): FlowControl {
+function createFlowControl(
+  shares: number,
+  metrics = new MetricsRegistry(),
+  { clock = new VirtualClock(), watchers = 0 } = {},
+): FlowControl {
   const level = (name: string, nominalConcurrencyShares: number) => ({
     metadata: { name },
     spec: {
@@ -92,9 +97,10 @@ function createFlowControl(shares: number, metrics = new MetricsRegistry()): Flo
     });
   return new FlowControl({
     objects,
-    clock: new VirtualClock(),
+    clock,
     metrics,
     statsOf: () => ({ count: 950, bytes: 950_000 }),
+    watchersOf: () => watchers,
   });
 }
 
@@ -184,6 +190,7 @@ test('clients of a level that refuses again and again are told to wait longer', 
     metrics: new MetricsRegistry(),
     seats: 1,
     statsOf: () => undefined,
+    watchersOf: () => 0,
   });
   const work = Promise.withResolvers<void>();
   const run = () => {
@@ -200,4 +207,23 @@ test('clients of a level that refuses again and again are told to wait longer', 
   assert.deepEqual(told, [...Array(10).fill(1), ...Array(20).fill(2), ...Array(10).fill(4)]);
   work.resolve();
   await running;
+});
+
+test('a write keeps seats for a while after its end when many watchers are told of it', async () => {
+  const metrics = new MetricsRegistry();
+  const clock = new VirtualClock();
+  const flowControl = createFlowControl(30, metrics, { clock, watchers: 25 });
+  const asking = requestFor('PATCH', '/api/v1/namespaces/a/pods/b');
+  const seatsTaken = () =>
+    /^apiserver_flowcontrol_current_executing_seats\{.*\} (\d+)$/m.exec(metrics.expose())?.[1];
+  const shown = await flowControl.run(asking, { timeoutMs: 60_000, client: asking.request }, () => {
+    assert.equal(seatsTaken(), '3');
+    return flowControl.dumps.dump_requests!(asking);
+  });
+  assert.ok(shown.type === 'raw');
+  assert.deepEqual(String(shown.body).split('\n')[1]?.split(/,\s*/).slice(6, 9), ['1', '3', '5ms']);
+  assert.equal(seatsTaken(), '3');
+  await clock.advance(5);
+  assert.equal(seatsTaken(), '0');
+  assert.match(metrics.expose(), /^apiserver_flowcontrol_watch_count_samples_sum\{.*\} 25$/m);
 });

@@ -13,7 +13,7 @@ import { FlowMetrics, type FlowSeries, requestKindOf } from './flow-metrics.ts';
 import { type Flow, FlowSchemas } from './flow-schemas.ts';
 import { type Admission, type EnterOptions, PriorityLevel, RefusedError } from './priority-level.ts';
 import { planSeats, SeatPool } from './seats.ts';
-import { estimateSeats, type StoredStats } from './work.ts';
+import { changesObjects, estimateAftermath, estimateSeats, type StoredStats } from './work.ts';
 
 /** What upstream allows by default: 400 reads and 200 writes, shared by all. */
 const seatsDefault = 600;
@@ -30,6 +30,8 @@ export interface FlowControlOptions {
   seats?: number;
   /** Of what a request lists; undefined for what this server does not store. */
   statsOf(info: RequestInfo): StoredStats | undefined;
+  /** How many watchers see what a request changes. */
+  watchersOf(info: RequestInfo): number;
 }
 
 export interface TurnOptions {
@@ -105,12 +107,7 @@ export class FlowControl {
     const series = this.#metrics.of(schema, level.name);
     const isExempt = flow?.level.spec.type === 'Exempt' || mustGetIn(context);
     const admission: Admission = {
-      seats: isExempt
-        ? 0
-        : estimateSeats(info, context.request.query, {
-            stats: this.#options.statsOf(info),
-            seatsMax: level.seatsMax,
-          }),
+      ...(isExempt ? { seats: 0 } : this.#workOf(context, level, series)),
       schema,
       distinguisher: flow?.distinguisher ?? '',
       user,
@@ -133,11 +130,26 @@ export class FlowControl {
     }
   }
 
+  #workOf(
+    { info, request }: RequestContext,
+    { seatsMax }: PriorityLevel,
+    series: FlowSeries,
+  ): Pick<Admission, 'seats' | 'aftermath'> {
+    if (!changesObjects(info)) {
+      const stats = this.#options.statsOf(info);
+      return { seats: estimateSeats(info, request.query, { stats, seatsMax }) };
+    }
+    const watchers = this.#options.watchersOf(info);
+    series.watchers.observe(watchers);
+    const aftermath = estimateAftermath(watchers, seatsMax);
+    return { seats: Math.max(1, aftermath.seats), aftermath };
+  }
+
   /** Counts the request as one that is executed until the function is called that this returns. */
   #seated(level: PriorityLevel, series: FlowSeries, admission: Admission): () => void {
     const { clock } = this.#options;
     const { inflight } = this.#metrics;
-    const { seats, info } = admission;
+    const { seats, info, aftermath } = admission;
     const kind = requestKindOf(info);
     const startMs = clock.monotonic();
     inflight[kind]++;
@@ -149,8 +161,15 @@ export class FlowControl {
       hasSeat = false;
       inflight[kind]--;
       series.executing--;
-      series.seats -= seats;
-      level.leave(admission);
+      const end = (held: number) => {
+        series.seats -= held;
+        level.leave(admission);
+      };
+      if (aftermath && aftermath.seats > 0) {
+        series.seats -= seats - aftermath.seats;
+        level.shrink(admission, aftermath.seats);
+        clock.after(aftermath.ms, () => end(aftermath.seats));
+      } else end(seats);
       const executed = info.verb === 'watch' ? series.watchesBegun : series.executed;
       executed.observe((clock.monotonic() - startMs) / 1000);
     };

@@ -6,6 +6,7 @@ import type { Admission, PriorityLevel, Refusal } from './priority-level.ts';
 const durationBuckets = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
 const seatsBuckets = [1, 2, 4, 8, 16, 32, 64, 100];
 const demandBuckets = [0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.4, 1.7, 2, 2.8, 4, 6];
+const watcherBuckets = [0, 1, 10, 100, 1_000, 10_000];
 const prefix = 'apiserver_flowcontrol';
 const readVerbs = new Set(['get', 'list', 'watch']);
 
@@ -30,13 +31,21 @@ export class FlowSeries {
   readonly refusedAfter: BoundHistogram;
   readonly executed: BoundHistogram;
   readonly watchesBegun: BoundHistogram;
+  /** Of each write. */
+  readonly watchers: BoundHistogram;
 
   constructor(
     labels: FlowSeries['labels'],
-    { waited, executed, estimated }: Record<'waited' | 'executed' | 'estimated', Histogram>,
+    {
+      waited,
+      executed,
+      estimated,
+      watchers,
+    }: Record<'waited' | 'executed' | 'estimated' | 'watchers', Histogram>,
   ) {
     this.labels = labels;
     this.estimated = estimated.bind(labels);
+    this.watchers = watchers.bind(labels);
     this.waited = waited.bind({ execute: 'true', ...labels });
     this.refusedAfter = waited.bind({ execute: 'false', ...labels });
     this.executed = executed.bind({ ...labels, type: 'regular' });
@@ -51,6 +60,7 @@ export class FlowMetrics {
   readonly #executed: Histogram;
   readonly #estimated: Histogram;
   readonly #demand: Histogram;
+  readonly #watchers: Histogram;
   readonly #series = new Map<string, FlowSeries>();
 
   constructor(metrics: MetricsRegistry, levels: () => readonly PriorityLevel[]) {
@@ -63,6 +73,11 @@ export class FlowMetrics {
       `${prefix}_request_execution_seconds`,
       'Time from the start to the end of the work on requests.',
       durationBuckets,
+    );
+    this.#watchers = metrics.histogram(
+      `${prefix}_watch_count_samples`,
+      'Watchers that see what a write changes.',
+      watcherBuckets,
     );
     this.#demand = metrics.histogram(
       `${prefix}_demand_seats`,
@@ -103,7 +118,12 @@ export class FlowMetrics {
     const key = `${schema} ${level}`;
     let series = this.#series.get(key);
     if (!series) {
-      const histograms = { waited: this.#waited, executed: this.#executed, estimated: this.#estimated };
+      const histograms = {
+        waited: this.#waited,
+        executed: this.#executed,
+        estimated: this.#estimated,
+        watchers: this.#watchers,
+      };
       series = new FlowSeries({ flow_schema: schema, priority_level: level }, histograms);
       this.#series.set(key, series);
     }

@@ -6,6 +6,7 @@ import type { SeatDemand } from './demand.ts';
 import { RetryAfter } from './retry-after.ts';
 import type { SeatLimits, SeatPool, SeatTaker } from './seats.ts';
 import { dealHand } from './shuffle-shard.ts';
+import type { Aftermath } from './work.ts';
 
 /** Why a request is refused, as upstream's metrics call it. */
 export type Refusal = 'concurrency-limit' | 'queue-full' | 'time-out' | 'cancelled';
@@ -25,6 +26,8 @@ export class RefusedError extends Error {
 /** A request that waits or executes, with what is reported about it. */
 export interface Admission {
   seats: number;
+  /** Of those that it needs now and after its end, {@link seats} are the more; absent when nothing comes after it. */
+  aftermath?: Aftermath;
   schema: string;
   /** What distinguishes the flows of the schema. */
   distinguisher: string;
@@ -199,6 +202,15 @@ export class PriorityLevel implements SeatTaker {
   enterExempt(admission: Admission): void {
     this.demand.add(seatsWanted(admission));
     this.#take(admission, undefined);
+  }
+
+  /** Gives back what is more than `seats`. */
+  shrink(admission: Admission, seats: number): void {
+    const before = seatsWanted(admission);
+    this.taken -= admission.seats - seats;
+    admission.seats = seats;
+    this.demand.add(seatsWanted(admission) - before);
+    this.#pool.handOn();
   }
 
   /** Returns the seats. */

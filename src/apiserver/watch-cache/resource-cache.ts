@@ -3,6 +3,7 @@
 import { startTimeSlices } from '../../base/async/time-slices.ts';
 import { SortedKeys } from '../../base/collections/sorted-keys.ts';
 import { CachedObject, type Completion } from './cached-object.ts';
+import { WatcherCounts } from './watcher-counts.ts';
 
 /** A change of one object, as history keeps it. */
 export interface CacheEvent {
@@ -63,6 +64,8 @@ export class ResourceCache {
   #lastChange: number;
   #sizeBytes = 0;
   readonly counts = new CacheCounts();
+  /** Those over the network. */
+  readonly watchers = new WatcherCounts();
   /** Grows with every change of an object, so that results computed from the objects can be checked for staleness. */
   changes = 0;
 

@@ -10,6 +10,7 @@ import { selectedObjects } from './selected-objects.ts';
 import { type Selection, type WatchedEvent, watchedEventOf } from './selection.ts';
 import type { StoreView } from './store-view.ts';
 import { WatchGroup, type WatchSink } from './watch-group.ts';
+import type { WatchScope } from './watcher-counts.ts';
 
 /** Events that are handed over in one step while a watch catches up. */
 const catchUpEventsPerStep = 500;
@@ -32,6 +33,8 @@ export interface WatchSessionOptions {
   /** The watch ends by itself after this time. */
   timeoutMs: number;
   signal: AbortSignal;
+  /** Which writes concern it; absent when that are few of those in its namespace. */
+  scope?: WatchScope | undefined;
   /** Preparation of objects before they can be encoded: a conversion that takes time. */
   prepare?(objects: readonly CachedObject[]): Promise<void>;
 }
@@ -97,6 +100,8 @@ export class WatchSession {
     signal.addEventListener('abort', end, { once: true });
     const timer = clock.after(timeoutMs, end);
     this.#sessions.open++;
+    const { cache, scope } = this.#options;
+    const forget = scope && out.isRemote ? cache.watchers.add(scope) : undefined;
     let group: WatchGroup | undefined;
     try {
       await this.#options.ready?.();
@@ -112,6 +117,7 @@ export class WatchSession {
       timer.cancel();
       signal.removeEventListener('abort', end);
       this.#sessions.open--;
+      forget?.();
     }
   }
 

@@ -1,10 +1,13 @@
 /** Watch: decides where it begins and how long it lasts; {@link WatchSession} does the rest. */
 
 import { type FieldError, forbiddenField, notSupported } from '../../../api/field-error.ts';
+import { parseFieldSelector } from '../../../api/selectors.ts';
 import { invalid } from '../../../api/status.ts';
 import { isTrue } from '../../../base/text/query-boolean.ts';
+import { authorizedName } from '../../http/request/path.ts';
 import type { ApiResponse, RequestContext } from '../../request.ts';
 import type { WatchSessionOptions } from '../../watch-cache/watch-session.ts';
+import type { WatchScope } from '../../watch-cache/watcher-counts.ts';
 import { prepareViews } from '../conversion/conversion.ts';
 import type { ServedResource } from '../kind-registry.ts';
 import { cacheOf, type Registry } from '../registry.ts';
@@ -35,9 +38,18 @@ export async function startWatch(
     ...(await startOf(registry, query)),
     timeoutMs: timeoutSeconds > 0 ? timeoutSeconds * 1000 : watchTimeoutMinMs * (1 + registry.random.next()),
     signal: request.signal,
+    scope: scopeOf(context, resource),
     ...(resource.converter && { prepare: (objects) => prepareViews(resource, objects) }),
   });
   return { type: 'watch', resource, session };
+}
+
+/** Of watches of the pods of a node, each change concerns one at most, which upstream finds by an index. */
+function scopeOf({ info, request }: RequestContext, { plural }: ServedResource): WatchScope | undefined {
+  const { terms } = parseFieldSelector(request.query.get('fieldSelector') ?? '');
+  const isOfNode = terms.some(({ field, equals, value }) => field === 'spec.nodeName' && equals && value);
+  if (plural === 'pods' && isOfNode) return undefined;
+  return { namespace: info.namespace, name: authorizedName(info, request.query) };
 }
 
 async function startOf(
