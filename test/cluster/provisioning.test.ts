@@ -79,6 +79,40 @@ test('claims of one pod get volumes on one node, those of a StatefulSet spread w
   assert.equal(new Set(members.map(({ spec }) => spec.nodeName)).size, 2);
 });
 
+test('a volume is made once, also for a claim that changes before it is bound', async () => {
+  await using cluster = await createCluster({ nodes: 3 });
+  const { client } = cluster;
+  const { spec } = claim('data', '1Gi', 'standard');
+  await client.create(
+    StatefulSet,
+    sparse<Draft<StatefulSet>>({
+      metadata: { name: 'db', namespace },
+      spec: {
+        serviceName: 'db',
+        replicas: 3,
+        podManagementPolicy: 'Parallel',
+        // The set becomes the owner of each claim right after it has created it.
+        persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Retain' },
+        selector: { matchLabels: { app: 'db' } },
+        template: {
+          metadata: { labels: { app: 'db' } },
+          spec: { containers: [{ name: 'c', image: 'db' }] },
+        },
+        volumeClaimTemplates: [{ metadata: { name: 'data' }, spec }],
+      },
+    }),
+  );
+  for (const ordinal of [0, 1, 2]) await bound(cluster, `data-db-${ordinal}`);
+  const { items } = await client.list(Event, { namespace });
+  const counts = items
+    .filter(({ reason }) => reason === 'Provisioning' || reason === 'ProvisioningSucceeded')
+    .map(({ involvedObject, reason, count }) => `${involvedObject.name} ${reason} ${count}`);
+  const expected = [0, 1, 2].flatMap((ordinal) =>
+    ['Provisioning', 'ProvisioningSucceeded'].map((reason) => `data-db-${ordinal} ${reason} 1`),
+  );
+  assert.deepEqual(counts.sort(), expected);
+});
+
 test('a claim without a class gets the default one, and with an empty class none', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;

@@ -55,6 +55,8 @@ export function hostpathProvisioner(): AnyController {
       if (!claim || !isWaiting(claim)) return undefined;
       const storageClass = cluster.get(StorageClass, classOfClaim(claim));
       if (!storageClass || !isDue(claim, storageClass)) return undefined;
+      // It has its volume, and waits to be bound to it.
+      if (cluster.get(PersistentVolume, `pvc-${claim.metadata.uid}`)) return undefined;
       const selected = selectedNodeOf(claim);
       const node = selected === undefined ? choose(claim, cluster) : cluster.get(Node, selected);
       try {
@@ -73,6 +75,9 @@ export function hostpathProvisioner(): AnyController {
   /** Chooses and remembers without a pause in between: claims of one pod are processed concurrently. */
   function choose(claim: PersistentVolumeClaim, cluster: ReconcileCluster): Node | undefined {
     const { namespace = '', uid } = claim.metadata;
+    const before = underWay.get(keyOf(claim));
+    // The cache may not show the volume yet: a directory on a second node would be nobody's.
+    if (before?.uid === uid) return before.node;
     const node = pickNode(claim, worldOf(namespace, cluster, underWay));
     if (node) underWay.set(keyOf(claim), { uid, node });
     return node;
