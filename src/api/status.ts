@@ -1,5 +1,5 @@
 /** The one error class that carries a wire `Status`, and the constructors that build Kubernetes' own answers. */
-import type { FieldError } from './field-error.ts';
+import type { FieldError } from './validation/field-error.ts';
 
 export interface StatusCause {
   reason?: string;

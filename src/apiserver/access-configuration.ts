@@ -1,6 +1,6 @@
 /** What the configurations of a server's access share: their group, and how strictly they are read. */
 import { CelError, type CelProgram } from '../api/cel/environment.ts';
-import { type FieldError, invalidValue } from '../api/field-error.ts';
+import { type FieldError, invalidValue } from '../api/validation/field-error.ts';
 import { type Shape, unknownFields, withoutNulls } from '../base/text/configuration-shape.ts';
 
 const group = 'apiserver.config.k8s.io';

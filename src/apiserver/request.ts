@@ -1,6 +1,6 @@
 /** What passes through the layers of the API server: a request, its meaning, and the response in semantic form. */
 import type { Duplex, Readable } from 'node:stream';
-import type { Column } from '../api/kind.ts';
+import type { Column } from '../api/kinds/kind.ts';
 import type { KubeObject } from '../api/meta.ts';
 import type { TurnTaker } from '../base/async/turns.ts';
 import type { BodyShare } from './http/request/body-budget.ts';

@@ -1,5 +1,5 @@
 /** The parts of an API server: kinds over the store, security, admission, the registry, and what answers requests. */
-import { builtinKinds } from '../api/builtin-kinds.ts';
+import { builtinKinds } from '../api/kinds/builtin-kinds.ts';
 import { nodeRules } from '../api/rbac/default-roles.ts';
 import { mastersGroup } from '../api/well-known.ts';
 import type { Clock } from '../base/clock.ts';

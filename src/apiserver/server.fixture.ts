@@ -1,6 +1,6 @@
 /** A server for tests: memory store, virtual clock, seeded randomness, and a simple way to send it requests. */
 
-import { createKubernetesMetrics } from '../api/kubernetes-metrics.ts';
+import { createKubernetesMetrics } from '../api/component-base/kubernetes-metrics.ts';
 import { silentLogger } from '../base/logger.ts';
 import { seededRandom } from '../base/random.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';

@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createKubernetesMetrics } from '../api/kubernetes-metrics.ts';
+import { createKubernetesMetrics } from '../api/component-base/kubernetes-metrics.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { collectProcess } from '../base/process-metrics.ts';

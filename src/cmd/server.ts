@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { createKubernetesMetrics } from '../api/kubernetes-metrics.ts';
+import { createKubernetesMetrics } from '../api/component-base/kubernetes-metrics.ts';
 import { parseYamlStrictly } from '../api/schema/body/yaml.ts';
 import { mastersGroup } from '../api/well-known.ts';
 import type { Listener } from '../apiserver/http/listener.ts';

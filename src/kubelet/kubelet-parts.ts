@@ -1,8 +1,8 @@
 /** Builds the parts of a kubelet and connects them. Nothing runs yet. */
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { kubernetesVersion } from '../api/component-base/version-info.ts';
 import { CSIDriver, Node, Pod, Service } from '../api/resources.gen.ts';
-import { kubernetesVersion } from '../api/version-info.ts';
 import {
   architectureLabel,
   firstArchitectureLabel,

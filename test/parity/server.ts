@@ -1,5 +1,5 @@
 /** The server that recorded cases are held against: memory store, real TLS listener, an administrator's token. */
-import { createKubernetesMetrics } from '../../src/api/kubernetes-metrics.ts';
+import { createKubernetesMetrics } from '../../src/api/component-base/kubernetes-metrics.ts';
 import { createApiServer } from '../../src/apiserver/server.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { createLogger } from '../../src/base/logger.ts';

@@ -1,6 +1,8 @@
 /** What binds admission policies: to parameters, to a part of the requests, and to what follows from a violation. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import { MutatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBinding } from '../resources.gen.ts';
+import type { MatchResources, ParamRef } from '../types/admissionregistration-v1.gen.ts';
 import {
   duplicate,
   type FieldErrors,
@@ -8,9 +10,7 @@ import {
   invalidValue,
   notSupportedInOrder,
   required,
-} from '../field-error.ts';
-import { MutatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBinding } from '../resources.gen.ts';
-import type { MatchResources, ParamRef } from '../types/admissionregistration-v1.gen.ts';
+} from '../validation/field-error.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 import { pathSegmentProblems, subdomainProblems } from '../validation/names.ts';

@@ -1,16 +1,8 @@
 /** Admission policies in CEL: those that judge objects, and those that change them. */
 
 import type { CelType } from '../cel/check/types.ts';
-import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import {
-  duplicate,
-  type FieldError,
-  type FieldErrors,
-  invalidValue,
-  notSupported,
-  required,
-} from '../field-error.ts';
+import { ageColumn, column, countColumn, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { MutatingAdmissionPolicy, ValidatingAdmissionPolicy } from '../resources.gen.ts';
 import type {
   AuditAnnotation,
@@ -22,6 +14,14 @@ import type {
   Variable,
 } from '../types/admissionregistration-v1.gen.ts';
 import { validateConditions } from '../validation/conditions.ts';
+import {
+  duplicate,
+  type FieldError,
+  type FieldErrors,
+  invalidValue,
+  notSupported,
+  required,
+} from '../validation/field-error.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { dns1035LabelProblems, qualifiedNameProblems, subdomainProblems } from '../validation/names.ts';
 import type { ExpressionScope } from './expression-types.ts';

@@ -3,7 +3,7 @@ import { type Checked, checkExpression } from '../cel/check/check.ts';
 import { type CelType, dyn, typeText, withoutObjects } from '../cel/check/types.ts';
 import { CelError, compileCel } from '../cel/environment.ts';
 import { withMapsForObjects } from '../cel/struct-literals.ts';
-import { duplicate, type FieldErrors, invalidValue, required, tooMany } from '../field-error.ts';
+import { duplicate, type FieldErrors, invalidValue, required, tooMany } from '../validation/field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { qualifiedNameProblems } from '../validation/names.ts';
 import { type ExpressionScope, mutationObject, variableTypes } from './expression-types.ts';

@@ -1,6 +1,7 @@
 /** Which requests an admission policy or its binding is about: what both say of it, and in which versions. */
-import { duplicate, type FieldErrors, notSupported } from '../field-error.ts';
+
 import type { MatchResources, NamedRuleWithOperations } from '../types/admissionregistration-v1.gen.ts';
+import { duplicate, type FieldErrors, notSupported } from '../validation/field-error.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 import { pathSegmentProblems } from '../validation/names.ts';

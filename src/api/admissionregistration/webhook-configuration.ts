@@ -1,8 +1,7 @@
 /** Mutating and validating webhook configurations. */
 
-import { ageColumn, countColumn, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { duplicate, type FieldErrors, invalidValue, required } from '../field-error.ts';
+import { ageColumn, countColumn, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../resources.gen.ts';
 import type {
@@ -10,6 +9,7 @@ import type {
   RuleWithOperations,
   ValidatingWebhook,
 } from '../types/admissionregistration-v1.gen.ts';
+import { duplicate, type FieldErrors, invalidValue, required } from '../validation/field-error.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 import { dns1035LabelProblems, threeSegmentNameProblems } from '../validation/names.ts';

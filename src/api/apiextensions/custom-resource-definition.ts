@@ -1,5 +1,5 @@
 /** CustomResourceDefinitions, in v1 and v1beta1. */
-import { defineKind } from '../define-kind.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { CustomResourceDefinition } from '../resources.gen.ts';
 import { fromBeta, toBeta } from './beta-version.ts';
 import { validateDefinition, validateDefinitionUpdate } from './definition-rules.ts';

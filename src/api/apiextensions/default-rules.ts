@@ -1,6 +1,5 @@
 /** Defaults are values of their own schema, complete and without anything that would be pruned. */
 import { SchemaRules } from '../cel/rules.ts';
-import { type FieldError, type FieldErrors, invalidValue } from '../field-error.ts';
 import { cloneJson, equalJson } from '../schema/json-value.ts';
 import { validateEmbedded } from '../structural/embedded.ts';
 import { pruneValue } from '../structural/prune.ts';
@@ -11,6 +10,7 @@ import {
   type StructuralSchema,
 } from '../structural/schema.ts';
 import { validateStructure } from '../structural/validate.ts';
+import { type FieldError, type FieldErrors, invalidValue } from '../validation/field-error.ts';
 
 /** Those of a whole resource's schema. */
 export function* validateDefaults(root: StructuralSchema, field: string): FieldErrors {

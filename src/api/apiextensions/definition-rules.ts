@@ -1,16 +1,5 @@
 /** The rules of a definition itself: names, versions, columns, subresources, conversion. Schemas have a file of their own. */
 
-import { innerForm } from '../error-value.ts';
-import {
-  duplicate,
-  type FieldError,
-  type FieldErrors,
-  forbiddenField,
-  invalidValue,
-  notSupported,
-  required,
-  tooMany,
-} from '../field-error.ts';
 import type { StructuralSchema } from '../structural/schema.ts';
 import type {
   CustomResourceColumnDefinition,
@@ -22,6 +11,17 @@ import type {
   CustomResourceSubresources,
 } from '../types/apiextensions-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import { innerForm } from '../validation/error-value.ts';
+import {
+  duplicate,
+  type FieldError,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+  tooMany,
+} from '../validation/field-error.ts';
 import { type Errors, immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { dns1035LabelProblems, subdomainProblems } from '../validation/names.ts';
 import { validateWebhookClient } from '../validation/webhook-client.ts';

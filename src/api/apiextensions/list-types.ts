@@ -1,4 +1,6 @@
 /** `x-kubernetes-list-type` and its like: how lists and maps of a schema are merged. */
+
+import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
 import {
   type FieldErrors,
   forbiddenField,
@@ -6,8 +8,7 @@ import {
   notSupported,
   notSupportedInOrder,
   required,
-} from '../field-error.ts';
-import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
+} from '../validation/field-error.ts';
 
 const listTypes = ['atomic', 'set', 'map'];
 const inSet = 'must be atomic as item of a list with x-kubernetes-list-type=set';

@@ -3,8 +3,8 @@
 import { cardinalityWithin, elementsMax, estimateCost } from '../cel/cost.ts';
 import { CelError } from '../cel/environment.ts';
 import { compileRule } from '../cel/rules.ts';
-import { type FieldErrors, forbiddenField } from '../field-error.ts';
 import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
+import { type FieldErrors, forbiddenField } from '../validation/field-error.ts';
 
 const ruleCostMax = 10_000_000;
 const totalCostMax = 100_000_000;

@@ -1,14 +1,15 @@
 /** The rules of a custom resource's schema: structural, without what cannot be kept or checked, with sound defaults. */
-import { innerForm } from '../error-value.ts';
+
+import type { StructuralSchema } from '../structural/schema.ts';
+import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
+import { innerForm } from '../validation/error-value.ts';
 import {
   type FieldError,
   type FieldErrors,
   forbiddenField,
   invalidValue,
   notSupported,
-} from '../field-error.ts';
-import type { StructuralSchema } from '../structural/schema.ts';
-import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
+} from '../validation/field-error.ts';
 import { validateDefaults } from './default-rules.ts';
 import { validateListType, validateMapType } from './list-types.ts';
 import { validateRuleCosts } from './rule-costs.ts';

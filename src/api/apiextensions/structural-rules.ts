@@ -3,8 +3,14 @@
  * which only restrict it.
  */
 import { RE2JS, RE2JSSyntaxException } from 're2js';
-import { type FieldError, type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
+import {
+  type FieldError,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  required,
+} from '../validation/field-error.ts';
 
 type Level = 'root' | 'field' | 'item';
 

@@ -4,10 +4,10 @@ import { typeOfRoot, typeOfSchema } from '../cel/check/schema-types.ts';
 import { type CelType, dyn, optionalOf } from '../cel/check/types.ts';
 import { CelError } from '../cel/environment.ts';
 import { type CompiledRule, compileRule } from '../cel/rules.ts';
-import { innerForm } from '../error-value.ts';
-import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
 import type { StructuralSchema } from '../structural/schema.ts';
 import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
+import { innerForm } from '../validation/error-value.ts';
+import { type FieldErrors, invalidValue, notSupported, required } from '../validation/field-error.ts';
 import { findField } from './field-paths.ts';
 
 type Rule = NonNullable<JSONSchemaProps['x-kubernetes-validations']>[number];

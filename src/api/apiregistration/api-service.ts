@@ -1,8 +1,8 @@
 /** APIServices: parts of the API that other servers answer. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, invalidValue, required } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { APIService } from '../resources.gen.ts';
+import { type FieldErrors, invalidValue, required } from '../validation/field-error.ts';
 import { invalidFor, portNumber } from '../validation/fields.ts';
 import { dns1035LabelProblems, pathSegmentProblems, subdomainProblems } from '../validation/names.ts';
 

@@ -1,6 +1,6 @@
 /** StorageVersions: which server writes a resource in which version. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { StorageVersion } from '../resources.gen.ts';
 import { nameRule } from '../validation/fields.ts';
 import { dns1035LabelProblems, subdomainProblems } from '../validation/names.ts';

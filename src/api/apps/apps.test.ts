@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sparse } from '../../base/sparse.fixture.ts';
-import type { KindDefinition } from '../kind.ts';
+import type { KindDefinition } from '../kinds/kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { asKubeObject } from '../schema/decode.ts';
 import { daemonSetKind } from './daemon-set.ts';

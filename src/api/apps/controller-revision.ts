@@ -1,9 +1,9 @@
 /** ControllerRevisions: what StatefulSets and DaemonSets remember of their templates. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { required } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { controllerOf, parseApiVersion } from '../meta.ts';
 import { ControllerRevision } from '../resources.gen.ts';
+import { required } from '../validation/field-error.ts';
 import { immutable, nonNegative } from '../validation/fields.ts';
 
 export const controllerRevisionKind = defineKind(ControllerRevision, {

@@ -1,4 +1,7 @@
 /** DaemonSets. */
+
+import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
+import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import {
   ageColumn,
   column,
@@ -8,16 +11,14 @@ import {
   nameColumn,
   podColumns,
   wideColumn,
-} from '../columns.ts';
-import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
-import { templateWarnings } from '../core/pod-spec/warnings.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
-import { type FieldErrors, invalidValue, notSupportedInOrder, required } from '../field-error.ts';
+} from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { DaemonSet } from '../resources.gen.ts';
 import type { DaemonSetSpec } from '../types/apps-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import { innerForm } from '../validation/error-value.ts';
+import { type FieldErrors, invalidValue, notSupportedInOrder, required } from '../validation/field-error.ts';
 import {
   atMost100Percent,
   isZeroIntOrPercent,

@@ -1,15 +1,22 @@
 /** Deployments, in all the versions in which they were ever served. */
-import { ageColumn, column, formatSelector, nameColumn, podColumns, wideColumn } from '../columns.ts';
+
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { workloadWarnings } from '../core/pod-spec/warnings.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
-import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
-import { replicasAsScale } from '../kind.ts';
+import { ageColumn, column, formatSelector, nameColumn, podColumns, wideColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import { replicasAsScale } from '../kinds/kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { Deployment } from '../resources.gen.ts';
 import type { DeploymentSpec } from '../types/apps-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import { innerForm } from '../validation/error-value.ts';
+import {
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+} from '../validation/field-error.ts';
 import {
   atMost100Percent,
   isZeroIntOrPercent,

@@ -1,12 +1,18 @@
 /** Rules that all kinds of the apps group share: selectors and templates that fit, counts that are counts. */
 
 import { validatePodTemplate, validateTemplateMetadata } from '../core/pod-spec/validate.ts';
-import { innerForm } from '../error-value.ts';
-import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
-import type { ValidationContext } from '../kind.ts';
-import { matchesLabelSelector } from '../label-selector.ts';
+import type { ValidationContext } from '../kinds/kind.ts';
 import type { KubeObject, LabelSelector } from '../meta.ts';
+import { matchesLabelSelector } from '../selectors/label-selector.ts';
 import type { PodTemplateSpec } from '../types/core-v1.gen.ts';
+import { innerForm } from '../validation/error-value.ts';
+import {
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+} from '../validation/field-error.ts';
 import { immutable, nonNegative } from '../validation/fields.ts';
 import { isCompilable, isEmptySelector, validateLabelSelector } from '../validation/label-selector.ts';
 

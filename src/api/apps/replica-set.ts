@@ -1,9 +1,17 @@
 /** ReplicaSets. */
-import { ageColumn, countColumn, formatSelector, nameColumn, podColumns, wideColumn } from '../columns.ts';
+
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { workloadWarnings } from '../core/pod-spec/warnings.ts';
-import { defineKind } from '../define-kind.ts';
-import { replicasAsScale } from '../kind.ts';
+import {
+  ageColumn,
+  countColumn,
+  formatSelector,
+  nameColumn,
+  podColumns,
+  wideColumn,
+} from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import { replicasAsScale } from '../kinds/kind.ts';
 import { ReplicaSet } from '../resources.gen.ts';
 import { nonNegative } from '../validation/fields.ts';
 import {

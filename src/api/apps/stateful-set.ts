@@ -1,16 +1,17 @@
 /** StatefulSets. */
-import { ageColumn, column, nameColumn, podColumns } from '../columns.ts';
+
 import { claimSpecWarnings, validateClaimSpec } from '../core/claim-spec.ts';
 import { defaultClaim } from '../core/persistent-volume-claim.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { templateWarnings } from '../core/pod-spec/warnings.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
-import { replicasAsScale } from '../kind.ts';
+import { ageColumn, column, nameColumn, podColumns } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import { replicasAsScale } from '../kinds/kind.ts';
 import { StatefulSet } from '../resources.gen.ts';
 import type { StatefulSetSpec } from '../types/apps-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import { innerForm } from '../validation/error-value.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../validation/field-error.ts';
 import {
   invalidFor,
   nameRule,

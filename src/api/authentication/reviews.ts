@@ -1,5 +1,5 @@
 /** Reviews of a user's identity. They are answered, never stored. */
-import { defineKind } from '../define-kind.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { SelfSubjectReview, TokenReview } from '../resources.gen.ts';
 
 const verbs: readonly string[] = ['create'];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { KindDefinition } from '../kind.ts';
+import type { KindDefinition } from '../kinds/kind.ts';
 import {
   localSubjectAccessReviewKind,
   selfSubjectAccessReviewKind,

@@ -1,7 +1,5 @@
 /** Reviews of who may do what. They are answered, never stored. */
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import type { KubeObject } from '../meta.ts';
 import {
   LocalSubjectAccessReview,
@@ -10,6 +8,8 @@ import {
   SubjectAccessReview,
 } from '../resources.gen.ts';
 import type { NonResourceAttributes, ResourceAttributes } from '../types/authorization-v1.gen.ts';
+import { innerForm } from '../validation/error-value.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../validation/field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { labelValueProblems, qualifiedNameProblems } from '../validation/names.ts';
 

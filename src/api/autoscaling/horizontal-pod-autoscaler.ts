@@ -1,14 +1,14 @@
 /** HorizontalPodAutoscalers. */
-import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
-import type { CellContext } from '../kind.ts';
+import { ageColumn, column, countColumn, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import type { CellContext } from '../kinds/kind.ts';
 import { HorizontalPodAutoscaler } from '../resources.gen.ts';
 import type {
   HorizontalPodAutoscalerSpec,
   HPAScalingRules,
   MetricTarget,
 } from '../types/autoscaling-v2.gen.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../validation/field-error.ts';
 import { invalidFor, nonNegative, oneOf } from '../validation/fields.ts';
 import { nonNegativeQuantity } from '../validation/resources.ts';
 import {

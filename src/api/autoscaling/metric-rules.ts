@@ -1,6 +1,13 @@
 /** What the metrics of an autoscaler may be: each of one source, with a target that the source can have. */
-import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
+
 import type { MetricSpec, MetricTarget } from '../types/autoscaling-v2.gen.ts';
+import {
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+} from '../validation/field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { dnsLabelProblems, pathSegmentProblems } from '../validation/names.ts';
 import { positiveQuantity, validateContainerResourceName } from '../validation/resources.ts';

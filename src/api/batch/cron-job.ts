@@ -1,4 +1,7 @@
 /** CronJobs. */
+
+import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
+import { podNameWarnings } from '../core/pod-spec/warnings.ts';
 import {
   ageColumn,
   ageSince,
@@ -10,13 +13,11 @@ import {
   nameColumn,
   podColumns,
   wideColumn,
-} from '../columns.ts';
-import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
-import { podNameWarnings } from '../core/pod-spec/warnings.ts';
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
+} from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { CronJob } from '../resources.gen.ts';
 import type { CronJobSpec, JobSpec } from '../types/batch-v1.gen.ts';
+import { type FieldErrors, invalidValue, notSupported, required } from '../validation/field-error.ts';
 import { nameRule, nonNegative, oneOf } from '../validation/fields.ts';
 import { lengthProblem, subdomainProblems } from '../validation/names.ts';
 import { CronError, parseCron } from './cron-schedule.ts';

@@ -1,5 +1,13 @@
 /** What a Job may say of its failures and of an early success. */
-import { innerForm } from '../error-value.ts';
+
+import type {
+  JobSpec,
+  PodFailurePolicyOnExitCodesRequirement,
+  PodFailurePolicyOnPodConditionsPattern,
+  PodFailurePolicyRule,
+  SuccessPolicyRule,
+} from '../types/batch-v1.gen.ts';
+import { innerForm } from '../validation/error-value.ts';
 import {
   duplicate,
   type FieldErrors,
@@ -9,14 +17,7 @@ import {
   required,
   tooLong,
   tooMany,
-} from '../field-error.ts';
-import type {
-  JobSpec,
-  PodFailurePolicyOnExitCodesRequirement,
-  PodFailurePolicyOnPodConditionsPattern,
-  PodFailurePolicyRule,
-  SuccessPolicyRule,
-} from '../types/batch-v1.gen.ts';
+} from '../validation/field-error.ts';
 import { invalidFor, nonNegative } from '../validation/fields.ts';
 import { qualifiedNameProblems } from '../validation/names.ts';
 import { countIndexes, parseIntervals } from './index-intervals.ts';

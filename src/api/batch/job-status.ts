@@ -2,9 +2,16 @@
  * Validation of writes to the status of a Job. Other controllers manage Jobs too (`spec.managedBy`), and clients rely
  * on an ended Job staying so. A rule looks only at what the write changes: an old fault does not block other changes.
  */
-import { duplicate, type FieldErrors, invalidValue, invalidWithoutValue, required } from '../field-error.ts';
+
 import type { Job } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import {
+  duplicate,
+  type FieldErrors,
+  invalidValue,
+  invalidWithoutValue,
+  required,
+} from '../validation/field-error.ts';
 import { nonNegative } from '../validation/fields.ts';
 import { firstCommonIndex, parseIntervals } from './index-intervals.ts';
 

@@ -1,4 +1,8 @@
 /** Jobs. */
+
+import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
+import { validatePodTemplate } from '../core/pod-spec/validate.ts';
+import { podNameWarnings } from '../core/pod-spec/warnings.ts';
 import {
   ageColumn,
   column,
@@ -7,18 +11,21 @@ import {
   nameColumn,
   podColumns,
   wideColumn,
-} from '../columns.ts';
-import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
-import { validatePodTemplate } from '../core/pod-spec/validate.ts';
-import { podNameWarnings } from '../core/pod-spec/warnings.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
-import { type FieldErrors, invalidValue, notSupported, required, tooLong } from '../field-error.ts';
-import { matchesLabelSelector } from '../label-selector.ts';
+} from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { Job } from '../resources.gen.ts';
+import { matchesLabelSelector } from '../selectors/label-selector.ts';
 import type { JobSpec } from '../types/batch-v1.gen.ts';
 import type { Container } from '../types/core-v1.gen.ts';
 import { validateDomainPrefixedPath } from '../validation/domain-path.ts';
+import { innerForm } from '../validation/error-value.ts';
+import {
+  type FieldErrors,
+  invalidValue,
+  notSupported,
+  required,
+  tooLong,
+} from '../validation/field-error.ts';
 import { immutable, nonNegative, oneOf, oneOfInOrder } from '../validation/fields.ts';
 import { isCompilable, validateLabelSelector } from '../validation/label-selector.ts';
 import { dnsLabelProblems } from '../validation/names.ts';

@@ -1,14 +1,5 @@
 /** `x-kubernetes-validations`: the rules of a schema, compiled once and held against objects. */
-import {
-  duplicate,
-  type FieldError,
-  type FieldErrors,
-  type FieldErrorType,
-  forbiddenField,
-  invalidValue,
-  invalidWithoutValue,
-  required,
-} from '../field-error.ts';
+
 import { equalJson } from '../schema/json-value.ts';
 import {
   childPath,
@@ -18,6 +9,16 @@ import {
   type StructuralSchema,
 } from '../structural/schema.ts';
 import { oldItems } from '../structural/validate.ts';
+import {
+  duplicate,
+  type FieldError,
+  type FieldErrors,
+  type FieldErrorType,
+  forbiddenField,
+  invalidValue,
+  invalidWithoutValue,
+  required,
+} from '../validation/field-error.ts';
 import { budgetSpent } from './budget.ts';
 import { CelError, type CelProgram, celOptional, compileCel } from './environment.ts';
 import { celResourceOf, celValueOf } from './values.ts';

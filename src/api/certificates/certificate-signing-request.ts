@@ -1,7 +1,11 @@
 /** CertificateSigningRequests. */
 import { X509Certificate } from 'node:crypto';
-import { ageColumn, column, humanDuration, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
+import { ageColumn, column, humanDuration, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import type { KubeObject } from '../meta.ts';
+import { CertificateSigningRequest } from '../resources.gen.ts';
+import type { CertificateSigningRequestCondition } from '../types/certificates-v1.gen.ts';
+import { semanticEqual } from '../validation/equality.ts';
 import {
   duplicate,
   type FieldErrors,
@@ -10,11 +14,7 @@ import {
   notSupported,
   required,
   tooLong,
-} from '../field-error.ts';
-import type { KubeObject } from '../meta.ts';
-import { CertificateSigningRequest } from '../resources.gen.ts';
-import type { CertificateSigningRequestCondition } from '../types/certificates-v1.gen.ts';
-import { semanticEqual } from '../validation/equality.ts';
+} from '../validation/field-error.ts';
 import { nameRule, oneOf } from '../validation/fields.ts';
 import {
   dnsLabelProblems,

@@ -1,8 +1,8 @@
 /** ClusterTrustBundles. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { invalidValue } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { ClusterTrustBundle } from '../resources.gen.ts';
+import { invalidValue } from '../validation/field-error.ts';
 import { immutable } from '../validation/fields.ts';
 
 export const clusterTrustBundleKind = defineKind(ClusterTrustBundle, {

@@ -1,8 +1,8 @@
 /** LeaseCandidates: who would lead, for coordinated leader election. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { required } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { LeaseCandidate } from '../resources.gen.ts';
+import { required } from '../validation/field-error.ts';
 
 export const leaseCandidateKind = defineKind(LeaseCandidate, {
   columns: [

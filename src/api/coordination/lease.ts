@@ -1,8 +1,8 @@
 /** Leases. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { invalidValue } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { Lease } from '../resources.gen.ts';
+import { invalidValue } from '../validation/field-error.ts';
 import { positive } from '../validation/fields.ts';
 
 export const leaseKind = defineKind(Lease, {

@@ -1,7 +1,7 @@
 /** Bindings: a pod's node, decided. Never stored. */
-import { defineKind } from '../define-kind.ts';
-import { notSupported, required } from '../field-error.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { Binding } from '../resources.gen.ts';
+import { notSupported, required } from '../validation/field-error.ts';
 
 export const bindingKind = defineKind(Binding, {
   verbs: ['create'],

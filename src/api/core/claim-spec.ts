@@ -1,6 +1,7 @@
 /** Validation of the spec of a claim for storage: in claims, claim templates and ephemeral volumes. */
-import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+
 import type { PersistentVolumeClaimSpec } from '../types/core-v1.gen.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../validation/field-error.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';

@@ -1,7 +1,8 @@
 /** Validation of a claim's status: its capacity, and the progress of its resizing. */
-import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
-import { tryParseQuantity } from '../quantity.ts';
+
+import { tryParseQuantity } from '../quantities/quantity.ts';
 import type { PersistentVolumeClaim } from '../types/core-v1.gen.ts';
+import { type FieldErrors, invalidValue, notSupported, required } from '../validation/field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { qualifiedNameProblems } from '../validation/names.ts';
 

@@ -1,6 +1,6 @@
 /** ComponentStatuses: the health of the control plane's components, determined on request and never stored. */
-import { column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
+import { column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { ComponentStatus } from '../resources.gen.ts';
 
 export const componentStatusKind = defineKind(ComponentStatus, {

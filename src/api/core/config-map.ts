@@ -1,9 +1,9 @@
 /** ConfigMaps. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { forbiddenField, invalidValue, tooLong } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { ConfigMap } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import { forbiddenField, invalidValue, tooLong } from '../validation/field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { configKeyProblems } from '../validation/names.ts';
 

@@ -1,12 +1,12 @@
 /** Endpoints: the addresses behind a Service, in the old form. */
 import { isIP } from 'node:net';
 import { joinHostPort } from '../../base/text/host-port.ts';
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, invalidValue, required } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { Endpoints } from '../resources.gen.ts';
 import type { EndpointAddress, EndpointPort, EndpointSubset } from '../types/core-v1.gen.ts';
 import { addressWarnings, nonSpecialAddress } from '../validation/addresses.ts';
+import { type FieldErrors, invalidValue, required } from '../validation/field-error.ts';
 import { invalidFor, oneOf, portNumber } from '../validation/fields.ts';
 import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../validation/names.ts';
 import { endpointsManagerLabel } from '../well-known.ts';

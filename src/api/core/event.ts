@@ -1,15 +1,15 @@
 /** Events, stored in their core form and served as `events.k8s.io` too. */
 
-import { ageColumn, ageSince, column, countColumn, wideColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import type { InnerTypeText } from '../error-value.ts';
-import { type FieldErrors, invalidValue, required } from '../field-error.ts';
-import type { ValidationContext } from '../kind.ts';
+import { ageColumn, ageSince, column, countColumn, wideColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import type { ValidationContext } from '../kinds/kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { Event } from '../resources.gen.ts';
 import { asJsonObject } from '../schema/decode.ts';
 import type { Event as EventsV1Event } from '../types/events-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import type { InnerTypeText } from '../validation/error-value.ts';
+import { type FieldErrors, invalidValue, required } from '../validation/field-error.ts';
 import { immutable, invalidFor, nameRule } from '../validation/fields.ts';
 import { pathSegmentProblems, qualifiedNameProblems } from '../validation/names.ts';
 import { validateSubdomainName } from '../validation/object-meta.ts';

@@ -1,9 +1,15 @@
 /** LimitRanges. */
-import { defineKind } from '../define-kind.ts';
-import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
-import { compareQuantities, type Quantity, tryParseQuantity } from '../quantity.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import { compareQuantities, type Quantity, tryParseQuantity } from '../quantities/quantity.ts';
 import { LimitRange } from '../resources.gen.ts';
 import type { LimitRangeItem } from '../types/core-v1.gen.ts';
+import {
+  duplicate,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  required,
+} from '../validation/field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { qualifiedNameProblems } from '../validation/names.ts';
 import {

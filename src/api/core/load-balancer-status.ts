@@ -1,6 +1,6 @@
 /** Validation of where load balancers answer: in the status of Services and of Ingresses. */
 import { isIP } from 'node:net';
-import { type FieldErrors, invalidValue } from '../field-error.ts';
+import { type FieldErrors, invalidValue } from '../validation/field-error.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { subdomainProblems } from '../validation/names.ts';
 

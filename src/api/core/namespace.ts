@@ -1,8 +1,8 @@
 /** Namespaces. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { invalidValue } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { Namespace } from '../resources.gen.ts';
+import { invalidValue } from '../validation/field-error.ts';
 import { invalidFor, nameRule } from '../validation/fields.ts';
 import { dnsLabelProblems, qualifiedNameProblems } from '../validation/names.ts';
 

@@ -1,10 +1,10 @@
 /** Nodes. */
-import { ageColumn, column, nameColumn, wideColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
-import { duplicate, type FieldErrors, forbiddenField, invalidValue } from '../field-error.ts';
+import { ageColumn, column, nameColumn, wideColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { Node } from '../resources.gen.ts';
 import { cidr, parseRange, rangeWarnings } from '../validation/addresses.ts';
+import { innerForm } from '../validation/error-value.ts';
+import { duplicate, type FieldErrors, forbiddenField, invalidValue } from '../validation/field-error.ts';
 import { invalidFor, oneOfInOrder } from '../validation/fields.ts';
 import { labelValueProblems, qualifiedNameProblems } from '../validation/names.ts';
 import { validateResourceAmount } from '../validation/resources.ts';

@@ -1,13 +1,13 @@
 /** PersistentVolumeClaims. */
-import { ageColumn, column, nameColumn, wideColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerDiff } from '../error-value.ts';
-import { type FieldErrors, forbiddenField, invalidValue } from '../field-error.ts';
-import { compareQuantities, type Quantity, tryParseQuantity, zeroQuantity } from '../quantity.ts';
+import { ageColumn, column, nameColumn, wideColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import { compareQuantities, type Quantity, tryParseQuantity, zeroQuantity } from '../quantities/quantity.ts';
 import { PersistentVolumeClaim } from '../resources.gen.ts';
+import { volumeAnnotations } from '../storage/volume-binding.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import { innerDiff } from '../validation/error-value.ts';
+import { type FieldErrors, forbiddenField, invalidValue } from '../validation/field-error.ts';
 import { immutable } from '../validation/fields.ts';
-import { volumeAnnotations } from '../volume-binding.ts';
 import { claimSpecWarnings, settleDataSources, validateClaimSpec } from './claim-spec.ts';
 import { validateClaimStatus } from './claim-status.ts';
 

@@ -1,7 +1,8 @@
 /** What is accepted in a PersistentVolume but deserves a warning. */
-import { nodeTermWarnings } from '../node-labels.ts';
+
 import type { PersistentVolume } from '../resources.gen.ts';
 import type { PersistentVolumeSpec } from '../types/core-v1.gen.ts';
+import { nodeTermWarnings } from '../validation/node-labels.ts';
 import { betaClassAnnotation } from './persistent-volume-claim.ts';
 
 export const mountOptionsAnnotation = 'volume.beta.kubernetes.io/mount-options';

@@ -1,8 +1,6 @@
 /** PersistentVolumes. */
-import { ageColumn, column, nameColumn, wideColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerDiff, innerForm } from '../error-value.ts';
-import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
+import { ageColumn, column, nameColumn, wideColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { PersistentVolume } from '../resources.gen.ts';
 import { validateDriverName } from '../storage/csi-driver.ts';
 import type {
@@ -12,6 +10,14 @@ import type {
   VolumeNodeAffinity,
 } from '../types/core-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import { innerDiff, innerForm } from '../validation/error-value.ts';
+import {
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+} from '../validation/field-error.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';
 import { positiveQuantity } from '../validation/resources.ts';

@@ -1,6 +1,6 @@
 /** PodTemplates: pods to be made, kept by themselves. */
-import { column, formatLabels, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
+import { column, formatLabels, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { PodTemplate } from '../resources.gen.ts';
 import { defaultPodTemplate } from './pod-spec/defaults.ts';
 import { validatePodTemplate } from './pod-spec/validate.ts';

@@ -1,8 +1,8 @@
 /** Pods: what a new one starts with, what an update may change, and how one is printed and selected. */
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField } from '../field-error.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { Pod } from '../resources.gen.ts';
 import type { Container } from '../types/core-v1.gen.ts';
+import { type FieldErrors, forbiddenField } from '../validation/field-error.ts';
 import { podTableColumns } from './pod/columns.ts';
 import { applyLabelKeys } from './pod/label-keys.ts';
 import { computeQosClass } from './pod/qos.ts';

@@ -1,11 +1,18 @@
 /** Replication controllers: the oldest way to keep a number of pods. */
 import { validateReplicaStatus } from '../apps/replica-rules.ts';
-import { ageColumn, countColumn, formatLabels, nameColumn, podColumns, wideColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
-import { replicasAsScale } from '../kind.ts';
-import { matchesLabels } from '../label-selector.ts';
+import {
+  ageColumn,
+  countColumn,
+  formatLabels,
+  nameColumn,
+  podColumns,
+  wideColumn,
+} from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import { replicasAsScale } from '../kinds/kind.ts';
 import { ReplicationController } from '../resources.gen.ts';
+import { matchesLabels } from '../selectors/label-selector.ts';
+import { forbiddenField, invalidValue, notSupported, required } from '../validation/field-error.ts';
 import { nonNegative } from '../validation/fields.ts';
 import { defaultPodTemplate } from './pod-spec/defaults.ts';
 import { validatePodTemplate } from './pod-spec/validate.ts';

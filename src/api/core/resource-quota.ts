@@ -1,11 +1,11 @@
 /** ResourceQuotas. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
-import { type FieldErrors, invalidValue, required } from '../field-error.ts';
-import { compareQuantities, formatQuantity, tryParseQuantity } from '../quantity.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import { compareQuantities, formatQuantity, tryParseQuantity } from '../quantities/quantity.ts';
 import { ResourceQuota } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import { innerForm } from '../validation/error-value.ts';
+import { type FieldErrors, invalidValue, required } from '../validation/field-error.ts';
 import {
   isQuotaResource,
   isStandardQuotaResource,

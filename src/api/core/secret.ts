@@ -1,10 +1,16 @@
 /** Secrets. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required, tooLong } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { Secret } from '../resources.gen.ts';
 import { setKey } from '../schema/decode.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import {
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  required,
+  tooLong,
+} from '../validation/field-error.ts';
 import { immutable, invalidFor } from '../validation/fields.ts';
 import { configKeyProblems } from '../validation/names.ts';
 import { base64Bytes, dataSizeMaxBytes, immutableMessage } from './config-map.ts';

@@ -1,6 +1,6 @@
 /** Service accounts. */
-import { ageColumn, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
+import { ageColumn, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { ServiceAccount } from '../resources.gen.ts';
 
 export const serviceAccountKind = defineKind(ServiceAccount, {

@@ -1,9 +1,9 @@
 /** Services: defaults and printing; `service/update.ts` has what an update carries over, `service/validation.ts` the rules. */
-import { ageColumn, column, formatLabels, nameColumn, wideColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField } from '../field-error.ts';
+import { ageColumn, column, formatLabels, nameColumn, wideColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { Service } from '../resources.gen.ts';
 import type { ServicePort } from '../types/core-v1.gen.ts';
+import { type FieldErrors, forbiddenField } from '../validation/field-error.ts';
 import { nameRule } from '../validation/fields.ts';
 import { dnsLabelProblems } from '../validation/names.ts';
 import { validateLoadBalancerStatus } from './load-balancer-status.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deploymentKind } from '../apps/deployment.ts';
-import type { KindDefinition } from '../kind.ts';
+import type { KindDefinition } from '../kinds/kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { podDisruptionBudgetKind } from '../policy/pod-disruption-budget.ts';
 import { nodeKind } from './node.ts';

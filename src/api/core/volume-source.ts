@@ -6,7 +6,7 @@ import {
   invalidValue,
   notSupported,
   required,
-} from '../field-error.ts';
+} from '../validation/field-error.ts';
 import { inRange, invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems } from '../validation/names.ts';
 import { noBacksteps } from './pod-spec/paths.ts';

@@ -1,12 +1,12 @@
 /** EndpointSlices. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { duplicate, type FieldErrors, required, tooMany } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { EndpointSlice } from '../resources.gen.ts';
 import type { Endpoint, EndpointHints, EndpointPort } from '../types/discovery-v1.gen.ts';
 import type { Endpoint as OldEndpoint } from '../types/discovery-v1beta1.gen.ts';
 import { addressWarnings, ipv4Address, ipv6Address, nonSpecialAddress } from '../validation/addresses.ts';
+import { duplicate, type FieldErrors, required, tooMany } from '../validation/field-error.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import {
   dnsLabelProblems,

@@ -1,5 +1,5 @@
 /** What the conditions of both kinds of flow control have in common. */
-import { duplicate, type FieldErrors, required } from '../field-error.ts';
+import { duplicate, type FieldErrors, required } from '../validation/field-error.ts';
 
 export function* validateConditionTypes(
   conditions: readonly { type?: string }[] | undefined,

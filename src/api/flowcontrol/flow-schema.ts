@@ -1,8 +1,6 @@
 /** FlowSchemas. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
-import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { FlowSchema } from '../resources.gen.ts';
 import { equalJson } from '../schema/json-value.ts';
 import type {
@@ -11,6 +9,14 @@ import type {
   ServiceAccountSubject,
   Subject,
 } from '../types/flowcontrol-v1.gen.ts';
+import { innerForm } from '../validation/error-value.ts';
+import {
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+} from '../validation/field-error.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';
 import { validateConditionTypes } from './condition-types.ts';

@@ -1,9 +1,7 @@
 /** PriorityLevelConfigurations. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
-import type { Column } from '../kind.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import type { Column } from '../kinds/kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { PriorityLevelConfiguration } from '../resources.gen.ts';
 import { equalJson } from '../schema/json-value.ts';
@@ -12,6 +10,8 @@ import type {
   LimitedPriorityLevelConfiguration,
   LimitResponse,
 } from '../types/flowcontrol-v1.gen.ts';
+import { innerForm } from '../validation/error-value.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../validation/field-error.ts';
 import { inRange, oneOf } from '../validation/fields.ts';
 import { validateConditionTypes } from './condition-types.ts';
 import { mandatoryLevels } from './mandatory.ts';

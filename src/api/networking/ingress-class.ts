@@ -1,9 +1,9 @@
 /** IngressClasses. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, required, tooLong } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { IngressClass } from '../resources.gen.ts';
 import { validateDomainPrefixedPath } from '../validation/domain-path.ts';
+import { type FieldErrors, forbiddenField, required, tooLong } from '../validation/field-error.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems } from '../validation/names.ts';
 import { validateTypedReference } from './typed-reference.ts';

@@ -1,12 +1,12 @@
 /** Ingresses. */
 import { isIP } from 'node:net';
-import { ageColumn, column, nameColumn } from '../columns.ts';
 import { validateLoadBalancerStatus } from '../core/load-balancer-status.ts';
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
-import type { ValidationContext } from '../kind.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import type { ValidationContext } from '../kinds/kind.ts';
 import { Ingress } from '../resources.gen.ts';
 import type { HTTPIngressPath, IngressBackend, IngressSpec } from '../types/networking-v1.gen.ts';
+import { type FieldErrors, invalidValue, notSupported, required } from '../validation/field-error.ts';
 import { type Errors, invalidFor, portNumber } from '../validation/fields.ts';
 import {
   dnsLabelProblems,

@@ -1,9 +1,9 @@
 /** IPAddresses: each allocated Service address, and its owner. */
-import { column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { required } from '../field-error.ts';
+import { column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { IPAddress } from '../resources.gen.ts';
 import { parseAddress } from '../validation/addresses.ts';
+import { required } from '../validation/field-error.ts';
 import { immutable, invalidFor, nameRule } from '../validation/fields.ts';
 import { pathSegmentProblems, subdomainProblems } from '../validation/names.ts';
 

@@ -1,10 +1,10 @@
 /** NetworkPolicies. */
-import { ageColumn, column, formatSelector, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import { ageColumn, column, formatSelector, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { NetworkPolicy } from '../resources.gen.ts';
 import type { IPBlock, NetworkPolicyPeer, NetworkPolicyPort } from '../types/networking-v1.gen.ts';
 import { cidr, parseRange, rangeContains, rangeWarnings } from '../validation/addresses.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../validation/field-error.ts';
 import { oneOfInOrder, portNumberOrName } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 

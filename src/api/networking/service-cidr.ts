@@ -1,10 +1,10 @@
 /** ServiceCIDRs: the ranges that Service addresses come from. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
-import { invalidValue, required } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { ServiceCIDR } from '../resources.gen.ts';
 import { cidr, parseRange } from '../validation/addresses.ts';
+import { innerForm } from '../validation/error-value.ts';
+import { invalidValue, required } from '../validation/field-error.ts';
 import { immutable } from '../validation/fields.ts';
 
 export const serviceCidrKind = defineKind(ServiceCIDR, {

@@ -1,5 +1,5 @@
 /** Validation of a reference to an object of any kind: backends of Ingresses, and parameters of IngressClasses. */
-import { type FieldErrors, required } from '../field-error.ts';
+import { type FieldErrors, required } from '../validation/field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { pathSegmentProblems, subdomainProblems } from '../validation/names.ts';
 

@@ -1,17 +1,18 @@
 /** RuntimeClasses. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
+
 import { validateTolerations } from '../core/pod-spec/scheduling.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
-import { duplicate, type FieldErrors } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import type { KubeObject } from '../meta.ts';
-import { oldNodeLabel } from '../node-labels.ts';
 import { RuntimeClass } from '../resources.gen.ts';
 import type { Toleration } from '../types/core-v1.gen.ts';
 import type { RuntimeClass as Alpha } from '../types/node-v1alpha1.gen.ts';
+import { innerForm } from '../validation/error-value.ts';
+import { duplicate, type FieldErrors } from '../validation/field-error.ts';
 import { immutable, invalidFor } from '../validation/fields.ts';
 import { validateLabels } from '../validation/label-selector.ts';
 import { dnsLabelProblems } from '../validation/names.ts';
+import { oldNodeLabel } from '../validation/node-labels.ts';
 import { validateContainerResourceName, validateResourceAmount } from '../validation/resources.ts';
 
 export const runtimeClassKind = defineKind(RuntimeClass, {

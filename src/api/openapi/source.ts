@@ -1,5 +1,5 @@
 /** The input of the documents: the resources that a server serves, as in its discovery. */
-import { schemaNameOf } from '../define-kind.ts';
+import { schemaNameOf } from '../kinds/define-kind.ts';
 import { hasSchema } from '../schema/schemas.ts';
 
 /** One entry of an APIResourceList. */

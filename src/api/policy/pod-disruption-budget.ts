@@ -1,12 +1,12 @@
 /** PodDisruptionBudgets. */
-import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
-import { type FieldErrors, invalidValue } from '../field-error.ts';
+import { ageColumn, column, countColumn, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import type { KubeObject, LabelSelector } from '../meta.ts';
 import { PodDisruptionBudget } from '../resources.gen.ts';
 import type { PodDisruptionBudgetSpec } from '../types/policy-v1.gen.ts';
 import { validateConditions } from '../validation/conditions.ts';
+import { innerForm } from '../validation/error-value.ts';
+import { type FieldErrors, invalidValue } from '../validation/field-error.ts';
 import {
   atMost100Percent,
   nameRule,

@@ -1,8 +1,8 @@
 /** PodSecurityPolicies: stored and shown for old manifests; nothing enforces them. */
-import { column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, invalidValue } from '../field-error.ts';
+import { column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { PodSecurityPolicy } from '../resources.gen.ts';
+import { type FieldErrors, invalidValue } from '../validation/field-error.ts';
 import { oneOf } from '../validation/fields.ts';
 
 export const podSecurityPolicyKind = defineKind(PodSecurityPolicy, {

@@ -1,20 +1,20 @@
 /** RoleBindings and ClusterRoleBindings. */
-import { ageColumn, column, nameColumn, wideColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
+import { ageColumn, column, nameColumn, wideColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import type { Column } from '../kinds/kind.ts';
+import { type KubeObject, parseApiVersion } from '../meta.ts';
+import { ClusterRoleBinding, RoleBinding } from '../resources.gen.ts';
+import type { RoleRef, Subject } from '../types/rbac-v1.gen.ts';
+import type { Subject as OldSubject } from '../types/rbac-v1alpha1.gen.ts';
+import { semanticEqual } from '../validation/equality.ts';
+import { innerForm } from '../validation/error-value.ts';
 import {
   type FieldErrors,
   invalidValue,
   notSupported,
   notSupportedInOrder,
   required,
-} from '../field-error.ts';
-import type { Column } from '../kind.ts';
-import { type KubeObject, parseApiVersion } from '../meta.ts';
-import { ClusterRoleBinding, RoleBinding } from '../resources.gen.ts';
-import type { RoleRef, Subject } from '../types/rbac-v1.gen.ts';
-import type { Subject as OldSubject } from '../types/rbac-v1alpha1.gen.ts';
-import { semanticEqual } from '../validation/equality.ts';
+} from '../validation/field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { pathSegmentProblems, subdomainProblems } from '../validation/names.ts';
 import { authenticatedGroup } from '../well-known.ts';

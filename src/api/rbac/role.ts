@@ -1,9 +1,9 @@
 /** Roles and ClusterRoles. */
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, invalidValue, required } from '../field-error.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import type { LabelSelector } from '../meta.ts';
 import { ClusterRole, Role } from '../resources.gen.ts';
 import type { PolicyRule } from '../types/rbac-v1.gen.ts';
+import { type FieldErrors, invalidValue, required } from '../validation/field-error.ts';
 import { nameRule } from '../validation/fields.ts';
 import { isCompilable, validateLabelSelector } from '../validation/label-selector.ts';
 import { pathSegmentProblems } from '../validation/names.ts';

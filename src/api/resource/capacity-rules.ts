@@ -1,12 +1,5 @@
 /** How much of a device's capacity one claim may ask for: one of some values, or a range with steps. */
-import {
-  duplicate,
-  type FieldErrors,
-  forbiddenField,
-  invalidValue,
-  required,
-  tooMany,
-} from '../field-error.ts';
+
 import {
   addQuantities,
   compareQuantities,
@@ -15,8 +8,16 @@ import {
   quantityValue,
   tryParseQuantity,
   zeroQuantity,
-} from '../quantity.ts';
+} from '../quantities/quantity.ts';
 import type { CapacityRequestPolicy, CapacityRequestPolicyRange } from '../types/resource-v1.gen.ts';
+import {
+  duplicate,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  required,
+  tooMany,
+} from '../validation/field-error.ts';
 
 const valuesMax = 10;
 

@@ -1,5 +1,5 @@
 /** What a claim for devices may say: requests, constraints between them, and parameters for drivers. */
-import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
+
 import type {
   DeviceClaim,
   DeviceConstraint,
@@ -7,6 +7,7 @@ import type {
   DeviceSubRequest,
   ExactDeviceRequest,
 } from '../types/resource-v1.gen.ts';
+import { type FieldErrors, invalidValue, notSupported, required } from '../validation/field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { subdomainProblems } from '../validation/names.ts';
 import {

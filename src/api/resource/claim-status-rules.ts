@@ -1,14 +1,5 @@
 /** Validation of the status of a claim: the devices that it got, their conditions, and the pods that use them. */
 import { validateNodeSelector } from '../core/pod-spec/scheduling.ts';
-import {
-  duplicate,
-  type FieldErrors,
-  forbiddenField,
-  invalidValue,
-  required,
-  tooLong,
-  tooMany,
-} from '../field-error.ts';
 import type { ResourceClaim } from '../resources.gen.ts';
 import { validateDriverName } from '../storage/csi-driver.ts';
 import type {
@@ -22,6 +13,15 @@ import type {
 } from '../types/resource-v1.gen.ts';
 import { parseRange } from '../validation/addresses.ts';
 import { validateConditions } from '../validation/conditions.ts';
+import {
+  duplicate,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  required,
+  tooLong,
+  tooMany,
+} from '../validation/field-error.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import {
   configurationsMax,

@@ -1,8 +1,8 @@
 /** DeviceClasses. */
-import { ageColumn, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { invalidValue } from '../field-error.ts';
+import { ageColumn, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { DeviceClass } from '../resources.gen.ts';
+import { invalidValue } from '../validation/field-error.ts';
 import { isExtendedResource } from '../validation/resources.ts';
 import { configurationsMax } from './claim-rules.ts';
 import { validateConfiguration, validateItems, validateSelectors } from './device-rules.ts';

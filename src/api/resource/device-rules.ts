@@ -1,6 +1,13 @@
 /** Rules that device classes, claims and slices share: names of drivers, pools and attributes, selectors, taints, parameters. */
 import { checkExpression } from '../cel/check/check.ts';
 import { bool, type CelType, dyn, mapOf, string, typeText } from '../cel/check/types.ts';
+import { validateDriverName } from '../storage/csi-driver.ts';
+import type {
+  DeviceSelector,
+  DeviceTaint,
+  DeviceToleration,
+  OpaqueDeviceConfiguration,
+} from '../types/resource-v1.gen.ts';
 import {
   duplicate,
   type FieldError,
@@ -10,14 +17,7 @@ import {
   required,
   tooLong,
   tooMany,
-} from '../field-error.ts';
-import { validateDriverName } from '../storage/csi-driver.ts';
-import type {
-  DeviceSelector,
-  DeviceTaint,
-  DeviceToleration,
-  OpaqueDeviceConfiguration,
-} from '../types/resource-v1.gen.ts';
+} from '../validation/field-error.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import {
   dnsLabelProblems,

@@ -1,11 +1,11 @@
 /** DeviceTaintRules: taints that an administrator puts on devices, whatever their driver publishes. */
-import { ageColumn, ageSince, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, tooMany } from '../field-error.ts';
+import { ageColumn, ageSince, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { DeviceTaintRule } from '../resources.gen.ts';
 import { validateDriverName } from '../storage/csi-driver.ts';
 import type { DeviceTaintSelector } from '../types/resource-v1beta2.gen.ts';
 import { validateConditions } from '../validation/conditions.ts';
+import { type FieldErrors, tooMany } from '../validation/field-error.ts';
 import { validateLabelName, validatePoolName, validateTaint } from './device-rules.ts';
 
 const conditionsMax = 8;

@@ -1,6 +1,6 @@
 /** ResourceClaims and their templates: the devices that pods ask for. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { ResourceClaim, ResourceClaimTemplate } from '../resources.gen.ts';
 import type { DeviceClaim } from '../types/resource-v1.gen.ts';
 import { immutable } from '../validation/fields.ts';

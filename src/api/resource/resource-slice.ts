@@ -1,6 +1,6 @@
 /** ResourceSlices: the devices that a driver publishes. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { ResourceSlice } from '../resources.gen.ts';
 import { immutable } from '../validation/fields.ts';
 import { sliceFromBeta, sliceToBeta } from './old-claims.ts';

@@ -1,15 +1,5 @@
 /** What a driver may publish: devices with attributes, capacities and taints, counters that they share, and their nodes. */
 import { validateNodeSelector } from '../core/pod-spec/scheduling.ts';
-import { innerForm } from '../error-value.ts';
-import {
-  type FieldErrors,
-  forbiddenField,
-  invalidValue,
-  required,
-  tooLong,
-  tooMany,
-} from '../field-error.ts';
-import { semverPattern } from '../semver.ts';
 import { validateDriverName } from '../storage/csi-driver.ts';
 import type { NodeSelector } from '../types/core-v1.gen.ts';
 import type {
@@ -20,8 +10,18 @@ import type {
   ResourcePool,
   ResourceSliceSpec,
 } from '../types/resource-v1.gen.ts';
+import { innerForm } from '../validation/error-value.ts';
+import {
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  required,
+  tooLong,
+  tooMany,
+} from '../validation/field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { subdomainProblems } from '../validation/names.ts';
+import { semverPattern } from '../validation/semver.ts';
 import { validateRequestPolicy } from './capacity-rules.ts';
 import {
   validateAttributeName,

@@ -1,8 +1,8 @@
 /** PriorityClasses. */
-import { ageColumn, column, countColumn, flagColumn, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { forbiddenField, notSupportedInOrder, required } from '../field-error.ts';
+import { ageColumn, column, countColumn, flagColumn, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { PriorityClass } from '../resources.gen.ts';
+import { forbiddenField, notSupportedInOrder, required } from '../validation/field-error.ts';
 import { immutable } from '../validation/fields.ts';
 
 const preemptionPolicies = ['PreemptLowerPriority', 'Never'];

@@ -4,7 +4,7 @@
  */
 
 import type { KubeObject } from '../meta.ts';
-import { formatQuantity, parseQuantity, QuantityError } from '../quantity.ts';
+import { formatQuantity, parseQuantity, QuantityError } from '../quantities/quantity.ts';
 import { canonicalBase64 } from './base64.ts';
 import { type FieldProblem, unknownField } from './body/body-problem.ts';
 import { embeddedAt } from './embedded-structs.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
-import { parseFieldSelector, parseLabelSelector } from '../selectors.ts';
+import { parseFieldSelector, parseLabelSelector } from '../selectors/selectors.ts';
 import { StatusError } from '../status.ts';
 import {
   type BodyFormat,

@@ -1,8 +1,8 @@
 /** CSIDrivers: what a driver needs and can do. */
-import { ageColumn, column, flagColumn, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { duplicate, type FieldErrors, invalidValue, required, tooLong } from '../field-error.ts';
+import { ageColumn, column, flagColumn, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { CSIDriver } from '../resources.gen.ts';
+import { duplicate, type FieldErrors, invalidValue, required, tooLong } from '../validation/field-error.ts';
 import { immutable, invalidFor, oneOf, oneOfInOrder } from '../validation/fields.ts';
 import { subdomainProblems } from '../validation/names.ts';
 

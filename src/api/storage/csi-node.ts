@@ -1,11 +1,11 @@
 /** CSINodes: the drivers that run on a node. */
-import { ageColumn, countColumn, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { innerForm } from '../error-value.ts';
-import { duplicate, invalidValue, required } from '../field-error.ts';
+import { ageColumn, countColumn, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { CSINode } from '../resources.gen.ts';
 import type { CSINodeDriver } from '../types/storage-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import { innerForm } from '../validation/error-value.ts';
+import { duplicate, invalidValue, required } from '../validation/field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { qualifiedNameProblems } from '../validation/names.ts';
 import { validateDriverName } from './csi-driver.ts';

@@ -1,10 +1,10 @@
 /** CSIStorageCapacities: how much a class can still make, and where. */
-import { defineKind } from '../define-kind.ts';
-import { nodeSelectorWarnings } from '../node-labels.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { CSIStorageCapacity } from '../resources.gen.ts';
 import { immutable, invalidFor } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 import { subdomainProblems } from '../validation/names.ts';
+import { nodeSelectorWarnings } from '../validation/node-labels.ts';
 import { nonNegativeQuantity } from '../validation/resources.ts';
 
 export const csiStorageCapacityKind = defineKind(CSIStorageCapacity, {

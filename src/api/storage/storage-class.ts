@@ -1,6 +1,8 @@
 /** StorageClasses. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
+import { StorageClass } from '../resources.gen.ts';
+import { semanticEqual } from '../validation/equality.ts';
 import {
   duplicate,
   type FieldErrors,
@@ -8,13 +10,11 @@ import {
   invalidValue,
   required,
   tooLong,
-} from '../field-error.ts';
-import { oldNodeLabel } from '../node-labels.ts';
-import { StorageClass } from '../resources.gen.ts';
-import { semanticEqual } from '../validation/equality.ts';
+} from '../validation/field-error.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { qualifiedNameProblems } from '../validation/names.ts';
-import { isDefaultClass } from '../volume-binding.ts';
+import { oldNodeLabel } from '../validation/node-labels.ts';
+import { isDefaultClass } from './volume-binding.ts';
 
 const parametersMax = 512;
 const parametersSizeMaxBytes = 256 * 1024;

@@ -1,9 +1,9 @@
 /** VolumeAttachments. */
-import { ageColumn, column, flagColumn, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import { ageColumn, column, flagColumn, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { VolumeAttachment } from '../resources.gen.ts';
 import type { VolumeAttachmentSource } from '../types/storage-v1.gen.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../validation/field-error.ts';
 import { immutable, inRangeText, invalidFor } from '../validation/fields.ts';
 import { subdomainProblems } from '../validation/names.ts';
 import { validateDriverName } from './csi-driver.ts';

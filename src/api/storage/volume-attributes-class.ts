@@ -1,9 +1,9 @@
 /** VolumeAttributesClasses. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { forbiddenField, required } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { VolumeAttributesClass } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import { forbiddenField, required } from '../validation/field-error.ts';
 import { validateParameters, validateProvisioner } from './storage-class.ts';
 
 export const volumeAttributesClassKind = defineKind(VolumeAttributesClass, {

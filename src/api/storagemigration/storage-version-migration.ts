@@ -1,8 +1,8 @@
 /** StorageVersionMigrations. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
-import { defineKind } from '../define-kind.ts';
-import { required } from '../field-error.ts';
+import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { defineKind } from '../kinds/define-kind.ts';
 import { StorageVersionMigration } from '../resources.gen.ts';
+import { required } from '../validation/field-error.ts';
 import { immutable } from '../validation/fields.ts';
 
 export const storageVersionMigrationKind = defineKind(StorageVersionMigration, {

@@ -1,6 +1,7 @@
 /** Resources that stand within a custom resource, where its schema says so: how they are read and what they have to be. */
-import { type FieldErrors, invalidValue, required } from '../field-error.ts';
+
 import { DecodeError, decode } from '../schema/decode.ts';
+import { type FieldErrors, invalidValue, required } from '../validation/field-error.ts';
 import { nameRule } from '../validation/fields.ts';
 import { dns1035LabelProblems, pathSegmentProblems } from '../validation/names.ts';
 import { validateObjectMeta } from '../validation/object-meta.ts';

@@ -1,5 +1,5 @@
 /** Lists of a custom resource whose items have to be unlike: sets, and list maps by their keys. */
-import { duplicate, type FieldErrors } from '../field-error.ts';
+import { duplicate, type FieldErrors } from '../validation/field-error.ts';
 import {
   childPath,
   isJsonObject,

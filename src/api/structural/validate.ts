@@ -1,6 +1,7 @@
 /** Validation of a custom resource against its schema, in the words of upstream's OpenAPI validator. */
 import { RE2JS } from 're2js';
 import { inOneGo } from '../../base/async/turns.ts';
+import { equalJson } from '../schema/json-value.ts';
 import {
   type FieldError,
   invalidValue,
@@ -8,8 +9,7 @@ import {
   required,
   tooLong,
   tooMany,
-} from '../field-error.ts';
-import { equalJson } from '../schema/json-value.ts';
+} from '../validation/field-error.ts';
 import { matchesFormat } from './formats.ts';
 import {
   childPath,

@@ -1,6 +1,6 @@
 /** Parsing and validation of IP addresses and ranges. */
 import { isIP, isIPv4, isIPv6 } from 'node:net';
-import { invalidValue } from '../field-error.ts';
+import { invalidValue } from './field-error.ts';
 import { type Errors, noErrors } from './fields.ts';
 
 export function ipAddress(value: string, field: string): Errors {

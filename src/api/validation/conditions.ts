@@ -1,13 +1,7 @@
 /** Validation of conditions in newer kinds: with a type, a one-word reason and the time of their change. */
-import {
-  duplicate,
-  type FieldErrors,
-  invalidValue,
-  notSupported,
-  required,
-  tooLong,
-} from '../field-error.ts';
+
 import type { Condition } from '../types/meta-v1.gen.ts';
+import { duplicate, type FieldErrors, invalidValue, notSupported, required, tooLong } from './field-error.ts';
 import { invalidFor } from './fields.ts';
 import { conditionReasonProblems, qualifiedNameProblems } from './names.ts';
 

@@ -1,5 +1,5 @@
 /** Names of controllers: a domain and a path. */
-import { type FieldErrors, invalidValue, required } from '../field-error.ts';
+import { type FieldErrors, invalidValue, required } from './field-error.ts';
 import { invalidFor } from './fields.ts';
 import { httpPathProblems, subdomainProblems } from './names.ts';
 

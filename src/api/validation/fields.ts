@@ -1,13 +1,8 @@
 /** Checks of single fields that many kinds share. Each returns its errors; an empty list costs nothing. */
-import { type InnerTypeText, innerForm } from '../error-value.ts';
-import {
-  type FieldError,
-  invalidValue,
-  notSupported,
-  notSupportedInOrder,
-  required,
-} from '../field-error.ts';
+
 import { semanticEqual } from './equality.ts';
+import { type InnerTypeText, innerForm } from './error-value.ts';
+import { type FieldError, invalidValue, notSupported, notSupportedInOrder, required } from './field-error.ts';
 import { portNameProblems } from './names.ts';
 
 export type Errors = readonly FieldError[];

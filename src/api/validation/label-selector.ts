@@ -1,6 +1,7 @@
 /** Validation of label selectors, and of the maps that select by equality. */
-import { type FieldError, type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+
 import type { LabelSelector } from '../meta.ts';
+import { type FieldError, type FieldErrors, forbiddenField, invalidValue, required } from './field-error.ts';
 import { invalidFor } from './fields.ts';
 import { labelValueProblems, qualifiedNameProblems } from './names.ts';
 

@@ -1,8 +1,9 @@
 /** Validation of the metadata that every object has. */
-import { innerForm } from '../error-value.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required, tooLong } from '../field-error.ts';
+
 import type { ObjectMeta, OwnerReference } from '../meta.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../well-known.ts';
+import { innerForm } from './error-value.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required, tooLong } from './field-error.ts';
 import { type Errors, immutable, invalidFor, nameRule } from './fields.ts';
 import { validateLabels } from './label-selector.ts';
 import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from './names.ts';

@@ -1,6 +1,7 @@
 /** Resource names and quantities: which names a container, a quota or a node may use, and what their amounts may be. */
-import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
-import { compareQuantities, formatQuantity, tryParseQuantity } from '../quantity.ts';
+
+import { compareQuantities, formatQuantity, tryParseQuantity } from '../quantities/quantity.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from './field-error.ts';
 import { type Errors, invalidFor, noErrors } from './fields.ts';
 import { qualifiedNameProblems } from './names.ts';
 

@@ -1,5 +1,5 @@
 /** Where a webhook is reached: a URL or a Service, for admission and for conversion alike. */
-import { type FieldErrors, invalidValue, required } from '../field-error.ts';
+import { type FieldErrors, invalidValue, required } from './field-error.ts';
 import { inRangeText } from './fields.ts';
 import { subdomainProblems } from './names.ts';
 

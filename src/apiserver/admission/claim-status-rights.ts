@@ -3,11 +3,12 @@
  * `resourceclaims/binding`, what a driver reports about its devices for `resourceclaims/driver` under the driver's
  * name. A driver's account may have the latter permission for its own node only.
  */
-import { type FieldError, forbiddenField } from '../../api/field-error.ts';
+
 import { ResourceClaim } from '../../api/resources.gen.ts';
 import { invalid } from '../../api/status.ts';
 import type { AllocatedDeviceStatus, AllocationResult } from '../../api/types/resource-v1.gen.ts';
 import { semanticEqual } from '../../api/validation/equality.ts';
+import { type FieldError, forbiddenField } from '../../api/validation/field-error.ts';
 import { nodeNameKey } from '../authentication/impersonation-modes.ts';
 import { type Attributes, type Authorizer, whyNot } from '../authorization/authorizer.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';

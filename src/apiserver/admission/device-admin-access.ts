@@ -1,8 +1,9 @@
 /** Access to devices that others use, for their administration: only in namespaces that are labelled for it. */
-import { forbiddenField } from '../../api/field-error.ts';
+
 import { Namespace, ResourceClaim, ResourceClaimTemplate } from '../../api/resources.gen.ts';
 import { invalid } from '../../api/status.ts';
 import type { DeviceClaim } from '../../api/types/resource-v1.gen.ts';
+import { forbiddenField } from '../../api/validation/field-error.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 

@@ -6,7 +6,7 @@ import {
   formatQuantity,
   parseQuantity,
   type Quantity,
-} from '../../api/quantity.ts';
+} from '../../api/quantities/quantity.ts';
 import { LimitRange, PersistentVolumeClaim, type Pod } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
 import type { LimitRangeItem } from '../../api/types/core-v1.gen.ts';

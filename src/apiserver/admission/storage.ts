@@ -1,5 +1,5 @@
 /** Admission of claims and volumes: the default class, protection while in use, and who may grow. */
-import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
+import { compareQuantities, parseQuantity } from '../../api/quantities/quantity.ts';
 import {
   PersistentVolume,
   PersistentVolumeClaim,
@@ -7,7 +7,7 @@ import {
   VolumeAttributesClass,
 } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
-import { classOfClaim, defaultClassOf } from '../../api/volume-binding.ts';
+import { classOfClaim, defaultClassOf } from '../../api/storage/volume-binding.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { isWriteOf } from './writes.ts';

@@ -1,7 +1,12 @@
 /**
  * An audit policy in upstream's format: rules in order, of which the first that matches decides how much is written.
  */
-import { type FieldErrors, invalidValue, notSupportedInOrder, required } from '../../api/field-error.ts';
+import {
+  type FieldErrors,
+  invalidValue,
+  notSupportedInOrder,
+  required,
+} from '../../api/validation/field-error.ts';
 import { subdomainProblems } from '../../api/validation/names.ts';
 import { misfits, type Shape, throwAll, withoutNulls } from '../../base/text/configuration-shape.ts';
 import type { RequestInfo, UserInfo } from '../request.ts';

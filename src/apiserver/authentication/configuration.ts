@@ -3,7 +3,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { type CelProgram, compileCel } from '../../api/cel/environment.ts';
-import { duplicate, required, tooMany } from '../../api/field-error.ts';
+import { duplicate, required, tooMany } from '../../api/validation/field-error.ts';
 import { httpPathProblems, subdomainProblems } from '../../api/validation/names.ts';
 import { throwAll } from '../../base/text/configuration-shape.ts';
 import { ConfigurationReader, decodeConfiguration } from '../access-configuration.ts';

@@ -1,5 +1,5 @@
 /** What a list, watch or deletecollection is restricted to by its selectors, in the form that authorizers use. */
-import { type LabelOperator, parseFieldSelector, parseLabelSelector } from '../../api/selectors.ts';
+import { type LabelOperator, parseFieldSelector, parseLabelSelector } from '../../api/selectors/selectors.ts';
 import { StatusError } from '../../api/status.ts';
 import type { ResourceAttributes } from '../../api/types/authorization-v1.gen.ts';
 import type { RequestInfo } from '../request.ts';

@@ -1,5 +1,5 @@
 /** How a custom resource's version is read: pruned and defaulted by the schema that its definition states. */
-import { goJson } from '../../api/error-value.ts';
+
 import type { KubeObject } from '../../api/meta.ts';
 import { cannotBeHandled, warningsOf } from '../../api/schema/body/body.ts';
 import { checkCustomBody, checkCustomKind, type ExpectedKind } from '../../api/schema/body/body-kind.ts';
@@ -13,6 +13,7 @@ import { decodeEmbedded, decodeMetadata, holdsEmbedded } from '../../api/structu
 import { isPruned, pruneResource } from '../../api/structural/prune.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
 import { resourceNode } from '../../api/structural/schema-node.ts';
+import { goJson } from '../../api/validation/error-value.ts';
 import type { ResourceCodec } from '../registry/conversion/codec.ts';
 
 type Refusal = (why: string) => StatusError;

@@ -1,6 +1,6 @@
 /** The columns of a custom resource: its name, and those that its definition states, or its age. */
-import { ageSince, creationDescription, nameDescription } from '../../api/columns.ts';
-import type { Column } from '../../api/kind.ts';
+import { ageSince, creationDescription, nameDescription } from '../../api/kinds/columns.ts';
+import type { Column } from '../../api/kinds/kind.ts';
 import { findAll, type JsonPath, JsonPathError, parseJsonPath } from '../../api/structural/json-path.ts';
 import type { CustomResourceDefinitionVersion } from '../../api/types/apiextensions-v1.gen.ts';
 

@@ -1,7 +1,7 @@
 /** Turns a CustomResourceDefinition into a kind for the registry, which serves it like a built-in one. */
 
 import type { CelTimes } from '../../api/cel/rules.ts';
-import type { Deprecation, KindDefinition, ServedVersion } from '../../api/kind.ts';
+import type { Deprecation, KindDefinition, ServedVersion } from '../../api/kinds/kind.ts';
 import type { CustomResourceDefinition } from '../../api/resources.gen.ts';
 import { findAll, parseJsonPath } from '../../api/structural/json-path.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { cleanupFinalizer } from '../../api/apiextensions/custom-resource-definition.ts';
-import type { KindDefinition } from '../../api/kind.ts';
+import type { KindDefinition } from '../../api/kinds/kind.ts';
 import { CustomResourceDefinition } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { isNotFound } from '../../api/status.ts';

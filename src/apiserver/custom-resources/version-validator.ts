@@ -1,11 +1,5 @@
 /** Validation of a custom resource by what one version of its definition states: schema, rules, and scale. */
 import { type CelTimes, SchemaRules } from '../../api/cel/rules.ts';
-import {
-  type FieldError,
-  type FieldErrors,
-  type FieldErrorType,
-  invalidValue,
-} from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
 import { validateEmbedded } from '../../api/structural/embedded.ts';
@@ -13,6 +7,12 @@ import type { StructuralSchema } from '../../api/structural/schema.ts';
 import { validateListItems } from '../../api/structural/unlike-items.ts';
 import { validateStructureInSteps } from '../../api/structural/validate.ts';
 import type { CustomResourceDefinitionVersion } from '../../api/types/apiextensions-v1.gen.ts';
+import {
+  type FieldError,
+  type FieldErrors,
+  type FieldErrorType,
+  invalidValue,
+} from '../../api/validation/field-error.ts';
 import type { ResourceCodec } from '../registry/conversion/codec.ts';
 import { convertedNow, type VersionConverter } from '../registry/conversion/version-converter.ts';
 import { nestedCount, nestedString } from './nested-value.ts';

@@ -1,7 +1,7 @@
 /** `kubectl get componentstatuses`: the health of the control plane's components, checked on request. */
 import { componentStatusKind } from '../../api/core/component-status.ts';
 import type { ComponentStatus } from '../../api/resources.gen.ts';
-import { parseFieldSelector, parseLabelSelector } from '../../api/selectors.ts';
+import { parseFieldSelector, parseLabelSelector } from '../../api/selectors/selectors.ts';
 import { notFound } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Delegate } from '../handler.ts';

@@ -1,6 +1,6 @@
 /** `/healthz`, `/livez` and `/readyz`: the checks by name, one by one or all together. */
 
-import { stabilityOf } from '../../api/kubernetes-metrics.ts';
+import { stabilityOf } from '../../api/component-base/kubernetes-metrics.ts';
 import type { Clock } from '../../base/clock.ts';
 import { type Counter, type Gauge, MetricsRegistry } from '../../base/metrics.ts';
 import { messageOf } from '../../base/text/error-message.ts';

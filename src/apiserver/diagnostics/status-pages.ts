@@ -1,9 +1,9 @@
 /** `/statusz` and `/flagz`: what runs here, since when, and with which settings, as text or as an object of `config.k8s.io`. */
 
+import { versionInfo } from '../../api/component-base/version-info.ts';
 import { formatYaml } from '../../api/schema/body/yaml-writer.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { notAcceptable } from '../../api/status.ts';
-import { versionInfo } from '../../api/version-info.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { RequestHandler } from '../handler.ts';
 import { parseAccept } from '../http/response/negotiate.ts';

@@ -1,5 +1,5 @@
 /** What is served, in the order of discovery: groups, their versions, their resources. */
-import type { KindDefinition } from '../../api/kind.ts';
+import type { KindDefinition } from '../../api/kinds/kind.ts';
 import { prioritiesOf } from '../aggregation/priorities.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 import type { SubresourceHandlers } from '../subresources/handlers.ts';

@@ -4,6 +4,7 @@
  */
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
+import { kubernetesVersion } from '../../api/component-base/version-info.ts';
 import { mergeDocuments } from '../../api/openapi/foreign-v2.ts';
 import { rootPaths } from '../../api/openapi/root-paths.ts';
 import type { JsonSchema, OpenApiGroupVersion, OpenApiResource } from '../../api/openapi/source.ts';
@@ -18,7 +19,6 @@ import {
   rootDocumentHash,
 } from '../../api/openapi/v3.ts';
 import { encodeOpenApiV3 } from '../../api/openapi/v3-protobuf.ts';
-import { kubernetesVersion } from '../../api/version-info.ts';
 import type { RequestHandler } from '../handler.ts';
 import { parseAccept } from '../http/response/negotiate.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';

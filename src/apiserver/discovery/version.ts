@@ -1,5 +1,5 @@
 /** `/version`: which version of Kubernetes the server is. */
-import { versionInfo } from '../../api/version-info.ts';
+import { versionInfo } from '../../api/component-base/version-info.ts';
 import type { ApiResponse } from '../request.ts';
 
 /** Indented JSON whatever the client asks for: as upstream does with this path alone. */

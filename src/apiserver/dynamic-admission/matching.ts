@@ -1,7 +1,8 @@
 /** Whether a webhook or a policy is about a request: by rule, by the namespace's labels, by the object's labels. */
-import { compileLabelSelector, type LabelPredicate } from '../../api/label-selector.ts';
+
 import type { KubeObject, LabelSelector } from '../../api/meta.ts';
 import { Namespace } from '../../api/resources.gen.ts';
+import { compileLabelSelector, type LabelPredicate } from '../../api/selectors/label-selector.ts';
 import type { NamedRuleWithOperations } from '../../api/types/admissionregistration-v1.gen.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';

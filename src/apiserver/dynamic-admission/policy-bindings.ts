@@ -2,7 +2,6 @@
 import { policyVariables } from '../../api/admissionregistration/expressions.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { untypedCelValue } from '../../api/cel/values.ts';
-import { compileLabelSelector } from '../../api/label-selector.ts';
 import { type KubeObject, parseApiVersion, type ResourceType } from '../../api/meta.ts';
 import {
   type MutatingAdmissionPolicy,
@@ -11,6 +10,7 @@ import {
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '../../api/resources.gen.ts';
+import { compileLabelSelector } from '../../api/selectors/label-selector.ts';
 import { qualifiedName, StatusError } from '../../api/status.ts';
 import type { ParamRef } from '../../api/types/admissionregistration-v1.gen.ts';
 import type { Random } from '../../base/random.ts';

@@ -1,5 +1,5 @@
 /** The AdmissionReview that a webhook receives, the one that it returns, and a request as CEL sees it. */
-import { schemaNameOf } from '../../api/define-kind.ts';
+import { schemaNameOf } from '../../api/kinds/define-kind.ts';
 import type { GroupVersionKind, KubeObject } from '../../api/meta.ts';
 import { decodeParsed } from '../../api/schema/body/body.ts';
 import type { StatusDetails } from '../../api/status.ts';

@@ -1,12 +1,12 @@
 /** metrics.k8s.io and custom.metrics.k8s.io, answered by the API server itself. */
 
 import type { Duplex } from 'node:stream';
-import { matchesLabels } from '../../api/label-selector.ts';
 import { apiVersionOf } from '../../api/meta.ts';
-import { formatQuantity, quantityFromMilli } from '../../api/quantity.ts';
+import { formatQuantity, quantityFromMilli } from '../../api/quantities/quantity.ts';
 import { APIService, Node, Pod, Service } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { parseFieldSelector, parseLabelSelector } from '../../api/selectors.ts';
+import { matchesLabels } from '../../api/selectors/label-selector.ts';
+import { parseFieldSelector, parseLabelSelector } from '../../api/selectors/selectors.ts';
 import { methodNotAllowed, notFound, StatusError, unknownPath } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Pod } from '../../api/resources.gen.ts';
-import { parseLabelSelector } from '../../api/selectors.ts';
+import { parseLabelSelector } from '../../api/selectors/selectors.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';

@@ -1,6 +1,6 @@
 /** Reads the metrics of pods that are annotated `prometheus.io/scrape`, but only while there is demand. */
 import { Pod } from '../../api/resources.gen.ts';
-import type { ParsedLabelSelector } from '../../api/selectors.ts';
+import type { ParsedLabelSelector } from '../../api/selectors/selectors.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ObjectReader } from '../object-reader.ts';

@@ -1,5 +1,5 @@
 /** What is counted of PodSecurity under upstream's names. */
-import { versionInfo } from '../../api/version-info.ts';
+import { versionInfo } from '../../api/component-base/version-info.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import { minorOf } from '../admission/pods/pod-security/namespace-policy.ts';
 import type { PodSecurityObserver } from '../admission/pods/pod-security/pod-security.ts';

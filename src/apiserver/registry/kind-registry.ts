@@ -1,5 +1,5 @@
 /** Which resources are served at the moment: built-in kinds from the start, custom ones as they come and go. */
-import type { KindDefinition, ServedVersion } from '../../api/kind.ts';
+import type { KindDefinition, ServedVersion } from '../../api/kinds/kind.ts';
 import { apiVersionOf } from '../../api/meta.ts';
 import { applySchemaDefaults, hasSchemaDefaults } from '../../api/schema/defaults.ts';
 import type { Completion } from '../watch-cache/cached-object.ts';

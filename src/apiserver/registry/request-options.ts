@@ -1,8 +1,9 @@
 /** What requests contain besides their path: the body's object, and the options in the query. */
-import { type FieldError, invalidValue, notSupported, tooLong } from '../../api/field-error.ts';
+
 import type { KubeObject } from '../../api/meta.ts';
 import type { FieldValidation } from '../../api/schema/body/body.ts';
 import { badRequest, invalid } from '../../api/status.ts';
+import { type FieldError, invalidValue, notSupported, tooLong } from '../../api/validation/field-error.ts';
 import { inStep } from '../../base/async/turns.ts';
 import type { RequestContext } from '../request.ts';
 import { decodeAs, readParsedBody, toStoredVersion } from './conversion/codec.ts';

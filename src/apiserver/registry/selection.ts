@@ -1,6 +1,10 @@
 /** The part of a resource that a request's path and selectors choose. */
 import { asKubeObject } from '../../api/schema/decode.ts';
-import { type ParsedFieldSelector, parseFieldSelector, parseLabelSelector } from '../../api/selectors.ts';
+import {
+  type ParsedFieldSelector,
+  parseFieldSelector,
+  parseLabelSelector,
+} from '../../api/selectors/selectors.ts';
 import { badRequest } from '../../api/status.ts';
 import type { CachedObject, FieldValues } from '../watch-cache/cached-object.ts';
 import type { Selection } from '../watch-cache/selection.ts';

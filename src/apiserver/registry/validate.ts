@@ -1,7 +1,8 @@
 /** Validation of an object as it will be stored: metadata by one rule for all kinds, the rest by the kind's own. */
-import type { FieldError } from '../../api/field-error.ts';
+
 import type { KubeObject } from '../../api/meta.ts';
 import { invalid } from '../../api/status.ts';
+import type { FieldError } from '../../api/validation/field-error.ts';
 import {
   type ObjectMetaRules,
   validateFinalizers,

@@ -1,8 +1,8 @@
 /** From a request to the registry's answer: one function per verb of the generic path. */
 
-import { invalidValue } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { badRequest, invalid, methodNotAllowed, StatusError } from '../../api/status.ts';
+import { invalidValue } from '../../api/validation/field-error.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { type Registry, readCurrent, requireCreate } from './registry.ts';

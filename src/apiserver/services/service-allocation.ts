@@ -4,10 +4,10 @@
  */
 
 import { unallocatable } from '../../api/core/service/addresses.ts';
-import { invalidValue } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Service } from '../../api/resources.gen.ts';
 import { internalError, invalid, type StatusError } from '../../api/status.ts';
+import { invalidValue } from '../../api/validation/field-error.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import { ipv4FromNumber, parseIPv4 } from '../../base/text/ipv4.ts';

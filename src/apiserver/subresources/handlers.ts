@@ -1,5 +1,5 @@
 /** Which subresources there are, and who answers them. */
-import type { KindDefinition } from '../../api/kind.ts';
+import type { KindDefinition } from '../../api/kinds/kind.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';

@@ -1,9 +1,9 @@
 /** `deployments/rollback` of extensions/v1beta1 and apps/v1beta1: how kubectl undid a rollout before it did so by itself. */
 import { rollbackAnnotation } from '../../api/apps/deployment.ts';
-import { required } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { decodeParsed } from '../../api/schema/body/body.ts';
 import { badRequest, invalid, methodNotAllowed } from '../../api/status.ts';
+import { required } from '../../api/validation/field-error.ts';
 import { readParsedBody } from '../registry/conversion/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { Registry } from '../registry/registry.ts';

@@ -1,8 +1,7 @@
 /** The scale subresource: the number of replicas of anything that has one, as an `autoscaling/v1` Scale. */
 
-import { ageColumn, countColumn, nameColumn } from '../../api/columns.ts';
-import { invalidValue } from '../../api/field-error.ts';
-import type { Column } from '../../api/kind.ts';
+import { ageColumn, countColumn, nameColumn } from '../../api/kinds/columns.ts';
+import type { Column } from '../../api/kinds/kind.ts';
 import type { KubeObject, ManagedFieldsEntry } from '../../api/meta.ts';
 import { decodeParsed } from '../../api/schema/body/body.ts';
 import { type FieldSet, setOf } from '../../api/schema/fields/field-set.ts';
@@ -17,6 +16,7 @@ import {
   notFound,
   StatusError,
 } from '../../api/status.ts';
+import { invalidValue } from '../../api/validation/field-error.ts';
 import { isTrue } from '../../base/text/query-boolean.ts';
 import { nestedCount, nestedString, setNestedValue } from '../custom-resources/nested-value.ts';
 import { mediaTypeOf, readParsedBody } from '../registry/conversion/codec.ts';

@@ -1,6 +1,7 @@
 /** The selector of any kind with a scale, as the text that queries carry. */
-import { labelSelectorText } from '../../api/label-selector.ts';
+
 import type { LabelSelector } from '../../api/meta.ts';
+import { labelSelectorText } from '../../api/selectors/label-selector.ts';
 
 /** Of a LabelSelector, or of a plain map of labels (replication controllers). */
 export function selectorText(selector: unknown): string {

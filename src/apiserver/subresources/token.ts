@@ -1,6 +1,5 @@
 /** `serviceaccounts/token`: a signed token for a service account, bound to the object that the request names. */
 
-import { type FieldError, invalidValue } from '../../api/field-error.ts';
 import type { KubeObject, ResourceType } from '../../api/meta.ts';
 import { Node, Pod, Secret, type ServiceAccount } from '../../api/resources.gen.ts';
 import { decodeParsed } from '../../api/schema/body/body.ts';
@@ -8,6 +7,7 @@ import { asJsonObject } from '../../api/schema/decode.ts';
 import { trackUpdate } from '../../api/schema/fields/managed-fields.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { badRequest, conflict, invalid, methodNotAllowed, notFound } from '../../api/status.ts';
+import { type FieldError, invalidValue } from '../../api/validation/field-error.ts';
 import type { BoundObject } from '../authentication/service-account-tokens.ts';
 import { nodeOfPod } from '../authorization/node-authorizer.ts';
 import type { ObjectReader } from '../object-reader.ts';

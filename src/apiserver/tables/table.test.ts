@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { builtinKinds } from '../../api/builtin-kinds.ts';
-import { describedColumns } from '../../api/column-descriptions.ts';
 import facts from '../../api/data/columns.json' with { type: 'json' };
+import { builtinKinds } from '../../api/kinds/builtin-kinds.ts';
+import { describedColumns } from '../../api/kinds/column-descriptions.ts';
 import { createListeningServer } from '../http/listener.fixture.ts';
 
 test('columns that show fields of the metadata are described as these are', async () => {

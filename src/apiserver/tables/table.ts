@@ -1,7 +1,7 @@
 /** Tables: what `kubectl get` prints, computed on the server from a kind's columns. */
-import { describedColumns } from '../../api/column-descriptions.ts';
-import { creationDescription, nameDescription } from '../../api/columns.ts';
-import type { CellContext, Column } from '../../api/kind.ts';
+import { describedColumns } from '../../api/kinds/column-descriptions.ts';
+import { creationDescription, nameDescription } from '../../api/kinds/columns.ts';
+import type { CellContext, Column } from '../../api/kinds/kind.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 

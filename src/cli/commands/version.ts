@@ -1,6 +1,6 @@
 /** `wherry version`. */
 import packageFacts from '../../../package.json' with { type: 'json' };
-import { kubernetesVersion } from '../../api/version-info.ts';
+import { kubernetesVersion } from '../../api/component-base/version-info.ts';
 import type { Command } from '../context.ts';
 import { parseOptions } from '../options/parse-options.ts';
 

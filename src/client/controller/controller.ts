@@ -3,7 +3,6 @@
  * de-duplication, back-off, protection from stale caches, concurrency and metrics.
  */
 
-import { compileLabelSelector } from '../../api/label-selector.ts';
 import {
   controllerOf,
   type KubeObject,
@@ -13,6 +12,7 @@ import {
   type ResourceType,
   splitKey,
 } from '../../api/meta.ts';
+import { compileLabelSelector } from '../../api/selectors/label-selector.ts';
 import { StatusError } from '../../api/status.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { Informer, InformerFactory } from '../informers/informer.ts';

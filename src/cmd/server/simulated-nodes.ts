@@ -1,5 +1,5 @@
 /** Nodes that exist in this process only: real kubelets over a simulated runtime and machine. */
-import { createKubernetesMetrics } from '../../api/kubernetes-metrics.ts';
+import { createKubernetesMetrics } from '../../api/component-base/kubernetes-metrics.ts';
 import { Pod } from '../../api/resources.gen.ts';
 import { authenticatedGroup, mastersGroup } from '../../api/well-known.ts';
 import type { ApiServer } from '../../apiserver/server.ts';

@@ -1,9 +1,9 @@
 /** DaemonSets: one pod on each eligible node. */
 
-import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { Draft, KubeObject } from '../../api/meta.ts';
 import { keyOf } from '../../api/meta.ts';
 import { ControllerRevision, DaemonSet, Node, Pod } from '../../api/resources.gen.ts';
+import { compileLabelSelector } from '../../api/selectors/label-selector.ts';
 import { leastOf } from '../../base/least-of.ts';
 import {
   type AnyController,

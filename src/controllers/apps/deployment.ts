@@ -1,8 +1,8 @@
 /** Deployments: roll from one ReplicaSet to the next within bounds, and keep the earlier ones for rollbacks. */
 
-import { compileLabelSelector, labelSelectorText } from '../../api/label-selector.ts';
 import { controllerOf, keyOf } from '../../api/meta.ts';
 import { Deployment, Pod, ReplicaSet } from '../../api/resources.gen.ts';
+import { compileLabelSelector, labelSelectorText } from '../../api/selectors/label-selector.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';

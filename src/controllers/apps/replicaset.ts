@@ -1,8 +1,9 @@
 /** ReplicaSets: maintain an exact number of pods of a template. ReplicationControllers run on the same engine. */
-import { compileLabelSelector } from '../../api/label-selector.ts';
+
 import { controllerOf, type KubeObject, type LabelSelector, type ResourceType } from '../../api/meta.ts';
 import { Pod, ReplicaSet } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
+import { compileLabelSelector } from '../../api/selectors/label-selector.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';

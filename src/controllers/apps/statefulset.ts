@@ -1,7 +1,8 @@
 /** StatefulSets: pods with stable names and claims, created and replaced in order. */
-import { compileLabelSelector } from '../../api/label-selector.ts';
+
 import { type Draft, keyOf } from '../../api/meta.ts';
 import { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
+import { compileLabelSelector } from '../../api/selectors/label-selector.ts';
 import { isAlreadyExists, isConflict } from '../../api/status.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { keyOf, parseApiVersion } from '../../api/meta.ts';
 import { HorizontalPodAutoscaler, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { type ParsedLabelSelector, parseLabelSelector } from '../../api/selectors.ts';
+import { type ParsedLabelSelector, parseLabelSelector } from '../../api/selectors/selectors.ts';
 import { StatusError } from '../../api/status.ts';
 import type { Scale } from '../../api/types/autoscaling-v1.gen.ts';
 import type { CrossVersionObjectReference, MetricSpec } from '../../api/types/autoscaling-v2.gen.ts';

@@ -1,6 +1,6 @@
 /** How fast a recommendation may be followed: stabilization windows, policies and bounds. Pure. */
 
-import { parseQuantity } from '../../api/quantity.ts';
+import { parseQuantity } from '../../api/quantities/quantity.ts';
 import type { HorizontalPodAutoscaler } from '../../api/resources.gen.ts';
 import type { HPAScalingRules } from '../../api/types/autoscaling-v2.gen.ts';
 import type { Tolerances } from './hpa-replicas.ts';

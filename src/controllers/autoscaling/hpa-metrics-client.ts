@@ -1,8 +1,8 @@
 /** Reads metrics for autoscaling from metrics.k8s.io, custom.metrics.k8s.io and external.metrics.k8s.io. */
 
-import { labelSelectorText } from '../../api/label-selector.ts';
 import type { LabelSelector } from '../../api/meta.ts';
-import { milliValueOf } from '../../api/quantity.ts';
+import { milliValueOf } from '../../api/quantities/quantity.ts';
+import { labelSelectorText } from '../../api/selectors/label-selector.ts';
 import { StatusError } from '../../api/status.ts';
 import type { Client } from '../../client/client.ts';
 import { MetricProblem, type PodMetric, type PodMetrics } from './hpa-replicas.ts';

@@ -1,7 +1,7 @@
 /** Evaluates one metric of an autoscaler: reads it, compares it with its target, and reports what it saw. */
 import { isSidecar } from '../../api/core/pod/sidecars.ts';
-import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
-import { formatQuantity, milliValueOf, quantityFromMilli } from '../../api/quantity.ts';
+import { computePodRequests, numericAmounts } from '../../api/quantities/pod-resources.ts';
+import { formatQuantity, milliValueOf, quantityFromMilli } from '../../api/quantities/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type {
   ContainerResourceMetricSource,

@@ -1,6 +1,6 @@
 /** Which size the bounds and metrics of an autoscaler ask for, and what is said about it. Decides; never acts. */
 import type { HorizontalPodAutoscaler, Pod } from '../../api/resources.gen.ts';
-import type { ParsedLabelSelector } from '../../api/selectors.ts';
+import type { ParsedLabelSelector } from '../../api/selectors/selectors.ts';
 import type { MetricSpec, MetricStatus } from '../../api/types/autoscaling-v2.gen.ts';
 import type { ConditionState } from './hpa-behavior.ts';
 import { failureReasons, type MetricOutcome } from './hpa-metrics.ts';

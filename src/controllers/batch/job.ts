@@ -1,9 +1,9 @@
 /** Jobs: a given number of pods that run to completion; each outcome is counted exactly once. */
 import { jobNameLabel } from '../../api/batch/job.ts';
-import { compileLabelSelector } from '../../api/label-selector.ts';
 import { controllerOf, keyOf } from '../../api/meta.ts';
 import { Job, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
+import { compileLabelSelector } from '../../api/selectors/label-selector.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as batch from '../../api/types/batch-v1.gen.ts';
 import {

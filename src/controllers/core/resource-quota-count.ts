@@ -1,6 +1,6 @@
 /** Counts what a namespace uses of what a quota limits: in the caches, and by asking the server for the rest. */
 import { apiVersionOf, type ResourceType } from '../../api/meta.ts';
-import { concernsResource, matchesScopes, type Usage, usageOf } from '../../api/quota.ts';
+import { concernsResource, matchesScopes, type Usage, usageOf } from '../../api/quantities/quota.ts';
 import type { ResourceQuota } from '../../api/resources.gen.ts';
 import { isNotFound } from '../../api/status.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';

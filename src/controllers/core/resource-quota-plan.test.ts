@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseQuantity } from '../../api/quantity.ts';
+import { parseQuantity } from '../../api/quantities/quantity.ts';
 import type { ResourceQuota } from '../../api/resources.gen.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import type { DiscoveredResource } from '../../client/discovery.ts';

@@ -1,7 +1,13 @@
 /** What is counted for a quota, and what its status says by that count. Decides; never acts. */
 import type { ResourceType } from '../../api/meta.ts';
-import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
-import { concernsResource, devicesSuffix, sameAmounts, totalUsage, type Usage } from '../../api/quota.ts';
+import { compareQuantities, parseQuantity } from '../../api/quantities/quantity.ts';
+import {
+  concernsResource,
+  devicesSuffix,
+  sameAmounts,
+  totalUsage,
+  type Usage,
+} from '../../api/quantities/quota.ts';
 import {
   ConfigMap,
   PersistentVolumeClaim,

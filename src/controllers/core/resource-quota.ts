@@ -3,7 +3,7 @@
  * corrects.
  */
 import { type KubeObject, keyOf, type ResourceType } from '../../api/meta.ts';
-import { changesScope, concernsResource } from '../../api/quota.ts';
+import { changesScope, concernsResource } from '../../api/quantities/quota.ts';
 import { type Pod, ResourceQuota } from '../../api/resources.gen.ts';
 import {
   type AnyController,

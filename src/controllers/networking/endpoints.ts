@@ -1,8 +1,8 @@
 /** Endpoints: the old form of a Service's addresses, at most 1,000 of them, for clients that still read it. */
 
-import { matchesLabels } from '../../api/label-selector.ts';
 import { type Draft, type KubeObject, splitKey } from '../../api/meta.ts';
 import { Endpoints, Pod, Service } from '../../api/resources.gen.ts';
+import { matchesLabels } from '../../api/selectors/label-selector.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import { leaderAnnotation } from '../../api/well-known.ts';
 import {

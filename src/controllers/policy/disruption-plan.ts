@@ -1,8 +1,8 @@
 /** How many disruptions a budget allows. Decides; never acts. */
 
 import { withCondition } from '../../api/conditions.ts';
-import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
+import { compileLabelSelector } from '../../api/selectors/label-selector.ts';
 import type * as policy from '../../api/types/policy-v1.gen.ts';
 import { leastOf } from '../../base/least-of.ts';
 import { goSelector } from '../go-selector.ts';

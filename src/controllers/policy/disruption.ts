@@ -1,5 +1,5 @@
 /** PodDisruptionBudgets: keeps the number of allowed voluntary disruptions. */
-import { compileLabelSelector } from '../../api/label-selector.ts';
+
 import { keyOf } from '../../api/meta.ts';
 import {
   Deployment,
@@ -10,6 +10,7 @@ import {
   StatefulSet,
 } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
+import { compileLabelSelector } from '../../api/selectors/label-selector.ts';
 import { defineController, quietMsFor, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';

@@ -1,7 +1,8 @@
 /** ClusterRoles with an aggregation rule hold the rules of all the roles that it selects. */
-import { compileLabelSelector } from '../../api/label-selector.ts';
+
 import { apiVersionOf } from '../../api/meta.ts';
 import { ClusterRole } from '../../api/resources.gen.ts';
+import { compileLabelSelector } from '../../api/selectors/label-selector.ts';
 import type * as rbac from '../../api/types/rbac-v1.gen.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 import { canonicalJson } from '../pods/pod-template.ts';

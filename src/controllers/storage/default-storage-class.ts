@@ -1,7 +1,7 @@
 /** Creates the default class `standard` of a new cluster, served by the cluster's own provisioner. */
 import { StorageClass } from '../../api/resources.gen.ts';
 import { isAlreadyExists } from '../../api/status.ts';
-import { isDefaultClass, volumeAnnotations } from '../../api/volume-binding.ts';
+import { isDefaultClass, volumeAnnotations } from '../../api/storage/volume-binding.ts';
 import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
 import { ownProvisioner } from './provisioning/provisioner-names.ts';
 

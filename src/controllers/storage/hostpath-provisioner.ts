@@ -10,7 +10,7 @@ import {
   StorageClass,
 } from '../../api/resources.gen.ts';
 import { ignoreAlreadyExists } from '../../api/status.ts';
-import { classOfClaim, volumeAnnotations } from '../../api/volume-binding.ts';
+import { classOfClaim, volumeAnnotations } from '../../api/storage/volume-binding.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import { type AnyController, defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';

@@ -1,6 +1,6 @@
 /** A VolumeAttributesClass is deleted only once no claim and no volume names it. */
 import { PersistentVolume, PersistentVolumeClaim, VolumeAttributesClass } from '../../api/resources.gen.ts';
-import { attributesClassesOf } from '../../api/volume-binding.ts';
+import { attributesClassesOf } from '../../api/storage/volume-binding.ts';
 import { watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { defineProtection } from './protection.ts';

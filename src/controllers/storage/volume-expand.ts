@@ -1,7 +1,7 @@
 /** Grants a bound claim the larger size that it requests, when the cluster's own provisioner made the volume. */
-import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
+import { compareQuantities, parseQuantity } from '../../api/quantities/quantity.ts';
 import { PersistentVolume, PersistentVolumeClaim } from '../../api/resources.gen.ts';
-import { isClaimBound, volumeAnnotations } from '../../api/volume-binding.ts';
+import { isClaimBound, volumeAnnotations } from '../../api/storage/volume-binding.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { ownProvisioners } from './provisioning/provisioner-names.ts';

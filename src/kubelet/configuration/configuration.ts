@@ -1,7 +1,7 @@
 /**
  * Reads upstream's configuration file of the kubelet (KubeletConfiguration), as far as it means something here. Pure.
  */
-import { tryParseQuantity, wholeValueOf } from '../../api/quantity.ts';
+import { tryParseQuantity, wholeValueOf } from '../../api/quantities/quantity.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { parsePeriodMs } from '../../base/text/go-duration.ts';
 import { defaultThresholds, type Signal, signals, type Threshold } from '../eviction/eviction-plan.ts';

@@ -3,7 +3,7 @@
  * reverse. Only one pod at a time works on a volume.
  */
 
-import { wholeValueOf } from '../../api/quantity.ts';
+import { wholeValueOf } from '../../api/quantities/quantity.ts';
 import { CSIDriver, type PersistentVolume, type Pod } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';

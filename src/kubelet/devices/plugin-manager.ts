@@ -6,7 +6,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, credentials, status as grpcStatus, Server } from '@grpc/grpc-js';
-import { wholeValueOf } from '../../api/quantity.ts';
+import { wholeValueOf } from '../../api/quantities/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { KeyTurns } from '../../base/async/key-turns.ts';

@@ -1,6 +1,11 @@
 /** Which resource the node is short of, and which pod is evicted first. Pure. */
-import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
-import { formatQuantity, parseQuantity, quantityFromValue, wholeValueOf } from '../../api/quantity.ts';
+import { computePodRequests, numericAmounts } from '../../api/quantities/pod-resources.ts';
+import {
+  formatQuantity,
+  parseQuantity,
+  quantityFromValue,
+  wholeValueOf,
+} from '../../api/quantities/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type { MachineUsage } from '../machine.ts';
 import { type DiskUse, type PodDiskUse, sumOf } from '../pod/pod-disk-use.ts';

@@ -1,6 +1,6 @@
 /** Limits on what pods write to the node's disk: of an emptyDir, of a container, of the whole pod. Pure. */
-import { computePodLimits, exactAmounts } from '../../api/pod-resources.ts';
-import { formatQuantity, quantityValue, wholeValueOf } from '../../api/quantity.ts';
+import { computePodLimits, exactAmounts } from '../../api/quantities/pod-resources.ts';
+import { formatQuantity, quantityValue, wholeValueOf } from '../../api/quantities/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import { isInMemory, type PodDiskUse, totalUse } from '../pod/pod-disk-use.ts';
 

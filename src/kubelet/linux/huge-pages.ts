@@ -1,7 +1,7 @@
 /** The huge pages that the machine has set aside, by size. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatQuantity, quantityFromValue } from '../../api/quantity.ts';
+import { formatQuantity, quantityFromValue } from '../../api/quantities/quantity.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
 import { readNumber } from './kernel-files.ts';
 

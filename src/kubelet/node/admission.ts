@@ -1,8 +1,8 @@
 /** Whether the node admits a pod that was bound to it: the scheduler may not have known everything. Pure. */
 import { isSidecar } from '../../api/core/pod/sidecars.ts';
-import { compilePodNodeSelector } from '../../api/node-selector.ts';
-import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
+import { computePodRequests, numericAmounts } from '../../api/quantities/pod-resources.ts';
 import type { Node, Pod } from '../../api/resources.gen.ts';
+import { compilePodNodeSelector } from '../../api/selectors/node-selector.ts';
 import { isExtendedResource } from '../../api/validation/resources.ts';
 import { nodeTaints } from '../../api/well-known.ts';
 import { isCriticalPod, qosClassOf } from '../resources/qos.ts';

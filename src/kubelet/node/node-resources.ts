@@ -5,7 +5,7 @@ import {
   parseQuantity,
   quantityFromMilli,
   wholeValueOf,
-} from '../../api/quantity.ts';
+} from '../../api/quantities/quantity.ts';
 import { minimumOf, type Signal, type Threshold } from '../eviction/eviction-plan.ts';
 import type { MachineFacts } from '../machine.ts';
 

@@ -1,5 +1,5 @@
 /** Makes room for a critical pod that was bound to a full node: which pods make way. Pure. */
-import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
+import { computePodRequests, numericAmounts } from '../../api/quantities/pod-resources.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import { isCriticalPod, qosClassOf } from '../resources/qos.ts';
 

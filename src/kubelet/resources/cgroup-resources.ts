@@ -1,6 +1,6 @@
 /** Requests and limits in the units of the kernel's control groups. */
-import { computePodLimits, computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
-import { milliValueOf, wholeValueOf } from '../../api/quantity.ts';
+import { computePodLimits, computePodRequests, numericAmounts } from '../../api/quantities/pod-resources.ts';
+import { milliValueOf, wholeValueOf } from '../../api/quantities/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { LinuxResources } from '../cri/messages.ts';

@@ -1,8 +1,8 @@
 /** The quality-of-service class of a pod, and what follows from it for the kernel's OOM killer. */
 import { computeQosClass, type QosClass } from '../../api/core/pod/qos.ts';
 import { isSidecar } from '../../api/core/pod/sidecars.ts';
-import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
-import { wholeValueOf } from '../../api/quantity.ts';
+import { computePodRequests, numericAmounts } from '../../api/quantities/pod-resources.ts';
+import { wholeValueOf } from '../../api/quantities/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { mirrorPodAnnotation } from '../../api/well-known.ts';

@@ -1,6 +1,6 @@
 /** Which resources a changed pod asks for in place of those that it asked for before, as upstream counts them. Pure. */
 import { isSidecar } from '../../api/core/pod/sidecars.ts';
-import { tryParseQuantity } from '../../api/quantity.ts';
+import { tryParseQuantity } from '../../api/quantities/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 
 export interface RequestedResize {

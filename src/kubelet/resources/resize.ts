@@ -1,8 +1,8 @@
 /**
  * Whether the node can give a running pod the resources that it now asks for, and the pod as it is until then. Pure.
  */
-import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
-import { wholeValueOf } from '../../api/quantity.ts';
+import { computePodRequests, numericAmounts } from '../../api/quantities/pod-resources.ts';
+import { wholeValueOf } from '../../api/quantities/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { type AdmissionInputs, refuseResources } from '../node/admission.ts';

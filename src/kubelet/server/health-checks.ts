@@ -1,5 +1,5 @@
 /** The results of the checks of `/healthz`, for `/metrics/slis`: a kubelet that responds is healthy. */
-import { stabilityOf } from '../../api/kubernetes-metrics.ts';
+import { stabilityOf } from '../../api/component-base/kubernetes-metrics.ts';
 import { type Counter, type Gauge, MetricsRegistry } from '../../base/metrics.ts';
 
 const names = ['device-plugin', 'log', 'ping', 'syncloop'];

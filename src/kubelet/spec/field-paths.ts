@@ -1,5 +1,5 @@
 /** Values of a pod's own fields and resources, for environments and downward API files. */
-import { milliValueOf, wholeValueOf } from '../../api/quantity.ts';
+import { milliValueOf, wholeValueOf } from '../../api/quantities/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 

@@ -4,8 +4,8 @@
  * change in the cluster is a change of names and elements.
  */
 import { createHash } from 'node:crypto';
-import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { Namespace, NetworkPolicy, Pod } from '../../api/resources.gen.ts';
+import { compileLabelSelector } from '../../api/selectors/label-selector.ts';
 import { dnsNamespace, dnsService } from '../dns/dns-objects.ts';
 
 export interface PolicyInput {

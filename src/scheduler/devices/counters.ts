@@ -1,5 +1,5 @@
 /** Devices that are partitions of one: each consumes counters of its pool, which must not be exceeded. */
-import { parseQuantity } from '../../api/quantity.ts';
+import { parseQuantity } from '../../api/quantities/quantity.ts';
 import type { OfferedDevice } from './device-pools.ts';
 
 export class Counters {

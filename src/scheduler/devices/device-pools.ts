@@ -1,7 +1,8 @@
 /** Which devices the drivers offer on a node: the newest generation of every pool, once all of its slices are there. */
-import { compileNodeSelector } from '../../api/node-selector.ts';
+
 import { type DeviceAddress, isSelectedBy } from '../../api/resource/device-taints.ts';
 import type { DeviceTaintRule, Node, ResourceSlice } from '../../api/resources.gen.ts';
+import { compileNodeSelector } from '../../api/selectors/node-selector.ts';
 import type { CounterSet, Device, DeviceTaint } from '../../api/types/resource-v1.gen.ts';
 import { type CelDevice, celDeviceOf } from './device-selector.ts';
 

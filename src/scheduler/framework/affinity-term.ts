@@ -1,7 +1,12 @@
 /** Compiled pod affinity terms: namespaces resolved, selectors compiled, equal terms recognizable. */
-import { compileLabelSelector, type LabelPredicate, type Labels } from '../../api/label-selector.ts';
+
 import type { LabelSelector, LabelSelectorRequirement } from '../../api/meta.ts';
 import type { Pod } from '../../api/resources.gen.ts';
+import {
+  compileLabelSelector,
+  type LabelPredicate,
+  type Labels,
+} from '../../api/selectors/label-selector.ts';
 import type { PodAffinityTerm } from '../../api/types/core-v1.gen.ts';
 import { requiredLabels } from './required-labels.ts';
 

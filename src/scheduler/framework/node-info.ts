@@ -1,5 +1,5 @@
 /** A node with the total requests of its pods; updated in place as pods come and go. */
-import { numericAmounts } from '../../api/pod-resources.ts';
+import { numericAmounts } from '../../api/quantities/pod-resources.ts';
 import type { Node } from '../../api/resources.gen.ts';
 import type { Taint } from '../../api/types/core-v1.gen.ts';
 import type { HostPort, PodInfo } from './pod-info.ts';

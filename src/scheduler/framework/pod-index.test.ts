@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { LabelSelector } from '../../api/meta.ts';
 import type { Node, Pod } from '../../api/resources.gen.ts';
+import { compileLabelSelector } from '../../api/selectors/label-selector.ts';
 import { seededRandom } from '../../base/random.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { NodeInfo } from './node-info.ts';

@@ -4,7 +4,7 @@
  * it matches, and a placed pod touches only the selections of its class. When a selection requires a certain label,
  * only classes with that label are considered: thousands of workloads do not affect each other.
  */
-import type { Labels } from '../../api/label-selector.ts';
+import type { Labels } from '../../api/selectors/label-selector.ts';
 import type { AffinityTerm } from './affinity-term.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { PodInfo, WeightedTerm } from './pod-info.ts';

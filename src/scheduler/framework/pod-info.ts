@@ -1,6 +1,6 @@
 /** A pod with everything that scheduling needs to know of it, computed once. */
 import { isSidecar } from '../../api/core/pod/sidecars.ts';
-import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
+import { computePodRequests, numericAmounts } from '../../api/quantities/pod-resources.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type { Affinity, Container, ContainerStatus } from '../../api/types/core-v1.gen.ts';
 import { type AffinityTerm, compileAffinityTerm, selectsByOwnLabels } from './affinity-term.ts';

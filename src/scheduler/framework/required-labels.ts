@@ -1,6 +1,7 @@
 /** Labels combined with the namespace of their pod into one string each, by which the pod index finds pods. */
-import type { Labels } from '../../api/label-selector.ts';
+
 import type { LabelSelector } from '../../api/meta.ts';
+import type { Labels } from '../../api/selectors/label-selector.ts';
 
 /** What a selector requires in this namespace: one string for each label that must have a certain value. */
 export function requiredLabels(namespace: string, selector: LabelSelector | undefined): string[] {

@@ -1,7 +1,8 @@
 /** The default topology spread of pods without constraints: over the pods of their Service or controller. */
-import { matchesLabels } from '../../api/label-selector.ts';
+
 import { controllerOf, type LabelSelector } from '../../api/meta.ts';
 import { ReplicaSet, ReplicationController, Service, StatefulSet } from '../../api/resources.gen.ts';
+import { matchesLabels } from '../../api/selectors/label-selector.ts';
 import type { TopologySpreadConstraint } from '../../api/types/core-v1.gen.ts';
 import { hostnameLabel, zoneLabel } from '../../api/well-known.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';

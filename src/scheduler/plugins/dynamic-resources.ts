@@ -1,6 +1,5 @@
 /** Devices that pods claim: nodes that do not offer them are refused, and those on the chosen node are allocated. */
 import { CelError } from '../../api/cel/environment.ts';
-import { compileNodeSelector } from '../../api/node-selector.ts';
 import { claimFinalizer, isMadeFor, isReservedFor, podClaims } from '../../api/resource/pod-claims.ts';
 import {
   DeviceClass,
@@ -10,6 +9,7 @@ import {
   ResourceSlice,
 } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
+import { compileNodeSelector } from '../../api/selectors/node-selector.ts';
 import type { AllocationResult } from '../../api/types/resource-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Client } from '../../client/client.ts';

@@ -1,10 +1,11 @@
 /** nodeSelector and required node affinity decide where a pod may go; preferred affinity, where it would rather go. */
+
+import type { Node, Pod } from '../../api/resources.gen.ts';
 import {
   compileNodeSelectorTerm,
   compilePodNodeSelector,
   type NodePredicate,
-} from '../../api/node-selector.ts';
-import type { Node, Pod } from '../../api/resources.gen.ts';
+} from '../../api/selectors/node-selector.ts';
 import { normalizeToMax, type Plugin, skip, unresolvable } from '../framework/plugin.ts';
 
 const mismatch = unresolvable("node(s) didn't match Pod's node affinity/selector");

@@ -1,6 +1,7 @@
 /** Keeps pods off cordoned nodes, unless they tolerate the taint that stands for it. */
-import { toleratesTaint } from '../../api/node-selector.ts';
+
 import type { Node } from '../../api/resources.gen.ts';
+import { toleratesTaint } from '../../api/selectors/node-selector.ts';
 import type { Taint } from '../../api/types/core-v1.gen.ts';
 import { type Plugin, unresolvable } from '../framework/plugin.ts';
 

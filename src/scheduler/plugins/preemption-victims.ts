@@ -2,8 +2,9 @@
  * Which pods would have to be evicted from a node: the fewest and least important, and those whose budgets allow it if
  * possible.
  */
-import { compileLabelSelector, type LabelPredicate } from '../../api/label-selector.ts';
+
 import type { PodDisruptionBudget } from '../../api/resources.gen.ts';
+import { compileLabelSelector, type LabelPredicate } from '../../api/selectors/label-selector.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import { type PostFilterContext, type Rejection, unresolvable } from '../framework/plugin.ts';
 import type { PodInfo } from '../framework/pod-info.ts';

@@ -1,7 +1,12 @@
 /** Compiled topology spread constraints, and which nodes they count. */
-import { compileLabelSelector, type LabelPredicate } from '../../api/label-selector.ts';
+
 import type { LabelSelector } from '../../api/meta.ts';
-import { compilePodNodeSelector, findUntoleratedTaint, type NodePredicate } from '../../api/node-selector.ts';
+import { compileLabelSelector, type LabelPredicate } from '../../api/selectors/label-selector.ts';
+import {
+  compilePodNodeSelector,
+  findUntoleratedTaint,
+  type NodePredicate,
+} from '../../api/selectors/node-selector.ts';
 import type { TopologySpreadConstraint } from '../../api/types/core-v1.gen.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import type { PodSelection } from '../framework/pod-index.ts';

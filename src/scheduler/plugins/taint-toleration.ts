@@ -1,6 +1,7 @@
 /** Taints keep pods away that do not tolerate them; PreferNoSchedule only counts against a node. */
-import { findUntoleratedTaint, toleratesTaint } from '../../api/node-selector.ts';
+
 import type { Node, Pod } from '../../api/resources.gen.ts';
+import { findUntoleratedTaint, toleratesTaint } from '../../api/selectors/node-selector.ts';
 import type { Toleration } from '../../api/types/core-v1.gen.ts';
 import { normalizeToMax, type Plugin, skip, unresolvable } from '../framework/plugin.ts';
 

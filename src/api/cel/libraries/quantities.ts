@@ -7,7 +7,7 @@ import {
   type Quantity,
   subtractQuantities,
   tryParseQuantity,
-} from '../../quantity.ts';
+} from '../../quantities/quantity.ts';
 
 /** CEL distinguishes values by their class. */
 class Amount {

@@ -1,6 +1,6 @@
 /** Kubernetes' functions on semantic versions. */
 import type { Environment } from '@marcbachmann/cel-js';
-import { semverPattern } from '../../semver.ts';
+import { semverPattern } from '../../validation/semver.ts';
 
 class Semver {
   readonly numbers: readonly [bigint, bigint, bigint];

@@ -1,6 +1,7 @@
 /** Annotations of pods, and of their templates, that mean something to Kubernetes. */
-import { type FieldErrors, forbiddenField, invalidValue } from '../../field-error.ts';
+
 import type { PodTemplateSpec } from '../../types/core-v1.gen.ts';
+import { type FieldErrors, forbiddenField, invalidValue } from '../../validation/field-error.ts';
 import { deletionCostAnnotation, mirrorPodAnnotation } from '../../well-known.ts';
 import { localDescendingPath } from './paths.ts';
 import { appArmorOfContainer, seccompOfContainer, seccompOfPod } from './profiles.ts';

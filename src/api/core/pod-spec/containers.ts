@@ -1,5 +1,6 @@
 /** Validation of containers, init containers and ephemeral containers. */
 
+import type { Container, ContainerPort, EphemeralContainer, PodSpec } from '../../types/core-v1.gen.ts';
 import {
   duplicate,
   type FieldError,
@@ -10,8 +11,7 @@ import {
   notSupportedInOrder,
   required,
   tooMany,
-} from '../../field-error.ts';
-import type { Container, ContainerPort, EphemeralContainer, PodSpec } from '../../types/core-v1.gen.ts';
+} from '../../validation/field-error.ts';
 import { invalidFor, oneOf, portNumber } from '../../validation/fields.ts';
 import { dnsLabelProblems, portNameProblems } from '../../validation/names.ts';
 import { validateResourceRequirements } from '../../validation/resources.ts';

@@ -1,6 +1,7 @@
 /** Validation of the variables of a container's environment, and of what they are taken from. */
-import { type FieldErrors, invalidValue, required } from '../../field-error.ts';
+
 import type { EnvFromSource, EnvVar } from '../../types/core-v1.gen.ts';
+import { type FieldErrors, invalidValue, required } from '../../validation/field-error.ts';
 import { invalidFor } from '../../validation/fields.ts';
 import { environmentNameProblems, subdomainProblems } from '../../validation/names.ts';
 import { validateFileKeyRef } from './file-variables.ts';

@@ -1,6 +1,7 @@
 /** Validation of environment variables that are read from files of a volume. */
-import { type FieldErrors, invalidValue, notFoundField, required } from '../../field-error.ts';
+
 import type { FileKeySelector, PodSpec } from '../../types/core-v1.gen.ts';
+import { type FieldErrors, invalidValue, notFoundField, required } from '../../validation/field-error.ts';
 import { invalidFor } from '../../validation/fields.ts';
 import { dnsLabelProblems, environmentNameProblems } from '../../validation/names.ts';
 import { noBacksteps } from './paths.ts';

@@ -1,12 +1,13 @@
 /** Validation of how containers use the volumes of their pod: mounts and block devices. */
+
+import type { Container, Volume, VolumeMount } from '../../types/core-v1.gen.ts';
 import {
   type FieldErrors,
   forbiddenField,
   invalidValue,
   notFoundField,
   required,
-} from '../../field-error.ts';
-import type { Container, Volume, VolumeMount } from '../../types/core-v1.gen.ts';
+} from '../../validation/field-error.ts';
 import { oneOf } from '../../validation/fields.ts';
 import { localDescendingPath } from './paths.ts';
 

@@ -1,5 +1,5 @@
 /** Checks of paths and file modes within volumes and mounts. */
-import { invalidValue } from '../../field-error.ts';
+import { invalidValue } from '../../validation/field-error.ts';
 import { type Errors, noErrors } from '../../validation/fields.ts';
 
 export function noBacksteps(path: string, field: string): Errors {

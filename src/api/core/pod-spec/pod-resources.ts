@@ -1,9 +1,20 @@
 /** Validation of what a pod as a whole may have of its node's resources. */
-import { type FieldErrors, forbiddenField, invalidValue, notSupported } from '../../field-error.ts';
-import { computePodLimits, computePodRequests, exactAmounts } from '../../pod-resources.ts';
-import { compareQuantities, formatQuantity, type Quantity, tryParseQuantity } from '../../quantity.ts';
+
+import { computePodLimits, computePodRequests, exactAmounts } from '../../quantities/pod-resources.ts';
+import {
+  compareQuantities,
+  formatQuantity,
+  type Quantity,
+  tryParseQuantity,
+} from '../../quantities/quantity.ts';
 import type { Pod } from '../../resources.gen.ts';
 import type { PodSpec } from '../../types/core-v1.gen.ts';
+import {
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+} from '../../validation/field-error.ts';
 import { validateResourceName, validateResourceRequirements } from '../../validation/resources.ts';
 import { validateClaimUse } from './containers.ts';
 

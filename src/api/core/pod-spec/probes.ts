@@ -1,6 +1,7 @@
 /** Validation of probes and of lifecycle hooks. */
-import { type FieldErrors, forbiddenField, invalidValue, required } from '../../field-error.ts';
+
 import type { Container, LifecycleHandler, Probe } from '../../types/core-v1.gen.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../../validation/field-error.ts';
 import {
   invalidFor,
   nonNegative,

@@ -1,7 +1,14 @@
 /** Profiles of seccomp and AppArmor: in fields, and in the annotations that came before these. */
-import { type FieldErrors, forbiddenField, invalidValue, required, tooLong } from '../../field-error.ts';
+
 import type { AppArmorProfile, Container, PodSpec, SeccompProfile } from '../../types/core-v1.gen.ts';
 import { semanticEqual } from '../../validation/equality.ts';
+import {
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  required,
+  tooLong,
+} from '../../validation/field-error.ts';
 import { oneOf } from '../../validation/fields.ts';
 
 /** Containers have theirs with their names at the end. */

@@ -1,6 +1,7 @@
 /** Validation of references from environment variables and downward-API files to fields, resources and keys. */
-import { type FieldErrors, invalidValue, required } from '../../field-error.ts';
+
 import type { ObjectFieldSelector, ResourceFieldSelector } from '../../types/core-v1.gen.ts';
+import { type FieldErrors, invalidValue, required } from '../../validation/field-error.ts';
 import { invalidFor, oneOf } from '../../validation/fields.ts';
 import { configKeyProblems, qualifiedNameProblems, subdomainProblems } from '../../validation/names.ts';
 

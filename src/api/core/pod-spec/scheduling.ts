@@ -1,5 +1,5 @@
 /** Validation of what steers scheduling: affinity, tolerations, spread constraints, gates. */
-import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../../field-error.ts';
+
 import type { LabelSelector } from '../../meta.ts';
 import type {
   Affinity,
@@ -12,6 +12,13 @@ import type {
   Toleration,
   TopologySpreadConstraint,
 } from '../../types/core-v1.gen.ts';
+import {
+  duplicate,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  required,
+} from '../../validation/field-error.ts';
 import { invalidFor, oneOf, oneOfInOrder } from '../../validation/fields.ts';
 import { validateLabelSelector } from '../../validation/label-selector.ts';
 import { dnsLabelProblems, labelValueProblems, qualifiedNameProblems } from '../../validation/names.ts';

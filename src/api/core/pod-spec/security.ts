@@ -1,12 +1,19 @@
 /** Validation of security contexts, of pods and of containers. */
-import { innerForm } from '../../error-value.ts';
-import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../../field-error.ts';
+
 import type {
   PodSecurityContext,
   PodSpec,
   SeccompProfile,
   SecurityContext,
 } from '../../types/core-v1.gen.ts';
+import { innerForm } from '../../validation/error-value.ts';
+import {
+  duplicate,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  required,
+} from '../../validation/field-error.ts';
 import { type Errors, inRange, noErrors, oneOf } from '../../validation/fields.ts';
 import { localDescendingPath } from './paths.ts';
 import { validateAppArmorProfile } from './profiles.ts';

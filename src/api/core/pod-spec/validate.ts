@@ -1,5 +1,8 @@
 /** Validation of a whole pod spec, the same for pods and for every template of pods. */
-import { innerForm } from '../../error-value.ts';
+
+import type { PodSpec, PodTemplateSpec } from '../../types/core-v1.gen.ts';
+import { ipAddress } from '../../validation/addresses.ts';
+import { innerForm } from '../../validation/error-value.ts';
 import {
   duplicate,
   type FieldErrors,
@@ -7,9 +10,7 @@ import {
   invalidValue,
   required,
   tooLong,
-} from '../../field-error.ts';
-import type { PodSpec, PodTemplateSpec } from '../../types/core-v1.gen.ts';
-import { ipAddress } from '../../validation/addresses.ts';
+} from '../../validation/field-error.ts';
 import { inRange, invalidFor, oneOf, oneOfInOrder } from '../../validation/fields.ts';
 import { validateLabels } from '../../validation/label-selector.ts';
 import { dnsLabelProblems, searchDomainProblems, subdomainProblems } from '../../validation/names.ts';

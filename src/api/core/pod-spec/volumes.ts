@@ -1,12 +1,5 @@
 /** Validation of a pod's volumes. */
-import {
-  duplicate,
-  type FieldError,
-  type FieldErrors,
-  forbiddenField,
-  invalidValue,
-  required,
-} from '../../field-error.ts';
+
 import type {
   DownwardAPIVolumeFile,
   KeyToPath,
@@ -15,6 +8,14 @@ import type {
   Volume,
   VolumeProjection,
 } from '../../types/core-v1.gen.ts';
+import {
+  duplicate,
+  type FieldError,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  required,
+} from '../../validation/field-error.ts';
 import { invalidFor, oneOf } from '../../validation/fields.ts';
 import { dnsLabelProblems } from '../../validation/names.ts';
 import { nonNegativeQuantity } from '../../validation/resources.ts';

@@ -1,6 +1,5 @@
 /** What is accepted in a pod spec but deserves a warning, which clients print. */
 import type { KubeObject } from '../../meta.ts';
-import { nodeTermWarnings, oldNodeLabel, preferredTermWarnings } from '../../node-labels.ts';
 import type {
   EnvVar,
   NodeAffinity,
@@ -11,6 +10,7 @@ import type {
 } from '../../types/core-v1.gen.ts';
 import { addressWarnings } from '../../validation/addresses.ts';
 import { dnsLabelProblems } from '../../validation/names.ts';
+import { nodeTermWarnings, oldNodeLabel, preferredTermWarnings } from '../../validation/node-labels.ts';
 import { fractionWarnings } from '../../validation/resources.ts';
 import { claimSpecWarnings } from '../claim-spec.ts';
 import { overlapWarnings } from './overlapping-paths.ts';

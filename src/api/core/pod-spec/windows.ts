@@ -1,6 +1,7 @@
 /** Validation of the Windows fields of pods. No node runs Windows here, but the objects are the same. */
-import { type FieldErrors, invalidValue } from '../../field-error.ts';
+
 import type { PodSpec, WindowsSecurityContextOptions } from '../../types/core-v1.gen.ts';
+import { type FieldErrors, invalidValue } from '../../validation/field-error.ts';
 import { invalidFor } from '../../validation/fields.ts';
 import { subdomainProblems } from '../../validation/names.ts';
 

@@ -1,7 +1,7 @@
 /** The columns of pods: above all the single word that sums up the state of a pod. */
 
-import { ageColumn, ageSince, column, countColumn, nameColumn, wideColumn } from '../../columns.ts';
-import type { Column } from '../../kind.ts';
+import { ageColumn, ageSince, column, countColumn, nameColumn, wideColumn } from '../../kinds/columns.ts';
+import type { Column } from '../../kinds/kind.ts';
 import type { ContainerStatus, Pod, PodStatus } from '../../types/core-v1.gen.ts';
 import { sidecarNames } from './sidecars.ts';
 

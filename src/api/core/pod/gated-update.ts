@@ -1,8 +1,9 @@
 /** Where a pod may run can be narrowed while gates keep it from being scheduled; it cannot be widened. */
-import { innerForm } from '../../error-value.ts';
-import { type FieldErrors, invalidValue } from '../../field-error.ts';
+
 import type { NodeSelectorTerm, PodSpec } from '../../types/core-v1.gen.ts';
 import { semanticEqual } from '../../validation/equality.ts';
+import { innerForm } from '../../validation/error-value.ts';
+import { type FieldErrors, invalidValue } from '../../validation/field-error.ts';
 
 export function* validateGatedPodUpdate(spec: PodSpec, old: PodSpec): FieldErrors {
   yield* onlyMoreLabels(spec.nodeSelector, old.nodeSelector);

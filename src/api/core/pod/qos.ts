@@ -1,5 +1,5 @@
 /** The quality-of-service class of a pod, from what its containers ask for. */
-import { tryParseQuantity } from '../../quantity.ts';
+import { tryParseQuantity } from '../../quantities/quantity.ts';
 import type { Container, PodSpec } from '../../types/core-v1.gen.ts';
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';

@@ -1,8 +1,8 @@
 /** What `/resize` may change: cpu and memory of containers of all sorts and of the whole pod, never the class of the pod. */
 
-import { type FieldErrors, forbiddenField, invalidValue } from '../../field-error.ts';
 import type { Container, Pod, ResourceRequirements } from '../../types/core-v1.gen.ts';
 import { semanticEqual } from '../../validation/equality.ts';
+import { type FieldErrors, forbiddenField, invalidValue } from '../../validation/field-error.ts';
 import { computeQosClass } from './qos.ts';
 import { isSidecar } from './sidecars.ts';
 import { isMirror } from './update.ts';

@@ -1,13 +1,5 @@
 /** Validation of a pod's status: allowed values, and values that may not be removed again. */
-import {
-  duplicate,
-  type FieldErrors,
-  forbiddenField,
-  invalidValue,
-  notSupported,
-  required,
-  tooLong,
-} from '../../field-error.ts';
+
 import type {
   Container,
   ContainerStatus,
@@ -19,6 +11,15 @@ import type {
   PodStatus,
 } from '../../types/core-v1.gen.ts';
 import { ipAddress, parseAddress } from '../../validation/addresses.ts';
+import {
+  duplicate,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+  tooLong,
+} from '../../validation/field-error.ts';
 import { immutable, inRange, invalidFor } from '../../validation/fields.ts';
 import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../../validation/names.ts';
 

@@ -1,8 +1,9 @@
 /** What an update of a pod may change: hardly anything of its spec. */
-import { innerDiff } from '../../error-value.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required } from '../../field-error.ts';
+
 import type { Container, Pod, PodSpec, Toleration } from '../../types/core-v1.gen.ts';
 import { semanticEqual } from '../../validation/equality.ts';
+import { innerDiff } from '../../validation/error-value.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../../validation/field-error.ts';
 import { validateImagePadding } from '../pod-spec/containers.ts';
 import { validateGatedPodUpdate } from './gated-update.ts';
 

@@ -3,9 +3,15 @@
  * are reported alone, and again with all others.
  */
 import { isIP, isIPv6 } from 'node:net';
-import { duplicate, type FieldError, type FieldErrors, invalidValue, required } from '../../field-error.ts';
 import type { Service, ServiceSpec } from '../../types/core-v1.gen.ts';
 import { ipAddress } from '../../validation/addresses.ts';
+import {
+  duplicate,
+  type FieldError,
+  type FieldErrors,
+  invalidValue,
+  required,
+} from '../../validation/field-error.ts';
 import { oneOf } from '../../validation/fields.ts';
 import { isHeadless, needsClusterIp } from './update.ts';
 

@@ -1,6 +1,8 @@
 /** The rules of Services, in the order of upstream's errors; addresses have a file of their own. */
 import { isIP } from 'node:net';
-import { innerForm } from '../../error-value.ts';
+import type { Service, ServicePort, ServiceSpec } from '../../types/core-v1.gen.ts';
+import { cidr, ipAddress, nonSpecialAddress } from '../../validation/addresses.ts';
+import { innerForm } from '../../validation/error-value.ts';
 import {
   duplicate,
   type FieldErrors,
@@ -8,9 +10,7 @@ import {
   invalidValue,
   notSupportedInOrder,
   required,
-} from '../../field-error.ts';
-import type { Service, ServicePort, ServiceSpec } from '../../types/core-v1.gen.ts';
-import { cidr, ipAddress, nonSpecialAddress } from '../../validation/addresses.ts';
+} from '../../validation/field-error.ts';
 import { invalidFor, oneOf, portNumber, portNumberOrName } from '../../validation/fields.ts';
 import { validateLabels } from '../../validation/label-selector.ts';
 import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../../validation/names.ts';

@@ -1,7 +1,8 @@
 /** Checks the kind and version that a body states against those of the request's path. */
-import { invalidValue } from '../../field-error.ts';
+
 import { apiVersionOf, parseApiVersion } from '../../meta.ts';
 import { badRequest, invalid } from '../../status.ts';
+import { invalidValue } from '../../validation/field-error.ts';
 import { isObject, type JsonObject } from '../decode.ts';
 import { rawSchema, schemaNames } from '../schemas.ts';
 

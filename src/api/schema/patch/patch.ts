@@ -1,7 +1,8 @@
 /** From the bytes of a PATCH request and the current object to the patched one. Apply patches are in apply.ts. */
-import { invalidValue } from '../../field-error.ts';
+
 import { apiVersionOf } from '../../meta.ts';
 import { badRequest, invalid, StatusError, tooLarge } from '../../status.ts';
+import { invalidValue } from '../../validation/field-error.ts';
 import { bodySizeBytesMax, type DecodedBody, type FieldValidation } from '../body/body.ts';
 import type { ExpectedKind } from '../body/body-kind.ts';
 import { type BodyProblem, problemText } from '../body/body-problem.ts';

@@ -1,5 +1,5 @@
 /** PodResizeValidator: a pod with a node may not ask for more than that node can ever provide. */
-import { computePodRequests, numericAmounts } from '../../../api/pod-resources.ts';
+import { computePodRequests, numericAmounts } from '../../../api/quantities/pod-resources.ts';
 import { Node, type Pod } from '../../../api/resources.gen.ts';
 import { forbidden, type StatusError } from '../../../api/status.ts';
 import { semanticEqual } from '../../../api/validation/equality.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseQuantity } from '../../../api/quantity.ts';
+import { parseQuantity } from '../../../api/quantities/quantity.ts';
 import { ResourceQuota } from '../../../api/resources.gen.ts';
 import { StatusError } from '../../../api/status.ts';
 import { FakeObjects } from '../../object-reader.fake.ts';

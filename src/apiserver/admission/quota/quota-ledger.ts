@@ -10,8 +10,8 @@ import {
   parseQuantity,
   type Quantity,
   subtractQuantities,
-} from '../../../api/quantity.ts';
-import { matchesScopes, totalUsage, type Usage, usageOf } from '../../../api/quota.ts';
+} from '../../../api/quantities/quantity.ts';
+import { matchesScopes, totalUsage, type Usage, usageOf } from '../../../api/quantities/quota.ts';
 import {
   ConfigMap,
   PersistentVolumeClaim,

@@ -1,7 +1,7 @@
 /** ResourceQuota: nothing is created or enlarged beyond what its namespace may use. */
 
-import { type Quantity, subtractQuantities } from '../../../api/quantity.ts';
-import { changesScope, matchesScopes, type Usage, usageOf } from '../../../api/quota.ts';
+import { type Quantity, subtractQuantities } from '../../../api/quantities/quantity.ts';
+import { changesScope, matchesScopes, type Usage, usageOf } from '../../../api/quantities/quota.ts';
 import { type Pod, ResourceQuota } from '../../../api/resources.gen.ts';
 import { forbidden, type ResourceName } from '../../../api/status.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';

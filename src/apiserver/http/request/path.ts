@@ -1,6 +1,6 @@
 /** What a path and a method ask for: the grammar of `/api/v1/…` and `/apis/GROUP/VERSION/…`, parsed by hand. */
 
-import { parseFieldSelector } from '../../../api/selectors.ts';
+import { parseFieldSelector } from '../../../api/selectors/selectors.ts';
 import { isTrue } from '../../../base/text/query-boolean.ts';
 import type { RequestInfo } from '../../request.ts';
 

@@ -2,12 +2,12 @@
  * Server-side apply: the client states what it wants of an object, and the object remembers who wanted which fields.
  */
 
-import { required } from '../../../api/field-error.ts';
 import type { KubeObject } from '../../../api/meta.ts';
 import { bodySizeBytesMax, parseApplyBody } from '../../../api/schema/body/body.ts';
 import type { JsonObject } from '../../../api/schema/decode.ts';
 import { applyConfigInSteps } from '../../../api/schema/patch/apply.ts';
 import { badRequest, conflict, invalid, StatusError } from '../../../api/status.ts';
+import { required } from '../../../api/validation/field-error.ts';
 import { inStep, inSteps } from '../../../base/async/turns.ts';
 import { isTrue } from '../../../base/text/query-boolean.ts';
 import type { ApiResponse, RequestContext } from '../../request.ts';

@@ -1,6 +1,7 @@
 /** What a list or deletecollection asks for, which of its options contradict each other, and what it is answered. */
-import { type FieldError, forbiddenField, notSupportedInOrder } from '../../../api/field-error.ts';
+
 import { invalid } from '../../../api/status.ts';
+import { type FieldError, forbiddenField, notSupportedInOrder } from '../../../api/validation/field-error.ts';
 import type { RequestContext } from '../../request.ts';
 import type { CachedObject } from '../../watch-cache/cached-object.ts';
 import type { Selection } from '../../watch-cache/selection.ts';

@@ -1,5 +1,5 @@
 /** Patch: JSON patch, merge patch, strategic merge patch, on the object in the version that the client speaks. */
-import { forbiddenField } from '../../../api/field-error.ts';
+
 import type { KubeObject } from '../../../api/meta.ts';
 import { bodySizeBytesMax } from '../../../api/schema/body/body.ts';
 import type { JsonObject } from '../../../api/schema/decode.ts';
@@ -11,6 +11,7 @@ import {
   parsePatch,
 } from '../../../api/schema/patch/patch.ts';
 import { invalid, StatusError, unsupportedMediaType } from '../../../api/status.ts';
+import { forbiddenField } from '../../../api/validation/field-error.ts';
 import { inStep } from '../../../base/async/turns.ts';
 import type { ApiResponse, RequestContext } from '../../request.ts';
 import type { CachedObject } from '../../watch-cache/cached-object.ts';

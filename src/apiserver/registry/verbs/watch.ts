@@ -1,8 +1,8 @@
 /** Watch: decides where it begins and how long it lasts; {@link WatchSession} does the rest. */
 
-import { type FieldError, forbiddenField, notSupported } from '../../../api/field-error.ts';
-import { parseFieldSelector } from '../../../api/selectors.ts';
+import { parseFieldSelector } from '../../../api/selectors/selectors.ts';
 import { invalid } from '../../../api/status.ts';
+import { type FieldError, forbiddenField, notSupported } from '../../../api/validation/field-error.ts';
 import { isTrue } from '../../../base/text/query-boolean.ts';
 import { authorizedName } from '../../http/request/path.ts';
 import type { ApiResponse, RequestContext } from '../../request.ts';

@@ -1,7 +1,8 @@
 /** Disruption budgets: whether one allows that a pod is evicted, and taking what it allows. */
-import { compileLabelSelector } from '../../../api/label-selector.ts';
+
 import { type Pod, PodDisruptionBudget } from '../../../api/resources.gen.ts';
 import { formatTime } from '../../../api/schema/time.ts';
+import { compileLabelSelector } from '../../../api/selectors/label-selector.ts';
 import { forbidden, StatusError, tooManyRequests } from '../../../api/status.ts';
 import type { ObjectReader } from '../../object-reader.ts';
 import { changeOwn } from '../../registry/ensure.ts';

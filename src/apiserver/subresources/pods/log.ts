@@ -1,7 +1,7 @@
 /** `pods/log`: a container's output, as its node has it. */
 import type { IncomingMessage } from 'node:http';
-import { type FieldError, forbiddenField, invalidValue } from '../../../api/field-error.ts';
 import { badRequest, invalid, methodNotAllowed, StatusError } from '../../../api/status.ts';
+import { type FieldError, forbiddenField, invalidValue } from '../../../api/validation/field-error.ts';
 import { exchange } from '../../nodes/http-over.ts';
 import type { NodeConnector } from '../../nodes/node-connector.ts';
 import { UnreachableError } from '../../nodes/unreachable.ts';

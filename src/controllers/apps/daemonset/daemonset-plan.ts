@@ -1,6 +1,7 @@
 /** Which nodes a DaemonSet runs on, and which of its pods are created and deleted. Decides; never acts. */
-import { compileRequirement } from '../../../api/label-selector.ts';
+
 import type { DaemonSet, Node, Pod } from '../../../api/resources.gen.ts';
+import { compileRequirement } from '../../../api/selectors/label-selector.ts';
 import type * as apps from '../../../api/types/apps-v1.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import { nodeTaints } from '../../../api/well-known.ts';

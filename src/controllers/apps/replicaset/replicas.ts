@@ -1,9 +1,9 @@
 /** What ReplicaSets and ReplicationControllers share: maintaining a number of pods of one template. */
 
 import { findCondition, withCondition, withoutCondition } from '../../../api/conditions.ts';
-import { compileLabelSelector } from '../../../api/label-selector.ts';
 import type { LabelSelector } from '../../../api/meta.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
+import { compileLabelSelector } from '../../../api/selectors/label-selector.ts';
 import type * as apps from '../../../api/types/apps-v1.gen.ts';
 import { messageOf } from '../../../base/text/error-message.ts';
 import { isPodActive, isPodAvailable, isPodReady, isPodTerminating } from '../../pods/pod-state.ts';

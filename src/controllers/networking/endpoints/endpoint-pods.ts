@@ -1,8 +1,8 @@
 /** How pods become addresses of a Service, for Endpoints and EndpointSlices alike. */
 import { isSidecar } from '../../../api/core/pod/sidecars.ts';
-import { matchesLabels } from '../../../api/label-selector.ts';
 import { keyOf } from '../../../api/meta.ts';
 import type { Pod, Service } from '../../../api/resources.gen.ts';
+import { matchesLabels } from '../../../api/selectors/label-selector.ts';
 import type { ServicePort } from '../../../api/types/core-v1.gen.ts';
 import type { Informer } from '../../../client/informers/informer.ts';
 import { isPodTerminal } from '../../pods/pod-state.ts';

@@ -2,7 +2,7 @@
  * Hints of EndpointSlices, by which a node's proxy prefers nearby endpoints. Pure. As upstream, there are two ways to
  * ask for them: `spec.trafficDistribution`, and the older annotation, which also distributes endpoints by capacity.
  */
-import { milliValueOf } from '../../../api/quantity.ts';
+import { milliValueOf } from '../../../api/quantities/quantity.ts';
 import type { Node, Service } from '../../../api/resources.gen.ts';
 import type * as discovery from '../../../api/types/discovery-v1.gen.ts';
 import { topologyHintsAnnotation, topologyModeAnnotation, zoneLabel } from '../../../api/well-known.ts';

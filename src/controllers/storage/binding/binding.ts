@@ -1,6 +1,6 @@
 /** What a volume and its claim look like at each step of their binding. Undefined: they look so already. */
 import type { PersistentVolume, PersistentVolumeClaim } from '../../../api/resources.gen.ts';
-import { volumeAnnotations } from '../../../api/volume-binding.ts';
+import { volumeAnnotations } from '../../../api/storage/volume-binding.ts';
 
 type ClaimStatus = NonNullable<PersistentVolumeClaim['status']>;
 type VolumeStatus = NonNullable<PersistentVolume['status']>;

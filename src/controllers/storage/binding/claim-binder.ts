@@ -1,7 +1,7 @@
 /** The controller of claims: binds them to volumes, or has volumes made for them. */
 import { keyOf } from '../../../api/meta.ts';
 import { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../../api/resources.gen.ts';
-import { defaultClassOf } from '../../../api/volume-binding.ts';
+import { defaultClassOf } from '../../../api/storage/volume-binding.ts';
 import {
   type AnyController,
   defineController,

@@ -7,7 +7,7 @@ import {
   isVolumeFor,
   volumeAnnotations,
   whyMismatched,
-} from '../../../api/volume-binding.ts';
+} from '../../../api/storage/volume-binding.ts';
 import { findProvisioner } from './class-provisioner.ts';
 
 export interface PlannedEvent {

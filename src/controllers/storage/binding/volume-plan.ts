@@ -1,6 +1,6 @@
 /** What to do about a volume: all rules of binding from the volume's side. Decides; never acts. */
 import type { PersistentVolume, PersistentVolumeClaim } from '../../../api/resources.gen.ts';
-import { volumeAnnotations } from '../../../api/volume-binding.ts';
+import { volumeAnnotations } from '../../../api/storage/volume-binding.ts';
 
 export type VolumePlan =
   | { kind: 'available' }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PersistentVolume } from '../../../api/resources.gen.ts';
-import { volumeAnnotations } from '../../../api/volume-binding.ts';
+import { volumeAnnotations } from '../../../api/storage/volume-binding.ts';
 import { sparse } from '../../../base/sparse.fixture.ts';
 import { planReclaim, type ReclaimPlan } from './volume-reclaim.ts';
 

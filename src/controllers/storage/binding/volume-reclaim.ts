@@ -1,6 +1,6 @@
 /** What happens to a volume whose claim is gone: kept, emptied for the next claim, or deleted with its data. */
 import { Node, PersistentVolume } from '../../../api/resources.gen.ts';
-import { volumeAnnotations } from '../../../api/volume-binding.ts';
+import { volumeAnnotations } from '../../../api/storage/volume-binding.ts';
 import { messageOf } from '../../../base/text/error-message.ts';
 import type { ReconcileCluster } from '../../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../../client/events/event-recorder.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PersistentVolumeClaim, StorageClass } from '../../../api/resources.gen.ts';
-import { volumeAnnotations } from '../../../api/volume-binding.ts';
+import { volumeAnnotations } from '../../../api/storage/volume-binding.ts';
 import { hostnameLabel } from '../../../api/well-known.ts';
 import { sparse } from '../../../base/sparse.fixture.ts';
 import { node } from '../../objects.fixture.ts';

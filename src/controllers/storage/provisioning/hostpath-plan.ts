@@ -6,7 +6,7 @@ import type {
   PersistentVolumeClaim,
   StorageClass,
 } from '../../../api/resources.gen.ts';
-import { volumeAnnotations } from '../../../api/volume-binding.ts';
+import { volumeAnnotations } from '../../../api/storage/volume-binding.ts';
 import { hostnameLabel } from '../../../api/well-known.ts';
 import { nodeCondition } from '../../nodes/node-state.ts';
 import { ownProvisioners } from './provisioner-names.ts';

@@ -1,6 +1,6 @@
 /** Has a node create, remove or empty a directory on its disk, through the API server's connection to the node. */
 import type { Node, PersistentVolume } from '../../../api/resources.gen.ts';
-import { reachesNode } from '../../../api/volume-binding.ts';
+import { reachesNode } from '../../../api/storage/volume-binding.ts';
 import type { Client } from '../../../client/client.ts';
 import { nodeCondition } from '../../nodes/node-state.ts';
 

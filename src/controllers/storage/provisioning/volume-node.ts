@@ -2,8 +2,9 @@
  * Chooses the node for the volume of a claim that does not wait for its pod. A volume on a node's disk ties its pod to
  * that node: the claims of one pod must be placed together, or the pod fits nowhere.
  */
-import { compilePodNodeSelector } from '../../../api/node-selector.ts';
+
 import type { Node, PersistentVolumeClaim, Pod, StatefulSet } from '../../../api/resources.gen.ts';
+import { compilePodNodeSelector } from '../../../api/selectors/node-selector.ts';
 import { claimKeysOf } from '../claims-of-pod.ts';
 
 export interface PlacementWorld {

@@ -4,8 +4,8 @@ import {
   computePodRequests,
   exactAmounts,
   numericAmounts,
-} from '../../../api/pod-resources.ts';
-import { formatQuantity, type Quantity } from '../../../api/quantity.ts';
+} from '../../../api/quantities/pod-resources.ts';
+import { formatQuantity, type Quantity } from '../../../api/quantities/quantity.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import { boundedTotal } from '../../resources/cgroup-resources.ts';

@@ -1,5 +1,5 @@
 /** `/metrics/cadvisor`: figures of containers, pods and the node, under cAdvisor's names and labels. */
-import { milliValueOf, wholeValueOf } from '../../../api/quantity.ts';
+import { milliValueOf, wholeValueOf } from '../../../api/quantities/quantity.ts';
 import type { Kubelet } from '../../kubelet.ts';
 import type { FilesystemUse, MachineFacts } from '../../machine.ts';
 import type { PodWorker } from '../../pod/pod-worker.ts';

@@ -1,5 +1,5 @@
 /** `/stats/summary`: adds what only its clients need, and what takes longer to determine. */
-import { wholeValueOf } from '../../../api/quantity.ts';
+import { wholeValueOf } from '../../../api/quantities/quantity.ts';
 import { kubeletSettings } from '../../configuration/configuration.ts';
 import type { Kubelet } from '../../kubelet.ts';
 import type { CgroupUsage, GroupDetails } from '../../machine.ts';

@@ -1,5 +1,5 @@
 /** What the logs of containers take on disk, as `kubelet_container_log_filesystem_used_bytes`. */
-import { stabilityOf } from '../../../api/kubernetes-metrics.ts';
+import { stabilityOf } from '../../../api/component-base/kubernetes-metrics.ts';
 import type { Kubelet } from '../../kubelet.ts';
 import { measureLogs } from '../../pod/pod-disk-use.ts';
 import { expose, type Sample } from './exposition.ts';

@@ -1,5 +1,5 @@
 /** `/metrics/resource`, under upstream's names. Pure. */
-import { stabilityOf } from '../../../api/kubernetes-metrics.ts';
+import { stabilityOf } from '../../../api/component-base/kubernetes-metrics.ts';
 import { expose, type Sample } from './exposition.ts';
 import type { GroupSample, Summary } from './stats-summary.ts';
 

@@ -1,5 +1,5 @@
 /** Usage of claims' volumes: for `/stats/summary`, and as `kubelet_volume_stats_*`. */
-import { stabilityOf } from '../../../api/kubernetes-metrics.ts';
+import { stabilityOf } from '../../../api/component-base/kubernetes-metrics.ts';
 import type { Kubelet } from '../../kubelet.ts';
 import type { PodWorker } from '../../pod/pod-worker.ts';
 import type { VolumeUse } from '../../volumes/pod-volumes.ts';

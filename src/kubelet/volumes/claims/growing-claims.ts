@@ -1,6 +1,6 @@
 /** Claims of running pods: when one was enlarged, so is the file system on its volume. */
 
-import { compareQuantities, parseQuantity } from '../../../api/quantity.ts';
+import { compareQuantities, parseQuantity } from '../../../api/quantities/quantity.ts';
 import { PersistentVolume, PersistentVolumeClaim, Pod } from '../../../api/resources.gen.ts';
 import type { Clock } from '../../../base/clock.ts';
 import { leastOf } from '../../../base/least-of.ts';

@@ -1,8 +1,8 @@
 /** Claims in pods: from the claim to its volume, and the mount of that volume. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { compileNodeSelector } from '../../../api/node-selector.ts';
 import { Node, PersistentVolume, PersistentVolumeClaim, type Pod } from '../../../api/resources.gen.ts';
+import { compileNodeSelector } from '../../../api/selectors/node-selector.ts';
 import { undefinedIfNotFound } from '../../../api/status.ts';
 import type { Volume } from '../../../api/types/core-v1.gen.ts';
 import { ifMissing } from '../../../base/system/if-missing.ts';

@@ -1,8 +1,9 @@
 /**
  * The certificates of ClusterTrustBundles in a pod's projected volume: of one bundle by name, or of all of a signer.
  */
-import { compileLabelSelector } from '../../../api/label-selector.ts';
+
 import { ClusterTrustBundle } from '../../../api/resources.gen.ts';
+import { compileLabelSelector } from '../../../api/selectors/label-selector.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import type { ObjectSource } from '../../object-source.ts';
 

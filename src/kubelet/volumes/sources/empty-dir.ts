@@ -1,7 +1,7 @@
 /** The folder of an emptyDir volume, on disk, in memory or in huge pages. */
 
 import { chmod, mkdir } from 'node:fs/promises';
-import { wholeValueOf } from '../../../api/quantity.ts';
+import { wholeValueOf } from '../../../api/quantities/quantity.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import { leastOf } from '../../../base/least-of.ts';

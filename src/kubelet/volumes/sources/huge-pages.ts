@@ -1,6 +1,11 @@
 /** emptyDir volumes in huge pages: which page size one gets, and its mount. */
 import { mkdir } from 'node:fs/promises';
-import { compareQuantities, formatQuantity, parseQuantity, tryParseQuantity } from '../../../api/quantity.ts';
+import {
+  compareQuantities,
+  formatQuantity,
+  parseQuantity,
+  tryParseQuantity,
+} from '../../../api/quantities/quantity.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import { isMounted, mountFileSystem } from '../../linux/mounts.ts';

@@ -1,6 +1,6 @@
 /** Waits until claims for which a volume was chosen or requested are bound. */
 import type { PersistentVolumeClaim } from '../../../api/resources.gen.ts';
-import { isClaimBound, volumeAnnotations } from '../../../api/volume-binding.ts';
+import { isClaimBound, volumeAnnotations } from '../../../api/storage/volume-binding.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { VolumeListers } from './volume-listers.ts';
 

@@ -1,8 +1,9 @@
 /** Whether a class's driver publishes enough capacity for a new volume that a node can reach. */
-import { matchesLabelSelector } from '../../../api/label-selector.ts';
-import { wholeValueOf } from '../../../api/quantity.ts';
+
+import { wholeValueOf } from '../../../api/quantities/quantity.ts';
 import type { CSIStorageCapacity, PersistentVolumeClaim, StorageClass } from '../../../api/resources.gen.ts';
-import { requestedBytes } from '../../../api/volume-binding.ts';
+import { matchesLabelSelector } from '../../../api/selectors/label-selector.ts';
+import { requestedBytes } from '../../../api/storage/volume-binding.ts';
 import type { NodeInfo } from '../../framework/node-info.ts';
 import type { VolumeListers } from './volume-listers.ts';
 

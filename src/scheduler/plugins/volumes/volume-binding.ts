@@ -5,7 +5,6 @@
  */
 import { controllerOf } from '../../../api/meta.ts';
 import { PersistentVolume, PersistentVolumeClaim, type StorageClass } from '../../../api/resources.gen.ts';
-import type { TopologySelectorTerm, Volume } from '../../../api/types/core-v1.gen.ts';
 import {
   classOfClaim,
   findVolume,
@@ -14,7 +13,8 @@ import {
   reachesNode,
   requestedBytes,
   volumeAnnotations,
-} from '../../../api/volume-binding.ts';
+} from '../../../api/storage/volume-binding.ts';
+import type { TopologySelectorTerm, Volume } from '../../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { Client } from '../../../client/client.ts';
 import type { NodeInfo } from '../../framework/node-info.ts';

@@ -1,5 +1,5 @@
 /** What the labels of a namespace say of the pods in it. */
-import { type FieldErrors, invalidValue } from '../../../../api/field-error.ts';
+import { type FieldErrors, invalidValue } from '../../../../api/validation/field-error.ts';
 import { type Level, latestMinor } from './check.ts';
 
 const prefix = 'pod-security.kubernetes.io/';

@@ -2,10 +2,11 @@
  * Turns the little that a kind's file states into a whole {@link KindDefinition}: names come from the facts in
  * `data/names.json`, schema names follow from group and version, and whatever is left out gets the generic behaviour.
  */
+
+import names from '../data/names.json' with { type: 'json' };
+import type { KubeObject, ResourceType } from '../meta.ts';
 import { nameAndCreation } from './columns.ts';
-import names from './data/names.json' with { type: 'json' };
 import type { KindDefinition, ServedVersion } from './kind.ts';
-import type { KubeObject, ResourceType } from './meta.ts';
 
 /** A served version: just its name when conversion is the identity, otherwise what differs. */
 export type VersionFacts = string | (Partial<ServedVersion> & { version: string });

@@ -1,8 +1,9 @@
 /** The building blocks of `kubectl get` columns: name and age, durations, selectors, images. */
+
+import type { KubeObject, LabelSelector } from '../meta.ts';
+import { labelSelectorText } from '../selectors/label-selector.ts';
+import type { PodSpec } from '../types/core-v1.gen.ts';
 import type { CellContext, Column } from './kind.ts';
-import { labelSelectorText } from './label-selector.ts';
-import type { KubeObject, LabelSelector } from './meta.ts';
-import type { PodSpec } from './types/core-v1.gen.ts';
 
 type Cell<T extends KubeObject> = (object: T, context: CellContext) => unknown;
 

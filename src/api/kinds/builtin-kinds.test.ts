@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deepFreeze } from '../base/collections/deep-freeze.ts';
-import { seededRandom } from '../base/random.ts';
+import { deepFreeze } from '../../base/collections/deep-freeze.ts';
+import { seededRandom } from '../../base/random.ts';
+import names from '../data/names.json' with { type: 'json' };
+import schemas from '../data/schemas.json' with { type: 'json' };
+import type { KubeObject } from '../meta.ts';
+import { asKubeObject, decode } from '../schema/decode.ts';
+import { applySchemaDefaults } from '../schema/defaults.ts';
 import { builtinKinds } from './builtin-kinds.ts';
-import names from './data/names.json' with { type: 'json' };
-import schemas from './data/schemas.json' with { type: 'json' };
-import type { KubeObject } from './meta.ts';
 import { randomResource } from './random-resource.fake.ts';
-import { asKubeObject, decode } from './schema/decode.ts';
-import { applySchemaDefaults } from './schema/defaults.ts';
 
 const rounds = 60;
 const context = { subresource: '', apiVersion: 'v1' };

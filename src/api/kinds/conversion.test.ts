@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededRandom } from '../base/random.ts';
+import { seededRandom } from '../../base/random.ts';
+import { asKubeObject, decode } from '../schema/decode.ts';
 import { builtinKinds } from './builtin-kinds.ts';
 import { randomResource } from './random-resource.fake.ts';
-import { asKubeObject, decode } from './schema/decode.ts';
 
 const rounds = 100;
 

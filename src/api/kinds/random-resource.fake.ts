@@ -1,8 +1,8 @@
 /** Random resources by their OpenAPI schema: each field is present now and then, for tests of what holds for every object. */
 
-import schemas from './data/schemas.json' with { type: 'json' };
-import type { KubeObject } from './meta.ts';
-import { asKubeObject } from './schema/decode.ts';
+import schemas from '../data/schemas.json' with { type: 'json' };
+import type { KubeObject } from '../meta.ts';
+import { asKubeObject } from '../schema/decode.ts';
 
 interface Schema {
   $ref?: string;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { builtinKinds } from './builtin-kinds.ts';
-import type { KubeObject } from './meta.ts';
+import { builtinKinds } from '../kinds/builtin-kinds.ts';
+import type { KubeObject } from '../meta.ts';
 
 /** The errors of an object of a kind, in the words of upstream's answers; `apiVersion` is the client's. */
 function errorsOf(kind: string, content: object, apiVersion?: string): string[] {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededRandom } from '../base/random.ts';
+import { seededRandom } from '../../base/random.ts';
 import { parseFieldSelector, parseLabelSelector } from './selectors.ts';
 
 const random = seededRandom(42);

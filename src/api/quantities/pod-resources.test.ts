@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Pod } from '../resources.gen.ts';
 import { computePodLimits, computePodRequests, exactAmounts, numericAmounts } from './pod-resources.ts';
 import { formatQuantity } from './quantity.ts';
-import type { Pod } from './resources.gen.ts';
 
 const container = (name: string, cpu?: string, more: object = {}) => ({
   name,

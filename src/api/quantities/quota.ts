@@ -1,6 +1,11 @@
 /** How objects count against a ResourceQuota: the one rule that admission and the quota controller share. */
 
-import type { KubeObject } from './meta.ts';
+import type { KubeObject } from '../meta.ts';
+import type { PersistentVolumeClaim, Pod, ResourceClaim, ResourceQuota, Service } from '../resources.gen.ts';
+import { qualifiedName, type ResourceName } from '../status.ts';
+import { attributesClassesOf } from '../storage/volume-binding.ts';
+import type * as core from '../types/core-v1.gen.ts';
+import type * as dynamicResources from '../types/resource-v1.gen.ts';
 import { computePodLimits, computePodRequests, exactAmounts } from './pod-resources.ts';
 import {
   addQuantities,
@@ -10,11 +15,6 @@ import {
   type Quantity,
   zeroQuantity,
 } from './quantity.ts';
-import type { PersistentVolumeClaim, Pod, ResourceClaim, ResourceQuota, Service } from './resources.gen.ts';
-import { qualifiedName, type ResourceName } from './status.ts';
-import type * as core from './types/core-v1.gen.ts';
-import type * as dynamicResources from './types/resource-v1.gen.ts';
-import { attributesClassesOf } from './volume-binding.ts';
 
 /** Amounts by the names that quotas use: `pods`, `requests.cpu`, `count/deployments.apps`, … */
 export type Usage = ReadonlyMap<string, Quantity>;

@@ -1,5 +1,7 @@
 /** What a whole pod requests or may use: one rule for scheduler, quota, node agent and autoscaler. */
-import { isSidecar } from './core/pod/sidecars.ts';
+import { isSidecar } from '../core/pod/sidecars.ts';
+import type { Pod } from '../resources.gen.ts';
+import type { Container, ContainerStatus, PodStatus } from '../types/core-v1.gen.ts';
 import {
   addQuantities,
   compareQuantities,
@@ -8,8 +10,6 @@ import {
   type Quantity,
   wholeValueOf,
 } from './quantity.ts';
-import type { Pod } from './resources.gen.ts';
-import type { Container, ContainerStatus, PodStatus } from './types/core-v1.gen.ts';
 
 /** How amounts of a resource are read, added and compared. */
 export interface Arithmetic<Amount> {

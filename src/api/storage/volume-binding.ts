@@ -1,9 +1,10 @@
 /** Which volumes a claim can be bound to: rules shared by the volume binder and the scheduler. */
-import { compileLabelSelector } from './label-selector.ts';
-import { newestOf } from './meta.ts';
-import { compileNodeSelector } from './node-selector.ts';
-import { wholeValueOf } from './quantity.ts';
-import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from './resources.gen.ts';
+
+import { newestOf } from '../meta.ts';
+import { wholeValueOf } from '../quantities/quantity.ts';
+import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '../resources.gen.ts';
+import { compileLabelSelector } from '../selectors/label-selector.ts';
+import { compileNodeSelector } from '../selectors/node-selector.ts';
 
 /** Annotations by which binder, provisioners and scheduler talk to each other. */
 export const volumeAnnotations = {

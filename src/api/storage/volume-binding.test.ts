@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ObjectMeta } from './meta.ts';
-import type { PersistentVolume, PersistentVolumeClaim } from './resources.gen.ts';
+import type { ObjectMeta } from '../meta.ts';
+import type { PersistentVolume, PersistentVolumeClaim } from '../resources.gen.ts';
 import { findVolume } from './volume-binding.ts';
 
 const metadata = (name: string): ObjectMeta => ({

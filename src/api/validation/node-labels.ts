@@ -1,7 +1,7 @@
 /** Labels of nodes that are on their way out, and the warnings for who selects nodes by them. */
-import type { LabelSelector } from './meta.ts';
-import type { NodeSelectorTerm } from './types/core-v1.gen.ts';
-import { labelValueProblems } from './validation/names.ts';
+import type { LabelSelector } from '../meta.ts';
+import type { NodeSelectorTerm } from '../types/core-v1.gen.ts';
+import { labelValueProblems } from './names.ts';
 
 const oldNodeLabels: Readonly<Record<string, string>> = {
   'beta.kubernetes.io/arch': 'deprecated since v1.14; use "kubernetes.io/arch" instead',

@@ -1,5 +1,5 @@
 /** Label selectors as objects carry them (`matchLabels`, `matchExpressions`), compiled to predicates. */
-import type { LabelSelector } from './meta.ts';
+import type { LabelSelector } from '../meta.ts';
 
 export type Labels = Record<string, string>;
 export type LabelPredicate = (labels: Labels | undefined) => boolean;

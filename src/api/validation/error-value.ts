@@ -4,12 +4,12 @@
  * out, and a few stand elsewhere or are called otherwise. What has no inner form (selectors, metadata) is printed as the
  * API does. Only errors that are reported come here.
  */
-import { unifiedDiff } from '../base/text/unified-diff.ts';
-import { LineIndexedFile } from './schema/line-indexed-file.ts';
+import { unifiedDiff } from '../../base/text/unified-diff.ts';
+import { LineIndexedFile } from '../schema/line-indexed-file.ts';
 
 type JsonObject = Record<string, unknown>;
 
-type InnerTypeName = keyof typeof import('./data/inner-types.json');
+type InnerTypeName = keyof typeof import('../data/inner-types.json');
 /** As `data/inner-types.json` writes types. */
 export type InnerTypeText = InnerTypeName | `[]${InnerTypeName}` | 'map string' | 'map quantity';
 

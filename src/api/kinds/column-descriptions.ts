@@ -1,8 +1,8 @@
 /** Descriptions of columns: those that show a field have the field's description. */
-import facts from './data/columns.json' with { type: 'json' };
+import facts from '../data/columns.json' with { type: 'json' };
+import type { ResourceType } from '../meta.ts';
+import { type Descriptions, loadDescriptions } from '../openapi/descriptions.ts';
 import type { Column } from './kind.ts';
-import type { ResourceType } from './meta.ts';
-import { type Descriptions, loadDescriptions } from './openapi/descriptions.ts';
 
 const fields: Readonly<Record<string, Readonly<Record<string, string>>>> = facts;
 

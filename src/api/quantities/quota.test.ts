@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PersistentVolumeClaim, ResourceClaim, type ResourceQuota } from '../resources.gen.ts';
 import { formatQuantity } from './quantity.ts';
 import { concernsResource, matchesScopes, usageOf } from './quota.ts';
-import { PersistentVolumeClaim, ResourceClaim, type ResourceQuota } from './resources.gen.ts';
 
 const claim = (spec: object, status: object = {}) =>
   ({ metadata: { name: 'c', namespace: 'ns' }, spec, status }) as PersistentVolumeClaim;

@@ -62,7 +62,7 @@ test('a difference is one of lines of the inner form', () => {
 });
 
 test('every type that an inner type has is known', () => {
-  const file = readFileSync(new URL('data/inner-types.json', import.meta.url), 'utf8');
+  const file = readFileSync(new URL('../data/inner-types.json', import.meta.url), 'utf8');
   const types = JSON.parse(file) as Record<string, string>;
   for (const [name, fields] of Object.entries(types))
     for (const [type] of fields.matchAll(/\b[a-z]+\.[A-Z]\w*/g)) assert.ok(type in types, `${name}: ${type}`);

@@ -2,8 +2,9 @@
  * What the generic code must know of a kind beyond its schema. Built-in kinds state it in one file each
  * (`src/api/<group>/<kind>.ts`); a CustomResourceDefinition builds the same at run time.
  */
-import type { FieldError } from './field-error.ts';
-import type { KubeObject, ResourceType } from './meta.ts';
+
+import type { KubeObject, ResourceType } from '../meta.ts';
+import type { FieldError } from '../validation/field-error.ts';
 
 /** One column of a kind's table, as `kubectl get` prints it. */
 export interface Column<T extends KubeObject = KubeObject> {

@@ -1,13 +1,14 @@
 /** Which nodes a node selector matches, and which taints are tolerated: rules shared by scheduler and controllers. */
-import { compileRequirement, matchesLabels } from './label-selector.ts';
-import type { Node, Pod } from './resources.gen.ts';
+
+import type { Node, Pod } from '../resources.gen.ts';
 import type {
   NodeSelector,
   NodeSelectorRequirement,
   NodeSelectorTerm,
   Taint,
   Toleration,
-} from './types/core-v1.gen.ts';
+} from '../types/core-v1.gen.ts';
+import { compileRequirement, matchesLabels } from './label-selector.ts';
 
 type NodeLike = Pick<Node, 'metadata'>;
 export type NodePredicate = (node: NodeLike) => boolean;

@@ -1,5 +1,5 @@
 /** The stability levels of Kubernetes' metrics, by name, as a registry of metrics shows them. */
-import { MetricsRegistry } from '../base/metrics.ts';
+import { MetricsRegistry } from '../../base/metrics.ts';
 import { versionInfo } from './version-info.ts';
 
 export type MetricStability = 'ALPHA' | 'BETA' | 'STABLE';

@@ -1,7 +1,8 @@
 /** Selectors as query strings carry them: `app in (a,b),!beta` over labels, `spec.nodeName=n1` over fields. */
+
+import { badRequest } from '../status.ts';
+import { labelValueProblems, qualifiedNameProblems } from '../validation/names.ts';
 import { compileRequirement, type Labels } from './label-selector.ts';
-import { badRequest } from './status.ts';
-import { labelValueProblems, qualifiedNameProblems } from './validation/names.ts';
 
 export type LabelOperator = 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Gt' | 'Lt';
 
