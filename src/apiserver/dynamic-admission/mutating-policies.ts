@@ -9,7 +9,8 @@ import { MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding } from '../../a
 import { asJsonObject, isObject, type JsonObject } from '../../api/schema/decode.ts';
 import { atomicsIn } from '../../api/schema/fields/atomics.ts';
 import { checkTyped } from '../../api/schema/fields/typed-check.ts';
-import { mergeTyped, TypedValueError } from '../../api/schema/fields/typed-value.ts';
+import { mergeTyped } from '../../api/schema/fields/typed-merge.ts';
+import { TypedValueError } from '../../api/schema/fields/typed-value.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
 import {
   applyJsonPatch,

@@ -29,7 +29,8 @@ import {
   unionOf,
 } from './field-set.ts';
 import { alignWithSchema } from './schema-changes.ts';
-import { type Comparison, compareTyped, TypedValueError } from './typed-value.ts';
+import { type Comparison, compareTyped } from './typed-comparison.ts';
+import { TypedValueError } from './typed-value.ts';
 import { type WrittenFields, writtenPart } from './written-fields.ts';
 
 /** The part of an object that a request is about; fields that its endpoint does not write get no owner. */

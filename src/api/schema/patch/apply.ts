@@ -36,14 +36,10 @@ import {
 } from '../fields/managed-fields.ts';
 import { alignWithSchema } from '../fields/schema-changes.ts';
 import { checkTyped } from '../fields/typed-check.ts';
-import {
-  compareTyped,
-  fieldsOf,
-  mergeTyped,
-  removeFields,
-  TypedValueError,
-  withNamedFields,
-} from '../fields/typed-value.ts';
+import { compareTyped } from '../fields/typed-comparison.ts';
+import { fieldsOf, withNamedFields } from '../fields/typed-fields.ts';
+import { mergeTyped, removeFields } from '../fields/typed-merge.ts';
+import { TypedValueError } from '../fields/typed-value.ts';
 import { writtenPart } from '../fields/written-fields.ts';
 import { equalJson } from '../json-value.ts';
 import type { SchemaNode } from '../schemas.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { JsonObject } from '../decode.ts';
 import { schemaNode } from '../schemas.ts';
 import { member } from './field-set.ts';
-import { compareTyped } from './typed-value.ts';
+import { compareTyped } from './typed-comparison.ts';
 
 const pod = schemaNode('io.k8s.api.core.v1.Pod');
 const ready = { type: 'Ready', status: 'True' };
