@@ -14,49 +14,65 @@ const disruptedPodsMax = 2000;
 
 type BudgetStatus = NonNullable<PodDisruptionBudget['status']>;
 
+/** Why a pod may be evicted. */
+export type EvictionGrant =
+  /** No budget is about it, or its budget allows a disruption, which is taken for it now. */
+  | { because: 'allowed' }
+  /** It is not ready, so `budget` loses nothing: it may be evicted for as long as that is so. */
+  | { because: 'unready'; budget: string };
+
 /**
- * Takes one of the disruptions that the pod's budget allows, unless the pod may be evicted because it is not ready:
- * then nothing is taken, and the budget's name returned. @throws StatusError 429 when it allows none
+ * Asks the pod's budget, and takes one of the disruptions that it allows (in a dry run, only looks whether there is one).
+ * @throws StatusError 429 when it allows none
  */
-export async function takeDisruption(
+export async function grantEviction(
   registry: Registry,
   objects: ObjectReader,
   pod: Pod,
   { dryRun }: { dryRun: boolean },
-): Promise<string | undefined> {
-  const { namespace = '', name } = pod.metadata;
+): Promise<EvictionGrant> {
+  const budget = budgetOf(pod, objects);
+  if (!budget) return { because: 'allowed' };
+  if (!isReady(pod) && mayEvictUnready(budget)) return { because: 'unready', budget: budget.metadata.name };
+  if (dryRun) checkBudget(budget);
+  else await takeDisruption(registry, pod, budget);
+  return { because: 'allowed' };
+}
+
+/** @throws StatusError 500 when there are several */
+function budgetOf(pod: Pod, objects: ObjectReader): PodDisruptionBudget | undefined {
+  const { namespace = '', labels } = pod.metadata;
   const budgets = [...objects.list(PodDisruptionBudget, namespace)].filter((budget) =>
-    compileLabelSelector(budget.spec?.selector)(pod.metadata.labels),
+    compileLabelSelector(budget.spec?.selector)(labels),
   );
-  if (budgets.length === 0) return undefined;
   if (budgets.length > 1)
     throw new StatusError(
       500,
       '',
       'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
     );
-  const budget = budgets[0]!;
-  if (!isReady(pod) && mayEvictUnready(budget)) return budget.metadata.name;
-  if (dryRun) {
-    checkBudget(budget);
-    return undefined;
-  }
+  return budgets[0];
+}
+
+/** @throws StatusError 429 when the budget, as it is now, allows none */
+async function takeDisruption(registry: Registry, pod: Pod, budget: PodDisruptionBudget): Promise<void> {
+  const { namespace = '', name } = budget.metadata;
   await changeOwn(
     registry,
     PodDisruptionBudget,
-    { namespace, name: budget.metadata.name },
+    { namespace, name },
     {
       checks: 'none',
       next(current) {
         checkBudget(current.object as PodDisruptionBudget);
         const changed = current.copy() as PodDisruptionBudget;
-        changed.status = withoutOne(changed.status!, name, formatTime(registry.clock.now()));
+        const now = formatTime(registry.clock.now());
+        changed.status = withoutOne(changed.status!, pod.metadata.name, now);
         delete (changed.metadata as { resourceVersion?: string }).resourceVersion;
         return changed;
       },
     },
   );
-  return undefined;
 }
 
 /** The budget once `pod` is disrupted; this tells its controller not to count the pod any longer. */

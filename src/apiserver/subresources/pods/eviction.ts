@@ -14,7 +14,7 @@ import { type DeleteRequest, deleteObject } from '../../registry/verbs/delete.ts
 import { changeObject } from '../../registry/verbs/update.ts';
 import type { ApiResponse, RequestContext } from '../../request.ts';
 import type { SubresourceHandler } from '../handlers.ts';
-import { stillProcessed, takeDisruption } from './eviction-budget.ts';
+import { grantEviction, stillProcessed } from './eviction-budget.ts';
 
 export const evictionType = { group: 'policy', version: 'v1', kind: 'Eviction' };
 const schema = 'io.k8s.api.policy.v1.Eviction';
@@ -74,9 +74,10 @@ async function evict(registry: Registry, objects: ObjectReader, deletion: Delete
     const pod = (await readCurrent(registry, resource, namespace, name)).object as Pod;
     const { uid, resourceVersion } = pod.metadata;
     const isFree = !isGuarded(pod);
-    const budget = isFree ? undefined : await takeDisruption(registry, objects, pod, deletion);
+    const grant = isFree ? undefined : await grantEviction(registry, objects, pod, deletion);
     // A pod that may be evicted because it is not serving must not have begun to serve meanwhile.
-    const isPinnedHere = !isPinned && ((isFree && pod.status?.phase === 'Pending') || budget !== undefined);
+    const isIdle = isFree ? pod.status?.phase === 'Pending' : grant?.because === 'unready';
+    const isPinnedHere = !isPinned && isIdle;
     const own = { uid, ...preconditions, ...(isPinnedHere && { resourceVersion: resourceVersion! }) };
     try {
       const held = deletion.dryRun ? own : await markDisrupted(registry, deletion, own);
@@ -85,7 +86,7 @@ async function evict(registry: Registry, objects: ObjectReader, deletion: Delete
     } catch (error) {
       const isRace = isPinnedHere && error instanceof StatusError && error.reason === 'Conflict';
       if (!isRace || attempt === attemptsMax) throw error;
-      if (budget !== undefined) throw stillProcessed(budget);
+      if (grant?.because === 'unready') throw stillProcessed(grant.budget);
     }
   }
 }
