@@ -1,10 +1,10 @@
 /** An order of nodes in which zones take turns, so that a sample of neighbours covers all zones. */
-import { regionLabel, zoneLabel } from '../api/well-known.ts';
+import { firstRegionLabel, firstZoneLabel, regionLabel, zoneLabel } from '../api/well-known.ts';
 import type { NodeInfo } from './framework/node-info.ts';
 
 function zoneOf(labels: Record<string, string>): string {
-  const region = labels[regionLabel] ?? labels['failure-domain.beta.kubernetes.io/region'];
-  const zone = labels[zoneLabel] ?? labels['failure-domain.beta.kubernetes.io/zone'];
+  const region = labels[regionLabel] ?? labels[firstRegionLabel];
+  const zone = labels[zoneLabel] ?? labels[firstZoneLabel];
   return region === undefined && zone === undefined ? '' : `${region ?? ''}:\0:${zone ?? ''}`;
 }
 

@@ -1,12 +1,10 @@
 /** DefaultIngressClass: an ingress that names no class gets the cluster's default. */
 import { newestOf } from '../../api/meta.ts';
 import { Ingress, IngressClass } from '../../api/resources.gen.ts';
-import { ingressClassAnnotation } from '../../api/well-known.ts';
+import { defaultIngressClassAnnotation, ingressClassAnnotation } from '../../api/well-known.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { isWriteOf } from './writes.ts';
-
-const defaultAnnotation = 'ingressclass.kubernetes.io/is-default-class';
 
 export function defaultIngressClass(objects: ObjectReader): AdmissionPlugin {
   return {
@@ -24,5 +22,5 @@ export function defaultIngressClass(objects: ObjectReader): AdmissionPlugin {
 }
 
 function isDefault({ metadata }: IngressClass): boolean {
-  return metadata.annotations?.[defaultAnnotation] === 'true';
+  return metadata.annotations?.[defaultIngressClassAnnotation] === 'true';
 }

@@ -7,7 +7,7 @@ import {
   VolumeAttributesClass,
 } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
-import { classOfClaim, defaultClassOf } from '../../api/storage/volume-binding.ts';
+import { classOfClaim, defaultClassOf, volumeAnnotations } from '../../api/storage/volume-binding.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { isWriteOf } from './writes.ts';
@@ -21,7 +21,7 @@ export function defaultStorageClass(objects: ObjectReader): AdmissionPlugin {
       if (!isWriteOf(attributes, PersistentVolumeClaim, 'CREATE')) return;
       const { metadata, spec } = attributes.object as PersistentVolumeClaim;
       if (!spec || spec.storageClassName !== undefined) return;
-      if (metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] !== undefined) return;
+      if (metadata.annotations?.[volumeAnnotations.betaStorageClass] !== undefined) return;
       const fallback = defaultClassOf(objects.list(StorageClass));
       if (fallback) spec.storageClassName = fallback.metadata.name;
     },

@@ -1,9 +1,10 @@
 /** TaintNodesByCondition: a new node accepts no pods until it has reported that it is ready. */
 import { Node } from '../../api/resources.gen.ts';
+import { nodeTaints } from '../../api/well-known.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { isWriteOf } from './writes.ts';
 
-const taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' } as const;
+const taint = { key: nodeTaints.notReady, effect: 'NoSchedule' } as const;
 
 export const taintNodesByCondition: AdmissionPlugin = {
   name: 'TaintNodesByCondition',

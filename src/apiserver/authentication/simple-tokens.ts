@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Secret } from '../../api/resources.gen.ts';
 import { instantOf } from '../../api/schema/time.ts';
+import { bootstrapTokenType } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { UserInfo } from '../request.ts';
@@ -16,7 +17,6 @@ export function staticTokens(users: ReadonlyMap<string, UserInfo>): TokenAuthent
 }
 
 const bootstrapTokenPattern = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;
-const bootstrapSecretType = 'bootstrap.kubernetes.io/token';
 const bootstrapGroupPattern = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/;
 
 /** Tokens `id.secret` whose Secret `bootstrap-token-<id>` in kube-system allows authentication and is not past its time. */
@@ -25,7 +25,7 @@ export function bootstrapTokens(objects: ObjectReader, clock: Pick<Clock, 'now'>
     const [, id, secret] = bootstrapTokenPattern.exec(token) ?? [];
     if (!id || !secret) return undefined;
     const held = objects.get(Secret, 'kube-system', `bootstrap-token-${id}`);
-    if (held?.type !== bootstrapSecretType || held.metadata.deletionTimestamp) return undefined;
+    if (held?.type !== bootstrapTokenType || held.metadata.deletionTimestamp) return undefined;
     const field = (name: string) => Buffer.from(held.data?.[name] ?? '', 'base64').toString('utf8');
     if (field('token-id') !== id || !equalSecrets(field('token-secret'), secret)) return undefined;
     if (field('usage-bootstrap-authentication') !== 'true') return undefined;

@@ -2,7 +2,7 @@
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { EndpointSlice, Endpoints, Service, ServiceCIDR } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { serviceNameLabel } from '../../api/well-known.ts';
+import { serviceNameLabel, skipMirrorLabel } from '../../api/well-known.ts';
 import type { Timer } from '../../base/clock.ts';
 import { ipv4FromNumber } from '../../base/text/ipv4.ts';
 import { changeOwn, differs, ensureObject, ownWrite, resourceOf, storedDraft } from '../registry/ensure.ts';
@@ -76,7 +76,7 @@ async function publishServers(registry: Registry, servers: readonly PublishedAdd
   const addresses = servers.filter(({ port }) => port === first.port).map(({ address }) => address);
   const ports = [{ name: 'https', port: first.port, protocol: 'TCP' as const }];
   await putObject(registry, Endpoints, {
-    metadata: { name, namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+    metadata: { name, namespace, labels: { [skipMirrorLabel]: 'true' } },
     subsets: [{ addresses: addresses.map((ip) => ({ ip })), ports }],
   });
   await putObject(registry, EndpointSlice, {

@@ -3,9 +3,10 @@
 import type { Node } from '../../api/resources.gen.ts';
 import { toleratesTaint } from '../../api/selectors/node-selector.ts';
 import type { Taint } from '../../api/types/core-v1.gen.ts';
+import { nodeTaints } from '../../api/well-known.ts';
 import { type Plugin, unresolvable } from '../framework/plugin.ts';
 
-const cordonTaint: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+const cordonTaint: Taint = { key: nodeTaints.unschedulable, effect: 'NoSchedule' };
 const cordoned = unresolvable('node(s) were unschedulable');
 
 export function nodeUnschedulable(): Plugin {

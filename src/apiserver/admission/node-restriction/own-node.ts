@@ -1,21 +1,33 @@
 /** What a node may change of its own Node object. */
 import type { Node } from '../../../api/resources.gen.ts';
 import { semanticEqual } from '../../../api/validation/equality.ts';
-import { hostnameLabel, regionLabel, zoneLabel } from '../../../api/well-known.ts';
+import {
+  architectureLabel,
+  firstArchitectureLabel,
+  firstInstanceTypeLabel,
+  firstOsLabel,
+  firstRegionLabel,
+  firstZoneLabel,
+  hostnameLabel,
+  instanceTypeLabel,
+  osLabel,
+  regionLabel,
+  zoneLabel,
+} from '../../../api/well-known.ts';
 import { type NodeRequest, refuse } from './request.ts';
 
 const restrictedDomain = 'node-restriction.kubernetes.io';
 /** Labels of these domains a node may set on itself; the domains' other labels belong to administrators. */
 const ownLabels = new Set([
   hostnameLabel,
-  'kubernetes.io/arch',
-  'kubernetes.io/os',
-  'beta.kubernetes.io/arch',
-  'beta.kubernetes.io/os',
-  'beta.kubernetes.io/instance-type',
-  'node.kubernetes.io/instance-type',
-  'failure-domain.beta.kubernetes.io/region',
-  'failure-domain.beta.kubernetes.io/zone',
+  architectureLabel,
+  osLabel,
+  firstArchitectureLabel,
+  firstOsLabel,
+  firstInstanceTypeLabel,
+  instanceTypeLabel,
+  firstRegionLabel,
+  firstZoneLabel,
   'failure-domain.kubernetes.io/region',
   'failure-domain.kubernetes.io/zone',
   regionLabel,

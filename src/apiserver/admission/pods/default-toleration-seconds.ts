@@ -1,9 +1,10 @@
 /** DefaultTolerationSeconds: pods outlive a lost node for five minutes, unless they say otherwise. */
 import type { Pod } from '../../../api/resources.gen.ts';
+import { nodeTaints } from '../../../api/well-known.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 import { isPodWrite } from '../writes.ts';
 
-const lostNodeTaints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
+const lostNodeTaints = [nodeTaints.notReady, nodeTaints.unreachable];
 const tolerationSeconds = 300;
 
 export const defaultTolerationSeconds: AdmissionPlugin = {

@@ -1,10 +1,11 @@
 /** PodTopologyLabels: a pod carries the zone and the region of its node, so that what runs in it can read them. */
 import { type Binding, Node, type Pod } from '../../../api/resources.gen.ts';
+import { regionLabel, zoneLabel } from '../../../api/well-known.ts';
 import type { ObjectReader } from '../../object-reader.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { isPodWrite } from '../writes.ts';
 
-const topologyLabels = ['topology.kubernetes.io/zone', 'topology.kubernetes.io/region'];
+const topologyLabels = [zoneLabel, regionLabel];
 
 export function podTopologyLabels(objects: ObjectReader): AdmissionPlugin {
   return {

@@ -1,18 +1,13 @@
 /** A bound volume with zone or region labels can be reached only from nodes with the same labels. */
 import type { PersistentVolume } from '../../../api/resources.gen.ts';
-import { regionLabel, zoneLabel } from '../../../api/well-known.ts';
+import { firstRegionLabel, firstZoneLabel, regionLabel, zoneLabel } from '../../../api/well-known.ts';
 import { type Plugin, skip, unresolvable } from '../../framework/plugin.ts';
 import type { VolumeListers } from './volume-listers.ts';
 import { isOwnClaim, mayBeItsVolume } from './volume-retry.ts';
 
 const elsewhere = unresolvable('node(s) had no available volume zone');
 
-const topologyLabels = [
-  zoneLabel,
-  regionLabel,
-  'failure-domain.beta.kubernetes.io/zone',
-  'failure-domain.beta.kubernetes.io/region',
-] as const;
+const topologyLabels = [zoneLabel, regionLabel, firstZoneLabel, firstRegionLabel] as const;
 
 interface TopologyNeed {
   key: string;
