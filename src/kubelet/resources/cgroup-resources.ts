@@ -102,11 +102,12 @@ export function widerLimits(a: PodLimits, b: PodLimits): PodLimits {
   };
 }
 
-/** Undefined unless the pod itself or every one of its containers has a limit. */
+/** Undefined unless the pod itself or every one of its containers has a limit; zero is none, as upstream counts. */
 export function boundedTotal(pod: Pod, resource: string): number | undefined {
   const { containers, initContainers = [], resources } = pod.spec;
-  const isBounded = (container: core.Container) => container.resources?.limits?.[resource] !== undefined;
-  const podLevel = resources?.limits?.[resource] !== undefined;
-  if (!podLevel && ![...containers, ...initContainers].every(isBounded)) return undefined;
+  const isBounded = (bounds: core.ResourceRequirements | undefined) =>
+    numericAmounts.parse(resource, bounds?.limits?.[resource] ?? '0') > 0;
+  const all = [...containers, ...initContainers];
+  if (!isBounded(resources) && !all.every((container) => isBounded(container.resources))) return undefined;
   return computePodLimits(pod, numericAmounts).get(resource);
 }

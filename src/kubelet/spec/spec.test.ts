@@ -334,6 +334,12 @@ test('requests and limits become shares, quota and bytes', () => {
     containers: [{ name: 'a', resources: { limits: { memory: '1Gi' } } }, { name: 'b' }],
   });
   assert.equal(podLimitsOf(unbounded).memoryBytes, undefined);
+  // The kernel takes no quota of nothing.
+  const limitedToNothing = testPod({
+    containers: [{ name: 'a', resources: { limits: { cpu: '0', memory: '0' } } }],
+  });
+  const { cpuQuotaUs, memoryBytes } = podLimitsOf(limitedToNothing);
+  assert.deepEqual([cpuQuotaUs, memoryBytes], [undefined, undefined]);
 });
 
 test('a container without a limit sees that of the pod as a whole', () => {
