@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import { type AddressInfo, connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { MetricsRegistry } from '../../base/metrics.ts';
+import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import { WebhookClient } from './webhook-client.ts';
 
 test('a webhook whose service cannot be reached is given up in time, and a connection that comes late is closed', async () => {
@@ -18,4 +22,60 @@ test('a webhook whose service cannot be reached is given up in time, and a conne
   await dialing.promise;
   assert.equal(late.destroyed, true);
   client.close();
+});
+
+test('a webhook at a URL or a Service is verified as Go does, and certificates that rely on outdated means are counted', async () => {
+  const metrics = new MetricsRegistry();
+  const authority = await createAuthority('hook.default.svc');
+  const other = await createAuthority('other');
+  let port = 0;
+  const client = new WebhookClient(async () => connect(port, '127.0.0.1'), metrics);
+  const outcomeOf = async (names: object, { by = authority, atUrl = true } = {}) => {
+    const identity = { commonName: 'hook.default.svc', usages: ['server' as const], ...names };
+    const { cert, key } = await issueCertificate(by, identity);
+    const server = createServer({ cert, key }, (_, response) => response.end('{"kind":"Answer"}'));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    port = (server.address() as AddressInfo).port;
+    const caBundle = Buffer.from(authority.cert).toString('base64');
+    const service = { namespace: 'default', name: 'hook' };
+    const where = atUrl ? { url: `https://127.0.0.1:${port}/` } : { service };
+    try {
+      await client.post({ caBundle, ...where }, {}, 10_000);
+      return 'answered';
+    } catch (error) {
+      return (error as Error).message.replace(/^.*?": (tls: failed to verify certificate: )?/, '');
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  };
+  const missing = () => /^apiserver_webhooks_x509_missing_san_total (\d+)$/m.exec(metrics.expose())?.[1];
+  try {
+    // The authority's name is that of the certificate, which OpenSSL alone would not see through.
+    assert.equal(await outcomeOf({ ipAddresses: ['127.0.0.1'] }), 'answered');
+    assert.equal(await outcomeOf({ dnsNames: ['hook.default.svc'] }, { atUrl: false }), 'answered');
+    for (const [names, why, atUrl] of [
+      [{ ipAddresses: ['127.0.0.2'] }, 'certificate is valid for 127.0.0.2, not 127.0.0.1', true],
+      [
+        { dnsNames: ['a'] },
+        "cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs",
+        true,
+      ],
+      [{ dnsNames: ['a', 'b'] }, 'certificate is valid for a, b, not hook.default.svc', false],
+      [
+        { ipAddresses: ['127.0.0.1'] },
+        'certificate is not valid for any names, but wanted to match hook.default.svc',
+        false,
+      ],
+    ] as const)
+      assert.equal(await outcomeOf(names, { atUrl }), `x509: ${why}`);
+    const unknown = 'x509: certificate signed by unknown authority';
+    assert.equal(await outcomeOf({ ipAddresses: ['127.0.0.1'] }, { by: other }), unknown);
+    assert.equal(missing(), '0');
+    const legacy = 'x509: certificate relies on legacy Common Name field, use SANs instead';
+    assert.equal(await outcomeOf({}, { atUrl: false }), legacy);
+    assert.equal(missing(), '1');
+  } finally {
+    client.close();
+  }
 });

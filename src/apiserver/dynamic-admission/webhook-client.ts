@@ -1,5 +1,4 @@
 /** Calls webhooks over HTTPS: at a URL, or at a Service through something that can reach the cluster network. */
-import { Agent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { StatusError } from '../../api/status.ts';
 import type { ServiceReference, WebhookClientConfig } from '../../api/types/admissionregistration-v1.gen.ts';
@@ -9,7 +8,7 @@ import { messageOf } from '../../base/text/error-message.ts';
 import { parseExactJson } from '../../base/text/exact-json.ts';
 import { connectInTime } from '../nodes/connect-in-time.ts';
 import { AnswerStatusError, DeadlineError, postJson } from '../outgoing/post-json.ts';
-import { legacyNameCode, sha1Code } from '../outgoing/verified-tls.ts';
+import { legacyNameCode, sha1Code, VerifiedAgent } from '../outgoing/verified-tls.ts';
 
 const defaultServicePort = 443;
 const headers = { accept: 'application/json, */*', 'user-agent': 'kube-apiserver-admission' };
@@ -30,7 +29,7 @@ export class WebhookCallError extends Error {
 
 export class WebhookClient {
   readonly #dialService: DialService;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 32, timeout: 30_000 });
+  readonly #agent = new VerifiedAgent({ keepAlive: true, maxSockets: 32, timeout: 30_000 });
 
   readonly #missingNames: Counter;
   readonly #insecureSignatures: Counter;

@@ -1,8 +1,15 @@
+import 'reflect-metadata';
 import assert from 'node:assert/strict';
+import { createPrivateKey, webcrypto } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import { test } from 'node:test';
 import { createServer } from 'node:tls';
+import {
+  BasicConstraintsExtension,
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
 import { type CertificatePair, createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import { connectVerified } from './verified-tls.ts';
 
@@ -10,7 +17,9 @@ const name = 'hooks.shop.svc';
 
 /** The outcome of a connection to a server with that certificate, for a client that trusts `ca`. */
 async function outcome(served: CertificatePair, ca: string, servername = name): Promise<string> {
-  const server = createServer({ cert: served.cert, key: served.key }, (socket) => socket.end());
+  // Such a server may have certificates that OpenSSL itself would not serve with.
+  const identity = { cert: served.cert, key: served.key, ciphers: 'DEFAULT@SECLEVEL=0' };
+  const server = createServer(identity, (socket) => socket.end());
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
@@ -69,4 +78,31 @@ test('a certificate that has its name only as the common name is refused, as by 
     const served = await issueCertificate(issuer, { commonName: name, usages: ['server'] });
     assert.equal(await outcome(served, issuer.cert), 'ERR_TLS_CERT_LEGACY_NAME', authorityName);
   }
+});
+
+test('a signature with SHA-1 is named as what is wrong', async () => {
+  const sha1 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-1' };
+  const generate = () => webcrypto.subtle.generateKey(sha1, true, ['sign', 'verify']);
+  const [authority, own] = await Promise.all([generate(), generate()]);
+  const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
+  const ca = await X509CertificateGenerator.createSelfSigned({
+    ...validity,
+    name: 'CN=authority',
+    keys: authority,
+    signingAlgorithm: { ...sha1, hash: 'SHA-256' },
+    extensions: [new BasicConstraintsExtension(true, undefined, true)],
+  });
+  const cert = await X509CertificateGenerator.create({
+    ...validity,
+    subject: 'CN=hook',
+    issuer: ca.subject,
+    publicKey: own.publicKey,
+    signingKey: authority.privateKey,
+    signingAlgorithm: sha1,
+    extensions: [new SubjectAlternativeNameExtension([{ type: 'dns', value: name }])],
+  });
+  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', own.privateKey));
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  const served = { cert: cert.toString('pem'), key: key.export({ type: 'pkcs8', format: 'pem' }).toString() };
+  assert.equal(await outcome(served, ca.toString('pem')), 'ERR_TLS_CERT_SHA1');
 });

@@ -3,6 +3,9 @@
  * its issuer's name for self-signed and looks no further; webhooks that make their own authority often give both one name.
  */
 import { X509Certificate } from 'node:crypto';
+import { Agent, type RequestOptions } from 'node:https';
+import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
 import {
   type ConnectionOptions,
   checkServerIdentity,
@@ -23,7 +26,9 @@ export interface VerifiedOptions extends ConnectionOptions {
 /** Settles once the server has shown who it is. @throws the error of the connection, or of its verification with Node's code */
 export function connectVerified(options: VerifiedOptions, signal: AbortSignal): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ ...options, rejectUnauthorized: false });
+    // Names are looked at below: the first thing that is wrong would hide the others.
+    const anyName = () => undefined;
+    const socket = connect({ ...options, rejectUnauthorized: false, checkServerIdentity: anyName });
     const abort = () => void socket.destroy(signal.reason as Error);
     socket.once('error', reject);
     if (signal.aborted) return abort();
@@ -38,10 +43,28 @@ export function connectVerified(options: VerifiedOptions, signal: AbortSignal): 
   });
 }
 
-function problemOf(socket: TLSSocket, { servername, ca = '' }: VerifiedOptions): Error | undefined {
+/** Keeps connections that {@link connectVerified} has made, for requests by URL. */
+export class VerifiedAgent extends Agent {
+  override createConnection(
+    options: RequestOptions,
+    made?: (error: Error | null, socket: Duplex) => void,
+  ): undefined {
+    const signal = AbortSignal.timeout(connectTimeoutMs);
+    connectVerified(options as unknown as VerifiedOptions, signal).then(
+      (socket) => made?.(null, socket),
+      (error: Error) => made?.(error, undefined as never),
+    );
+    return undefined;
+  }
+}
+
+/** What asks gives up before; the connection may still serve the next one. */
+const connectTimeoutMs = 30_000;
+
+function problemOf(socket: TLSSocket, { servername, host, ca = '' }: VerifiedOptions): Error | undefined {
   const leaf = socket.getPeerX509Certificate();
   const nameProblem = () =>
-    leaf && certificateNameProblem(servername, leaf.toLegacyObject() as PeerCertificate);
+    leaf && certificateNameProblem(servername || host || '', leaf.toLegacyObject() as PeerCertificate);
   if (socket.authorized) return nameProblem();
   // A code, whatever its type says.
   const code = String(socket.authorizationError);
@@ -51,7 +74,7 @@ function problemOf(socket: TLSSocket, { servername, ca = '' }: VerifiedOptions):
     return isWithin(leaf, now) ? nameProblem() : verificationError('CERT_HAS_EXPIRED');
   if (/^(ecdsa-with-)?sha1/i.test(leaf.signatureAlgorithm ?? '') && leaf.subject !== leaf.issuer)
     return verificationError(sha1Code, 'x509: cannot verify signature: insecure algorithm SHA1');
-  return (code === 'ERR_TLS_CERT_ALTNAME_INVALID' && nameProblem()) || verificationError(code);
+  return verificationError(code);
 }
 
 /** Code of the error that a certificate without alternative names gives, were its common name the right one. */
@@ -61,10 +84,34 @@ export const sha1Code = 'ERR_TLS_CERT_SHA1';
 
 /** What keeps a certificate from being that of `host`, as Go has it: the common name counts for nothing. */
 export function certificateNameProblem(host: string, certificate: PeerCertificate): Error | undefined {
-  const problem = checkServerIdentity(host, certificate);
-  if (problem || certificate.subjectaltname) return problem;
-  const why = 'x509: certificate relies on legacy Common Name field, use SANs instead';
-  return verificationError(legacyNameCode, why);
+  const isOfName = !checkServerIdentity(host, certificate);
+  const { subjectaltname: names } = certificate;
+  const own = namesLike(host, names ?? '');
+  if (isOfName && own.length > 0) return undefined;
+  if (isOfName && !names)
+    return verificationError(
+      legacyNameCode,
+      'x509: certificate relies on legacy Common Name field, use SANs instead',
+    );
+  const why = `x509: ${wrongName(host, own)}`;
+  return verificationError('ERR_TLS_CERT_ALTNAME_INVALID', why);
+}
+
+/** Those that are addresses as well, or names as well. `names`: as Node lists them, `DNS:a, IP Address:127.0.0.1`. */
+function namesLike(host: string, names: string): string[] {
+  const kind = isIP(host) ? 'IP Address:' : 'DNS:';
+  return names
+    .split(', ')
+    .filter((name) => name.startsWith(kind))
+    .map((name) => name.slice(kind.length));
+}
+
+/** In Go's words. */
+function wrongName(host: string, own: readonly string[]): string {
+  if (own.length > 0) return `certificate is valid for ${own.join(', ')}, not ${host}`;
+  return isIP(host)
+    ? `cannot validate certificate for ${host} because it doesn't contain any IP SANs`
+    : `certificate is not valid for any names, but wanted to match ${host}`;
 }
 
 function verificationError(code: string, why = code): Error {

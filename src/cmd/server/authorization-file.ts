@@ -1,6 +1,5 @@
 /** The file of --authorization-config, and the webhooks that it names. */
 import { statSync } from 'node:fs';
-import { Agent as HttpsAgent } from 'node:https';
 import { parseYamlStrictly } from '../../api/schema/body/yaml.ts';
 import {
   type AuthorizerEntry,
@@ -13,6 +12,7 @@ import {
 import { webhookAuthorizer } from '../../apiserver/authorization/webhook-authorizer.ts';
 import type { AuthorizationMetrics } from '../../apiserver/metrics/authorization-metrics.ts';
 import { postJson } from '../../apiserver/outgoing/post-json.ts';
+import { VerifiedAgent } from '../../apiserver/outgoing/verified-tls.ts';
 import type { Random } from '../../base/random.ts';
 import { http } from '../../base/system/node-http.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
@@ -56,7 +56,7 @@ async function chainEntry(entry: AuthorizerEntry, options: AuthorizationFileOpti
   const { connection } = await loadKubeconfig(webhook.kubeconfigFile);
   const url = new URL(connection.server);
   url.searchParams.set('timeout', `${webhook.timeoutMs / 1000}s`);
-  const agent = new (url.protocol === 'http:' ? http.Agent : HttpsAgent)({
+  const agent = new (url.protocol === 'http:' ? http.Agent : VerifiedAgent)({
     keepAlive: true,
     timeout: idleTimeoutMs,
   });
