@@ -227,3 +227,32 @@ test('a write keeps seats for a while after its end when many watchers are told 
   assert.equal(seatsTaken(), '0');
   assert.match(metrics.expose(), /^apiserver_flowcontrol_watch_count_samples_sum\{.*\} 25$/m);
 });
+
+test("each level's limits, demand and share are shown, from the last ten seconds", async () => {
+  const metrics = new MetricsRegistry();
+  const clock = new VirtualClock();
+  const flowControl = createFlowControl(10, metrics, { clock });
+  const work = Promise.withResolvers<void>();
+  const asking = requestFor('GET', '/api/v1/namespaces/a/pods/b');
+  const running = Array.from({ length: 40 }, () =>
+    flowControl.run(asking, { timeoutMs: 60_000, client: asking.request }, () => work.promise),
+  );
+  await clock.advance(10_000);
+  const shown = (name: string) =>
+    [
+      ...metrics
+        .expose()
+        .matchAll(new RegExp(`^apiserver_flowcontrol_${name}(?:\\{.*"(\\w+)"\\})? (.*)$`, 'gm')),
+    ]
+      .map(([, level, value]) => `${level ?? 'all'} ${value}`)
+      .sort();
+  assert.deepEqual(shown('current_limit_seats'), ['other 500', 'own 100']);
+  for (const name of ['demand_seats_high_watermark', 'demand_seats_average', 'demand_seats_smoothed'])
+    assert.deepEqual(shown(name), ['other 0', 'own 40'], name);
+  assert.deepEqual(shown('demand_seats_stdev'), ['other 0', 'own 0']);
+  // Neither lends: what they have of their own is what they should have, and all there is.
+  assert.deepEqual(shown('target_seats'), ['other 500', 'own 100']);
+  assert.deepEqual(shown('seat_fair_frac'), ['all 0']);
+  work.resolve();
+  await Promise.all(running);
+});

@@ -1,6 +1,7 @@
 /** What is counted of priority and fairness, under upstream's names. */
 import type { BoundHistogram, Histogram, MetricsRegistry } from '../../base/metrics.ts';
 import type { RequestInfo } from '../request.ts';
+import { fairFraction } from './fair-share.ts';
 import type { Admission, PriorityLevel, Refusal } from './priority-level.ts';
 
 const durationBuckets = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
@@ -205,6 +206,11 @@ export class FlowMetrics {
       ({ demand }) => demand.figures.smoothed,
     );
     byLevel('target_seats', 'Seats that the level should have.', targetOf);
+    metrics.collected(
+      `${prefix}_seat_fair_frac`,
+      'The part of what they should have that all levels could be given alike.',
+      () => [{ value: fairPartOf(levels()) }],
+    );
     const byKind = (name: string, help: string, counts: Readonly<Record<string, number>>) =>
       metrics.collected(name, help, () =>
         Object.entries(counts).map(([kind, value]) => ({ labels: { request_kind: kind }, value })),
@@ -219,7 +225,30 @@ export class FlowMetrics {
 }
 
 /** As upstream computes it: as many as it could use, at least those that it does not lend to others who need them. */
-function targetOf({ limits, demand }: PriorityLevel): number {
-  const { highWatermark, smoothed } = demand.figures;
-  return Math.max(limits.lower, Math.min(limits.nominal, highWatermark), smoothed);
+function targetOf(level: PriorityLevel): number {
+  return Math.max(leastOf(level), level.demand.figures.smoothed);
+}
+
+/** What it has of its own, where it could use that, and does not lend. */
+function leastOf({ limits, demand, isExempt }: PriorityLevel): number {
+  const { highWatermark } = demand.figures;
+  return Math.max(limits.lower, isExempt ? highWatermark : Math.min(limits.nominal, highWatermark));
+}
+
+/** Levels that are held back share the nominal seats of all; 0 when too few are left for what is their own. */
+function fairPartOf(levels: readonly PriorityLevel[]): number {
+  const sum = (some: readonly PriorityLevel[], of: (level: PriorityLevel) => number) =>
+    some.reduce((total, level) => total + of(level), 0);
+  const seekers = levels.filter(({ isExempt }) => !isExempt);
+  const seats = sum(levels, ({ limits }) => limits.nominal);
+  const ofExempt = sum(levels, (level) => (level.isExempt ? leastOf(level) : 0));
+  if (seats - ofExempt <= sum(seekers, leastOf)) return 0;
+  return fairFraction(
+    seekers.map((level) => ({
+      target: targetOf(level),
+      lower: leastOf(level),
+      upper: level.limits.upper,
+    })),
+    seats,
+  );
 }

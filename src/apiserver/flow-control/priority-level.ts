@@ -85,6 +85,8 @@ export class PriorityLevel implements SeatTaker {
   waitingCount = 0;
   /** Its configuration is gone: it ends with its last request. */
   isQuiescing = false;
+  /** Its requests are never held back. */
+  isExempt = false;
   /** False when requests that find no seat are refused; only those that waited before still do. */
   #mayWait = false;
   #queues: Queue[] = [];
@@ -156,6 +158,7 @@ export class PriorityLevel implements SeatTaker {
     this.limits = limits;
     this.demand.nominal = Math.max(1, limits.nominal);
     this.isQuiescing = false;
+    this.isExempt = limited === undefined;
     const response = limited?.limitResponse;
     const queuing = response?.queuing;
     const count = response?.type === 'Queue' ? (queuing?.queues ?? queuesDefault) : 0;
