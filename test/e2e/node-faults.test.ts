@@ -141,7 +141,9 @@ suite('a node with thirty pods', () => {
     const file = join(cluster.home, 'kubelet.yaml');
     writeFileSync(file, JSON.stringify(kubelet));
     await cluster.up('--kubelet-config', file);
-    await eventually('the service of the API has its rules', async () => {
+    await eventually('links have their addresses, and the service of the API its rules', async () => {
+      // Until a link-local address is known to be unique, it has no routes.
+      if ((await inNode('ip -6 address show tentative')) !== '') return false;
       bare = await network();
       // With the endpoint of the service, which may come later.
       return bare.some((line) => line.includes('10.96.0.1 . tcp . 443 . 0x00000000 : '));
@@ -177,16 +179,17 @@ suite('a node with thirty pods', () => {
       'ip neighbour show nud permanent',
       'nft --stateless list ruleset',
     ];
-    const holder = `${cluster.pidOf('wherry/holder')}`;
-    const texts = await Promise.all(
-      asked.map((words) =>
-        expectSuccess(execute('nsenter', ['--target', holder, '--net', ...words.split(' ')]), words),
-      ),
-    );
+    const texts = await Promise.all(asked.map(inNode));
     return texts
       .flatMap((text) => text.split('\n'))
       .map((line) => line.trim())
       .filter(Boolean);
+  }
+
+  /** What a command prints in the node's network. */
+  function inNode(words: string): Promise<string> {
+    const holder = `${cluster.pidOf('wherry/holder')}`;
+    return expectSuccess(execute('nsenter', ['--target', holder, '--net', ...words.split(' ')]), words);
   }
 
   /** How far the agent's clock is ahead, by what it last said of itself. */

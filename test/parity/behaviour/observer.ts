@@ -75,6 +75,17 @@ export class Observer {
       .map((life) => life.states.at(-1)!);
   }
 
+  /** The status of each object, and how each event ends, for those who look for what went wrong. */
+  last(): object[] {
+    return [...this.lives.values()].map(({ states, isGone }) => {
+      const { kind, metadata, status, message } = states.at(-1) as KubeObject & {
+        status?: object;
+        message?: string;
+      };
+      return { kind, name: metadata.name, states: states.length, isGone, status, message };
+    });
+  }
+
   events(): Event[] {
     return this.liveOf('events') as Event[];
   }

@@ -112,7 +112,10 @@ class ScenarioRun {
     await this.#world
       .waitUntil(() => this.#observer.holds(until), (step.timeout ?? 60) * 1000)
       .catch((error) => {
-        throw new Error(`step ${index}: ${JSON.stringify(until)} did not come about`, { cause: error });
+        const last = JSON.stringify(this.#observer.last());
+        throw new Error(`step ${index}: ${JSON.stringify(until)} did not come about, but ${last}`, {
+          cause: error,
+        });
       });
   }
 
