@@ -146,58 +146,41 @@ test('a victim that is terminating already is waited for, not evicted again', ()
   );
 });
 
+/** On node `a`; it terminates until the test removes it. */
+function victimEndsSlowly(cluster: FakeCluster): void {
+  cluster.addNodes(makeNode('a'));
+  cluster.addPods(running('low', 'a', 1, '3'));
+  const doomed = cluster.pod('low');
+  (cluster.client as { delete: unknown }).delete = async () =>
+    cluster.put(Pod, { ...cluster.pod('low'), metadata: { ...doomed.metadata, deletionTimestamp: 'now' } });
+}
+
 test('no pod of lower priority takes the room while it is being made', () =>
-  preempt(
-    (cluster) => {
-      cluster.addNodes(makeNode('a'));
-      cluster.addPods(running('low', 'a', 1, '3'));
-      const doomed = cluster.pod('low');
-      // The pod ends slowly.
-      (cluster.client as { delete: unknown }).delete = async () =>
-        cluster.put(Pod, {
-          ...cluster.pod('low'),
-          metadata: { ...doomed.metadata, deletionTimestamp: 'now' },
-        });
-    },
-    async (cluster) => {
-      assert.equal(cluster.pod('vip').status?.nominatedNodeName, 'a');
-      cluster.addPods(makePod('other', { requests: { cpu: '4' }, spec: { priority: 0 } }));
-      await cluster.clock.advance(0);
-      cluster.delete(Pod, 'default/low');
-      await cluster.clock.advance(0);
-      assert.equal(cluster.nodeOf('vip'), 'a');
-      assert.equal(cluster.nodeOf('other'), undefined);
-    },
-  ));
+  preempt(victimEndsSlowly, async (cluster) => {
+    assert.equal(cluster.pod('vip').status?.nominatedNodeName, 'a');
+    cluster.addPods(makePod('other', { requests: { cpu: '4' }, spec: { priority: 0 } }));
+    await cluster.clock.advance(0);
+    cluster.delete(Pod, 'default/low');
+    await cluster.clock.advance(0);
+    assert.equal(cluster.nodeOf('vip'), 'a');
+    assert.equal(cluster.nodeOf('other'), undefined);
+  }));
 
 test('a pod that preempts takes over the room that was being made for a less important one', () =>
-  preempt(
-    (cluster) => {
-      cluster.addNodes(makeNode('a'));
-      cluster.addPods(running('low', 'a', 1, '3'));
-      const doomed = cluster.pod('low');
-      // The pod ends slowly.
-      (cluster.client as { delete: unknown }).delete = async () =>
-        cluster.put(Pod, {
-          ...cluster.pod('low'),
-          metadata: { ...doomed.metadata, deletionTimestamp: 'now' },
-        });
-    },
-    async (cluster) => {
-      assert.equal(cluster.pod('vip').status?.nominatedNodeName, 'a');
-      cluster.addPods(makePod('king', { requests: { cpu: '4' }, spec: { priority: 1_000 } }));
-      await cluster.clock.advance(0);
-      assert.equal(cluster.pod('king').status?.nominatedNodeName, 'a');
-      assert.ok(!cluster.pod('vip').status?.nominatedNodeName);
-      cluster.addNodes(makeNode('b', { allocatable: { cpu: '2' } }));
-      await cluster.clock.advance(10_000);
-      assert.equal(cluster.nodeOf('vip'), 'b', 'it has found another place');
-      assert.equal(cluster.nodeOf('king'), undefined, 'it waits for its victim');
-      cluster.delete(Pod, 'default/low');
-      await cluster.clock.advance(10_000);
-      assert.equal(cluster.nodeOf('king'), 'a');
-    },
-  ));
+  preempt(victimEndsSlowly, async (cluster) => {
+    assert.equal(cluster.pod('vip').status?.nominatedNodeName, 'a');
+    cluster.addPods(makePod('king', { requests: { cpu: '4' }, spec: { priority: 1_000 } }));
+    await cluster.clock.advance(0);
+    assert.equal(cluster.pod('king').status?.nominatedNodeName, 'a');
+    assert.ok(!cluster.pod('vip').status?.nominatedNodeName);
+    cluster.addNodes(makeNode('b', { allocatable: { cpu: '2' } }));
+    await cluster.clock.advance(10_000);
+    assert.equal(cluster.nodeOf('vip'), 'b', 'it has found another place');
+    assert.equal(cluster.nodeOf('king'), undefined, 'it waits for its victim');
+    cluster.delete(Pod, 'default/low');
+    await cluster.clock.advance(10_000);
+    assert.equal(cluster.nodeOf('king'), 'a');
+  }));
 
 /** A preemptor on its way to node `a`: `bind` is called instead of the server. */
 async function preemptorBeingBound(
