@@ -4,12 +4,12 @@
  * during one.
  */
 import type { Namespace, Node, Pod } from '../api/resources.gen.ts';
+import { sameLabels } from '../api/selectors/same-labels.ts';
 import { ImageIndex } from './framework/image-index.ts';
 import { NodeInfo } from './framework/node-info.ts';
 import type { Snapshot } from './framework/plugin.ts';
 import { PodIndex } from './framework/pod-index.ts';
 import { createPodInfo, type PodInfo, takesTheSame } from './framework/pod-info.ts';
-import { sameLabels } from './framework/same-labels.ts';
 import { ShapeMemories, type ShapeMemory } from './framework/shape-memory.ts';
 import { NominatedPods } from './nominated-pods.ts';
 import { interleaveZones } from './zone-order.ts';
@@ -131,7 +131,7 @@ export class SchedulerCache implements Snapshot {
     const nodeName = pod.spec?.nodeName ?? '';
     const known = this.#placed.get(uid);
     if (known?.nodeName === nodeName && takesTheSame(known.info.pod, pod)) {
-      const isRelabelled = !sameLabels(known.info.pod.metadata.labels ?? {}, pod.metadata.labels ?? {});
+      const isRelabelled = !sameLabels(known.info.pod.metadata.labels, pod.metadata.labels);
       if (!isRelabelled || !known.info.hasTermsOfOwnLabels) {
         this.#renew(known, pod, { isRelabelled });
         return;

@@ -15,11 +15,11 @@ import {
   ResourceSlice,
   StorageClass,
 } from '../api/resources.gen.ts';
+import { sameLabels } from '../api/selectors/same-labels.ts';
 import type { InformerFactory } from '../client/informers/informer.ts';
 import type { SchedulerCache } from './cache.ts';
 import type { ClusterChange, ClusterResource } from './framework/plugin.ts';
 import { isLessOfAny } from './framework/resources.ts';
-import { sameLabels } from './framework/same-labels.ts';
 import type { SchedulingQueue } from './queue.ts';
 
 export interface FollowOptions {
@@ -68,7 +68,7 @@ function followNamespaces({ informers, cache, queue }: FollowOptions): void {
   informers.of(Namespace).handle({
     added: set,
     updated: (namespace, old) => {
-      if (!sameLabels(namespace.metadata.labels ?? {}, old.metadata.labels ?? {})) set(namespace);
+      if (!sameLabels(namespace.metadata.labels, old.metadata.labels)) set(namespace);
     },
     deleted: (namespace) => cache.removeNamespace(namespace.metadata.name),
   });
@@ -119,7 +119,7 @@ function followPods({ informers, cache, queue }: FollowOptions): void {
       cache.setPod(pod);
       const after = cache.placedPod(pod.metadata.uid)?.requests;
       if (pod.metadata.deletionTimestamp) queue.settleVictim(pod.metadata.uid, 'going');
-      if (!sameLabels(pod.metadata.labels ?? {}, old.metadata.labels ?? {}))
+      if (!sameLabels(pod.metadata.labels, old.metadata.labels))
         queue.moveOn({ resource: 'AssignedPod', change: 'labels', old, current: pod });
       if (before && after && isLessOfAny(after, before))
         queue.moveOn({ resource: 'AssignedPod', change: 'scaleDown', old, current: pod });

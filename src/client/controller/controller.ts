@@ -13,6 +13,7 @@ import {
   splitKey,
 } from '../../api/meta.ts';
 import { compileLabelSelector } from '../../api/selectors/label-selector.ts';
+import { sameLabels } from '../../api/selectors/same-labels.ts';
 import { StatusError } from '../../api/status.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { Informer, InformerFactory } from '../informers/informer.ts';
@@ -188,7 +189,7 @@ class Runner {
     }
     const { selectorOf } = this.#definition;
     if (!selectorOf || object.metadata.deletionTimestamp) return;
-    if (old && !controllerOf(old) && sameLabels(old, object)) return;
+    if (old && !controllerOf(old) && sameLabels(old.metadata.labels, object.metadata.labels)) return;
     for (const candidate of this.#main.inNamespace(object.metadata.namespace ?? '')) {
       const selector = selectorOf(candidate);
       if (selector && compileLabelSelector(selector)(object.metadata.labels ?? {}))
@@ -278,10 +279,4 @@ class Runner {
     if (isExpected) logger.debug('will try again', { key, error });
     else logger.warn('reconcile failed', { key, failures: this.#queue.failuresOf(key) + 1, error });
   }
-}
-
-function sameLabels(a: KubeObject, b: KubeObject): boolean {
-  const [left, right] = [a.metadata.labels ?? {}, b.metadata.labels ?? {}];
-  const keys = Object.keys(left);
-  return keys.length === Object.keys(right).length && keys.every((key) => left[key] === right[key]);
 }

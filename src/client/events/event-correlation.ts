@@ -15,7 +15,6 @@ export interface NewEvent {
 
 /** One Event object, as it is or should be. */
 export interface EventRecord extends NewEvent {
-  key: string;
   name: string;
   count: number;
   firstMs: number;
@@ -30,18 +29,42 @@ export interface EventRecord extends NewEvent {
  */
 const alikeMax = 10;
 const alikeIntervalMs = 600_000;
+/** Records of one kind that are remembered: those of the interval, and as many from before it. */
+const recordsMax = 2 * alikeMax;
 /**
  * Events of one type about one object: a burst, then one in five minutes. Types do not share it: news that repeats must
  * not hide the warnings.
  */
 const burst = 25;
 const refillMs = 300_000;
-const remembered = 4096;
+const objectsRemembered = 4096;
 
+/** What is known of events, by component and object. */
 export class EventHistory {
-  readonly records = new RecentMap<EventRecord>(remembered);
-  readonly alike = new RecentMap<{ messages: Set<string>; lastMs: number }>(remembered);
-  readonly budgets = new RecentMap<{ tokens: number; atMs: number }>(remembered);
+  readonly objects = new RecentMap<ObjectHistory>(objectsRemembered);
+}
+
+/** Events that one component reports about one object. Few of each: there are many objects, and lists are light. */
+interface ObjectHistory {
+  budgets: Partial<Record<EventType, Budget>>;
+  kinds: AlikeEvents[];
+}
+
+interface Budget {
+  tokens: number;
+  atMs: number;
+}
+
+/** Events that differ in their message only. */
+interface AlikeEvents extends Pick<NewEvent, 'type' | 'reason'> {
+  fieldPath: string | undefined;
+  /** Of the interval, each once. */
+  messages: string[];
+  lastMs: number;
+  /** One for each message. */
+  records: EventRecord[];
+  /** Of all messages that were too many. */
+  combined: EventRecord | undefined;
 }
 
 /** Updates the history; returns what to write, or undefined when the object has had too many events. */
@@ -51,29 +74,17 @@ export function correlateEvent(
   nowMs: number,
   nameFor: () => string,
 ): EventRecord | undefined {
-  const { about, type, reason } = event;
-  const objectKey = [
-    event.component,
-    about.kind,
-    about.namespace,
-    about.name,
-    about.uid,
-    about.apiVersion,
-  ].join(' ');
-  const alikeKey = [objectKey, about.fieldPath, type, reason].join(' ');
-
-  let alike = history.alike.get(alikeKey);
-  if (!alike || nowMs - alike.lastMs > alikeIntervalMs) alike = { messages: new Set(), lastMs: nowMs };
-  alike.messages.add(event.message);
+  const object = objectHistory(history, event);
+  const alike = alikeEvents(object, event);
+  if (nowMs - alike.lastMs > alikeIntervalMs) alike.messages = [];
+  if (!alike.messages.includes(event.message)) alike.messages.push(event.message);
   alike.lastMs = nowMs;
-  history.alike.set(alikeKey, alike);
 
-  const isCombined = alike.messages.size >= alikeMax;
-  if (isCombined) alike.messages.delete(alike.messages.values().next().value!);
+  const isCombined = alike.messages.length >= alikeMax;
+  if (isCombined) alike.messages.shift();
   const message = isCombined ? `(combined from similar events): ${event.message}` : event.message;
-  const key = isCombined ? alikeKey : `${alikeKey} ${message}`;
 
-  let record = history.records.get(key);
+  let record = isCombined ? alike.combined : alike.records.find((known) => known.message === message);
   if (record) {
     record.count++;
     record.lastMs = nowMs;
@@ -82,22 +93,50 @@ export function correlateEvent(
     record = {
       ...event,
       message,
-      key,
       name: nameFor(),
       count: 1,
       firstMs: nowMs,
       lastMs: nowMs,
       stored: false,
     };
+    remember(alike, record, isCombined);
   }
-  history.records.set(key, record);
-  return spend(history, `${objectKey} ${type}`, nowMs) ? record : undefined;
+  return spend(object.budgets, event.type, nowMs) ? record : undefined;
 }
 
-function spend(history: EventHistory, key: string, nowMs: number): boolean {
-  const budget = history.budgets.get(key) ?? { tokens: burst, atMs: nowMs };
+function objectHistory({ objects }: EventHistory, { component, about }: NewEvent): ObjectHistory {
+  const { kind, namespace = '', name, uid, apiVersion } = about;
+  const key = `${uid} ${component} ${kind} ${namespace} ${name} ${apiVersion}`;
+  const known = objects.get(key) ?? { budgets: {}, kinds: [] };
+  objects.set(key, known);
+  return known;
+}
+
+function alikeEvents({ kinds }: ObjectHistory, { about, type, reason }: NewEvent): AlikeEvents {
+  const { fieldPath } = about;
+  let alike = kinds.find(
+    (known) => known.reason === reason && known.type === type && known.fieldPath === fieldPath,
+  );
+  if (!alike) {
+    alike = { type, reason, fieldPath, messages: [], lastMs: 0, records: [], combined: undefined };
+    kinds.push(alike);
+  }
+  return alike;
+}
+
+function remember(alike: AlikeEvents, record: EventRecord, isCombined: boolean): void {
+  if (isCombined) {
+    alike.combined = record;
+    return;
+  }
+  alike.records.push(record);
+  if (alike.records.length > recordsMax) alike.records.shift();
+}
+
+function spend(budgets: ObjectHistory['budgets'], type: EventType, nowMs: number): boolean {
+  const budget = budgets[type] ?? { tokens: burst, atMs: nowMs };
   const tokens = Math.min(burst, budget.tokens + (nowMs - budget.atMs) / refillMs);
   const isAllowed = tokens >= 1;
-  history.budgets.set(key, { tokens: isAllowed ? tokens - 1 : tokens, atMs: nowMs });
+  budgets[type] = { tokens: isAllowed ? tokens - 1 : tokens, atMs: nowMs };
   return isAllowed;
 }

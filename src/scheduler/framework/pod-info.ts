@@ -2,10 +2,10 @@
 import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import { computePodRequests, numericAmounts } from '../../api/quantities/pod-resources.ts';
 import type { Pod } from '../../api/resources.gen.ts';
+import { sameLabels } from '../../api/selectors/same-labels.ts';
 import type { Affinity, Container, ContainerStatus } from '../../api/types/core-v1.gen.ts';
 import { type AffinityTerm, compileAffinityTerm, selectsByOwnLabels } from './affinity-term.ts';
 import { noResources, type Resources, resourcesFrom } from './resources.ts';
-import { sameLabels } from './same-labels.ts';
 
 export interface WeightedTerm {
   weight: number;
@@ -132,7 +132,7 @@ export function claimNameOf(
  * status.
  */
 export function asksTheSame(before: Pod, after: Pod): boolean {
-  return sameLabels(before.metadata.labels ?? {}, after.metadata.labels ?? {}) && takesTheSame(before, after);
+  return sameLabels(before.metadata.labels, after.metadata.labels) && takesTheSame(before, after);
 }
 
 /** Whether the two are the same to their node. Their labels, which only matter to other pods, may differ. */
