@@ -27,12 +27,9 @@ export async function computeEnvironment(inputs: EnvironmentInputs): Promise<Map
   const result = new Map<string, string>();
   await addEnvFrom(inputs, result);
   const services = serviceVariables(inputs.services, inputs.pod);
-  const own = new Map<string, string>();
   for (const variable of container.env ?? []) {
-    const value = await variableValue(inputs, variable, (name) => own.get(name) ?? services.get(name));
-    if (value === undefined) continue;
-    own.set(variable.name, value);
-    result.set(variable.name, value);
+    const value = await variableValue(inputs, variable, (name) => result.get(name) ?? services.get(name));
+    if (value !== undefined) result.set(variable.name, value);
   }
   for (const [name, value] of services) if (!result.has(name)) result.set(name, value);
   return result;

@@ -143,13 +143,14 @@ test('later sources of the environment win', async () => {
       env: [
         { name: 'A', value: 'own' },
         { name: 'B', value: '$(A)-$(MY_DB_SERVICE_HOST)' },
+        { name: 'D', value: '$(C)' },
       ],
     },
     { cm: { data: { A: 'cm', C: 'c' } } },
   );
   assert.deepEqual(
-    ['A', 'B', 'C'].map((name) => environment.get(name)),
-    ['own', 'own-10.96.0.7', 'c'],
+    ['A', 'B', 'C', 'D'].map((name) => environment.get(name)),
+    ['own', 'own-10.96.0.7', 'c', 'c'],
   );
 });
 
