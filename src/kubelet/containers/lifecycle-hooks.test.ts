@@ -6,6 +6,8 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { KubeletContext } from '../context.ts';
+import type { ContainerRuntime } from '../cri/runtime.ts';
+import { RuntimeError } from '../cri/runtime-error.ts';
 import { testPod } from '../pod.fixture.ts';
 import { networkDialer } from '../probes/network-dialer.ts';
 import { runHook } from './lifecycle-hooks.ts';
@@ -61,6 +63,13 @@ suite('HTTP hooks', () => {
     });
   });
 
+  test('a port by a name that the container does not have is no number either', async () => {
+    const { uid } = testPod().metadata;
+    await assert.rejects(run({ port: 'nope', path: '/ready' }), {
+      message: `HTTP lifecycle hook (/ready) for Container "c" in Pod "p_ns(${uid})" failed - error: strconv.Atoi: parsing "nope": invalid syntax`,
+    });
+  });
+
   test('a server that speaks only HTTP is called nevertheless, without credentials, and with an event', async () => {
     const httpHeaders = [
       { name: 'Authorization', value: 'secret' },
@@ -89,4 +98,28 @@ suite('HTTP hooks', () => {
     await cut;
     assert.deepEqual(events, ['counted a short sleep']);
   });
+});
+
+test('a command that fails, or that cannot be run, is named with what it printed', async () => {
+  const pod = testPod();
+  const { uid } = pod.metadata;
+  const target = { pod, container: pod.spec.containers[0]!, containerId: 'c-0', podIp: '127.0.0.1' };
+  const run = (execSync: ContainerRuntime['execSync'], command: string[]) =>
+    runHook(sparse<KubeletContext>({ runtime: { execSync } }), { exec: { command } }, target, {
+      timeoutSeconds: 0,
+      signal: new AbortController().signal,
+    });
+  const about = (words: string) =>
+    `Exec lifecycle hook ([${words}]) for Container "c" in Pod "p_ns(${uid})" failed - error:`;
+  const output = { stdout: Buffer.from('out\n'), stderr: Buffer.from('"no"\u0001'), exitCode: 4 };
+  await assert.rejects(
+    run(async () => output, ['sh', '-c', 'exit 4']),
+    {
+      message: `${about('sh -c exit 4')} command 'sh -c exit 4' exited with 4: "no"\u0001, message: ${String.raw`"out\n\"no\"\x01"`}`,
+    },
+  );
+  await assert.rejects(
+    run(() => Promise.reject(new RuntimeError('Unknown', 'no such file')), ['/nope']),
+    { message: `${about('/nope')} rpc error: code = Unknown desc = no such file, message: ""` },
+  );
 });

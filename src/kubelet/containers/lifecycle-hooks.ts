@@ -2,11 +2,12 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { messageOf } from '../../base/text/error-message.ts';
+import { goQuote } from '../../base/text/go-quote.ts';
 import { joinHostPort } from '../../base/text/host-port.ts';
 import type { KubeletContext } from '../context.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import type { HttpCheck } from '../probes/dialer.ts';
-import { resolvePort } from '../probes/probe-run.ts';
+import { resolvePort, unknownPortMessage } from '../probes/probe-run.ts';
 
 export interface HookTarget {
   pod: Pod;
@@ -39,7 +40,7 @@ export async function runHook(
   }
   if (hook.tcpSocket) {
     const port = resolvePort(hook.tcpSocket.port, target.container);
-    if (port === undefined) throw new Error(`couldn't find port: ${hook.tcpSocket.port}`);
+    if (port === undefined) throw new Error(unknownPortMessage(hook.tcpSocket.port));
     const host = hook.tcpSocket.host || target.podIp;
     const address = { host, port, timeoutMs: httpTimeoutMs };
     const problem = await context.machine.dialer.tcp(address, target.containerId);
@@ -64,16 +65,21 @@ async function runExecHook(
   target: HookTarget,
   timeoutSeconds: number,
 ): Promise<void> {
-  const { stdout, stderr, exitCode } = await context.runtime.execSync(
-    target.containerId,
-    [...command],
-    timeoutSeconds,
-  );
-  if (exitCode === 0) return;
   const words = command.join(' ');
-  const message = JSON.stringify(Buffer.concat([stdout, stderr]).toString());
-  throw new Error(
-    `Exec lifecycle hook ([${words}]) for ${nameOf(target)} failed - error: command '${words}' exited with ${exitCode}: ${stderr.toString()}, message: ${message}`,
+  const failed = (problem: string, output: string, cause?: unknown) =>
+    new Error(
+      `Exec lifecycle hook ([${words}]) for ${nameOf(target)} failed - error: ${problem}, message: ${goQuote(output)}`,
+      { cause },
+    );
+  const { stdout, stderr, exitCode } = await context.runtime
+    .execSync(target.containerId, [...command], timeoutSeconds)
+    .catch((error: unknown) => {
+      throw failed(messageOf(error), '', error);
+    });
+  if (exitCode === 0) return;
+  throw failed(
+    `command '${words}' exited with ${exitCode}: ${stderr.toString()}`,
+    Buffer.concat([stdout, stderr]).toString(),
   );
 }
 
@@ -90,7 +96,7 @@ async function runHttpHook(
   signal: AbortSignal,
 ): Promise<void> {
   const port = resolvePort(action.port, target.container);
-  if (port === undefined) throw new Error(`couldn't find port: ${action.port}`);
+  if (port === undefined) throw new Error(unknownPortMessage(action.port));
   const check: HttpCheck = {
     scheme: (action.scheme ?? 'HTTP').toLowerCase() as HttpCheck['scheme'],
     host: action.host || target.podIp,

@@ -18,8 +18,11 @@ export interface HttpCheck extends DialTarget {
 /** What a check found; `error` in the words of Go's libraries, which users know. */
 export type HttpAnswer =
   | { status: number; body: string }
-  /** `speaksHttp`: the server was asked over HTTPS and answered in plain HTTP. */
-  | { error: string; speaksHttp?: boolean };
+  /**
+   * `speaksHttp`: the server was asked over HTTPS and answered in plain HTTP; `hasBegun`: its headers came, but not the
+   * end of its answer.
+   */
+  | { error: string; speaksHttp?: boolean; hasBegun?: boolean };
 
 /** `containerId`: for simulations, which have no network. */
 export interface ProbeDialer {

@@ -7,15 +7,17 @@ import { Client, credentials, status } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { http } from '../../base/system/node-http.ts';
 import { dialReason } from '../../base/text/dial-reason.ts';
+import { goQuote } from '../../base/text/go-quote.ts';
 import { joinHostPort } from '../../base/text/host-port.ts';
 import type { DialTarget, HttpAnswer, HttpCheck, ProbeDialer } from './dialer.ts';
 
 const bodyMaxBytes = 10 * 1024;
-const redirectsMax = 10;
+/** After which a further redirect is refused; Go counts the first request among them. */
+const requestsMax = 10;
 const userAgent = 'kube-probe/1.36';
 
 export const networkDialer: ProbeDialer = {
-  http: (check) => followRedirects(check, redirectsMax),
+  http: (check) => followRedirects(check, requestsMax - 1),
   tcp: (target) => checkTcp(target),
   grpc: (check) => checkGrpc(check),
 };
@@ -31,7 +33,7 @@ async function followRedirects(check: HttpCheck, left: number): Promise<HttpAnsw
   // A redirect to another host is not followed: it is itself the answer.
   if (target.hostname !== check.host.replace(/[[\]]/g, ''))
     return { status: answer.status, body: answer.body };
-  if (left === 0) return { error: `Get "${urlOf(check)}": stopped after ${redirectsMax} redirects` };
+  if (left === 0) return { error: `Get ${goQuote(answer.location)}: stopped after ${requestsMax} redirects` };
   const scheme = target.protocol === 'https:' ? 'https' : 'http';
   return followRedirects(
     {
@@ -70,6 +72,7 @@ function fetchOnce(check: HttpCheck): Promise<FetchedAnswer> {
       error: `Get "${url}": net/http: invalid header field value for ${JSON.stringify(unfit)}`,
     });
   return new Promise((resolve) => {
+    let hasBegun = false;
     const end = (answer: FetchedAnswer) => {
       clearTimeout(timer);
       resolve(answer);
@@ -86,14 +89,26 @@ function fetchOnce(check: HttpCheck): Promise<FetchedAnswer> {
         rejectUnauthorized: false,
         signal: check.signal,
       },
-      (response) =>
-        readAnswer(response).then(end, (error: Error) => end({ error: `Get "${url}": ${error.message}` })),
+      (response) => {
+        hasBegun = true;
+        readAnswer(response).then(end, (error: NodeJS.ErrnoException) =>
+          end({ error: error.code === 'ECONNRESET' ? 'unexpected EOF' : error.message, hasBegun }),
+        );
+      },
     );
     const timer = setTimeout(
       () =>
-        end({
-          error: `Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
-        }),
+        end(
+          hasBegun
+            ? {
+                error:
+                  'context deadline exceeded (Client.Timeout or context cancellation while reading body)',
+                hasBegun,
+              }
+            : {
+                error: `Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
+              },
+        ),
       check.timeoutMs,
     );
     request.on('error', (error: NodeJS.ErrnoException) => {
@@ -107,6 +122,9 @@ function fetchOnce(check: HttpCheck): Promise<FetchedAnswer> {
   });
 }
 
+/** Those of a redirect that Go follows; 300 and 304 are answers. */
+const followedStatuses = new Set([301, 302, 303, 307, 308]);
+
 /** Reads no more of the body than is shown. */
 async function readAnswer(response: IncomingMessage): Promise<FetchedAnswer> {
   const parts: Buffer[] = [];
@@ -119,8 +137,7 @@ async function readAnswer(response: IncomingMessage): Promise<FetchedAnswer> {
   const body = Buffer.concat(parts).subarray(0, bodyMaxBytes).toString();
   const { location } = response.headers;
   const status = response.statusCode ?? 0;
-  const redirects = status >= 300 && status < 400 && location;
-  return { status, body, ...(redirects && { location }) };
+  return { status, body, ...(followedStatuses.has(status) && location && { location }) };
 }
 
 /** The characters that Go forbids in headers; all others are sent as their bytes. */

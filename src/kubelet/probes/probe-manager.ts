@@ -229,15 +229,17 @@ export class ProbeManager {
     }
   }
 
-  #report(watched: Watched, probing: Probing, { result, output }: ProbeOutcome): void {
+  #report(watched: Watched, probing: Probing, outcome: ProbeOutcome): void {
+    const { result, output } = outcome;
     if (result === 'success') return;
     const name = nameOf(probing);
     const { pod, container } = watched;
     const events = containerEvents(this.#options.recorder, pod, container);
     if (result === 'failure') events.warning('Unhealthy', `${name} probe failed: ${output}`);
-    else if (result === 'error')
-      events.warning('Unhealthy', `${name} probe errored and resulted in unknown state: ${output}`);
-    else events.warning('ProbeWarning', `${name} probe warning: ${output}`);
+    else if (result === 'error') {
+      const state = outcome.began ? 'failure' : 'unknown';
+      events.warning('Unhealthy', `${name} probe errored and resulted in ${state} state: ${output}`);
+    } else events.warning('ProbeWarning', `${name} probe warning: ${output}`);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { goQuote } from '../../base/text/go-quote.ts';
 import { joinHostPort } from '../../base/text/host-port.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
@@ -17,8 +18,8 @@ export interface ProbeTarget {
 
 export type ProbeOutcome =
   | { result: 'success' | 'warning' | 'failure'; output: string }
-  /** The probe could not be executed at all. */
-  | { result: 'error'; output: string };
+  /** The probe could not be executed, or not to its end: it has no result. `began`: the container had begun to answer. */
+  | { result: 'error'; output: string; began?: boolean };
 
 const outputMaxBytes = 10 * 1024;
 
@@ -62,7 +63,7 @@ async function runExec(
     if (error instanceof RuntimeError && error.code === 'DeadlineExceeded')
       return {
         result: 'failure',
-        output: `command timed out: "${words.join(' ')}" timed out after ${timeoutSeconds}s`,
+        output: `command timed out: ${goQuote(words.join(' '))} timed out after ${timeoutSeconds}s`,
       };
     return { result: 'error', output: (error as Error).message };
   }
@@ -88,7 +89,10 @@ async function runHttp(
     timeoutMs: timeoutSeconds * 1000,
   };
   const answer = await dialer.http(check, target.containerId);
-  if ('error' in answer) return { result: 'failure', output: answer.error };
+  if ('error' in answer)
+    return answer.hasBegun
+      ? { result: 'error', output: answer.error, began: true }
+      : { result: 'failure', output: answer.error };
   if (answer.status >= 200 && answer.status < 300) return { result: 'success', output: answer.body };
   if (answer.status >= 300 && answer.status < 400)
     return { result: 'warning', output: `Probe terminated redirects, Response body: ${answer.body}` };
@@ -107,9 +111,13 @@ async function runGrpc(
   return problem === undefined ? { result: 'success', output: '' } : { result: 'failure', output: problem };
 }
 
-/** A name that is not a port's is finally parsed as a number, so that the error is upstream's. */
 function unknownPort(port: number | string): ProbeOutcome {
-  return { result: 'error', output: `strconv.Atoi: parsing "${port}": invalid syntax` };
+  return { result: 'error', output: unknownPortMessage(port) };
+}
+
+/** A name that is not a port's is finally parsed as a number, so that the error is upstream's. */
+export function unknownPortMessage(port: number | string): string {
+  return `strconv.Atoi: parsing "${port}": invalid syntax`;
 }
 
 /** A number, or the name of one of the container's ports. */

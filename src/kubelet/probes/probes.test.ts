@@ -3,23 +3,33 @@ import { createServer } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { test } from 'node:test';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
+import { RuntimeError } from '../cri/runtime-error.ts';
 import { testPod } from '../pod.fixture.ts';
+import type { HttpAnswer } from './dialer.ts';
 import { networkDialer } from './network-dialer.ts';
 import { ProbeManager } from './probe-manager.ts';
+import { runProbe } from './probe-run.ts';
 
 function setup(container: Partial<core.Container>) {
   const clock = new VirtualClock();
   const events: string[] = [];
-  const state = { healthy: true, changes: 0, runs: 0, answer: () => Promise.resolve() };
+  const state = {
+    healthy: true,
+    changes: 0,
+    runs: 0,
+    answer: () => Promise.resolve(),
+    http: { status: 200, body: '' } as HttpAnswer,
+  };
   const pod = testPod({ containers: [{ name: 'c', ...container }] });
   const manager = new ProbeManager({
     clock,
     runtime: {} as ContainerRuntime,
     dialer: {
-      http: async () => ({ status: 200, body: '' }),
+      http: async () => state.http,
       tcp: async () => {
         state.runs++;
         await state.answer();
@@ -120,11 +130,16 @@ test('a container that was ready before the agent restarted stays ready until a 
 });
 
 test('over the network: statuses, redirects, refusals and timeouts in the words that users know', async (context) => {
+  let rounds = 0;
   const server = createServer((request, response) => {
     if (request.url === '/moved') response.writeHead(302, { location: '/ok' }).end();
     else if (request.url === '/away')
       response.writeHead(302, { location: 'http://other.example/' }).end('elsewhere');
     else if (request.url === '/bad') response.writeHead(503).end();
+    else if (request.url === '/choice') response.writeHead(300, { location: '/ok' }).end('choose');
+    else if (request.url === '/round') response.writeHead(302, { location: `/round` }).end(`${++rounds}`);
+    else if (request.url === '/endless') response.write('and so on');
+    else if (request.url === '/torn') response.write('and', () => response.destroy());
     else if (request.url !== '/slow') response.end(request.headers['x-test'] ?? 'fine');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -149,6 +164,14 @@ test('over the network: statuses, redirects, refusals and timeouts in the words 
   assert.deepEqual(await get('/moved'), { status: 200, body: 'echoed' });
   assert.deepEqual(await get('/away'), { status: 302, body: 'elsewhere' });
   assert.equal(((await get('/bad')) as { status: number }).status, 503);
+  assert.deepEqual(await get('/choice'), { status: 300, body: 'choose' });
+  assert.deepEqual(await get('/round'), { error: 'Get "/round": stopped after 10 redirects' });
+  assert.equal(rounds, 10);
+  assert.deepEqual(await get('/endless', 50), {
+    error: 'context deadline exceeded (Client.Timeout or context cancellation while reading body)',
+    hasBegun: true,
+  });
+  assert.deepEqual(await get('/torn'), { error: 'unexpected EOF', hasBegun: true });
   assert.deepEqual(await get('/slow', 50), {
     error: `Get "http://127.0.0.1:${port}/slow": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
   });
@@ -220,4 +243,29 @@ test('a port without a listener refuses', async () => {
   assert.equal(await networkDialer.tcp(target, ''), undefined);
   await new Promise((resolve) => server.close(resolve));
   assert.equal(await networkDialer.tcp(target, ''), 'connect: connection refused');
+});
+
+test('a command that takes too long is named between quotes', async () => {
+  const { pod, container } = { pod: testPod(), container: { name: 'c' } };
+  const target = { pod, container, containerId: 'id', podIp: '10.244.0.5' };
+  const runtime = sparse<ContainerRuntime>({
+    execSync: () => Promise.reject(new RuntimeError('DeadlineExceeded', 'late')),
+  });
+  assert.deepEqual(
+    await runProbe({ exec: { command: ['sh', '-c', 'echo "x"'] } }, target, runtime, networkDialer),
+    { result: 'failure', output: String.raw`command timed out: "sh -c echo \"x\"" timed out after 1s` },
+  );
+});
+
+test('an answer that does not end is no result', async () => {
+  const { clock, events, state, manager, container } = setup({
+    livenessProbe: { httpGet: { port: 80 }, periodSeconds: 1, failureThreshold: 1 },
+  });
+  state.http = { error: 'unexpected EOF', hasBegun: true };
+  await clock.advance(0);
+  assert.deepEqual(events, [
+    'Unhealthy: Liveness probe errored and resulted in failure state: unexpected EOF',
+  ]);
+  assert.deepEqual(manager.findings('id'), {});
+  assert.equal(manager.isReady(container, 'id'), true);
 });

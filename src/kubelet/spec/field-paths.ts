@@ -2,6 +2,7 @@
 import { milliValueOf, wholeValueOf } from '../../api/quantities/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { goQuote } from '../../base/text/go-quote.ts';
 
 /** Facts of the node on which the pod runs. */
 export interface NodeFacts {
@@ -51,7 +52,7 @@ export function fieldValue(pod: Pod, path: string, node: NodeFacts, podIps: read
 function formatMap(map: Record<string, string> = {}): string {
   return Object.keys(map)
     .sort()
-    .map((key) => `${key}=${JSON.stringify(map[key])}`)
+    .map((key) => `${key}=${goQuote(map[key]!)}`)
     .join('\n');
 }
 

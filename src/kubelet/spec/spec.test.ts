@@ -60,9 +60,10 @@ const node = { nodeName: 'n', hostIps: ['10.0.0.1'], allocatable: { cpu: '2', me
 test('fields of the pod are given as text', () => {
   const pod = testPod({ serviceAccountName: 'sa' });
   pod.metadata.labels = { b: '2', a: 'x"y' };
-  pod.metadata.annotations = { b: '3' };
+  pod.metadata.annotations = { b: '3\u0001' };
   const value = (path: string) => fieldValue(pod, path, node, ['10.244.0.5']);
   assert.equal(value('metadata.labels'), 'a="x\\"y"\nb="2"');
+  assert.equal(value('metadata.annotations'), String.raw`b="3\x01"`);
   assert.equal(value("metadata.labels['b']"), '2');
   assert.equal(value("metadata.annotations['constructor']"), '');
   assert.equal(value('spec.serviceAccountName'), 'sa');
