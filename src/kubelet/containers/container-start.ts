@@ -9,7 +9,7 @@ import { RuntimeError } from '../cri/runtime-error.ts';
 import { ImageProblem } from '../images/image-manager.ts';
 import { parseImageName } from '../images/image-name.ts';
 import { missingPullSecretsMessage, pullSecretsOf } from '../images/pull-secrets.ts';
-import { specifiedGraceSeconds } from '../pod/end/pod-end.ts';
+import { type GraceCuts, specifiedGraceSeconds } from '../pod/end/pod-end.ts';
 import { stopContainer } from '../pod/end/pod-termination.ts';
 import { containerEvents, podEvents } from '../pod/pod-events.ts';
 import { hostUsers } from '../sandbox/user-namespaces.ts';
@@ -50,8 +50,8 @@ export interface ContainerStart {
   started(containerId: string): void;
   /** The pod is being terminated: hooks are cut short. */
   interrupt: AbortSignal;
-  /** Its grace is over early. */
-  hurry: AbortSignal;
+  /** Its grace may become shorter while it is ending. */
+  cuts: GraceCuts;
   /**
    * A pull begins, which may take long; `shows`: the container was waiting in back-off, which must be visible once
    * before.
@@ -190,7 +190,7 @@ async function runPostStart(context: KubeletContext, start: ContainerStart, id: 
       graceSeconds: specifiedGraceSeconds(pod),
       message: 'FailedPostStartHook',
       podIp: target.podIp,
-      hurry: start.hurry,
+      cuts: start.cuts,
     });
     throw new StartProblem({ reason: 'PostStartHookError', message: (error as Error).message }, 0);
   }

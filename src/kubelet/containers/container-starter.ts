@@ -65,7 +65,7 @@ export class ContainerStarter {
         ...(targetId && { targetId }),
         started: () => this.#noteStart(name),
         interrupt: record.end.interrupt,
-        hurry: record.end.hurry,
+        cuts: record.end.cuts,
         pulling(shows) {
           hasPulled = true;
           record.startLatency.pulling();

@@ -139,7 +139,7 @@ export class PodSync {
       );
     await stopAllContainers(context, pod, observed, {
       graceSeconds: specifiedGraceSeconds(pod),
-      hurry: end.hurry,
+      cuts: end.cuts,
     });
     // An ended sandbox may still hold an address that the next one is to have.
     const ending = observed.sandboxes.filter(({ ready }) => ready || createSandbox);
@@ -155,7 +155,7 @@ export class PodSync {
     const { context, pod, observed, end } = this.#record;
     await stopKilled(context, pod, kill, {
       podIp: observed.sandboxes[0]?.ips[0] ?? '',
-      hurry: end.hurry,
+      cuts: end.cuts,
     });
     await this.#record.observeAnew();
   }

@@ -39,14 +39,23 @@ test('a pod whose deletion was asked for before the node saw it is to end', () =
   assert.equal(new PodEnd().isDue(deleted), true);
 });
 
-test('the grace is the spec’s, before it that of an eviction, and before both what its deletion gives', () => {
+test('the grace is the spec’s, unless an eviction or a deletion gives one; of these the shortest counts', () => {
   const end = new PodEnd();
   assert.equal(end.graceSeconds(pod()), 30);
   assert.equal(end.graceSeconds(pod(12)), 12);
   end.evict(eviction);
   assert.equal(end.graceSeconds(pod(12)), 5);
   end.noteDeletion(20);
-  assert.equal(end.graceSeconds(pod(12)), 20);
+  assert.equal(end.graceSeconds(pod(12)), 5);
+  end.noteDeletion(2);
+  assert.equal(end.graceSeconds(pod(12)), 2);
+});
+
+test('what is deleted by force, or has no grace, gets a second', () => {
+  const end = new PodEnd();
+  assert.equal(end.graceSeconds(pod(0)), 1);
+  end.noteDeletion(0);
+  assert.equal(end.graceSeconds(pod(12)), 1);
 });
 
 test('how a pod ends that is evicted is for its containers to say; one that fails has failed', () => {
@@ -66,16 +75,18 @@ test('a second deletion may cut the grace and never lengthens it', () => {
   assert.equal(end.graceSeconds(pod()), 10);
 });
 
-test('a grace cut to a second or less ends at once what ends already; a first one that short does not', () => {
+test('what ends already is told of every shorter grace, until it listens no longer', () => {
   const end = new PodEnd();
-  end.noteDeletion(1);
-  assert.equal(end.hurry.aborted, false);
-  const cut = new PodEnd();
-  cut.noteDeletion(30);
-  cut.noteDeletion(10);
-  assert.equal(cut.hurry.aborted, false);
-  cut.noteDeletion(1);
-  assert.equal(cut.hurry.aborted, true);
+  const cuts: number[] = [];
+  const unlisten = end.cuts.listen((seconds) => void cuts.push(seconds));
+  for (const seconds of [30, 10, 60, 0]) end.noteDeletion(seconds);
+  assert.deepEqual(cuts, [30, 10, 1]);
+  unlisten();
+  const other = new PodEnd();
+  other.evict(eviction);
+  other.cuts.listen((seconds) => void cuts.push(seconds))();
+  other.noteDeletion(1);
+  assert.deepEqual(cuts, [30, 10, 1]);
 });
 
 test('a deletion and an eviction interrupt what takes long', () => {

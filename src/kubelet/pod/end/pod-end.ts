@@ -8,6 +8,14 @@ export interface Eviction extends PodVerdict {
 }
 
 const defaultGraceSeconds = 30;
+/** Nothing ends without a chance to end by itself, not even what is deleted by force. */
+const graceMinSeconds = 1;
+
+/** Tells what is stopping already that it has less time than it began with. */
+export interface GraceCuts {
+  /** `cut` is called with the seconds that are left from then on; returns how to listen no longer. */
+  listen(cut: (leftSeconds: number) => void): () => void;
+}
 
 export function specifiedGraceSeconds(pod: Pod): number {
   return pod.spec.terminationGracePeriodSeconds ?? defaultGraceSeconds;
@@ -20,18 +28,20 @@ export class PodEnd {
   hasEnded = false;
   #eviction: Eviction | undefined;
   #failure: PodVerdict | undefined;
-  /** As requested by each deletion; the shortest counts. */
+  /** As requested by each deletion and by an eviction; the shortest counts. */
   #graceSeconds: number | undefined;
   readonly #interrupt = new AbortController();
-  readonly #hurry = new AbortController();
+  readonly #listeners = new Set<(leftSeconds: number) => void>();
+  readonly cuts: GraceCuts = {
+    listen: (cut) => {
+      this.#listeners.add(cut);
+      return () => void this.#listeners.delete(cut);
+    },
+  };
 
   /** Aborted when the pod is to end: whatever takes long is cut short. */
   get interrupt(): AbortSignal {
     return this.#interrupt.signal;
-  }
-  /** Aborted when its grace period is cut short. */
-  get hurry(): AbortSignal {
-    return this.#hurry.signal;
   }
   /** The reason in its status; a pod that was deleted or ended by itself has none. */
   get verdict(): PodVerdict | undefined {
@@ -48,21 +58,27 @@ export class PodEnd {
   }
 
   graceSeconds(pod: Pod): number {
-    return this.#graceSeconds ?? this.#eviction?.graceSeconds ?? specifiedGraceSeconds(pod);
+    return this.#graceSeconds ?? Math.max(specifiedGraceSeconds(pod), graceMinSeconds);
   }
 
+  /** Its deletion was asked for, with that grace. */
   noteDeletion(graceSeconds: number): void {
+    this.#giveAtMost(graceSeconds);
+  }
+
+  #giveAtMost(graceSeconds: number): void {
     this.#interrupt.abort();
-    if (this.#graceSeconds !== undefined && graceSeconds < this.#graceSeconds && graceSeconds <= 1)
-      this.#hurry.abort();
-    this.#graceSeconds = Math.min(this.#graceSeconds ?? graceSeconds, graceSeconds);
+    const seconds = Math.max(graceSeconds, graceMinSeconds);
+    if (this.#graceSeconds !== undefined && seconds >= this.#graceSeconds) return;
+    this.#graceSeconds = seconds;
+    for (const cut of [...this.#listeners]) cut(seconds);
   }
 
   /** False: it has already been evicted. */
   evict(eviction: Eviction): boolean {
     if (this.#eviction) return false;
     this.#eviction = { ...eviction, yieldsToSuccess: true };
-    this.#interrupt.abort();
+    this.#giveAtMost(eviction.graceSeconds);
     return true;
   }
 

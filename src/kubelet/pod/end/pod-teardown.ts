@@ -31,7 +31,7 @@ async function killPod(record: PodRecord): Promise<void> {
     if (view.hasRunning) {
       if (end.verdict) record.report();
       const graceSeconds = end.graceSeconds(record.pod);
-      await stopAllContainers(context, record.pod, record.observed, { graceSeconds, hurry: end.hurry });
+      await stopAllContainers(context, record.pod, record.observed, { graceSeconds, cuts: end.cuts });
     }
     context.probes.stopPod(uid);
     await stopSandboxes(record);

@@ -6,6 +6,7 @@ import { sparse } from '../../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../../base/virtual-clock.ts';
 import type { KubeletContext } from '../../context.ts';
 import { observedPod, testContainer, testPod } from '../../pod.fixture.ts';
+import { PodEnd } from './pod-end.ts';
 import { stopAllContainers } from './pod-termination.ts';
 
 /** Containers end `takesMs` after their signal, and at the latest when their time is up. */
@@ -48,7 +49,7 @@ test('hooks run at once, sidecars get their signal in the reverse of their order
   const observed = observedPod(...['main', 's1', 's2'].map((name) => testContainer(name)));
   const done = stopAllContainers(context, pod, observed, {
     graceSeconds: 30,
-    hurry: new AbortController().signal,
+    cuts: new PodEnd().cuts,
   });
   await clock.advance(20_000);
   await done;
@@ -72,7 +73,7 @@ test('a container that waits longer than the grace period gets two seconds more,
   const observed = observedPod(...['main', 's1', 's2'].map((name) => testContainer(name)));
   const done = stopAllContainers(context, pod, observed, {
     graceSeconds: 10,
-    hurry: new AbortController().signal,
+    cuts: new PodEnd().cuts,
   });
   await clock.advance(60_000);
   await done;
@@ -80,18 +81,37 @@ test('a container that waits longer than the grace period gets two seconds more,
   assert.deepEqual(signals, ['TERM main 10', 'TERM s2 2', 'TERM s1 2']);
 });
 
-test('a grace period that is cut ends hooks and turns at once', async () => {
+test('a grace period that is cut short counts from then on, for hooks, turns and signals alike', async () => {
   const { clock, log, context } = setup({ main: 60_000, s1: 60_000 });
-  const hurry = new AbortController();
+  const start = clock.now() / 1000;
+  const end = new PodEnd();
   const pod = testPod({ initContainers: [sidecar('s1', sleepHook(20))], containers: [{ name: 'main' }] });
   const observed = observedPod(testContainer('main'), testContainer('s1'));
-  const done = stopAllContainers(context, pod, observed, { graceSeconds: 30, hurry: hurry.signal });
+  const done = stopAllContainers(context, pod, observed, { graceSeconds: 30, cuts: end.cuts });
   await clock.advance(1000);
-  hurry.abort();
+  end.noteDeletion(10);
+  await clock.advance(2000);
+  end.noteDeletion(4);
   await clock.advance(60_000);
   await done;
-  const signals = log.filter((line) => line.includes('TERM')).map((line) => line.replace(/^\S+ /, ''));
-  assert.deepEqual(signals, ['TERM main 30', 'TERM main 0', 'TERM s1 0']);
+  const signals = log.filter((line) => line.includes('TERM'));
+  assert.deepEqual(signals, [`${start} TERM main 30`, `${start + 7} TERM main 0`, `${start + 7} TERM s1 2`]);
+});
+
+test('however short its grace, a container has two seconds after its signal', async () => {
+  const { clock, log, context } = setup({ main: 60_000 });
+  const main = { name: 'main', ...sleepHook(20) };
+  const stop = (graceSeconds: number) => {
+    const pod = testPod({ containers: [main] });
+    const { cuts } = new PodEnd();
+    return stopAllContainers(context, pod, observedPod(testContainer('main')), { graceSeconds, cuts });
+  };
+  const start = clock.now() / 1000;
+  const done = Promise.all([stop(0), stop(1)]);
+  await clock.advance(60_000);
+  await done;
+  const signals = log.filter((line) => line.includes('TERM'));
+  assert.deepEqual(signals, [`${start} TERM main 2`, `${start + 1} TERM main 2`]);
 });
 
 test('a hook command that outlasts the grace period is reported when its container has ended', async () => {
@@ -105,7 +125,7 @@ test('a hook command that outlasts the grace period is reported when its contain
     observedPod(testContainer('main')),
     {
       graceSeconds: 3,
-      hurry: new AbortController().signal,
+      cuts: new PodEnd().cuts,
     },
   );
   await clock.advance(10_000);
@@ -122,7 +142,7 @@ test('an agent that ends meanwhile sends no signal out of turn', async () => {
   const observed = observedPod(testContainer('main'), testContainer('s1'));
   const done = stopAllContainers(context, pod, observed, {
     graceSeconds: 30,
-    hurry: new AbortController().signal,
+    cuts: new PodEnd().cuts,
   });
   await clock.advance(1000);
   stop.abort();

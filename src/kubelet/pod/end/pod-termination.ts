@@ -4,11 +4,13 @@ import { isSidecar } from '../../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import { unlessAborted } from '../../../base/async/unless-aborted.ts';
+import type { Timer } from '../../../base/clock.ts';
 import { runHook } from '../../containers/lifecycle-hooks.ts';
 import type { KubeletContext } from '../../context.ts';
 import type { ContainerKill } from '../pod-actions.ts';
 import { containerEvents } from '../pod-events.ts';
 import type { ObservedContainer, ObservedPod } from '../pod-observation.ts';
+import type { GraceCuts } from './pod-end.ts';
 
 export interface ContainerStop {
   pod: Pod;
@@ -22,33 +24,52 @@ export interface ContainerStop {
   skipsHook?: boolean;
   /** Settles when the containers that must end before this one have; it gets its signal then. */
   turn?: Promise<unknown>;
-  /** Resolves when the grace period was cut short: what is left is killed at once. */
-  hurry: AbortSignal;
+  /** Its time may be cut short while it is ending. */
+  cuts: GraceCuts;
 }
 
-/** The least time in seconds that a container gets to end, after its preStop hook and the wait for its turn. */
-const afterWaitMinSeconds = 2;
+/** The least time in seconds that a container gets between its signal and its end, however short its grace. */
+const signalMinSeconds = 2;
 
 export async function stopContainer(context: KubeletContext, stop: ContainerStop): Promise<void> {
-  const { pod, spec, container, graceSeconds, turn } = stop;
+  const { pod, spec, container } = stop;
   const events = containerEvents(context.recorder, pod, spec ?? { name: container.name });
   events.normal('Killing', stop.message);
-  const startMs = context.clock.monotonic();
-  const hook = stop.skipsHook ? undefined : spec?.lifecycle?.preStop;
-  let timeoutSeconds = graceSeconds;
-  if ((hook || turn) && graceSeconds > 0) {
-    const cut = new AbortController();
-    const timer = context.clock.after(graceSeconds * 1000, () => cut.abort());
-    const signal = AbortSignal.any([cut.signal, stop.hurry, context.signal]);
-    if (spec && hook) await runPreStop(context, stop, { spec, hook, signal });
-    if (turn && !signal.aborted) await orAborted(turn, signal);
-    timer.cancel();
-    // Another agent starts over; to go on here would end containers out of turn.
-    context.signal.throwIfAborted();
-    const usedSeconds = (context.clock.monotonic() - startMs) / 1000;
-    timeoutSeconds = Math.max(afterWaitMinSeconds, Math.ceil(graceSeconds - usedSeconds));
+  const hurry = new AbortController();
+  let timer: Timer | undefined;
+  const unlisten = stop.cuts.listen((leftSeconds) => {
+    timer?.cancel();
+    timer = context.clock.after(Math.max(leftSeconds, signalMinSeconds) * 1000, () => hurry.abort());
+  });
+  try {
+    const usedSeconds = await runHookAndWait(context, stop, hurry.signal);
+    const leftSeconds = hurry.signal.aborted ? 0 : Math.ceil(stop.graceSeconds - usedSeconds);
+    await stopOrHurry(context, container.id, Math.max(signalMinSeconds, leftSeconds), hurry.signal);
+  } finally {
+    unlisten();
+    timer?.cancel();
   }
-  await stopOrHurry(context, container.id, timeoutSeconds, stop.hurry);
+}
+
+/** What comes before the signal, within the grace period; resolves with the seconds that it took. */
+async function runHookAndWait(
+  context: KubeletContext,
+  stop: ContainerStop,
+  hurry: AbortSignal,
+): Promise<number> {
+  const { spec, graceSeconds, turn } = stop;
+  const hook = stop.skipsHook ? undefined : spec?.lifecycle?.preStop;
+  if ((!hook && !turn) || graceSeconds <= 0) return 0;
+  const startMs = context.clock.monotonic();
+  const cut = new AbortController();
+  const timer = context.clock.after(graceSeconds * 1000, () => cut.abort());
+  const signal = AbortSignal.any([cut.signal, hurry, context.signal]);
+  if (spec && hook) await runPreStop(context, stop, { spec, hook, signal });
+  if (turn && !signal.aborted) await orAborted(turn, signal);
+  timer.cancel();
+  // Another agent starts over; to go on here would end containers out of turn.
+  context.signal.throwIfAborted();
+  return (context.clock.monotonic() - startMs) / 1000;
 }
 
 /** Runs the hook within the grace period; a failure is reported, and does not keep the container from ending. */
@@ -79,14 +100,13 @@ async function orAborted(work: Promise<unknown>, signal: AbortSignal): Promise<v
   });
 }
 
-/** Stops within the timeout, or at once when the hurry signal comes. */
+/** Stops within the timeout, or at once when the hurry signal comes meanwhile. */
 async function stopOrHurry(
   context: KubeletContext,
   id: string,
   timeoutSeconds: number,
   hurry: AbortSignal,
 ): Promise<void> {
-  if (hurry.aborted) return context.runtime.stopContainer(id, 0);
   const stopping = context.runtime.stopContainer(id, timeoutSeconds);
   const kill = () =>
     void context.runtime
@@ -108,7 +128,7 @@ export async function stopAllContainers(
   context: KubeletContext,
   pod: Pod,
   observed: ObservedPod,
-  { graceSeconds, hurry }: { graceSeconds: number; hurry: AbortSignal },
+  { graceSeconds, cuts }: { graceSeconds: number; cuts: GraceCuts },
 ): Promise<void> {
   const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec;
   const podIp = observed.sandboxes[0]?.ips[0] ?? '';
@@ -124,7 +144,7 @@ export async function stopAllContainers(
       graceSeconds,
       message: `Stopping container ${container.name}`,
       podIp,
-      hurry,
+      cuts,
       ...(turn && { turn }),
     });
   const running = observed.containers.filter(({ state }) => state === 'running' || state === 'unknown');
@@ -141,7 +161,7 @@ export async function stopKilled(
   context: KubeletContext,
   pod: Pod,
   kills: readonly ContainerKill[],
-  { podIp, hurry }: { podIp: string; hurry: AbortSignal },
+  { podIp, cuts }: { podIp: string; cuts: GraceCuts },
 ): Promise<void> {
   const podGrace = pod.spec.terminationGracePeriodSeconds ?? 30;
   const probeOf = ({ reason, spec }: ContainerKill) =>
@@ -159,7 +179,7 @@ export async function stopKilled(
         graceSeconds,
         podIp,
         skipsHook,
-        hurry,
+        cuts,
       });
     }),
   );
