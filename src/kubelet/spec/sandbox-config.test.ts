@@ -41,3 +41,10 @@ test('the sandbox has the groups of the pod, and merges them or not as the pod s
   assert.deepEqual(security?.supplementalGroups, [5, 7]);
   assert.equal(security?.supplementalGroupsPolicy, 'Strict');
 });
+
+test('a privileged container of any kind is allowed in its sandbox', () => {
+  const privileged = { name: 'p', securityContext: { privileged: true } };
+  assert.equal(securityOf({})?.privileged, false);
+  for (const kind of ['initContainers', 'containers', 'ephemeralContainers'])
+    assert.equal(securityOf({ [kind]: [privileged] })?.privileged, true, kind);
+});

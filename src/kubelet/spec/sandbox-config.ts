@@ -30,7 +30,9 @@ export function sandboxConfigOf(pod: Pod, inputs: SandboxInputs): SandboxConfig 
   const context = pod.spec.securityContext ?? {};
   const groups = [...(context.supplementalGroups ?? [])];
   if (context.fsGroup !== undefined) groups.push(context.fsGroup);
-  const privileged = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].some(
+  const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec;
+  // Those that come later, too: the runtime checks each container against the configuration that is passed with it.
+  const privileged = [...initContainers, ...containers, ...ephemeralContainers].some(
     (container) => container.securityContext?.privileged,
   );
   return {
