@@ -219,10 +219,8 @@ async function configure(
   environment: Map<string, string>,
 ): Promise<ContainerConfig> {
   const { pod, container } = start;
-  const rootProblem = nonRootProblem(pod, container, {
-    uid: image.uid?.value,
-    username: image.username,
-  });
+  const imageUser = { uid: image.uid?.value, username: image.username };
+  const rootProblem = nonRootProblem(pod, container, imageUser);
   if (rootProblem) throw new ContainerConfigError(rootProblem);
   const grant = await context.devices.allocate(pod, container);
   for (const [name, value] of Object.entries(grant.envs))
@@ -248,6 +246,7 @@ async function configure(
       seccompRoot: context.seccompRoot,
       seccompDefault: context.seccompDefault,
       supplementalGroups: groups,
+      imageUser,
       userNamespace,
       ...(start.targetId && { targetId: start.targetId }),
     }),

@@ -44,7 +44,13 @@ test('the runtime is told of the profile in both of the forms that its versions 
   const context = containerSecurityContext(
     annotated(testPod(), 'localhost/mine'),
     { name: 'c' },
-    { seccompRoot: '/s', seccompDefault: false, supplementalGroups: [], userNamespace: { mode: 'NODE' } },
+    {
+      seccompRoot: '/s',
+      seccompDefault: false,
+      supplementalGroups: [],
+      userNamespace: { mode: 'NODE' },
+      imageUser: { uid: 0, username: '' },
+    },
   );
   assert.deepEqual(context.apparmor, { profileType: 'Localhost', localhostRef: 'mine' });
   assert.equal(context.apparmorProfile, 'localhost/mine');

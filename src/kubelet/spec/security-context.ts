@@ -63,6 +63,8 @@ export interface ContainerSecurityOptions extends NamespaceInputs {
   /** Whether a container without a seccomp profile gets the runtime's default. */
   seccompDefault: boolean;
   supplementalGroups: readonly number[];
+  /** Of the container's image. */
+  imageUser: ImageUser;
 }
 
 export function containerSecurityContext(
@@ -100,9 +102,21 @@ export function containerSecurityContext(
       },
     }),
     ...(effective.seLinuxOptions && { selinuxOptions: effective.seLinuxOptions }),
-    ...(effective.runAsUser !== undefined && { runAsUser: { value: effective.runAsUser } }),
+    ...runAs(effective.runAsUser, options.imageUser),
     ...(effective.runAsGroup !== undefined && { runAsGroup: { value: effective.runAsGroup } }),
   };
+}
+
+/**
+ * The image's user is named, too: a runtime takes no group without a user, and looks up further groups only of a user
+ * that it is told.
+ */
+function runAs(
+  runAsUser: number | undefined,
+  { uid, username }: ImageUser,
+): Pick<ContainerSecurityContext, 'runAsUser' | 'runAsUsername'> {
+  if (runAsUser === undefined && uid === undefined && username !== '') return { runAsUsername: username };
+  return { runAsUser: { value: runAsUser ?? uid ?? 0 } };
 }
 
 /** Whether seccomp filters what any of the pod's containers does. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Service } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
 import { testPod } from '../pod.fixture.ts';
 import { boundedResources, linuxResourcesOf, podLimitsOf } from '../resources/cgroup-resources.ts';
 import { oomScoreAdjust } from '../resources/qos.ts';
@@ -373,12 +374,36 @@ test('a container that must not run as root is refused with the reason', () => {
   assert.match(nonRootProblem(pod, asRoot, { uid: 5, username: '' }) ?? '', /breaks non-root policy/);
 });
 
+const securityOptions = {
+  seccompRoot: '/s',
+  seccompDefault: false,
+  supplementalGroups: [],
+  userNamespace: { mode: 'NODE' },
+  imageUser: { uid: 5, username: '' },
+} as const;
+
+test('a container runs as the user of its spec, or else of its image, and the runtime is told whose groups count', () => {
+  const runAs = (spec: Partial<core.PodSpec>, imageUser: { uid: number | undefined; username: string }) => {
+    const pod = testPod(spec);
+    const context = containerSecurityContext(pod, { name: 'c' }, { ...securityOptions, imageUser });
+    return [context.runAsUser?.value, context.runAsUsername, context.runAsGroup?.value];
+  };
+  const root = { uid: undefined, username: '' };
+  const own = { securityContext: { runAsUser: 7 } };
+  const group = { securityContext: { runAsGroup: 3 } };
+  assert.deepEqual(runAs({}, { uid: 5, username: '' }), [5, undefined, undefined]);
+  assert.deepEqual(runAs({}, { uid: undefined, username: 'app' }), [undefined, 'app', undefined]);
+  assert.deepEqual(runAs({}, root), [0, undefined, undefined]);
+  assert.deepEqual(runAs(own, { uid: undefined, username: 'app' }), [7, undefined, undefined]);
+  assert.deepEqual(runAs(group, root), [0, undefined, 3]);
+});
+
 test('the container says more than the pod about its security', () => {
   const pod = testPod({ securityContext: { runAsUser: 1, fsGroup: 7, supplementalGroups: [5] } });
   const context = containerSecurityContext(
     pod,
     { name: 'c', securityContext: { runAsUser: 2, allowPrivilegeEscalation: false } },
-    { seccompRoot: '/s', seccompDefault: false, supplementalGroups: [9], userNamespace: { mode: 'NODE' } },
+    { ...securityOptions, supplementalGroups: [9] },
   );
   assert.deepEqual(context.runAsUser, { value: 2 });
   assert.deepEqual(context.supplementalGroups, [5, 9, 7]);
