@@ -111,5 +111,9 @@ test('after a restart, pods that run already have their share of the node before
     ['ran'],
   );
   assert.deepEqual(pods.admitted('ran'), []);
+  assert.deepEqual(pods.find('ran')?.pod.metadata.annotations, {
+    'kubernetes.io/config.seen': new Date(clock.now()).toISOString(),
+    'kubernetes.io/config.source': 'api',
+  });
   stop.abort();
 });

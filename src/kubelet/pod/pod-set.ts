@@ -5,6 +5,7 @@ import { mirrorPodAnnotation } from '../../api/well-known.ts';
 import type { Informer } from '../../client/informers/informer.ts';
 import type { KubeletContext } from '../context.ts';
 import type { WaitingResize } from '../resources/resize.ts';
+import { asSeen } from './as-seen.ts';
 import { clearOrphans } from './orphans.ts';
 import { PodOwners } from './pod-owners.ts';
 import { PodWorker } from './pod-worker.ts';
@@ -135,20 +136,21 @@ export class PodSet {
     });
   }
 
-  update(pod: Pod, { isStatic = false }: { isStatic?: boolean } = {}): void {
-    const { uid } = pod.metadata;
+  update(given: Pod, { isStatic = false }: { isStatic?: boolean } = {}): void {
+    const { uid } = given.metadata;
     const worker = this.#workers.get(uid);
     if (worker) {
-      worker.update(pod);
+      worker.update(isStatic ? given : asSeen(given, worker.seenAtMs));
       return;
     }
     if (this.#gone.has(uid)) return;
-    const mirrorOf = pod.metadata.annotations?.[mirrorPodAnnotation];
+    const mirrorOf = given.metadata.annotations?.[mirrorPodAnnotation];
     if (mirrorOf && !isStatic) {
       // Mirror pods represent static ones, which have their own workers.
-      this.#workers.get(mirrorOf)?.setMirror(pod);
+      this.#workers.get(mirrorOf)?.setMirror(given);
       return;
     }
+    const pod = isStatic ? given : asSeen(given, this.#context.clock.now());
     this.#workers.set(
       uid,
       new PodWorker({

@@ -6,8 +6,8 @@ import type { MetricsRegistry } from '../../base/metrics.ts';
 import { effectiveConfiguration, kubeletSettings } from '../configuration/configuration.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { MachineFacts } from '../machine.ts';
+import { asSeen } from '../pod/as-seen.ts';
 import { probeMetricPrefix } from '../probes/probe-metrics.ts';
-import { configAnnotations } from '../static-pods/static-pods.ts';
 import { handleDirectoryRequest } from '../volumes/directories/node-directories.ts';
 import { AskedPods } from './asked-pods.ts';
 import { HealthChecks } from './health-checks.ts';
@@ -121,13 +121,7 @@ export class Routes {
 
   /** Adds where the node has the pod from, and since when, as monitoring expects. */
   #asKnownHere(pod: Pod): Pod {
-    const seenAtMs = this.#kubelet.pods.find(pod.metadata.uid)?.seenAtMs;
-    const annotations = {
-      ...pod.metadata.annotations,
-      ...(seenAtMs !== undefined && { [configAnnotations.seen]: new Date(seenAtMs).toISOString() }),
-      [configAnnotations.source]: 'api',
-    };
-    return { ...pod, metadata: { ...pod.metadata, annotations } };
+    return asSeen(pod, this.#kubelet.pods.find(pod.metadata.uid)?.seenAtMs);
   }
 
   /** Determined once; they stay the same until the machine restarts. */

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -56,4 +59,34 @@ test('a folder of static pods that cannot be watched ends nothing', async () => 
   }
   stop.abort();
   await running;
+});
+
+test('every file of the folder is a manifest whatever it is called, unless its name begins with a dot', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'static-pods-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const named = (name: string) =>
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name },
+      spec: { containers: [{ name: 'c', image: 'i:1' }] },
+    });
+  for (const file of ['a.yaml', 'b', 'c.yaml.old', '.d.yaml'])
+    await writeFile(join(folder, file), named(file[0]!));
+  await writeFile(join(folder, 'notes.txt'), 'not a pod');
+  await mkdir(join(folder, 'e.yaml'));
+  const started: string[] = [];
+  const staticPods = new StaticPods({
+    folder,
+    context: sparse<KubeletContext>({
+      clock: new VirtualClock(),
+      logger: silentLogger,
+      node: () => ({ nodeName: 'n', hostIps: [], allocatable: {} }),
+    }),
+    pods: sparse<PodSet>({ update: (pod: Pod) => void started.push(pod.metadata.name) }),
+    registration: sparse<NodeRegistration>({}),
+    informer: sparse<Informer<Pod>>({}),
+  });
+  await staticPods.load();
+  assert.deepEqual(started, ['a-n', 'b-n', 'c-n']);
 });

@@ -5,12 +5,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Pod } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
-import { mirrorPodAnnotation } from '../../api/well-known.ts';
 import { pause } from '../../base/clock.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
 import type { Informer } from '../../client/informers/informer.ts';
 import type { KubeletContext } from '../context.ts';
 import type { NodeRegistration } from '../node/node-registration.ts';
+import { configAnnotations } from '../pod/as-seen.ts';
 import type { PodSet } from '../pod/pod-set.ts';
 import type { Manifest } from './static-manifest.ts';
 
@@ -22,13 +22,6 @@ export interface StaticPodsOptions {
   informer: Informer<Pod>;
   folder: string;
 }
-
-export const configAnnotations = {
-  hash: 'kubernetes.io/config.hash',
-  mirror: mirrorPodAnnotation,
-  source: 'kubernetes.io/config.source',
-  seen: 'kubernetes.io/config.seen',
-} as const;
 
 /** The folder is watched, and also read from time to time, since watches may miss events. */
 const everyMs = 20_000;
@@ -111,7 +104,7 @@ export class StaticPods {
     const { folder, context } = this.#options;
     const found = new Map<string, Pod>();
     for (const name of (await readdir(folder).catch(ifMissing([]))).sort()) {
-      if (name.startsWith('.') || !/\.(ya?ml|json)$/.test(name)) continue;
+      if (name.startsWith('.')) continue;
       try {
         // Most nodes have no manifest, and the code is large.
         const { readManifests } = await import('./static-manifest.ts');
