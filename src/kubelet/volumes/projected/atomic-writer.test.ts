@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -66,4 +75,14 @@ test('a set that cannot be written leaves nothing, and the one before stands', a
   await assert.rejects(writeAtomically(root, odd, 'v2', undefined));
   assert.deepEqual(readdirSync(root).sort(), ['..data', '..v1', 'a']);
   assert.equal(readFileSync(join(root, 'a'), 'utf8'), '1');
+});
+
+test('the group of a volume may read its files and enter its folders, which keep their other rights', async () => {
+  const root = join(folder, 'group');
+  mkdirSync(root);
+  chmodSync(root, 0o1777);
+  const gid = process.getgid!();
+  await writeAtomically(root, new Map([['d/a', file('1', 0o400)]]), 'v1', gid);
+  const modeOf = (name: string) => (statSync(join(root, name)).mode & 0o7777).toString(8);
+  assert.deepEqual(['.', '..data/', 'd/', 'd/a'].map(modeOf), ['3777', '2755', '2755', '440']);
 });

@@ -12,6 +12,7 @@ import {
   readlink,
   rename,
   rm,
+  stat,
   symlink,
   writeFile,
 } from 'node:fs/promises';
@@ -62,10 +63,7 @@ export async function writeAtomically(
   await symlink(folder, temporary);
   await rename(temporary, join(root, dataLink));
   await removeStale(root, payload, folder);
-  if (gid !== undefined) {
-    await chown(root, -1, gid);
-    await chmod(root, 0o2775);
-  }
+  if (gid !== undefined) await giveFolder(root, gid);
   return true;
 }
 
@@ -83,9 +81,15 @@ async function writeOne(
   await chmod(full, gid === undefined ? mode : mode | 0o440);
 }
 
-async function giveFolders(folder: string, gid: number): Promise<void> {
+/** Its members may read and enter it, and what is made in it is theirs. */
+async function giveFolder(folder: string, gid: number): Promise<void> {
   await chown(folder, -1, gid);
-  await chmod(folder, 0o2775);
+  const { mode } = await stat(folder);
+  await chmod(folder, (mode & 0o7777) | 0o2550);
+}
+
+async function giveFolders(folder: string, gid: number): Promise<void> {
+  await giveFolder(folder, gid);
   for (const entry of await readdir(folder, { withFileTypes: true }))
     if (entry.isDirectory()) await giveFolders(join(folder, entry.name), gid);
 }
