@@ -2,7 +2,7 @@
  * Runs a process of Wherry as a child of this command, which shares its output, passes signals on, and ends with it.
  */
 import { spawn } from 'node:child_process';
-import { nodeFlags } from '../host/cluster/cluster-context.ts';
+import { nodeFlags, processEnvironment } from '../host/cluster/cluster-context.ts';
 import type { CliContext } from './context.ts';
 
 /** @returns its exit code */
@@ -12,7 +12,9 @@ export function runForeground(
   enter: readonly string[] = [],
 ): Promise<number> {
   const [command, ...rest] = [...enter, context.programs.node, ...nodeFlags, ...args];
-  const child = spawn(command!, rest, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const { NODE_COMPILE_CACHE: _, ...inherited } = process.env;
+  const env = { ...processEnvironment(context.data), ...inherited };
+  const child = spawn(command!, rest, { env, stdio: ['ignore', 'inherit', 'inherit'] });
   const pass = (signal: NodeJS.Signals) => child.kill(signal);
   process.on('SIGTERM', pass);
   process.on('SIGINT', pass);

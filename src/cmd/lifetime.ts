@@ -1,14 +1,12 @@
 /**
  * How a long-running process ends: on a signal it stops in order and logs that; a defect ends it with a stack trace.
  */
-import { flushCompileCache } from 'node:module';
 import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { releaseMemoryWhenIdle } from '../base/system/idle-memory.ts';
 
 /** A process that does not stop in order within this is ended all the same. */
 const stopLimitMs = 6000;
-const startedAfterMs = 10_000;
 
 export async function runUntilSignalled(
   logger: Logger,
@@ -33,8 +31,6 @@ export async function runUntilSignalled(
     process.exit(1);
   });
   releaseMemoryWhenIdle(systemClock, stop.signal);
-  // Also of a process that is killed later on, the code that it has compiled to start is kept for the next one.
-  systemClock.after(startedAfterMs, flushCompileCache);
   try {
     await work(stop.signal);
     logger.info('stopped');

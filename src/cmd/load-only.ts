@@ -1,6 +1,6 @@
 /**
- * A program that is started without its configuration is only loaded, and ends: Node then has it compiled and stripped of
- * its types in its cache (host/processes/compile-cache.ts). The program proper spares itself the compiler and the memory that goes
+ * A program that is started without its configuration is only loaded, and ends: its modules are then without their types
+ * in the cache (host/processes/module-cache.ts). The program proper spares itself the compiler and the memory that goes
  * with it, 25 MB in each process.
  */
 

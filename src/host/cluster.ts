@@ -35,7 +35,7 @@ import { removeCgroup, removeEmptyParents } from './node/cgroup.ts';
 import { ensureNode, type NodeContext, stopNode } from './node/node.ts';
 import { expectWithin, readyNodes, registeredNodes, thisSecond } from './node/readiness.ts';
 import { agentInForce, ensureAgent, stopAgent } from './processes/agent-process.ts';
-import { fillCompileCache } from './processes/compile-cache.ts';
+import { fillModuleCache } from './processes/module-cache.ts';
 import { isRunning, runningProcess } from './processes/process.ts';
 import {
   ensureServer,
@@ -108,7 +108,7 @@ async function upSimulated(context: ClusterContext, record: ClusterRecord): Prom
   const isNew = !serverInForce(context, record, place);
   const since = { ms: thisSecond(), mustBeFresh: () => isNew };
   await allEnded([
-    fillCompileCache(context, [context.programs.server]),
+    fillModuleCache(context, [context.programs.server]),
     context.steps.run('Keys and certificates', () =>
       ensureClusterPki(folder.pki, {
         addresses: [],
@@ -130,7 +130,7 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   const subnet = await ensureLink(context.data, record);
   const cluster = { ...record, subnet };
   const host = hostAddress(cluster);
-  const compiled = fillCompileCache(context, [programs.server, programs.agent]);
+  const compiled = fillModuleCache(context, [programs.server, programs.agent]);
   // Its failure is reported where it is awaited.
   compiled.catch(() => undefined);
   await steps.run('Keys and certificates', async () => {

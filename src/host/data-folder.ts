@@ -42,8 +42,10 @@ export interface DataFolder {
   readonly clusters: string;
   /** Image archives that Wherry built itself; they can be built again. */
   readonly images: string;
-  /** Node's, of Wherry's own processes. */
+  /** Node's, of commands and repairs: of what starts often and ends soon. */
   readonly compileCache: string;
+  /** Modules without their types, for Wherry's own processes. */
+  readonly moduleCache: string;
   cluster(name: string): ClusterFolder;
 }
 
@@ -57,11 +59,13 @@ export function defaultDataPath(env: NodeJS.ProcessEnv, userId: number | undefin
 /** `NODE_COMPILE_CACHE` of `env` wins: several data folders may share what is the same for all. */
 export function dataFolder(path: string, env: NodeJS.ProcessEnv = {}): DataFolder {
   const clusters = join(path, 'clusters');
+  const compileCache = env.NODE_COMPILE_CACHE || join(path, 'compile-cache');
   return {
     path,
     clusters,
     images: join(path, 'images'),
-    compileCache: env.NODE_COMPILE_CACHE || join(path, 'compile-cache'),
+    compileCache,
+    moduleCache: join(compileCache, 'modules'),
     cluster: (name) => clusterFolder(name, join(clusters, name)),
   };
 }

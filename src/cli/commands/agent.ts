@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { createLogger } from '../../base/logger.ts';
+import { processEnvironment } from '../../host/cluster/cluster-context.ts';
 import {
   checkName,
   defaultClusterDomain,
@@ -25,6 +26,7 @@ import {
   machineNodeFolder,
   stopMachineNode,
 } from '../../host/node/machine-node.ts';
+import { fillModuleCache } from '../../host/processes/module-cache.ts';
 import type { ProcessIdentity } from '../../host/processes/process.ts';
 import { type AgentConfig, writeConfig } from '../../host/processes/process-config.ts';
 import type { KubeletConfiguration } from '../../kubelet/configuration/configuration.ts';
@@ -80,6 +82,7 @@ async function runAgent(context: CliContext, options: AgentOptions): Promise<num
     serviceCidr: defaultServiceCidr,
     address,
   };
+  await fillModuleCache({ ...context, steps }, [context.programs.agent]);
   const asked = askedToStop();
   try {
     const configFile = join(folder.run, 'agent-config.json');
@@ -88,7 +91,12 @@ async function runAgent(context: CliContext, options: AgentOptions): Promise<num
       const node = await ensureMachineNode(machine);
       const config = agentConfig(folder, { nodeName, address, servers, kubelet });
       writeConfig(configFile, { ...config, cgroupRoot: node.cgroupRoot });
-      await ensureMachineAgent(node, { node: program, script, configFile });
+      await ensureMachineAgent(node, {
+        node: program,
+        script,
+        configFile,
+        env: processEnvironment(context.data),
+      });
     };
     await steps.run('Namespaces, containerd and agent', start);
     context.print(`node ${nodeName} at ${address} is at work; its log is ${machineAgentLog(folder)}`);

@@ -16,11 +16,13 @@ import { ensureClusterPki, pkiFiles, readPair } from '../../host/keys/cluster-pk
 import { isPortFree } from '../../host/network/ports.ts';
 import { clusterDnsAddress, kubernetesServiceAddress } from '../../host/network/service-range.ts';
 import { formatJoinToken } from '../../host/node/join.ts';
+import { fillModuleCache } from '../../host/processes/module-cache.ts';
 import { type EtcdSettings, type ServerConfig, writeConfig } from '../../host/processes/process-config.ts';
 import type { Store } from '../../storage/store.ts';
 import { type Command, UsageError } from '../context.ts';
 import { runForeground } from '../foreground.ts';
 import { renderKubeconfig } from '../kubeconfig-file.ts';
+import { liveSteps } from '../live-steps.ts';
 import {
   apiServerDetails,
   apiServerFileOptions,
@@ -81,6 +83,8 @@ export const server: Command = {
       context.print(
         `to add another server: wherry server --etcd-endpoints ${etcd.etcd.join(',')} --token ${serverToken}`,
       );
+    const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
+    await fillModuleCache({ ...context, steps }, [context.programs.server]);
     return await runForeground(context, [context.programs.server, configFile]);
   },
 };

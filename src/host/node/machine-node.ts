@@ -12,7 +12,7 @@ import { agentProgram } from '../processes/agent-process.ts';
 import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from '../processes/process.ts';
 import { planRestarts, type RestartHistories } from '../supervision/restart-plan.ts';
 import { removeCgroup, removeEmptyParents } from './cgroup.ts';
-import { containerdRecordFile, nodeSearchPath } from './containerd.ts';
+import { containerdRecordFile } from './containerd.ts';
 import { ensureNodeCgroups, ensureRuntime, type LocalNode } from './node.ts';
 import {
   createNodeNamespace,
@@ -72,7 +72,7 @@ export async function ensureMachineNode(options: MachineNodeOptions): Promise<Ma
 
 export async function ensureMachineAgent(
   node: MachineNode,
-  program: { node: string; script: string; configFile: string },
+  program: { node: string; script: string; configFile: string; env: NodeJS.ProcessEnv },
 ): Promise<ProcessIdentity> {
   const recordFile = agentRecordFile(node.folder);
   return (
@@ -84,7 +84,7 @@ export async function ensureMachineAgent(
       cgroupProcs: node.agentCgroupProcs,
       logFile: machineAgentLog(node.folder),
       recordFile,
-      env: { PATH: nodeSearchPath },
+      env: program.env,
       cwd: '/',
     }))
   );

@@ -1,4 +1,4 @@
-/** Node's compile cache of Wherry's own processes, filled before they start. */
+/** Modules without their types, for Wherry's own processes: made before these start. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { CommandError, run } from '../../base/system/command.ts';
@@ -13,21 +13,21 @@ const loadTimeoutMs = 300_000;
  * machine that is too slow for it they start all the same, and the next command tries again.
  * @throws CommandError when a program cannot be loaded
  */
-export async function fillCompileCache(
-  context: ClusterContext,
+export async function fillModuleCache(
+  context: Pick<ClusterContext, 'data' | 'programs' | 'steps'>,
   programs: readonly string[],
   timeoutMs = loadTimeoutMs,
 ): Promise<void> {
   const { data, steps } = context;
   const stamp = `${process.version} ${context.programs.version}`;
-  const stampFile = (program: string) => join(data.compileCache, `${basename(program)}.loaded`);
+  const stampFile = (program: string) => join(data.moduleCache, `${basename(program)}.loaded`);
   const before = programs.map((program) => readStamp(stampFile(program)));
   const missing = programs.filter((_, index) => before[index] !== stamp);
   if (missing.length === 0) return;
   const isFirst = before.includes(undefined);
   const title = isFirst ? 'compiled for the first time' : 'compiled again, as it has changed';
   await steps.run(`Wherry itself, ${title}`, async () => {
-    mkdirSync(data.compileCache, { recursive: true });
+    mkdirSync(data.moduleCache, { recursive: true });
     const env = processEnvironment(data);
     const load = async (program: string) => {
       await run(context.programs.node, [...nodeFlags, program], { env, timeoutMs });
