@@ -13,7 +13,7 @@ const itemsMax = 5_000_000;
 
 /** Macros whose arguments but the first, which names a variable, are evaluated once for every element. */
 const loops = new Set([
-  ...['all', 'exists', 'exists_one', 'existsOne', 'filter', 'map'],
+  ...['all', 'exists', 'exists_one', 'existsOne', 'filter', 'map', 'sortBy'],
   ...['transformList', 'transformMap', 'transformMapEntry'],
 ]);
 

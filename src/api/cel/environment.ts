@@ -7,12 +7,14 @@ import { registerAddresses } from './libraries/addresses.ts';
 import { registerAuthorizer } from './libraries/authorizer.ts';
 import { registerFormats } from './libraries/formats.ts';
 import { registerJsonPatch } from './libraries/json-patch.ts';
-import { registerLists } from './libraries/lists.ts';
+import { compareValues, registerLists } from './libraries/lists.ts';
 import { naming, noteJoinedLists, registerNamedObjects } from './libraries/named-objects.ts';
 import { registerOptionalEntries, withOptionalEntries } from './libraries/optional-entries.ts';
+import { registerOptionalValues } from './libraries/optional-values.ts';
 import { registerPresence, unknownArgument, withPresence } from './libraries/presence.ts';
 import { registerQuantities } from './libraries/quantities.ts';
 import { registerSemver } from './libraries/semver.ts';
+import { registerSortBy } from './libraries/sort-by.ts';
 import { registerText } from './libraries/text.ts';
 import { registerTwoVariables } from './libraries/two-variables.ts';
 import { linearMatches, withLinearMatches } from './linear-matches.ts';
@@ -56,11 +58,13 @@ const libraries = [
   (environment: Environment) => registerLists(environment, celOptional),
   registerNamedObjects,
   registerOptionalEntries,
+  (environment: Environment) => registerOptionalValues(environment, celOptional),
   registerText,
   registerQuantities,
   registerAddresses,
   registerPresence,
   registerSemver,
+  (environment: Environment) => registerSortBy(environment, compareValues),
   registerTwoVariables,
   (environment: Environment) => registerFormats(environment, celOptional),
 ];

@@ -19,7 +19,7 @@ const depthMax = 250;
 const loops: Readonly<Record<string, readonly number[]>> = {
   all: [2, 3],
   exists: [2, 3],
-  exists_one: [2],
+  exists_one: [2, 3],
   existsOne: [2, 3],
   map: [2, 3],
   filter: [2],

@@ -94,7 +94,7 @@ function equalValues(left: unknown, right: unknown): boolean {
   return equalJson(left, right);
 }
 
-function compareValues(left: unknown, right: unknown): number {
+export function compareValues(left: unknown, right: unknown): number {
   const a = left instanceof Date || left instanceof Duration ? left.valueOf() : left;
   const b = right instanceof Date || right instanceof Duration ? right.valueOf() : right;
   if (typeof a !== typeof b || !['bigint', 'number', 'string', 'boolean'].includes(typeof a)) {

@@ -4,28 +4,7 @@
  */
 import type { Environment } from '@marcbachmann/cel-js';
 import { checkBudget } from '../budget.ts';
-
-interface Node {
-  op: string;
-  args: unknown;
-}
-
-/** What variables are bound in; the library's own class. */
-interface Context {
-  forkWithVariable(name: string, type: unknown): Context;
-  reuse(parent: Context): Context;
-  setIterValue(value: unknown, evaluator: Evaluator): Context;
-}
-
-interface Checker {
-  check(node: Node, context: Context): unknown;
-  getType(name: string): unknown;
-  createError(code: string, message: string, node: Node): Error;
-}
-
-interface Evaluator {
-  run(node: Node, context: Context): unknown;
-}
+import { type Checker, type Context, type Evaluator, type Node, nameOf } from './macros.ts';
 
 type Entry = readonly [key: unknown, value: unknown];
 
@@ -54,11 +33,8 @@ export function registerTwoVariables(environment: Environment): void {
   };
   define('all', 'bool', (entries, { give }) => !decide(entries, (entry) => give(entry) === false));
   define('exists', 'bool', (entries, { give }) => decide(entries, (entry) => give(entry) === true));
-  define(
-    'existsOne',
-    'bool',
-    (entries, { give }) => entries.filter((entry) => give(entry) === true).length === 1,
-  );
+  for (const name of ['existsOne', 'exists_one'])
+    define(name, 'bool', (entries, { give }) => entries.filter((entry) => give(entry) === true).length === 1);
   for (const hasFilter of [false, true]) {
     define('transformList', 'dyn', (entries, { test, give }) => entries.filter(test).map(give), {
       hasFilter,
@@ -135,11 +111,4 @@ function expander(name: string, returns: string, work: Work, { hasFilter }: { ha
       });
     },
   });
-}
-
-function nameOf(node: Node | string, macro: string, checker: Checker): string {
-  // Checked before: an expression may be checked more than once.
-  if (typeof node === 'string') return node;
-  if (node.op === 'id') return node.args as string;
-  throw checker.createError('invalid_macro_argument', `${macro}() takes the names of two variables`, node);
 }
