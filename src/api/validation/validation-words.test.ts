@@ -158,7 +158,7 @@ const cases: [string, string, object, string[], string?][] = [
     },
     [
       `webhooks[0].clientConfig.url: Invalid value: "": 'https' is the only allowed URL scheme; desired format: https://host[/path]`,
-      'webhooks[0].clientConfig.url: Invalid value: "": host must be provided; desired format: https://host[/path]',
+      'webhooks[0].clientConfig.url: Invalid value: "": host must be specified; desired format: https://host[/path]',
       'webhooks[1].clientConfig.url: Invalid value: "u:p": user information is not permitted in the URL',
       'webhooks[1].clientConfig.url: Invalid value: "c": fragments are not permitted in the URL',
       'webhooks[1].clientConfig.url: Invalid value: "b": query parameters are not permitted in the URL',

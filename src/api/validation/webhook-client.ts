@@ -34,7 +34,7 @@ function* validateUrl(text: string, field: string): FieldErrors {
   }
   if (scheme.toLowerCase() !== 'https')
     yield invalidValue(field, scheme, `'https' is the only allowed URL scheme${urlForm}`);
-  if (!host) yield invalidValue(field, host, `host must be provided${urlForm}`);
+  if (!host) yield invalidValue(field, host, `host must be specified${urlForm}`);
   if (at >= 0)
     yield invalidValue(field, authority.slice(0, at), 'user information is not permitted in the URL');
   if (fragment) yield invalidValue(field, fragment, 'fragments are not permitted in the URL');

@@ -30,6 +30,8 @@ suite('dynamic admission', () => {
       resource: object;
       subResource?: string;
       name: string;
+      namespace?: string;
+      options: object | null;
       oldObject: ConfigMap | null;
       dryRun: boolean;
     };
@@ -222,6 +224,43 @@ suite('dynamic admission', () => {
     await assert.rejects(client.create(ConfigMap, named('not-patched')), { code: 500 });
   });
 
+  test('a webhook cannot move an object into another namespace', async () => {
+    const all = [{ ...rules[0]!, operations: ['CREATE' as const, 'UPDATE' as const] }];
+    answer = () => ({ allowed: true });
+    await client.create(MutatingWebhookConfiguration, {
+      metadata: { name: 'm' },
+      webhooks: [hook({ rules: all })],
+    });
+    const there = await client.create(ConfigMap, named('there'));
+    answer = () => ({
+      allowed: true,
+      patch: [{ op: 'replace', path: '/metadata/namespace', value: 'default' }],
+    });
+    const refusal = {
+      code: 400,
+      message: 'the namespace of the provided object does not match the namespace sent on the request',
+    };
+    await assert.rejects(client.create(ConfigMap, named('moved')), refusal);
+    await assert.rejects(client.update(ConfigMap, { ...there, data: { a: 'b' } }), refusal);
+    await assert.rejects(client.get(ConfigMap, { name: 'moved', namespace: 'default' }), { code: 404 });
+  });
+
+  test('a webhook sees a namespace as being within itself', async () => {
+    const namespaces = [{ apiGroups: [''], apiVersions: ['v1'], resources: ['namespaces'] }];
+    await client.create(ValidatingWebhookConfiguration, {
+      metadata: { name: 'v' },
+      webhooks: [
+        hook({
+          rules: [{ ...namespaces[0]!, operations: ['CREATE' as const] }],
+          namespaceSelector: {},
+        }),
+      ],
+    });
+    answer = () => ({ allowed: true });
+    await client.create(Namespace, { metadata: { name: 'new-one' }, spec: {} });
+    assert.equal(reviews[0]!.request.namespace, 'new-one');
+  });
+
   test('a webhook may look at a deletion, and not change what is deleted', async () => {
     await client.create(ConfigMap, named('doomed'));
     const deletions = [{ ...rules[0]!, operations: ['DELETE' as const] }];
@@ -329,9 +368,9 @@ suite('dynamic admission', () => {
       message:
         'admission webhook "check.example.com" denied the request: attaching to pod \'p\' is not allowed',
     });
-    const { operation, kind, resource, subResource, name, object, oldObject } = reviews[0]!.request;
+    const { operation, kind, resource, subResource, name, object, oldObject, options } = reviews[0]!.request;
     assert.deepEqual(
-      { operation, kind, resource, subResource, name, object, oldObject },
+      { operation, kind, resource, subResource, name, object, oldObject, options },
       {
         operation: 'CONNECT',
         kind: { group: '', version: 'v1', kind: 'PodAttachOptions' },
@@ -340,6 +379,7 @@ suite('dynamic admission', () => {
         name: 'p',
         object: { kind: 'PodAttachOptions', apiVersion: 'v1', stdin: true, stdout: true, container: 'main' },
         oldObject: null,
+        options: null,
       },
     );
   });

@@ -315,7 +315,7 @@ suite('mutating policies', () => {
     assert.equal(refused.object.reason, 'Invalid');
     assert.match(
       refused.object.message,
-      /^policy 'fails' with binding 'fails' denied request: JSON Patch: remove operation does not apply: /,
+      /^policy 'fails' with binding 'fails' denied request: JSON Patch: error in remove for path: /,
     );
     await server.ask('DELETE', policies);
     await define('passed', [apply('Object{bogus: 1}')], { failurePolicy: 'Ignore' });

@@ -52,7 +52,7 @@ function requestOf(attributes: AdmissionAttributes, shown: ServedResource, uid: 
     requestResource: resourceOf(asked),
     ...(request.subresource && { requestSubResource: request.subresource }),
     name: name || (object?.metadata.name ?? ''),
-    ...(request.namespace && { namespace: request.namespace }),
+    ...namespaceOf(attributes),
     operation,
     userInfo: {
       username: user.name,
@@ -63,8 +63,19 @@ function requestOf(attributes: AdmissionAttributes, shown: ServedResource, uid: 
     object: objectKind ? structuredClone(object!) : withVersionOf(viewFor(shown, object), old),
     oldObject: objectKind && old ? structuredClone(old) : viewFor(shown, old),
     dryRun: request.dryRun,
-    options: { ...shownOptions[operation], ...(options ?? request.options), ...metaVersion },
+    options:
+      operation === 'CONNECT'
+        ? null
+        : { ...shownOptions[operation], ...(options ?? request.options), ...metaVersion },
   };
+}
+
+/** A new namespace counts as being within itself, as one that is there does by its path. */
+function namespaceOf({ request, name, object }: AdmissionAttributes): { namespace?: string } {
+  const { group, plural } = request.resource;
+  const own = group === '' && plural === 'namespaces' ? name || object?.metadata.name : '';
+  const namespace = request.namespace || own;
+  return namespace ? { namespace } : {};
 }
 
 const metaVersion = { apiVersion: 'meta.k8s.io/v1' };

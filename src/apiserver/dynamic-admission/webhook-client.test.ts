@@ -79,3 +79,46 @@ test('a webhook at a URL or a Service is verified as Go does, and certificates t
     client.close();
   }
 });
+
+test('an answer that is not of a webhook is told as upstream tells it', async () => {
+  const authority = await createAuthority('hooks');
+  const { cert, key } = await issueCertificate(authority, {
+    commonName: 'hook',
+    usages: ['server'],
+    ipAddresses: ['127.0.0.1'],
+  });
+  let given: { code: number; type?: string; text: string } = { code: 200, text: '' };
+  const server = createServer({ cert, key }, (_, response) => {
+    response.writeHead(given.code, given.type ? { 'content-type': given.type } : {}).end(given.text);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const client = new WebhookClient(async () => assert.fail('no service'), new MetricsRegistry());
+  const config = {
+    url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    caBundle: Buffer.from(authority.cert).toString('base64'),
+  };
+  const onServer = (text: string) =>
+    `an error on the server (${JSON.stringify(text)}) has prevented the request from succeeding`;
+  try {
+    for (const [answer, why] of [
+      [{ code: 500, text: ' broken\n' }, onServer('broken')],
+      [{ code: 500, type: 'text/html', text: '<p>' }, onServer('<p>')],
+      [{ code: 500, type: 'application/json', text: '{}' }, onServer('unknown')],
+      [{ code: 503, text: 'no pods' }, 'the server is currently unable to handle the request'],
+      [{ code: 403, type: 'text/plain', text: 'not you' }, 'not you'],
+      [{ code: 401, text: 'who' }, 'the server has asked for the client to provide credentials'],
+      [
+        { code: 418, text: 'tea' },
+        'the server responded with the status code 418 but did not return more information',
+      ],
+      [{ code: 204, text: '' }, '0-length response with status code: 204 and content type: application/json'],
+    ] as const) {
+      given = answer;
+      await assert.rejects(client.post(config, {}, 10_000), { message: `failed to call webhook: ${why}` });
+    }
+  } finally {
+    client.close();
+    server.closeAllConnections();
+    server.close();
+  }
+});

@@ -7,7 +7,7 @@ import { dialReason } from '../../base/text/dial-reason.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import { parseExactJson } from '../../base/text/exact-json.ts';
 import { connectInTime } from '../nodes/connect-in-time.ts';
-import { AnswerStatusError, DeadlineError, postJson } from '../outgoing/post-json.ts';
+import { AnswerStatusError, DeadlineError, type PostAnswer, postJson } from '../outgoing/post-json.ts';
 import { legacyNameCode, sha1Code, VerifiedAgent } from '../outgoing/verified-tls.ts';
 
 const defaultServicePort = 443;
@@ -55,7 +55,7 @@ export class WebhookClient {
     const signal = AbortSignal.timeout(timeoutMs);
     try {
       const socket = service && (await this.#dial(service, signal));
-      const text = await postJson(url, {
+      const answer = await postJson(url, {
         body: JSON.stringify(body),
         headers,
         signal,
@@ -63,7 +63,7 @@ export class WebhookClient {
         agent: this.#agent,
         socket,
       });
-      return readAnswer(text);
+      return readAnswer(answer);
     } catch (error) {
       const { code: problem } = error as NodeJS.ErrnoException;
       if (problem === legacyNameCode) this.#missingNames.add(1);
@@ -95,9 +95,11 @@ const jsonParseError =
   'couldn\'t get version/kind; json parse error: json: cannot unmarshal string into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
 
 /** @throws NoAnswerError */
-function readAnswer(text: string): unknown {
+function readAnswer({ status, text }: PostAnswer): unknown {
   if (text === '')
-    throw new NoAnswerError('0-length response with status code: 200 and content type: application/json');
+    throw new NoAnswerError(
+      `0-length response with status code: ${status} and content type: application/json`,
+    );
   let answer: unknown;
   try {
     answer = parseExactJson(text);
@@ -116,13 +118,45 @@ function whyFailed(error: unknown, url: URL): string {
   return `Post ${JSON.stringify(shownUrl(url))}: ${whyUnreached(error, url)}`;
 }
 
-function whyRefused({ status, text }: AnswerStatusError): string {
+function whyRefused({ status, text, isPlain }: AnswerStatusError): string {
   const message = messageOfStatus(text);
   if (message) return message;
-  if (status === 404) return 'the server could not find the requested resource';
-  if (status >= 500) return 'an error on the server ("unknown") has prevented the request from succeeding';
+  const shown = isPlain ? text.slice(0, shownAnswerMax).trim() : 'unknown';
+  const known = refusals.get(status)?.(shown);
+  if (known !== undefined) return known;
+  if (status >= 500)
+    return `an error on the server (${JSON.stringify(shown)}) has prevented the request from succeeding`;
   return `the server responded with the status code ${status} but did not return more information`;
 }
+
+/** Characters of an answer that are shown. */
+const shownAnswerMax = 2048;
+
+/** What upstream's client makes of an answer of a server that is not Kubernetes, by its code. */
+const refusals = new Map<number, (shown: string) => string>([
+  [400, () => 'the server rejected our request for an unknown reason'],
+  [401, () => 'the server has asked for the client to provide credentials'],
+  [403, (shown) => shown],
+  [404, () => 'the server could not find the requested resource'],
+  [405, () => 'the server does not allow this method on the requested resource'],
+  [
+    406,
+    (shown) =>
+      shown && shown !== 'unknown'
+        ? shown
+        : 'the server was unable to respond with a content type that the client supports',
+  ],
+  [409, () => 'the server reported a conflict'],
+  [415, (shown) => shown],
+  [422, () => 'the server rejected our request due to an error in our request'],
+  [429, () => 'the server has received too many requests and has asked us to try again later'],
+  [503, () => 'the server is currently unable to handle the request'],
+  [
+    504,
+    () =>
+      'the server was unable to return a response in the time allotted, but may still be processing the request',
+  ],
+]);
 
 /** Of a server that answers as Kubernetes does. */
 function messageOfStatus(text: string): string | undefined {

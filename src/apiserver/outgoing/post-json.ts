@@ -35,14 +35,22 @@ export class AnswerStatusError extends Error {
   readonly status: number;
   /** What the server sent. */
   readonly text: string;
-  constructor(status: number, text: string) {
+  /** Whether it is meant to be read by people: as text, or as nothing that is said. */
+  readonly isPlain: boolean;
+  constructor(status: number, text: string, contentType = '') {
     super(
       `an error on the server (${JSON.stringify(text.slice(0, shownCharsMax))}) has prevented the request from succeeding`,
     );
     this.name = 'AnswerStatusError';
     this.status = status;
     this.text = text;
+    this.isPlain = contentType === '' || /^\s*text\//i.test(contentType);
   }
+}
+
+export interface PostAnswer {
+  status: number;
+  text: string;
 }
 
 /** Nothing came within the time. */
@@ -53,8 +61,8 @@ export class DeadlineError extends Error {
   }
 }
 
-/** The text of a successful answer. @throws AnswerStatusError, DeadlineError, or the error of the connection */
-export function postJson(url: URL, options: PostOptions): Promise<string> {
+/** A successful answer. @throws AnswerStatusError, DeadlineError, or the error of the connection */
+export function postJson(url: URL, options: PostOptions): Promise<PostAnswer> {
   const { body, headers, signal, tls = {}, agent, socket } = options;
   const { ca, cert, key } = tls;
   // A name for the certificate; an address is not one.
@@ -94,8 +102,8 @@ export function postJson(url: URL, options: PostOptions): Promise<string> {
         response.on('end', () => {
           const text = Buffer.concat(chunks).toString('utf8');
           const status = response.statusCode ?? 0;
-          if (status >= 200 && status <= 206) resolve(text);
-          else reject(new AnswerStatusError(status, text));
+          if (status >= 200 && status <= 206) resolve({ status, text });
+          else reject(new AnswerStatusError(status, text, response.headers['content-type']));
         });
       },
     );

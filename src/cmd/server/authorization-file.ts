@@ -66,7 +66,8 @@ async function chainEntry(entry: AuthorizerEntry, options: AuthorizationFileOpti
     const authorization = await credentials();
     const headers = { accept: 'application/json', ...(authorization && { authorization }) };
     try {
-      return await postJson(url, { body, headers, signal, tls: connection, agent });
+      const answer = await postJson(url, { body, headers, signal, tls: connection, agent });
+      return answer.text;
     } catch (error) {
       if (error instanceof Error) error.message = `Post ${JSON.stringify(url.href)}: ${error.message}`;
       throw error;

@@ -85,6 +85,46 @@ for (const [what, document, operation] of refused) {
   });
 }
 
+const words: [operation: JsonPatchOperation, message: string][] = [
+  [
+    { op: 'remove', path: '/a/z' },
+    "error in remove for path: '/a/z': Unable to remove nonexistent key: z: missing value",
+  ],
+  [
+    { op: 'remove', path: '/z/a' },
+    'remove operation does not apply: doc is missing path: "/z/a": missing value',
+  ],
+  [
+    { op: 'remove', path: '/l/5' },
+    "error in remove for path: '/l/5': Unable to access invalid index: 5: invalid index referenced",
+  ],
+  [
+    { op: 'add', path: '/z/a', value: 1 },
+    'add operation does not apply: doc is missing path: "/z/a": missing value',
+  ],
+  [
+    { op: 'replace', path: '/l/7/a', value: 1 },
+    'replace operation does not apply: doc is missing path: /l/7/a: missing value',
+  ],
+  [
+    { op: 'test', path: '/z/a', value: 1 },
+    'test operation does not apply: is missing path: /z/a: missing value',
+  ],
+  [{ op: 'test', path: '/l/0', value: 1 }, 'testing value /l/0 failed: test failed'],
+  [
+    { op: 'move', from: '/z/a', path: '/b' },
+    'move operation does not apply: doc is missing from path: /z/a: missing value',
+  ],
+  [
+    { op: 'copy', from: '/l/0', path: '/z/a' },
+    'copy operation does not apply: doc is missing destination path: /z/a: missing value',
+  ],
+];
+for (const [operation, message] of words)
+  test(`${operation.op} of ${operation.from ?? operation.path} fails in upstream's words`, () => {
+    assert.throws(() => applyJsonPatch({ a: { b: 1 }, l: [0] }, [operation]), { message });
+  });
+
 test('copies of copies do not grow without bound', () => {
   const operations = [{ op: 'add', path: '/a', value: Array.from({ length: 1000 }, () => 1) }];
   for (let round = 0; round < 40; round++) {

@@ -21,6 +21,21 @@ export class JsonPatchError extends Error {
   }
 }
 
+/** Nothing can hold what a pointer names. */
+class MissingParentError extends JsonPatchError {}
+
+/** What upstream's library says of a path whose parent is missing, by operation. */
+const missingParent: Readonly<Record<string, (path: string) => string>> = {
+  add: (path) => `doc is missing path: "${path}"`,
+  remove: (path) => `doc is missing path: "${path}"`,
+  replace: (path) => `doc is missing path: ${path}`,
+  test: (path) => `is missing path: ${path}`,
+  'move from': (path) => `doc is missing from path: ${path}`,
+  'move to': (path) => `doc is missing destination path: ${path}`,
+  'copy from': (path) => `doc is missing from path: ${path}`,
+  'copy to': (path) => `doc is missing destination path: ${path}`,
+};
+
 /** A `test` operation found another value. */
 export class JsonPatchTestError extends JsonPatchError {}
 
@@ -74,43 +89,55 @@ class PatchedDocument {
   }
 
   apply(operation: JsonPatchOperation): void {
-    const pointer = parsePointer(operation.path);
-    switch (operation.op) {
+    const { op, path, from = '', value = null } = operation;
+    const pointer = parsePointer(path);
+    switch (op) {
       case 'add':
-        this.#add(pointer, cloneJson(operation.value ?? null));
+        worded(op, path, () => this.#add(pointer, cloneJson(value)));
         break;
       case 'remove':
-        this.#removeNamed(pointer, operation.path);
+        worded(op, path, () => this.#remove(pointer));
         break;
       case 'replace':
-        this.#replace(pointer, cloneJson(operation.value ?? null));
+        worded(op, path, () => this.#replace(pointer, cloneJson(value)));
         break;
-      case 'move':
-        this.#add(pointer, this.#remove(parsePointer(operation.from)));
+      case 'move': {
+        const moved = worded('move from', from, () => this.#remove(parsePointer(operation.from)));
+        worded('move to', path, () => this.#add(pointer, moved));
         break;
-      case 'copy':
-        this.#copy(parsePointer(operation.from), pointer);
+      }
+      case 'copy': {
+        const copied = worded('copy from', from, () => this.#copyOf(parsePointer(operation.from)));
+        worded('copy to', path, () => this.#add(pointer, copied));
         break;
+      }
       case 'test':
-        this.#test(pointer, operation);
+        worded(op, path, () => this.#test(pointer, operation));
         break;
       default:
-        throw new JsonPatchError(`Unexpected kind: ${operation.op}`);
+        throw new JsonPatchError(`Unexpected kind: ${op}`);
     }
   }
 
   /** The container that holds the last key of the pointer. */
   #parentOf(pointer: string[]): JsonObject | unknown[] {
     let at: unknown = this.#holder;
-    for (const key of pointer.slice(0, -1)) at = this.#child(at, key);
+    for (const key of pointer.slice(0, -1)) at = this.#hasChild(at, key) ? this.#child(at, key) : undefined;
     if (Array.isArray(at) || isObject(at)) return at;
-    throw new JsonPatchError(`doc is missing path: "${pointer.join('/')}"`);
+    throw new MissingParentError(`nothing holds "${pointer.join('/')}"`);
   }
 
   #child(container: unknown, key: string): unknown {
     if (Array.isArray(container)) return this.#lists.at(container, this.#existingIndex(container, key));
     if (isObject(container) && Object.hasOwn(container, key)) return container[key];
-    throw new JsonPatchError(`doc is missing key: ${key}`);
+    throw new JsonPatchError(`Unable to remove nonexistent key: ${key}: missing value`);
+  }
+
+  #hasChild(container: unknown, key: string): boolean {
+    if (!Array.isArray(container)) return isObject(container) && Object.hasOwn(container, key);
+    const index = indexIn(key);
+    const length = this.#lists.lengthOf(container);
+    return index !== undefined && index < length && index >= -length;
   }
 
   #add(pointer: string[], value: unknown): void {
@@ -123,7 +150,7 @@ class PatchedDocument {
     const length = this.#lists.lengthOf(parent);
     const index = key === '-' ? length : parseIndex(key);
     const at = index < 0 ? index + length + 1 : index;
-    if (at < 0 || at > length) throw new JsonPatchError(`Unable to access invalid index: ${index}`);
+    if (at < 0 || at > length) throw new JsonPatchError(invalidIndex(index));
     this.#lists.insert(parent, at, value);
   }
 
@@ -136,18 +163,6 @@ class PatchedDocument {
     return value;
   }
 
-  /** @throws {JsonPatchError} in the words of upstream's library */
-  #removeNamed(pointer: string[], path: string): void {
-    try {
-      this.#remove(pointer);
-    } catch (error) {
-      if (!(error instanceof JsonPatchError)) throw error;
-      throw new JsonPatchError(
-        `remove operation does not apply: doc is missing path: ${JSON.stringify(path)}: missing value`,
-      );
-    }
-  }
-
   #replace(pointer: string[], value: unknown): void {
     const parent = this.#parentOf(pointer);
     const key = pointer.at(-1)!;
@@ -155,12 +170,12 @@ class PatchedDocument {
     else setKey(parent, key, value);
   }
 
-  #copy(from: string[], to: string[]): void {
-    const value = this.#child(this.#parentOf(from), from.at(-1)!);
+  #copyOf(pointer: string[]): unknown {
+    const value = this.#child(this.#parentOf(pointer), pointer.at(-1)!);
     this.#lists.settle(value);
     this.#copied += countValues(value);
     if (this.#copied > copiedValuesMax) throw new JsonPatchError('copied values exceed the limit');
-    this.#add(to, cloneJson(value));
+    return cloneJson(value);
   }
 
   #test(pointer: string[], operation: JsonPatchOperation): void {
@@ -177,8 +192,27 @@ class PatchedDocument {
     const index = parseIndex(key);
     const length = this.#lists.lengthOf(list);
     const at = index < 0 ? index + length : index;
-    if (at < 0 || at >= length) throw new JsonPatchError(`Unable to access invalid index: ${index}`);
+    if (at < 0 || at >= length) throw new JsonPatchError(invalidIndex(index));
     return at;
+  }
+}
+
+function invalidIndex(index: number): string {
+  return `Unable to access invalid index: ${index}: invalid index referenced`;
+}
+
+/** Work on a path; its failures are told in the words of upstream's library. */
+function worded<T>(operation: string, path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof JsonPatchError) || error instanceof JsonPatchTestError) throw error;
+    const [op] = operation.split(' ');
+    if (error instanceof MissingParentError)
+      throw new JsonPatchError(
+        `${op} operation does not apply: ${missingParent[operation]!(path)}: missing value`,
+      );
+    throw new JsonPatchError(`error in ${op} for path: '${path}': ${error.message}`);
   }
 }
 
@@ -197,10 +231,13 @@ function unescapeToken(token: string): string {
 }
 
 function parseIndex(key: string): number {
-  if (!/^-?(?:0|[1-9]\d{0,9})$/.test(key)) {
-    throw new JsonPatchError(`value was not a proper array index: '${key}'`);
-  }
-  return Number(key);
+  const index = indexIn(key);
+  if (index === undefined) throw new JsonPatchError(`value was not a proper array index: '${key}'`);
+  return index;
+}
+
+function indexIn(key: string): number | undefined {
+  return /^-?(?:0|[1-9]\d{0,9})$/.test(key) ? Number(key) : undefined;
 }
 
 /** @throws {JsonPatchError} when they nest too deep */

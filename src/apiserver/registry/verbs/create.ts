@@ -48,6 +48,8 @@ export async function createObject(
   };
   await inStep(request, () => registry.admission.mutate(attributes));
   const admitted = attributes.object;
+  // A webhook or a policy may not send it elsewhere.
+  matchNamespace(request, admitted);
   // Only now, as upstream has it: what changes a new object may yet give it a name, and refusals quote what it has.
   const isGenerated = !admitted.metadata.name && !!admitted.metadata.generateName;
   if (isGenerated) admitted.metadata.name = generateName(registry, admitted.metadata.generateName!);

@@ -99,6 +99,7 @@ async function prepareChange(
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
   if (!isAdmitted) await inStep(request, () => registry.admission.mutate(attributes));
   const next = attributes.object;
+  matchNamespace(request, next);
   prepareByKind(change, next, now);
   if (request.subresource === '') add(allocations, allocateFor(registry, request, next, old));
   countGeneration(request, next, old);
