@@ -17,7 +17,11 @@ export function applyStructuralDefaults(schema: StructuralSchema, value: unknown
     if (typeof additional !== 'object' || additional === null) return;
     for (const key of Object.keys(value)) {
       if (schema.properties && Object.hasOwn(schema.properties, key)) continue;
-      if (value[key] === null && !additional.nullable && additional.default !== undefined) {
+      if (value[key] === null && !additional.nullable) {
+        if (additional.default === undefined) {
+          delete value[key];
+          continue;
+        }
         value[key] = cloneJson(additional.default);
       }
       applyStructuralDefaults(additional, value[key]);
@@ -46,7 +50,7 @@ export function hasDefaults(schema: StructuralSchema, value: unknown): boolean {
   if (typeof additional !== 'object' || additional === null) return true;
   for (const key in object) {
     if (properties && Object.hasOwn(properties, key)) continue;
-    if (object[key] === null && !additional.nullable && additional.default !== undefined) return false;
+    if (object[key] === null && !additional.nullable) return false;
     if (!hasDefaults(additional, object[key])) return false;
   }
   return true;

@@ -10,7 +10,7 @@ import {
   tooLong,
   tooMany,
 } from '../validation/field-error.ts';
-import { matchesFormat } from './formats.ts';
+import { isKnownFormat, matchesFormat } from './formats.ts';
 import {
   childPath,
   isIntOrString,
@@ -76,22 +76,32 @@ class StructureCheck {
   value(schema: StructuralSchema, value: unknown, old: unknown): void {
     if (old !== undefined && equalJson(value, old)) return;
     if (value === null && schema.nullable) return;
-    const { type } = schema;
-    if (type && !hasType(value, type)) {
-      this.#found.push(wrongType(this.#path, type, value));
-      return;
-    }
-    if (isIntOrString(schema) && !isInteger(value) && typeof value !== 'string') {
-      this.#found.push(wrongType(this.#path, 'integer,string', value));
-      return;
-    }
-    if (schema.enum && !isOneOf(schema.enum, value))
-      this.#found.push(notSupportedInOrder(this.#path, value, schema.enum.map(enumText)));
+    this.#type(schema, value);
+    // One after the other in upstream's order, also for a value of the wrong type: all that is wrong is told at once.
+    if (value !== null) this.#junctors(schema, value);
     if (typeof value === 'string') this.#string(schema, value);
     else if (typeof value === 'number' || typeof value === 'bigint') this.#number(schema, value);
     else if (Array.isArray(value)) this.#array(schema, value, old);
-    else if (isJsonObject(value)) this.#object(schema, value, old);
-    this.#junctors(schema, value);
+    if (schema.enum && !isOneOf(schema.enum, value))
+      this.#found.push(notSupportedInOrder(this.#path, value, schema.enum.map(enumText)));
+    if (isJsonObject(value)) this.#object(schema, value, old);
+  }
+
+  #type(schema: StructuralSchema, value: unknown): void {
+    const { type, format } = schema;
+    if (isIntOrString(schema)) {
+      if (!isInteger(value) && typeof value !== 'string')
+        this.#found.push(wrongType(this.#path, 'integer,string', typeOf(value)));
+    } else if (type && !hasType(value, type)) {
+      // Formats of values are compared, where these have one.
+      const isByFormat =
+        knowsFormat(type, format) && value !== null && typeof value !== 'string' && !Array.isArray(value);
+      this.#found.push(
+        isByFormat
+          ? wrongType(this.#path, format!, formatOf(value))
+          : wrongType(this.#path, type, typeOf(value)),
+      );
+    }
   }
 
   #below(step: string | number, schema: StructuralSchema, value: unknown, old: unknown): void {
@@ -123,7 +133,10 @@ class StructureCheck {
 
   #number(schema: StructuralSchema, value: number | bigint): void {
     const errors = this.#found;
-    const { maximum, minimum, exclusiveMaximum, exclusiveMinimum, multipleOf, format } = schema;
+    const { maximum, minimum, exclusiveMaximum, exclusiveMinimum, multipleOf } = schema;
+    const misfit = rangeProblem(schema, value);
+    if (misfit)
+      errors.push(invalidValue('<nil>', '', `Checked value must be of type ${misfit} in ${this.#path}`));
     if (multipleOf !== undefined && !isMultiple(value, multipleOf))
       errors.push(this.#invalid(value, `should be a multiple of ${multipleOf}`));
     if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum)) {
@@ -134,9 +147,6 @@ class StructureCheck {
       const limit = `${exclusiveMinimum ? '' : 'or equal to '}${minimum}`;
       errors.push(this.#invalid(value, `should be greater than ${limit}`));
     }
-    const range = format && integerRanges[format];
-    if (range && typeof value === 'number' && (value < range[0] || value > range[1]))
-      errors.push(this.#invalid(value, `must be of type ${format}: "${value}"`));
   }
 
   #array(schema: StructuralSchema, value: readonly unknown[], old: unknown): void {
@@ -218,8 +228,8 @@ function hasType(value: unknown, type: string): boolean {
   return actual === type || (type === 'number' && actual === 'integer');
 }
 
-function wrongType(path: string, type: string, value: unknown): FieldError {
-  const actual = typeOf(value);
+/** `actual`: what it is instead. */
+function wrongType(path: string, type: string, actual: string): FieldError {
   const error = invalidValue(
     path,
     actual,
@@ -274,12 +284,39 @@ function patternOf(pattern: string): RE2JS {
   return compiled;
 }
 
-/** Integer formats and their ranges. */
+/** Whether values of the type are held against the format. */
+function knowsFormat(type: string, format: string | undefined): boolean {
+  if (!format) return false;
+  if (type === 'integer') return format === 'int32' || format === 'int64';
+  if (type === 'number') return format === 'float' || format === 'double';
+  return type === 'string' && isKnownFormat(format);
+}
+
+/** What upstream takes for a value's own format. */
+function formatOf(value: unknown): string {
+  if (isInteger(value)) return 'int64';
+  return typeof value === 'number' ? 'float64' : '';
+}
+
+const floatMax = 3.402_823_466_385_288_6e38;
+/** Inclusive. As floats; the largest number below 2⁶³ is the nearest to the true limit, which bigints keep to by themselves. */
 const integerRanges: Readonly<Record<string, [number, number]>> = {
   int32: [-(2 ** 31), 2 ** 31 - 1],
-  // As floats; the largest number below 2⁶³ is the nearest to the true limit, which bigints keep to by themselves.
   int64: [-(2 ** 63), 2 ** 63 - 1024],
 };
+
+/** The type whose range the number exceeds, as upstream names it. */
+function rangeProblem({ type, format = '' }: StructuralSchema, value: number | bigint): string | undefined {
+  if (type === 'integer') {
+    const known = knowsFormat(type, format);
+    const [least, most] = integerRanges[known ? format : 'int64']!;
+    const isWhole = typeof value === 'bigint' || Number.isInteger(value);
+    if (isWhole && value >= least && value <= most) return undefined;
+    return known ? `integer with format ${format}` : 'integer (default format)';
+  }
+  if (type !== 'number' || format !== 'float' || Math.abs(Number(value)) <= floatMax) return undefined;
+  return `number with format ${format}`;
+}
 
 function isMultiple(value: number | bigint, step: number): boolean {
   if (typeof value === 'bigint' && Number.isSafeInteger(step)) return value % BigInt(step) === 0n;
@@ -317,9 +354,9 @@ function oneOfErrors(results: FieldError[][], path: string): FieldError[] {
 
 function allOfErrors(results: FieldError[][], path: string): FieldError[] {
   const failures = results.flat();
-  return failures.length > 0
-    ? [compositeError(path, 'must validate all the schemas (allOf)'), ...failures]
-    : [];
+  if (failures.length === 0) return [];
+  const none = results.every((errors) => errors.length > 0) ? '. None validated' : '';
+  return [...failures, compositeError(path, `must validate all the schemas (allOf)${none}`)];
 }
 
 /** The errors of the alternative that comes nearest. */
