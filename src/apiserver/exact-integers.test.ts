@@ -145,6 +145,9 @@ suite('exact integers', () => {
     holds(await textOf('GET', `${counters}?watch=1&timeoutSeconds=1`), `"count":${largest}`);
     const table = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
     holds(await textOf('GET', url, table), `"cells":["c",${largest}]`);
+    // Only lists of custom resources themselves say that nothing follows.
+    holds(await textOf('GET', counters), '"continue":""');
+    assert.doesNotMatch(await textOf('GET', counters, table), /"continue"/);
     const refused = await send(
       'PUT',
       url,

@@ -74,14 +74,14 @@ export function customPathsOf(
 
 type Sketch = Partial<ApiOperation> & Pick<ApiOperation, 'method' | 'action'>;
 
-function operationOf(
-  { source, owner, subresource, definition }: Described,
-  verb: string,
-  rest: Sketch,
-): ApiOperation {
-  const noun = `${owner.namespaced ? 'Namespaced' : ''}${owner.kind}${capital(subresource)}`;
+function nounOf({ owner, subresource }: Described): string {
+  return `${owner.namespaced ? 'Namespaced' : ''}${owner.kind}${capital(subresource)}`;
+}
+
+function operationOf(described: Described, verb: string, rest: Sketch): ApiOperation {
+  const { source, owner, definition } = described;
   return {
-    operationId: `${verb}${groupVersionTitle(source)}${noun}`,
+    operationId: `${verb}${groupVersionTitle(source)}${nounOf(described)}`,
     gvk: kindOf(source, owner),
     queryParameters: getParameters,
     consumes: objectTypes,
@@ -116,6 +116,7 @@ function collectionWrites(described: Described): ApiOperation[] {
       method: 'delete',
       action: 'deletecollection',
       description: `delete collection of ${kind}`,
+      operationId: `delete${groupVersionTitle(described.source)}Collection${nounOf(described)}`,
       queryParameters: customDeleteCollectionParameters,
       answer: `${metaV1}.Status`,
     }),

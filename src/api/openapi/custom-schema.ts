@@ -21,6 +21,7 @@ export function publishedCustomSchema(
   const { properties, items, additionalProperties, ...rest } = schema as Record<string, JsonSchema>;
   const publish = (part: JsonSchema) => publishedCustomSchema(part, dialect, metadata);
   const out: JsonSchema = { ...rest };
+  if (schema['x-kubernetes-int-or-string'] === true && dialect === 'v3') addTypes(out);
   if (properties) out.properties = mapValues(properties, publish);
   if (items) out.items = publish(items);
   if (additionalProperties !== undefined)
@@ -50,6 +51,17 @@ function narrowToV2(out: JsonSchema, whole: JsonSchema): void {
   if (required.length === 0 || isNullable(whole.additionalProperties as JsonSchema | undefined))
     delete out.required;
   else out.required = required;
+}
+
+const eitherType = [{ type: 'integer' }, { type: 'string' }];
+
+/** Says that a value is a number or a text where the schema has only the marker of it. */
+function addTypes(out: JsonSchema): void {
+  const says = (part: unknown) => JSON.stringify(part) === JSON.stringify(eitherType);
+  const allOf = (out.allOf ?? []) as JsonSchema[];
+  if (says(out.anyOf) || says(allOf[0]?.anyOf)) return;
+  if (out.anyOf === undefined) out.anyOf = eitherType;
+  else out.allOf = [{ anyOf: eitherType }, ...allOf];
 }
 
 function addEmbedded(out: JsonSchema, metadata: () => JsonSchema): void {

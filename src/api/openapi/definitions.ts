@@ -34,7 +34,7 @@ export function collectDefinitions(
     for (const resource of source.resources) {
       const gvk = kindOf(source, resource);
       const custom = gvk.group === source.group ? source.customSchemas?.get(resource.kind) : undefined;
-      if (custom) addCustomKind(out, gvk, custom, conversion);
+      if (custom) addCustomKind(out, { gvk, plural: resource.name }, custom, conversion);
       else
         for (const each of [gvk, { ...gvk, kind: `${gvk.kind}List` }]) kinds.set(definitionName(each), each);
     }
@@ -120,6 +120,8 @@ function convertSchema(schema: RawSchema, conversion: Conversion, description?: 
   return out;
 }
 
+const conventions = 'https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions';
+
 const typeMetaTexts = {
   apiVersion:
     'APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources',
@@ -130,7 +132,7 @@ const typeMetaTexts = {
 
 function addCustomKind(
   out: Map<string, JsonSchema>,
-  gvk: GroupVersionKind,
+  { gvk, plural }: { gvk: GroupVersionKind; plural: string },
   schema: JsonSchema,
   { dialect, queue }: Conversion,
 ): void {
@@ -167,8 +169,15 @@ function addCustomKind(
     required: ['items'],
     properties: {
       ...typeMeta,
-      items: { description: `List of ${gvk.kind}`, type: 'array', items: item },
-      metadata: reference(`${metaV1}.ListMeta`, typeMetaTexts.metadata),
+      items: {
+        description: `List of ${plural}. More info: ${conventions}.md`,
+        type: 'array',
+        items: item,
+      },
+      metadata: reference(
+        `${metaV1}.ListMeta`,
+        `Standard list metadata. More info: ${conventions}.md#types-kinds`,
+      ),
     },
     'x-kubernetes-group-version-kind': [listGvk],
   });

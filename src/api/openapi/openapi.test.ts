@@ -60,6 +60,9 @@ const widgets: OpenApiGroupVersion = {
                 'x-kubernetes-preserve-unknown-fields': true,
                 properties: { known: { type: 'string' } },
               },
+              port: { 'x-kubernetes-int-or-string': true },
+              count: { 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] },
+              small: { 'x-kubernetes-int-or-string': true, anyOf: [{ maximum: 5 }] },
               either: { oneOf: [{ type: 'string' }], type: 'string', nullable: true },
               any: { type: 'array', items: { type: 'string', nullable: true } },
               pod: { type: 'object', 'x-kubernetes-embedded-resource': true },
@@ -226,6 +229,10 @@ test('custom resources have no watch paths, no protobuf and no strategic patches
     '/apis/example.com/v1/namespaces/{namespace}/widgets/{name}',
     '/apis/example.com/v1/widgets',
   ]);
+  assert.equal(
+    paths!['/apis/example.com/v1/namespaces/{namespace}/widgets']!.delete!.operationId,
+    'deleteExampleComV1CollectionNamespacedWidget',
+  );
   const { get, patch } = paths!['/apis/example.com/v1/namespaces/{namespace}/widgets/{name}']!;
   assert.deepEqual(Object.keys(get!.responses!['200']!.content!), ['application/json', 'application/yaml']);
   assert.deepEqual(Object.keys(patch!.requestBody!.content!), [
@@ -260,19 +267,27 @@ test('a custom resource is published with what a document can say of it', () => 
     { group: 'example.com', version: 'v1', kind: 'Widget' },
   ]);
   assert.equal(widget.properties!.spec!.properties!.size!.default, 1);
+  const either = [{ type: 'integer' }, { type: 'string' }];
+  const { port, count, small } = widget.properties!.spec!.properties!;
+  assert.deepEqual([port!.anyOf, count!.anyOf, count!.allOf], [either, either, undefined]);
+  assert.deepEqual([small!.anyOf, small!.allOf], [[{ maximum: 5 }], [{ anyOf: either }]]);
   const { required, properties } = v2.definitions!['com.example.v1.Widget']!.properties!.spec!;
   assert.deepEqual(required, ['size']);
   const { pod, ...others } = properties!;
   assert.deepEqual(others, {
     size: { description: 'How large.', type: 'integer', enum: [1, 2] },
     open: { 'x-kubernetes-preserve-unknown-fields': true },
+    port: { 'x-kubernetes-int-or-string': true },
+    count: { 'x-kubernetes-int-or-string': true },
+    small: { 'x-kubernetes-int-or-string': true },
     either: {},
     any: { type: 'array', items: {} },
     openPod: { 'x-kubernetes-embedded-resource': true, 'x-kubernetes-preserve-unknown-fields': true },
   });
   assert.deepEqual(pod!.required, ['kind', 'apiVersion']);
   assert.deepEqual(Object.keys(pod!.properties!), ['apiVersion', 'kind', 'metadata']);
-  assert.ok(v2.definitions!['com.example.v1.WidgetList']);
+  const { items } = v2.definitions!['com.example.v1.WidgetList']!.properties!;
+  assert.match(String(items!.description), /^List of widgets\. More info: /);
 });
 
 test('the hash of a document follows its resources', () => {

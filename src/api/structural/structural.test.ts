@@ -297,6 +297,7 @@ test('what is wrong with a number, and with a value of another type, is said in 
         '<nil>: Invalid value: "": Checked value must be of type integer with format int64 in a',
       ],
     ],
+    [{ type: 'integer' }, 2n ** 63n - 1n, []],
     [
       { type: 'number', format: 'float' },
       1e40,

@@ -299,10 +299,10 @@ function formatOf(value: unknown): string {
 }
 
 const floatMax = 3.402_823_466_385_288_6e38;
-/** Inclusive. As floats; the largest number below 2⁶³ is the nearest to the true limit, which bigints keep to by themselves. */
-const integerRanges: Readonly<Record<string, [number, number]>> = {
-  int32: [-(2 ** 31), 2 ** 31 - 1],
-  int64: [-(2 ** 63), 2 ** 63 - 1024],
+/** Inclusive. */
+const integerRanges: Readonly<Record<string, [bigint, bigint]>> = {
+  int32: [-(2n ** 31n), 2n ** 31n - 1n],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
 };
 
 /** The type whose range the number exceeds, as upstream names it. */

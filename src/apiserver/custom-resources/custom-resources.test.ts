@@ -126,6 +126,25 @@ suite('custom resources', () => {
     );
   });
 
+  test('discovery lists the verbs of custom resources in upstream’s order', async () => {
+    await define('oddments');
+    await withCondition('oddments.example.com', 'Established', 'True');
+    const discovered = await client.raw<{ resources: { name: string; verbs: string[] }[] }>(
+      'GET',
+      '/apis/example.com/v1',
+    );
+    assert.deepEqual(discovered.resources.find(({ name }) => name === 'oddments')?.verbs, [
+      'delete',
+      'deletecollection',
+      'get',
+      'list',
+      'patch',
+      'create',
+      'update',
+      'watch',
+    ]);
+  });
+
   test('status and spec are written apart, and the generation counts changes of the spec', async () => {
     await define('gadgets');
     await withCondition('gadgets.example.com', 'Established', 'True');

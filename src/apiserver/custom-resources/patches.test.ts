@@ -50,6 +50,15 @@ suite('patches of custom resources', () => {
     assert.deepEqual([lenient.status, lenient.object.spec], [200, { a: 'x', list: [{}] }]);
   });
 
+  test('a patch of a kind that is not known is refused with those that are', async () => {
+    const { status, object } = await server.ask('PATCH', shop, {}, 'application/foo');
+    assert.equal(status, 415);
+    assert.match(
+      object.message,
+      /accepted media types include: application\/json-patch\+json, application\/merge-patch\+json, application\/apply-patch\+yaml$/,
+    );
+  });
+
   test('a patch that makes metadata unreadable is refused with what it makes', async () => {
     const { status, object } = await server.ask('PATCH', shop, { metadata: { labels: 1 } }, mergePatch);
     assert.equal(status, 422);

@@ -38,7 +38,7 @@ function resourceDiscovery({ resource, subresources }: DiscoveredResource): Json
     responseKind: ownKind(resource.kind),
     scope: resource.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: definition.singular,
-    verbs: [...resource.verbs].sort(),
+    verbs: [...resource.verbs],
     ...(shortNamesOf(resource).length > 0 && { shortNames: shortNamesOf(resource) }),
     ...(categoriesOf(resource).length > 0 && { categories: categoriesOf(resource) }),
     ...(subresources.length > 0 && {

@@ -64,7 +64,7 @@ function resourceFacts(resource: DiscoverableResource): Json {
     singularName: definition.singular,
     namespaced: resource.namespaced,
     kind: resource.kind,
-    verbs: [...resource.verbs].sort(),
+    verbs: [...resource.verbs],
     ...(shortNamesOf(resource).length > 0 && { shortNames: shortNamesOf(resource) }),
     ...(categoriesOf(resource).length > 0 && { categories: categoriesOf(resource) }),
     ...(resource.cache && { storageVersionHash: storageVersionHash(resource) }),

@@ -20,6 +20,18 @@ const allVerbs: readonly string[] = [
   'watch',
 ];
 
+/** The same, in the order in which upstream lists those of custom resources. */
+const customVerbs: readonly string[] = [
+  'delete',
+  'deletecollection',
+  'get',
+  'list',
+  'patch',
+  'create',
+  'update',
+  'watch',
+];
+
 /** A kind in one of the versions in which it is served. */
 export interface ServedResource {
   readonly group: string;
@@ -76,9 +88,9 @@ export class KindRegistry {
   add(definition: KindDefinition, options: KindOptions = {}): void {
     this.#definitions.add(definition);
     const { type } = definition;
-    const verbs = new Set(definition.verbs ?? allVerbs);
-    const isStored = verbs.has('get') || verbs.has('list');
     const { isCustom = false, converter } = options;
+    const verbs = new Set(definition.verbs?.toSorted() ?? (isCustom ? customVerbs : allVerbs));
+    const isStored = verbs.has('get') || verbs.has('list');
     const completion = isCustom ? undefined : completionOf(definition);
     const cache = isStored
       ? this.#view.claim(definition.storagePrefix ?? type.plural, completion)

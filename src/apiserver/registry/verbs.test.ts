@@ -323,6 +323,6 @@ test('a PUT of a kind that must not be overwritten blindly names the version it 
   const refused = await server.ask('PUT', `${path}/b`, budget);
   assert.match(
     refused.object.message,
-    /metadata\.resourceVersion: Invalid value: 0: must be specified for an update/,
+    /^poddisruptionbudgets\.policy "b" is invalid: metadata\.resourceVersion: Invalid value: 0: must be specified for an update/,
   );
 });

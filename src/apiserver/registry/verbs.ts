@@ -105,7 +105,8 @@ async function update(
   const { name, uid, resourceVersion } = object.metadata;
   const checkVersion = () => {
     if (!resourceVersion && (definition.requiresVersionOnUpdate || resource.isCustom))
-      throw invalid(definition.type, name, [
+      // The store knows what is stored by its resource only.
+      throw invalid({ group: resource.group, kind: resource.plural }, name, [
         invalidValue('metadata.resourceVersion', 0, 'must be specified for an update'),
       ]);
   };

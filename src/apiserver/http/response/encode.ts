@@ -87,6 +87,8 @@ export function encodeList(response: ListResponse, context: EncodeContext): Enco
   const { format } = context;
   const { resource, items } = response;
   const metadata = listMetadata(response);
+  // Only a list of the objects themselves has it for nothing.
+  if (format.as && !response.continue) delete metadata.continue;
   if (!format.as && format.media !== 'protobuf') {
     const body = jsonList(resource, items, metadata);
     if (format.media === 'json') return { contentType: contentTypes.json, body };

@@ -96,7 +96,7 @@ export async function readPatch(
   const mediaType = mediaTypeOf(request.header('content-type'));
   const format = formats[mediaType];
   if (!format || (format === 'strategic' && !takesStrategic)) {
-    if (!format)
+    if (!format && takesStrategic)
       throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', { details: {} });
     const supported = Object.keys(formats).filter((type) => formats[type] !== 'strategic');
     throw unsupportedMediaType(
