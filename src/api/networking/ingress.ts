@@ -49,18 +49,19 @@ export const ingressKind = defineKind(Ingress, {
     ingress.status = { loadBalancer: {} };
   },
   *validate(ingress, context) {
-    if (context.subresource === 'status') yield* validateLoadBalancerStatus(ingress.status);
-    else yield* validateSpec(ingress.spec ?? {}, wordsOf(context));
-  },
-  *validateUpdate(ingress, old, { subresource }) {
-    if (subresource === 'status') return;
-    if (!ingress.spec?.ingressClassName || old.spec?.ingressClassName) return;
+    if (context.subresource === 'status') {
+      yield* validateLoadBalancerStatus(ingress.status);
+      return;
+    }
+    yield* validateSpec(ingress.spec ?? {}, wordsOf(context));
+    if (context.isUpdate) return;
     const annotation = ingress.metadata.annotations?.[ingressClassAnnotation];
-    if (annotation && annotation !== old.metadata.annotations?.[ingressClassAnnotation])
+    const named = ingress.spec?.ingressClassName;
+    if (annotation !== undefined && typeof named === 'string' && annotation !== named)
       yield invalidValue(
         `annotations.${ingressClassAnnotation}`,
         annotation,
-        'can not be set when the class field is also set',
+        'must match `ingressClassName` when both are specified',
       );
   },
   versions: [

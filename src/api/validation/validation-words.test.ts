@@ -46,6 +46,20 @@ const cases: [string, string, object, string[], string?][] = [
       `${at}.backend: Required value: port name or number is required`,
     ],
   ],
+  [
+    'the annotation for a class is the class that is named',
+    'Ingress',
+    {
+      metadata: { name: 'x', annotations: { 'kubernetes.io/ingress.class': 'a' } },
+      spec: {
+        ...ingress({ ...path, backend: { service: { name: 'a', port: { number: 1 } } } }).spec,
+        ingressClassName: 'b',
+      },
+    },
+    [
+      'annotations.kubernetes.io/ingress.class: Invalid value: "a": must match `ingressClassName` when both are specified',
+    ],
+  ],
   ['a class needs a controller', 'IngressClass', { spec: {} }, ['spec.controller: Required value']],
   [
     'the wrong part of a controller is shown',

@@ -46,6 +46,23 @@ for (const [request, limit, problems] of [
     assert.equal(object.message, `pods "p" is forbidden: ${why}`);
   });
 
+test('what is wrong with several containers is told once', async () => {
+  await using server = await withBounds('Container', 'cpu');
+  const containers = ['a', 'b'].map((name) => ({
+    name,
+    image: 'i',
+    resources: { requests: { cpu: '100m' }, limits: { cpu: '1' } },
+  }));
+  const { object } = await server.ask('POST', `${inDefault}/pods`, {
+    metadata: { name: 'p' },
+    spec: { containers },
+  });
+  assert.equal(
+    object.message,
+    'pods "p" is forbidden: minimum cpu usage per Container is 500m, but request is 100m',
+  );
+});
+
 test('a claim is held against both bounds by its request', async () => {
   await using server = await withBounds('PersistentVolumeClaim', 'storage');
   const ask = async (storage: string) => {

@@ -46,7 +46,9 @@ export function limitRanger(objects: ObjectReader): AdmissionPlugin {
 
 function refusal({ request, object }: AdmissionAttributes, problems: readonly string[]) {
   const name = object?.metadata.name || request.name;
-  const why = problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`;
+  // Of several containers the same may be wrong.
+  const distinct = [...new Set(problems)];
+  const why = distinct.length === 1 ? distinct[0]! : `[${distinct.join(', ')}]`;
   return forbidden(request.resource.definition.type, name, why);
 }
 

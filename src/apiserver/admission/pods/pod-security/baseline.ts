@@ -6,7 +6,6 @@ const appArmorAnnotation = 'container.apparmor.security.beta.kubernetes.io/';
 export const appArmorProfile: Check = {
   level: 'baseline',
   run(pod, containers) {
-    const details: string[] = [];
     const setters: string[] = [];
     const types: string[] = [];
     const ofPod = pod.spec?.securityContext?.appArmorProfile?.type;
@@ -19,25 +18,30 @@ export const appArmorProfile: Check = {
       setters.push(naming(bad));
       types.push('Unconfined');
     }
-    if (setters.length > 0)
-      details.push(
-        `${setters.join(' and ')} must not set AppArmor profile type to ${quoted(distinct(types))}`,
-      );
-    for (const [key, value] of Object.entries(pod.metadata.annotations ?? {}))
-      if (
-        key.startsWith(appArmorAnnotation) &&
-        value !== 'runtime/default' &&
-        !value.startsWith('localhost/') &&
-        value !== ''
-      )
-        details.push(`annotation ${JSON.stringify(`${key}=${value}`)}`);
-    if (details.length === 0) return undefined;
+    const annotations = forbiddenAnnotations(pod.metadata.annotations ?? {});
+    if (annotations.length > 0) setters.push(annotations.length === 1 ? 'annotation' : 'annotations');
+    if (setters.length === 0) return undefined;
+    const values = [...distinct(types), ...annotations];
     return {
-      reason: details.length === 1 ? 'forbidden AppArmor profile' : 'forbidden AppArmor profiles',
-      detail: details.join('; '),
+      reason: values.length === 1 ? 'forbidden AppArmor profile' : 'forbidden AppArmor profiles',
+      detail: `${setters.join(' and ')} must not set AppArmor profile type to ${values.map((value) => `"${value}"`).join(', ')}`,
     };
   },
 };
+
+/** `KEY="VALUE"`, sorted. */
+function forbiddenAnnotations(annotations: Record<string, string>): string[] {
+  return Object.entries(annotations)
+    .filter(
+      ([key, value]) =>
+        key.startsWith(appArmorAnnotation) &&
+        value !== 'runtime/default' &&
+        !value.startsWith('localhost/') &&
+        value !== '',
+    )
+    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+    .sort();
+}
 
 const baselineCapabilities = new Set([
   'AUDIT_WRITE',

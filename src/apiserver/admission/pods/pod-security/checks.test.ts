@@ -40,6 +40,23 @@ const rows: [name: string, level: Level, pod: Pod, violations: string[]][] = [
     ['privileged (container "c" must not set securityContext.privileged=true)'],
   ],
   [
+    'AppArmor profiles by field and by annotation',
+    'baseline',
+    {
+      ...pod({}, { appArmorProfile: { type: 'Unconfined' } }),
+      metadata: {
+        ...pod({}).metadata,
+        annotations: {
+          'container.apparmor.security.beta.kubernetes.io/c': 'unconfined',
+          'container.apparmor.security.beta.kubernetes.io/d': 'runtime/default',
+        },
+      },
+    },
+    [
+      'forbidden AppArmor profiles (container "c" and annotation must not set AppArmor profile type to "Unconfined", "container.apparmor.security.beta.kubernetes.io/c="unconfined"")',
+    ],
+  ],
+  [
     'host namespaces',
     'baseline',
     pod({ hostNetwork: true, hostPID: true }),
