@@ -1,4 +1,5 @@
 /** An error in one field, in Kubernetes' words. Validators yield these, and do not stop at the first. */
+import { goQuote } from '../../base/text/go-quote.ts';
 import { goJson } from './error-value.ts';
 
 export type FieldErrorType =
@@ -32,7 +33,8 @@ function fieldError(type: FieldErrorType, field: string, detail: string): FieldE
 /** A value within a message; objects that upstream prints in its inner form are to be given in it ({@link innerForm}). */
 function quote(value: unknown): string {
   if (value === undefined || value === null) return 'null';
-  return typeof value === 'object' ? goJson(value) : JSON.stringify(value);
+  if (typeof value === 'object') return goJson(value);
+  return typeof value === 'string' ? goQuote(value) : String(value);
 }
 
 export function required(field: string, why = ''): FieldError {
@@ -53,17 +55,14 @@ export function invalidWithoutValue(field: string, why: string): FieldError {
 }
 
 export function notSupported(field: string, value: unknown, supported: readonly string[]): FieldError {
-  const list = [...supported]
-    .sort()
-    .map((item) => JSON.stringify(item))
-    .join(', ');
+  const list = [...supported].sort().map(goQuote).join(', ');
   const tail = supported.length > 0 ? `: supported values: ${list}` : '';
   return fieldError('FieldValueNotSupported', field, `Unsupported value: ${quote(value)}${tail}`);
 }
 
 /** As {@link notSupported}, naming the supported values in the order in which a schema states them. */
 export function notSupportedInOrder(field: string, value: unknown, supported: readonly string[]): FieldError {
-  const list = supported.map((item) => JSON.stringify(item)).join(', ');
+  const list = supported.map(goQuote).join(', ');
   return fieldError(
     'FieldValueNotSupported',
     field,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cidr, nonSpecialAddress, parseAddress, parseRange, rangeContains } from './addresses.ts';
 import { semanticEqual } from './equality.ts';
+import { invalidValue, notSupported } from './field-error.ts';
 import { atMost100Percent, nonNegativeIntOrPercent } from './fields.ts';
 import { validateLabelSelector } from './label-selector.ts';
 import {
@@ -142,4 +143,13 @@ test('resources are named, counted and bounded', () => {
   assert.deepEqual(fields({ 'hugepages-2Mi': '2Mi' }), ['r']);
   assert.ok(isExtendedResource('example.com/gpu'));
   assert.ok(!isExtendedResource('kubernetes.io/x') && !isExtendedResource('cpu'));
+});
+
+test('values stand in errors as Go quotes them', () => {
+  assert.equal(invalidValue('a', 'x\u0001"é\u200b', 'no').detail, 'Invalid value: "x\\x01\\"é\\u200b": no');
+  assert.equal(invalidValue('a', 7, 'no').detail, 'Invalid value: 7: no');
+  assert.equal(
+    notSupported('a', 'z\u0007', ['B', 'A']).detail,
+    'Unsupported value: "z\\a": supported values: "A", "B"',
+  );
 });

@@ -2,8 +2,10 @@
  * The drivers of claimed devices registered on this node. A driver that is being replaced has two plugins for a while,
  * the old and the new one; the newest reachable one is used.
  */
+
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
+import { goQuote } from '../../base/text/go-quote.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
 import type { PluginInfo } from '../csi/messages.ts';
 import type { PluginKind } from '../csi/plugin-registry.ts';
@@ -125,5 +127,5 @@ function end({ plugin, gone }: Registered): void {
 
 /** As Go prints a list of strings. */
 function quoted(words: readonly string[]): string {
-  return `[${words.map((word) => JSON.stringify(word)).join(' ')}]`;
+  return `[${words.map(goQuote).join(' ')}]`;
 }

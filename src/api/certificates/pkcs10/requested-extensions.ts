@@ -1,4 +1,5 @@
 /** The extensions that a request asks for, and the alternative names among them. */
+import { goQuote } from '../../../base/text/go-quote.ts';
 import {
   checkBoolean,
   contentOf,
@@ -80,28 +81,8 @@ function checkAlternativeNames(der: Uint8Array): void {
 function checkUri(uri: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those have no place in a URI
   if (!/[\u0000-\u001f\u007f]/.test(uri)) return;
-  const shown = goQuoted(uri);
+  const shown = goQuote(uri);
   throw new DerError(
     `x509: cannot parse URI ${shown}: parse ${shown}: net/url: invalid control character in URL`,
   );
-}
-
-const shortEscapes: Readonly<Record<string, string>> = {
-  '\u0007': '\\a',
-  '\b': '\\b',
-  '\f': '\\f',
-  '\n': '\\n',
-  '\r': '\\r',
-  '\t': '\\t',
-  '\v': '\\v',
-  '"': '\\"',
-  '\\': '\\\\',
-};
-
-/** ASCII as Go quotes it. */
-function goQuoted(text: string): string {
-  const escaped = (character: string) =>
-    shortEscapes[character] ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is escaped
-  return `"${text.replace(/[\u0000-\u001f\u007f"\\]/g, escaped)}"`;
 }
