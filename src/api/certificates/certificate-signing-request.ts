@@ -13,15 +13,10 @@ import {
   invalidValue,
   notSupported,
   required,
-  tooLong,
 } from '../validation/field-error.ts';
 import { nameRule, oneOf } from '../validation/fields.ts';
-import {
-  dnsLabelProblems,
-  pathSegmentProblems,
-  subdomainLengthMax,
-  subdomainProblems,
-} from '../validation/names.ts';
+import { pathSegmentProblems } from '../validation/names.ts';
+import { validateSignerName } from '../validation/signer-name.ts';
 import { signingRequestProblem } from './pkcs10.ts';
 
 const legacySigner = 'kubernetes.io/legacy-unknown';
@@ -157,7 +152,7 @@ function* validateSpec(request: CertificateSigningRequest, { isBeta }: { isBeta:
     if (usages.has(usage)) yield duplicate(`spec.usages[${index}]`, usage);
     usages.add(usage);
   }
-  yield* validateSignerName(spec?.signerName ?? '', { isBeta });
+  yield* validateSigner(spec?.signerName ?? '', { isBeta });
   if (spec?.expirationSeconds !== undefined && spec.expirationSeconds < expirationSecondsMin)
     yield invalidValue(
       'spec.expirationSeconds',
@@ -229,40 +224,11 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-const signerForm = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
-
-function* validateSignerName(name: string, { isBeta }: { isBeta: boolean }): FieldErrors {
+function* validateSigner(name: string, { isBeta }: { isBeta: boolean }): FieldErrors {
   const field = 'spec.signerName';
-  if (!name) {
-    yield required(field, 'signerName must be provided');
-    return;
-  }
   if (!isBeta && name === legacySigner)
     yield invalidValue(field, name, 'the legacy signerName is not allowed via this API version');
-  const [domain = '', path, ...more] = name.split('/');
-  if (path === undefined || more.length > 0) {
-    yield invalidValue(field, name, signerForm);
-    return;
-  }
-  if (domain.length > subdomainLengthMax) yield tooLong(field, subdomainLengthMax);
-  yield* validateParts(field, domain, dnsLabelProblems);
-  if (!domain.includes('.'))
-    yield invalidValue(field, domain, 'should be a domain with at least two segments separated by dots');
-  yield* validateParts(field, path, subdomainProblems);
-}
-
-/** Of the parts between dots, the first that is wrong. */
-function* validateParts(
-  field: string,
-  value: string,
-  problemsOf: (part: string) => readonly string[],
-): FieldErrors {
-  for (const part of value.split('.')) {
-    const problems = problemsOf(part);
-    for (const problem of problems)
-      yield invalidValue(field, value, `validating label ${JSON.stringify(part)}: ${problem}`);
-    if (problems.length > 0) return;
-  }
+  yield* validateSignerName(name, field);
 }
 
 function conditionCell({ status }: CertificateSigningRequest): string {

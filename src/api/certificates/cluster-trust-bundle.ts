@@ -1,37 +1,67 @@
 /** ClusterTrustBundles. */
+import { X509Certificate } from 'node:crypto';
 import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
 import { defineKind } from '../kinds/define-kind.ts';
 import { ClusterTrustBundle } from '../resources.gen.ts';
-import { invalidValue } from '../validation/field-error.ts';
-import { immutable } from '../validation/fields.ts';
+import { type FieldErrors, invalidValue, tooLong } from '../validation/field-error.ts';
+import { immutable, invalidFor } from '../validation/fields.ts';
+import { validateSignerName } from '../validation/signer-name.ts';
+import { bundleNameProblems } from './bundle-name.ts';
 
 export const clusterTrustBundleKind = defineKind(ClusterTrustBundle, {
   columns: [nameColumn, column('SignerName', ({ spec }) => spec?.signerName ?? ''), ageColumn],
-  *validate(bundle) {
+  // Which names it may have depends on its signer.
+  validateName: () => [],
+  *validate(bundle, { isUpdate }) {
     const signer = bundle.spec?.signerName ?? '';
-    const prefix = `${signer.replaceAll('/', ':')}:`;
-    const name = bundle.metadata.name ?? '';
-    if (signer && !name.startsWith(prefix))
-      yield invalidValue(
-        'metadata.name',
-        name,
-        `ClusterTrustBundle for signerName ${signer} must be named with prefix ${prefix}`,
-      );
-    if (!signer && name.includes(':'))
-      yield invalidValue(
-        'metadata.name',
-        name,
-        'ClusterTrustBundle without signer name must not have ":" in its name',
-      );
-    if (!/-----BEGIN CERTIFICATE-----/.test(bundle.spec?.trustBundle ?? ''))
-      yield invalidValue('spec.trustBundle', '<value omitted>', 'at least one trust anchor must be provided');
+    const { name } = bundle.metadata;
+    if (name && !isUpdate) yield* invalidFor('metadata.name', name, bundleNameProblems(name, signer));
+    if (signer) yield* validateSignerName(signer, 'spec.signerName');
+    if (!isUpdate) yield* validateAnchors(bundle.spec?.trustBundle ?? '', 'spec.trustBundle');
   },
   *validateUpdate(bundle, old) {
-    yield* immutable(bundle.spec?.signerName, old.spec?.signerName, 'spec.signerName');
+    const anchors = bundle.spec?.trustBundle ?? '';
+    if (anchors !== old.spec?.trustBundle) yield* validateAnchors(anchors, 'spec.trustBundle');
+    yield* immutable(bundle.spec?.signerName ?? '', old.spec?.signerName ?? '', 'spec.signerName');
   },
-  validateName: (name, field) =>
-    /^[a-z0-9]([-a-z0-9.:]*[a-z0-9])?$/.test(name)
-      ? []
-      : [invalidValue(field, name, 'must be a name with optional signer prefix')],
   selectableFields: ({ spec }) => ({ 'spec.signerName': spec?.signerName ?? '' }),
 });
+
+const anchorsMaxBytes = 1024 * 1024;
+const pemBlock = /^-----BEGIN ([^\n]*?)-----[ \t]*\r?\n([\s\S]*?)^-----END \1-----[ \t]*$/gm;
+const pemHeader = /^[^\n:]+:/m;
+
+/** Certificates of authorities in PEM, each of them once. */
+function* validateAnchors(text: string, field: string): FieldErrors {
+  if (Buffer.byteLength(text) > anchorsMaxBytes) {
+    yield tooLong(field, anchorsMaxBytes);
+    return;
+  }
+  const problem = (why: string) => invalidValue(field, '<value omitted>', why);
+  const problems: string[] = [];
+  const places = new Map<string, number[]>();
+  for (const [index, [block, type = '', body = '']] of [...text.matchAll(pemBlock)].entries()) {
+    const why = anchorProblem(block, type, body);
+    if (why) problems.push(`entry ${index} ${why}`);
+    else {
+      const key = body.replaceAll(/\s/g, '');
+      places.set(key, [...(places.get(key) ?? []), index]);
+    }
+  }
+  for (const why of problems) yield problem(why);
+  if (problems.length > 0) return;
+  if (places.size === 0) yield problem('at least one trust anchor must be provided');
+  for (const indices of places.values())
+    if (indices.length > 1) yield problem(`duplicate trust anchor (indices [${indices.join(' ')}])`);
+}
+
+function anchorProblem(block: string, type: string, body: string): string | undefined {
+  if (type !== 'CERTIFICATE') return `has bad block type: ${type}`;
+  if (pemHeader.test(body)) return 'has PEM block headers';
+  try {
+    return new X509Certificate(block).ca ? undefined : 'does not have the CA bit set';
+  } catch {
+    // OpenSSL's message is not upstream's: only the outcome counts.
+    return 'does not parse as X.509';
+  }
+}

@@ -1,5 +1,5 @@
 /** PodCertificateRequests. */
-import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
+import { column, formatLabels, nameColumn } from '../kinds/columns.ts';
 import { defineKind } from '../kinds/define-kind.ts';
 import { PodCertificateRequest } from '../resources.gen.ts';
 import { required } from '../validation/field-error.ts';
@@ -13,8 +13,8 @@ export const podCertificateRequestKind = defineKind(PodCertificateRequest, {
     column('ServiceAccountName', ({ spec }) => spec?.serviceAccountName ?? ''),
     column('NodeName', ({ spec }) => spec?.nodeName ?? ''),
     column('SignerName', ({ spec }) => spec?.signerName ?? ''),
-    column('State', ({ status }) => (status?.conditions ?? [])[0]?.type ?? 'Pending'),
-    ageColumn,
+    column('State', stateCell),
+    column('UnverifiedUserAnnotations', ({ spec }) => formatLabels(spec?.unverifiedUserAnnotations)),
   ],
   prepareCreate(request) {
     request.status = {};
@@ -40,3 +40,10 @@ export const podCertificateRequestKind = defineKind(PodCertificateRequest, {
     'spec.nodeName': spec?.nodeName ?? '',
   }),
 });
+
+const states = new Set(['Issued', 'Denied', 'Failed']);
+
+/** A request is in one of its states at most. */
+function stateCell({ status }: PodCertificateRequest): string {
+  return status?.conditions?.findLast(({ type }) => states.has(type))?.type ?? 'Pending';
+}

@@ -1,6 +1,8 @@
 /** PersistentVolumes. */
+
 import { ageColumn, column, nameColumn, wideColumn } from '../kinds/columns.ts';
 import { defineKind } from '../kinds/define-kind.ts';
+import { wholeValueOf } from '../quantities/quantity.ts';
 import { PersistentVolume } from '../resources.gen.ts';
 import { validateDriverName } from '../storage/csi-driver.ts';
 import type {
@@ -20,7 +22,7 @@ import {
 } from '../validation/field-error.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';
-import { positiveQuantity } from '../validation/resources.ts';
+import { nonNegativeQuantity, positiveQuantity } from '../validation/resources.ts';
 import {
   architectureLabel,
   firstArchitectureLabel,
@@ -206,7 +208,13 @@ function* validateSpec(spec: PersistentVolumeSpec, field: string): FieldErrors {
   if (capacity.length === 0) yield required(`${field}.capacity`);
   if (capacity.length > 1 || capacity[0] !== 'storage')
     yield notSupported(`${field}.capacity`, innerForm('map quantity', spec.capacity), ['storage']);
-  for (const name of capacity) yield* positiveQuantity(spec.capacity![name]!, `${field}.capacity[${name}]`);
+  for (const name of capacity) {
+    const amount = spec.capacity![name]!;
+    const path = `${field}.capacity[${name}]`;
+    if (nonNegativeQuantity(amount, path).length > 0)
+      yield invalidValue(path, wholeValueOf(amount), 'must be a valid resource quantity');
+    yield* positiveQuantity(amount, path);
+  }
   yield* oneOf(
     spec.persistentVolumeReclaimPolicy,
     ['Delete', 'Recycle', 'Retain'],

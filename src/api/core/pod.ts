@@ -30,6 +30,8 @@ export const podKind = defineKind(Pod, {
           status: 'False',
           reason: 'SchedulingGated',
           message: 'Scheduling is blocked due to non-empty scheduling gates',
+          // A time that is not set is written as null, as upstream does.
+          lastProbeTime: null as unknown as string,
           lastTransitionTime: pod.metadata.creationTimestamp,
         } as NonNullable<NonNullable<Pod['status']>['conditions']>[number],
       ];
@@ -51,7 +53,7 @@ export const podKind = defineKind(Pod, {
   },
   *validate(pod, { subresource, isUpdate }) {
     if (subresource === 'status') return;
-    yield* validatePodSpec(pod.spec, 'spec');
+    yield* validatePodSpec(pod.spec, 'spec', pod);
     yield* validatePodImages(pod.spec, 'spec');
     if (!isUpdate) yield* validateNewPod(pod);
   },
@@ -119,7 +121,7 @@ function defaultPod(pod: Pod): void {
   // Of pods only: a template may say so, and is not changed.
   if ((pod.spec.terminationGracePeriodSeconds ?? 0) < 0) pod.spec.terminationGracePeriodSeconds = 1;
   pod.spec.enableServiceLinks ??= true;
-  defaultPodSpec(pod.spec);
+  defaultPodSpec(pod.spec, { isPod: true });
   for (const container of pod.spec.containers ?? []) requestWhatIsLimited(container);
   for (const container of pod.spec.initContainers ?? []) requestWhatIsLimited(container);
 }

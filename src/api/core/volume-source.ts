@@ -106,7 +106,6 @@ const requiredFields: Record<string, readonly string[]> = {
   storageos: ['volumeName'],
   scaleIO: ['gateway', 'system', 'volumeName'],
   local: ['path'],
-  csi: ['driver'],
 };
 
 const hostPathTypes = [

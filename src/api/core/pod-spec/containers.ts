@@ -229,7 +229,7 @@ export function* validateClaimUse(
   { resourceClaims }: PodSpec,
   field: string,
 ): FieldErrors {
-  const names = (resourceClaims ?? []).map(({ name }) => name).sort();
+  const names = (resourceClaims ?? []).flatMap(({ name }) => name || []).sort();
   const known = new Set(names);
   const choice = names.length === 0 ? ' which is empty' : `: ${names.join(', ')}`;
   const used = new Set<string>();

@@ -17,7 +17,8 @@ export function defaultPodTemplate(template: PodTemplateSpec | undefined): void 
   if (template?.spec) defaultPodSpec(template.spec);
 }
 
-export function defaultPodSpec(spec: PodSpec): void {
+/** `isPod`: in the host's network, its ports are ports of the host. A template is left as it is. */
+export function defaultPodSpec(spec: PodSpec, { isPod = false } = {}): void {
   spec.restartPolicy ??= 'Always';
   spec.terminationGracePeriodSeconds ??= 30;
   spec.dnsPolicy ??= 'ClusterFirst';
@@ -29,27 +30,26 @@ export function defaultPodSpec(spec: PodSpec): void {
   if (account && spec.serviceAccountName !== account) spec.serviceAccountName = account;
   if (account && spec.serviceAccount !== account) spec.serviceAccount = account;
   if (spec.volumes) for (const volume of spec.volumes) defaultVolume(volume);
-  if (spec.initContainers) for (const container of spec.initContainers) defaultContainer(container, spec);
-  if (spec.containers) for (const container of spec.containers) defaultContainer(container, spec);
-  if (spec.ephemeralContainers)
-    for (const container of spec.ephemeralContainers) defaultContainer(container, {});
+  for (const list of [spec.initContainers, spec.containers])
+    if (list)
+      for (const container of list) {
+        defaultContainer(container);
+        if (isPod && spec.hostNetwork) defaultHostPorts(container);
+      }
+  if (spec.ephemeralContainers) for (const container of spec.ephemeralContainers) defaultContainer(container);
 }
 
-/** In the host's network a port of the container is one of the host. */
-function defaultContainer(
-  container: Container | EphemeralContainer,
-  { hostNetwork }: Pick<PodSpec, 'hostNetwork'>,
-): void {
+function defaultHostPorts({ ports }: Container): void {
+  for (const port of ports ?? [])
+    if (!port.hostPort && port.hostPort !== port.containerPort) port.hostPort = port.containerPort;
+}
+
+function defaultContainer(container: Container | EphemeralContainer): void {
   container.resources ??= {};
   container.terminationMessagePath ||= terminationMessagePath;
   container.terminationMessagePolicy ||= 'File';
   container.imagePullPolicy ||= pullPolicyOf(container.image);
-  if (container.ports)
-    for (const port of container.ports) {
-      port.protocol ||= 'TCP';
-      if (hostNetwork && !port.hostPort && port.hostPort !== port.containerPort)
-        port.hostPort = port.containerPort;
-    }
+  if (container.ports) for (const port of container.ports) port.protocol ||= 'TCP';
   if (container.env)
     for (const { valueFrom } of container.env) {
       if (valueFrom?.fieldRef) valueFrom.fieldRef.apiVersion ||= 'v1';
@@ -115,7 +115,7 @@ function defaultVolume(volume: Volume): void {
   }
   if (volume.image) volume.image.pullPolicy ||= pullPolicyOf(volume.image.reference);
   const claim = volume.ephemeral?.volumeClaimTemplate?.spec;
-  if (claim) claim.volumeMode ||= 'Filesystem';
+  if (claim) claim.volumeMode ??= 'Filesystem';
 }
 
 function hasNoSource(volume: Volume): boolean {

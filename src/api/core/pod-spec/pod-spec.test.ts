@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deepFreeze } from '../../../base/collections/deep-freeze.ts';
+import type { Pod } from '../../resources.gen.ts';
 import type { PodSpec } from '../../types/core-v1.gen.ts';
 import { defaultPodSpec, pullPolicyOf } from './defaults.ts';
 import { validatePodSpec } from './validate.ts';
@@ -28,10 +29,29 @@ test('images without a tag, or tagged latest, are pulled each time', () => {
   for (const [image, policy] of rows) assert.equal(pullPolicyOf(image), policy, image);
 });
 
-test('a pod of the host’s network has the ports of the host', () => {
-  const ported = spec({ hostNetwork: true }, { ports: [{ containerPort: 80 }] });
-  assert.equal(ported.containers[0]!.ports![0]!.hostPort, 80);
-  assert.deepEqual(errorsOf(ported), []);
+test('a pod of the host’s network has the ports of the host; a template may leave them open', () => {
+  const wanted = { hostNetwork: true };
+  const ports = () => ({ ports: [{ containerPort: 80 }] });
+  const template = spec(wanted, ports());
+  assert.equal(template.containers[0]!.ports![0]!.hostPort, undefined);
+  assert.deepEqual(errorsOf(template), []);
+  const pod = { metadata: { name: 'p' }, spec: spec(wanted, ports()) } as Pod;
+  defaultPodSpec(pod.spec, { isPod: true });
+  assert.equal(pod.spec.containers[0]!.ports![0]!.hostPort, 80);
+  assert.deepEqual([...validatePodSpec(pod.spec, 'spec', pod)], []);
+});
+
+test('another port of the host is an error, and for a pod so is none', () => {
+  const error = (port: number) =>
+    `spec.containers[0].ports[0].hostPort: Invalid value: ${port}: must match \`containerPort\` when \`hostNetwork\` is true`;
+  const other = spec({ hostNetwork: true }, { ports: [{ containerPort: 80, hostPort: 81 }] });
+  assert.deepEqual(errorsOf(other), [error(81)]);
+  const pod = { metadata: { name: 'p' } } as Pod;
+  const open = spec({ hostNetwork: true }, { ports: [{ containerPort: 80 }] });
+  assert.deepEqual(
+    [...validatePodSpec(open, 'spec', pod)].map(({ text }) => text),
+    [error(0)],
+  );
 });
 
 test('defaults never touch a frozen spec that has them', () => {

@@ -77,36 +77,38 @@ export function* validateFieldRef(
   else yield* oneOf(ref.fieldPath, allowed, path);
 }
 
-const divisors: Record<string, readonly string[]> = {
-  cpu: ['1m', '1'],
-  memory: ['1', '1k', '1M', '1G', '1T', '1P', '1E', '1Ki', '1Mi', '1Gi', '1Ti', '1Pi', '1Ei'],
-};
+const cpuDivisors = ['1m', '1'];
+const byteDivisors = ['1', '1k', '1M', '1G', '1T', '1P', '1E', '1Ki', '1Mi', '1Gi', '1Ti', '1Pi', '1Ei'];
 
 export function* validateResourceFieldRef(
   ref: ResourceFieldSelector,
   field: string,
   { mustNameContainer }: { mustNameContainer: boolean },
 ): FieldErrors {
-  if (mustNameContainer && !ref.containerName) {
-    yield required(`${field}.containerName`);
-    return;
-  }
-  if (!ref.resource) {
-    yield required(`${field}.resource`);
-    return;
-  }
-  if (!/^(requests|limits)\.hugepages-/.test(ref.resource))
-    yield* oneOf(ref.resource, resourceNames, `${field}.resource`);
-  const isCpu = ref.resource.endsWith('.cpu');
-  const allowed = divisors[isCpu ? 'cpu' : 'memory']!;
-  if (ref.divisor && ref.divisor !== '0' && !allowed.includes(ref.divisor))
+  const { resource = '', divisor = '0' } = ref;
+  if (mustNameContainer && !ref.containerName) yield required(`${field}.containerName`);
+  else if (!resource) yield required(`${field}.resource`);
+  else if (!hugePages.test(resource)) yield* oneOf(resource, resourceNames, `${field}.resource`);
+  const kind = divisorKindOf(resource);
+  if (!kind || divisor === '0') return;
+  const isCpu = kind === 'cpu';
+  const allowed = isCpu ? cpuDivisors : byteDivisors;
+  if (!allowed.includes(divisor))
     yield invalidValue(
       `${field}.divisor`,
-      ref.divisor,
-      isCpu
-        ? "only divisor's values 1m and 1 are supported with the cpu resource"
-        : `only divisor's values ${allowed.join(', ')} are supported with the ${/memory/.test(ref.resource) ? 'memory' : 'local ephemeral storage'} resource`,
+      resource,
+      `only divisor's values ${isCpu ? '1m and 1' : allowed.join(', ')} are supported with the ${kind} resource`,
     );
+}
+
+const hugePages = /^(requests|limits)\.hugepages-/;
+
+/** What upstream calls the kind of resource that a divisor is for. */
+function divisorKindOf(resource: string): string | undefined {
+  if (hugePages.test(resource)) return 'hugepages';
+  if (!resourceNames.includes(resource)) return undefined;
+  const name = resource.slice(resource.indexOf('.') + 1);
+  return name === 'ephemeral-storage' ? 'local ephemeral storage' : name;
 }
 
 /** A key of a named ConfigMap or Secret. */

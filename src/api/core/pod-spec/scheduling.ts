@@ -21,7 +21,12 @@ import {
 } from '../../validation/field-error.ts';
 import { invalidFor, oneOf, oneOfInOrder } from '../../validation/fields.ts';
 import { validateLabelSelector } from '../../validation/label-selector.ts';
-import { dnsLabelProblems, labelValueProblems, qualifiedNameProblems } from '../../validation/names.ts';
+import {
+  dnsLabelProblems,
+  labelValueProblems,
+  qualifiedNameProblems,
+  subdomainProblems,
+} from '../../validation/names.ts';
 
 export const taintEffects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
@@ -111,6 +116,9 @@ function* validateNodeFieldRequirement(requirement: NodeSelectorRequirement, fie
     );
   if (requirement.key !== 'metadata.name')
     yield invalidValue(`${field}.key`, requirement.key, 'not a valid field selector key');
+  else
+    for (const [index, name] of (requirement.values ?? []).entries())
+      yield* invalidFor(`${field}.values[${index}]`, name, subdomainProblems(name));
 }
 
 function* validatePodAffinity(affinity: PodAffinity | undefined, field: string): FieldErrors {
@@ -204,7 +212,7 @@ export function* validateSpreadConstraints(
   constraints: TopologySpreadConstraint[] | undefined,
   field: string,
 ): FieldErrors {
-  const seen = new Set<string>();
+  const pairs = (constraints ?? []).map((each) => `{${each.topologyKey}, ${each.whenUnsatisfiable}}`);
   for (const [index, constraint] of (constraints ?? []).entries()) {
     const path = `${field}[${index}]`;
     const { maxSkew, minDomains, topologyKey, whenUnsatisfiable } = constraint;
@@ -212,9 +220,9 @@ export function* validateSpreadConstraints(
     // Any text will do here, unlike within an affinity.
     if (!topologyKey) yield required(`${path}.topologyKey`, 'can not be empty');
     yield* oneOf(whenUnsatisfiable, ['DoNotSchedule', 'ScheduleAnyway'], `${path}.whenUnsatisfiable`);
-    const pair = `{${topologyKey}, ${whenUnsatisfiable}}`;
-    if (seen.has(pair)) yield duplicate(`${path}.{topologyKey, whenUnsatisfiable}`, pair);
-    seen.add(pair);
+    // Of two, the first is the one too many.
+    const pair = pairs[index]!;
+    if (pairs.includes(pair, index + 1)) yield duplicate(`${path}.{topologyKey, whenUnsatisfiable}`, pair);
     if (minDomains !== undefined) {
       if (minDomains <= 0) yield invalidValue(`${path}.minDomains`, minDomains, 'must be greater than zero');
       if (whenUnsatisfiable !== 'DoNotSchedule')

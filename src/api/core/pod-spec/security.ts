@@ -79,7 +79,7 @@ function* validateSeccompProfile(profile: SeccompProfile | undefined, field: str
   if (!type) yield required(`${field}.type`, 'type is required when seccompProfile is set');
   else yield* oneOf(type, ['Localhost', 'RuntimeDefault', 'Unconfined'], `${field}.type`);
   if (type === 'Localhost') {
-    if (!localhostProfile)
+    if (localhostProfile === undefined)
       yield required(`${field}.localhostProfile`, 'must be set when seccomp type is Localhost');
     else yield* localDescendingPath(localhostProfile, `${field}.localhostProfile`);
   } else if (localhostProfile !== undefined)
@@ -116,16 +116,17 @@ export function* validateContainerSecurity(
 /** What may not gain rights cannot have them all. */
 function* validateEscalation(context: SecurityContext, field: string): FieldErrors {
   if (context.allowPrivilegeEscalation !== false) return;
+  const shown = innerForm('core.SecurityContext', context);
   if (context.privileged)
     yield invalidValue(
       field,
-      context,
+      shown,
       'cannot set `allowPrivilegeEscalation` to false and `privileged` to true',
     );
   if (context.capabilities?.add?.includes('CAP_SYS_ADMIN'))
     yield invalidValue(
       field,
-      context,
+      shown,
       'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN',
     );
 }

@@ -1,5 +1,6 @@
 /** Validation of a whole pod spec, the same for pods and for every template of pods. */
 
+import type { Pod } from '../../resources.gen.ts';
 import type { PodSpec, PodTemplateSpec } from '../../types/core-v1.gen.ts';
 import { ipAddress } from '../../validation/addresses.ts';
 import { innerForm } from '../../validation/error-value.ts';
@@ -32,6 +33,7 @@ import { checkVolumes } from './volumes.ts';
 import { validateHostProcesses } from './windows.ts';
 
 const restartPolicies = ['Always', 'OnFailure', 'Never'];
+const preemptionPolicies = ['PreemptLowerPriority', 'Never'];
 const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
 const deadlineMax = 2147483647;
 
@@ -60,14 +62,14 @@ export function* validateTemplateMetadata(template: PodTemplateSpec | undefined,
   yield* validatePodAnnotations(template, `${field}.annotations`);
 }
 
-/** In upstream's order. */
-export function* validatePodSpec(spec: PodSpec, field: string): FieldErrors {
-  const { errors, usable } = checkVolumes(spec.volumes, `${field}.volumes`);
+/** In upstream's order. `pod`: whose spec it is; none for a template. */
+export function* validatePodSpec(spec: PodSpec, field: string, pod?: Pod): FieldErrors {
+  const { errors, usable } = checkVolumes(spec.volumes, `${field}.volumes`, pod?.metadata.name);
   yield* errors;
   yield* validateResourceClaims(spec, `${field}.resourceClaims`);
   yield* validateAllContainers(spec, usable, field);
   yield* validatePodResources(spec, `${field}.resources`);
-  yield* validateHostNetwork(spec, field);
+  yield* validateHostNetwork(spec, field, { isPod: pod !== undefined });
   yield* oneOfInOrder(spec.restartPolicy, restartPolicies, `${field}.restartPolicy`, 'required');
   yield* oneOfInOrder(spec.dnsPolicy, dnsPolicies, `${field}.dnsPolicy`, 'required');
   yield* validateLabels(spec.nodeSelector, `${field}.nodeSelector`);
@@ -84,15 +86,12 @@ export function* validatePodSpec(spec: PodSpec, field: string): FieldErrors {
   yield* validateHostAliases(spec, `${field}.hostAliases`);
   for (const name of ['priorityClassName', 'runtimeClassName'] as const)
     if (spec[name]) yield* invalidFor(`${field}.${name}`, spec[name], subdomainProblems(spec[name]));
-  yield* oneOf(
-    spec.preemptionPolicy,
-    ['PreemptLowerPriority', 'Never'],
-    `${field}.preemptionPolicy`,
-    'optional',
-  );
+  if (spec.preemptionPolicy !== undefined)
+    yield* oneOfInOrder(spec.preemptionPolicy, preemptionPolicies, `${field}.preemptionPolicy`, 'required');
   for (const name in spec.overhead) {
-    yield* validateContainerResourceName(name, `${field}.overhead[${name}]`);
-    yield* validateResourceAmount(name, spec.overhead[name]!, `${field}.overhead[${name}]`);
+    // Upstream has one rule for amounts, under the name of limits.
+    yield* validateContainerResourceName(name, `${field}.overhead.limits[${name}]`);
+    yield* validateResourceAmount(name, spec.overhead[name]!, `${field}.overhead.limits[${name}]`);
   }
   if (spec.os?.name) yield* oneOf(spec.os.name, ['linux', 'windows'], `${field}.os`);
   else if (spec.os) yield required(`${field}.os.name`);
@@ -128,17 +127,19 @@ function* validateHostnameOverride(spec: PodSpec, field: string): FieldErrors {
   yield* invalidFor(field, name, subdomainProblems(name));
 }
 
-function* validateHostNetwork(spec: PodSpec, field: string): FieldErrors {
+/** In the host's network a port is one of the host. A template may leave it open: its pods have it by default. */
+function* validateHostNetwork(spec: PodSpec, field: string, { isPod }: { isPod: boolean }): FieldErrors {
   if (!spec.hostNetwork) return;
-  for (const list of ['containers', 'initContainers'] as const)
-    for (const [index, container] of (spec[list] ?? []).entries())
-      for (const [portIndex, port] of (container.ports ?? []).entries())
-        if (port.hostPort !== port.containerPort)
-          yield invalidValue(
-            `${field}.${list}[${index}].ports[${portIndex}].containerPort`,
-            port.containerPort,
-            'must match `hostPort` when `hostNetwork` is true',
-          );
+  for (const [index, container] of (spec.containers ?? []).entries())
+    for (const [portIndex, port] of (container.ports ?? []).entries()) {
+      const { hostPort = 0, containerPort = 0 } = port;
+      if ((isPod || hostPort !== 0) && hostPort !== containerPort)
+        yield invalidValue(
+          `${field}.containers[${index}].ports[${portIndex}].hostPort`,
+          hostPort,
+          'must match `containerPort` when `hostNetwork` is true',
+        );
+    }
 }
 
 const nameserversMax = 3;
