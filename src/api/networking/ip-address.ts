@@ -50,5 +50,5 @@ export const ipAddressKind = defineKind(IPAddress, {
     'spec.parentRef.namespace': spec?.parentRef?.namespace ?? '',
     'spec.parentRef.name': spec?.parentRef?.name ?? '',
   }),
-  versions: ['v1beta1'],
+  versions: [{ version: 'v1beta1', deprecation: { since: '1.34', removedIn: '1.37' } }],
 });

@@ -35,5 +35,5 @@ export const serviceCidrKind = defineKind(ServiceCIDR, {
   *validateUpdate(range, old, { subresource }) {
     if (subresource !== 'status') yield* immutable(range.spec?.cidrs, old.spec?.cidrs, 'spec.cidrs');
   },
-  versions: ['v1beta1'],
+  versions: [{ version: 'v1beta1', deprecation: { since: '1.34', removedIn: '1.37' } }],
 });

@@ -4,6 +4,7 @@ import { defineKind } from '../kinds/define-kind.ts';
 import { DeviceClass } from '../resources.gen.ts';
 import { invalidValue } from '../validation/field-error.ts';
 import { isExtendedResource } from '../validation/resources.ts';
+import { firstBetaDeprecation, secondBetaDeprecation } from './beta-versions.ts';
 import { configurationsMax } from './claim-rules.ts';
 import { validateConfiguration, validateItems, validateSelectors } from './device-rules.ts';
 
@@ -18,5 +19,8 @@ export const deviceClassKind = defineKind(DeviceClass, {
     if (extended !== undefined && !isExtendedResource(extended))
       yield invalidValue('spec.extendedResourceName', extended, 'must be a valid extended resource name');
   },
-  versions: ['v1beta2', 'v1beta1'],
+  versions: [
+    { version: 'v1beta2', deprecation: secondBetaDeprecation },
+    { version: 'v1beta1', deprecation: firstBetaDeprecation },
+  ],
 });

@@ -5,11 +5,20 @@ import { ResourceClaim, ResourceClaimTemplate } from '../resources.gen.ts';
 import type { DeviceClaim } from '../types/resource-v1.gen.ts';
 import { immutable } from '../validation/fields.ts';
 import { validateTemplateMeta } from '../validation/object-meta.ts';
+import { firstBetaDeprecation, secondBetaDeprecation } from './beta-versions.ts';
 import { validateDeviceClaim } from './claim-rules.ts';
 import { validateClaimStatus } from './claim-status-rules.ts';
 import { claimFromBeta, claimToBeta } from './old-claims.ts';
 
-const claimVersions = ['v1beta2', { version: 'v1beta1', toStored: claimFromBeta, fromStored: claimToBeta }];
+const claimVersions = [
+  { version: 'v1beta2', deprecation: secondBetaDeprecation },
+  {
+    version: 'v1beta1',
+    toStored: claimFromBeta,
+    fromStored: claimToBeta,
+    deprecation: firstBetaDeprecation,
+  },
+];
 
 export const resourceClaimKind = defineKind(ResourceClaim, {
   returnsDeleted: true,

@@ -3,6 +3,7 @@ import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
 import { defineKind } from '../kinds/define-kind.ts';
 import { ResourceSlice } from '../resources.gen.ts';
 import { immutable } from '../validation/fields.ts';
+import { firstBetaDeprecation, secondBetaDeprecation } from './beta-versions.ts';
 import { sliceFromBeta, sliceToBeta } from './old-claims.ts';
 import { validateSliceSpec } from './slice-rules.ts';
 
@@ -29,5 +30,13 @@ export const resourceSliceKind = defineKind(ResourceSlice, {
     'spec.nodeName': spec?.nodeName ?? '',
     'spec.driver': spec?.driver ?? '',
   }),
-  versions: ['v1beta2', { version: 'v1beta1', toStored: sliceFromBeta, fromStored: sliceToBeta }],
+  versions: [
+    { version: 'v1beta2', deprecation: secondBetaDeprecation },
+    {
+      version: 'v1beta1',
+      toStored: sliceFromBeta,
+      fromStored: sliceToBeta,
+      deprecation: firstBetaDeprecation,
+    },
+  ],
 });

@@ -21,5 +21,14 @@ export const volumeAttributesClassKind = defineKind(VolumeAttributesClass, {
     if (!semanticEqual(attributes.parameters, old.parameters))
       yield forbiddenField('parameters', 'updates to parameters are forbidden.');
   },
-  versions: ['v1beta1'],
+  versions: [
+    {
+      version: 'v1beta1',
+      deprecation: {
+        since: '1.34',
+        removedIn: '1.37',
+        replacement: 'storage.k8s.io/v1 VolumeAttributesClass',
+      },
+    },
+  ],
 });
