@@ -109,7 +109,7 @@ interface CommonSpec {
 
 /** Returns the variables that the other expressions may use. */
 function* validateCommon(spec: CommonSpec, field: string): Generator<FieldError, ExpressionScope, undefined> {
-  yield* oneOf(spec.failurePolicy, ['Fail', 'Ignore'], `${field}.failurePolicy`, 'required');
+  yield* oneOf(spec.failurePolicy, ['Fail', 'Ignore'], `${field}.failurePolicy`);
   if (spec.paramKind) yield* validateParamKind(spec.paramKind, `${field}.paramKind`);
   if (!spec.matchConstraints) yield required(`${field}.matchConstraints`);
   else {

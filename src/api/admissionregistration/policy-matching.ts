@@ -20,7 +20,7 @@ export function defaultMatch(match: MatchResources | undefined): void {
 }
 
 export function* validateMatch(match: MatchResources, field: string): FieldErrors {
-  yield* oneOf(match.matchPolicy, ['Equivalent', 'Exact'], `${field}.matchPolicy`, 'required');
+  yield* oneOf(match.matchPolicy, ['Equivalent', 'Exact'], `${field}.matchPolicy`);
   yield* validateLabelSelector(match.namespaceSelector, `${field}.namespaceSelector`);
   yield* validateLabelSelector(match.objectSelector, `${field}.objectSelector`);
   for (const list of ['resourceRules', 'excludeResourceRules'] as const)

@@ -178,7 +178,7 @@ export function* validateRule(rule: RuleWithOperations, field: string): FieldErr
   for (const [index, version] of (rule.apiVersions ?? []).entries())
     if (version === '') yield required(`${field}.apiVersions[${index}]`);
   yield* validateResources(rule.resources ?? [], `${field}.resources`);
-  yield* oneOf(rule.scope, ['*', 'Cluster', 'Namespaced'], `${field}.scope`, 'optional');
+  yield* oneOf(rule.scope, ['*', 'Cluster', 'Namespaced'], `${field}.scope`, 'undefined');
 }
 
 /** Each names something that none of the earlier ones names. */

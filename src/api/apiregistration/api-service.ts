@@ -3,7 +3,7 @@ import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
 import { defineKind } from '../kinds/define-kind.ts';
 import { APIService } from '../resources.gen.ts';
 import { type FieldErrors, invalidValue, required } from '../validation/field-error.ts';
-import { invalidFor, portNumber } from '../validation/fields.ts';
+import { invalidFor, portProblems } from '../validation/fields.ts';
 import { dns1035LabelProblems, pathSegmentProblems, subdomainProblems } from '../validation/names.ts';
 
 const groupPriorityMax = 20000;
@@ -98,7 +98,9 @@ function* validateService({ metadata, spec }: APIService): FieldErrors {
   }
   if (!service.namespace) yield required('spec.service.namespace');
   if (!service.name) yield required('spec.service.name');
-  if (service.port !== undefined) yield* portNumber(service.port, 'spec.service.port');
+  if (service.port !== undefined)
+    for (const problem of portProblems(service.port))
+      yield invalidValue('spec.service.port', service.port, `port is not valid: ${problem}`);
   if (insecureSkipTLSVerify && caBundle)
     yield invalidValue('spec.insecureSkipTLSVerify', true, 'may not be true if caBundle is present');
 }

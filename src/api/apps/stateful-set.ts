@@ -52,11 +52,12 @@ export const statefulSetKind = defineKind(StatefulSet, {
     if (!spec) return;
     spec.podManagementPolicy ||= 'OrderedReady';
     spec.updateStrategy ??= {};
-    spec.updateStrategy.type ||= 'RollingUpdate';
-    if (spec.updateStrategy.type === 'RollingUpdate') {
+    if (!spec.updateStrategy.type) {
+      spec.updateStrategy.type = 'RollingUpdate';
       spec.updateStrategy.rollingUpdate ??= {};
-      spec.updateStrategy.rollingUpdate.partition ??= 0;
     }
+    const { type, rollingUpdate } = spec.updateStrategy;
+    if (type === 'RollingUpdate' && rollingUpdate) rollingUpdate.partition ??= 0;
     spec.persistentVolumeClaimRetentionPolicy ??= {};
     spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= 'Retain';
     spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= 'Retain';

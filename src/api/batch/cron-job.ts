@@ -17,7 +17,7 @@ import {
 import { defineKind } from '../kinds/define-kind.ts';
 import { CronJob } from '../resources.gen.ts';
 import type { CronJobSpec, JobSpec } from '../types/batch-v1.gen.ts';
-import { type FieldErrors, invalidValue, notSupported, required } from '../validation/field-error.ts';
+import { type FieldErrors, invalidValue, notSupportedInOrder, required } from '../validation/field-error.ts';
 import { nameRule, nonNegative, oneOf } from '../validation/fields.ts';
 import { lengthProblem, subdomainProblems } from '../validation/names.ts';
 import { CronError, parseCron } from './cron-schedule.ts';
@@ -98,7 +98,10 @@ function* validateSpec(spec: CronJobSpec): FieldErrors {
       '`selector` will be auto-generated',
     );
   if (jobSpec.manualSelector)
-    yield notSupported('spec.jobTemplate.spec.manualSelector', jobSpec.manualSelector, ['nil', 'false']);
+    yield notSupportedInOrder('spec.jobTemplate.spec.manualSelector', jobSpec.manualSelector, [
+      'nil',
+      'false',
+    ]);
   yield* nonNegative(spec.successfulJobsHistoryLimit, 'spec.successfulJobsHistoryLimit');
   yield* nonNegative(spec.failedJobsHistoryLimit, 'spec.failedJobsHistoryLimit');
 }

@@ -22,7 +22,7 @@ import { innerForm } from '../validation/error-value.ts';
 import {
   type FieldErrors,
   invalidValue,
-  notSupported,
+  notSupportedInOrder,
   required,
   tooLong,
 } from '../validation/field-error.ts';
@@ -199,7 +199,7 @@ function* validateRestartPolicy({ template, podFailurePolicy }: JobSpec, field: 
   if (!restartPolicy || restartPolicy === 'Always')
     yield required(field, 'valid values: "OnFailure", "Never"');
   else if (restartPolicy !== 'OnFailure' && restartPolicy !== 'Never')
-    yield notSupported(field, restartPolicy, ['OnFailure', 'Never']);
+    yield notSupportedInOrder(field, restartPolicy, ['OnFailure', 'Never']);
   else if (podFailurePolicy && restartPolicy !== 'Never')
     yield invalidValue(field, restartPolicy, 'only "Never" is supported when podFailurePolicy is specified');
 }
@@ -213,6 +213,7 @@ function* validateCompletionMode(spec: JobSpec, field: string): FieldErrors {
     yield* validateIndexLimits(spec, field);
     return;
   }
+  if (spec.completionMode !== undefined && spec.completionMode !== 'NonIndexed') return;
   for (const name of ['backoffLimitPerIndex', 'maxFailedIndexes'] as const)
     if (spec[name] !== undefined)
       yield invalidValue(`${field}.${name}`, spec[name], 'requires indexed completion mode');

@@ -1,7 +1,9 @@
 /** Secrets. */
+
 import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
 import { defineKind } from '../kinds/define-kind.ts';
 import { Secret } from '../resources.gen.ts';
+import { JsonError, parseJson } from '../schema/body/json.ts';
 import { setKey } from '../schema/decode.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import {
@@ -100,9 +102,9 @@ function* validateJson(data: Record<string, string>, key: string): FieldErrors {
     return;
   }
   try {
-    JSON.parse(Buffer.from(encoded, 'base64').toString());
+    parseJson(Buffer.from(encoded, 'base64').toString());
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    if (!(error instanceof JsonError)) throw error;
     yield invalidValue(`data[${key}]`, '<secret contents redacted>', error.message);
   }
 }

@@ -77,7 +77,7 @@ function* validateEndpoint(endpoint: Endpoint, addressType: string, path: string
     const field = `${path}.addresses[${index}]`;
     if (addressType === 'FQDN')
       yield* invalidFor(field, address, subdomainProblems(address.replace(/\.$/, '')));
-    else {
+    else if (addressType === 'IPv6' || addressType === 'IPv4') {
       const errors = addressType === 'IPv6' ? ipv6Address(address, field) : ipv4Address(address, field);
       yield* errors.length > 0 ? errors : nonSpecialAddress(address, field);
     }
@@ -118,7 +118,7 @@ function* validatePorts(ports: EndpointPort[], field: string): FieldErrors {
     if (name) yield* invalidFor(`${path}.name`, name, dnsLabelProblems(name));
     if (names.has(name)) yield duplicate(`${path}.name`, name);
     names.add(name);
-    yield* oneOf(port.protocol, ['SCTP', 'TCP', 'UDP'], `${path}.protocol`, 'required');
+    yield* oneOf(port.protocol, ['SCTP', 'TCP', 'UDP'], `${path}.protocol`);
     if (port.appProtocol !== undefined)
       yield* invalidFor(`${path}.appProtocol`, port.appProtocol, qualifiedNameProblems(port.appProtocol));
   }

@@ -35,8 +35,14 @@ export function inRangeText(min: number, max: number): string {
   return `must be between ${min} and ${max}, inclusive`;
 }
 
+const portMax = 65535;
+
+export function portProblems(value: number): readonly string[] {
+  return value >= 1 && value <= portMax ? [] : [inRangeText(1, portMax)];
+}
+
 export function portNumber(value: number, field: string): Errors {
-  return inRange(value, 1, 65535, field);
+  return invalidFor(field, value, portProblems(value));
 }
 
 export function portNumberOrName(value: number | string | undefined, field: string): Errors {
