@@ -111,9 +111,12 @@ export function parseApplyBody(
     );
   }
   if (problems.length === 0 || validation === 'Ignore') return { config: value, warnings: [] };
-  const warning = `error converting YAML to JSON: yaml: unmarshal errors:\n  ${problems.map(problemText).join('\n  ')}`;
-  if (validation === 'Strict') throw badRequest(`error strict decoding YAML: ${warning}`);
-  return { config: value, warnings: [warning] };
+  const warnings = problems.map(problemText);
+  if (validation === 'Strict')
+    throw badRequest(
+      `error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  ${warnings.join('\n  ')}`,
+    );
+  return { config: value, warnings };
 }
 
 function readYaml(text: string, yaml: YamlReader): ParsedText {

@@ -1,6 +1,7 @@
 /** Server-side apply: merges what a manager applies into the live object, by who owns which field. */
 import { inOneGo } from '../../../base/async/turns.ts';
 import { badRequest, StatusError } from '../../status.ts';
+import { goJson } from '../../validation/error-value.ts';
 import { lastAppliedAnnotation } from '../../well-known.ts';
 import { JsonError, parseJson } from '../body/json.ts';
 import { isObject, type JsonObject, setKey } from '../decode.ts';
@@ -41,7 +42,7 @@ import { fieldsOf, withNamedFields } from '../fields/typed-fields.ts';
 import { mergeTyped, removeFields } from '../fields/typed-merge.ts';
 import { TypedValueError } from '../fields/typed-value.ts';
 import { writtenPart } from '../fields/written-fields.ts';
-import { equalJson } from '../json-value.ts';
+import { equalJson, sortedKeys } from '../json-value.ts';
 import type { SchemaNode } from '../schemas.ts';
 
 const beforeFirstApplyManager = 'before-first-apply';
@@ -362,7 +363,7 @@ function* withMetadata(
 
 function lastAppliedText(config: JsonObject): string {
   const metadata = config.metadata;
-  if (!isObject(metadata) || !isObject(metadata.annotations)) return `${JSON.stringify(config)}\n`;
+  if (!isObject(metadata) || !isObject(metadata.annotations)) return `${goJson(sortedKeys(config))}\n`;
   const { [lastAppliedAnnotation]: _, ...annotations } = metadata.annotations;
-  return `${JSON.stringify({ ...config, metadata: { ...metadata, annotations } })}\n`;
+  return `${goJson(sortedKeys({ ...config, metadata: { ...metadata, annotations } }))}\n`;
 }

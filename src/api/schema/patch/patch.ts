@@ -5,7 +5,7 @@ import { badRequest, invalid, StatusError, tooLarge } from '../../status.ts';
 import { invalidValue } from '../../validation/field-error.ts';
 import { bodySizeBytesMax, type DecodedBody, type FieldValidation } from '../body/body.ts';
 import type { ExpectedKind } from '../body/body-kind.ts';
-import { type BodyProblem, problemText } from '../body/body-problem.ts';
+import { type BodyProblem, problemText, unknownField } from '../body/body-problem.ts';
 import { JsonError, type ParsedText, parseJson } from '../body/json.ts';
 import { DecodeError, decode, isObject, type JsonObject } from '../decode.ts';
 import { goText } from '../json-value.ts';
@@ -162,7 +162,19 @@ export function patchWarnings(
   return validation === 'Warn' ? all : [];
 }
 
-function patchProblems({ format, problems }: ParsedPatch): string[] {
-  const texts = problems.map(problemText);
-  return format === 'json' ? texts.map((text) => `json patch ${text}`) : texts;
+function patchProblems(patch: ParsedPatch): string[] {
+  const texts = patch.problems.map(problemText);
+  if (patch.format !== 'json') return texts;
+  const unknown = unknownOperationFields(patch.operations).map(problemText);
+  return [...texts, ...unknown].map((text) => `json patch ${text}`);
+}
+
+const operationFields = new Set(['op', 'path', 'from', 'value']);
+
+function unknownOperationFields(operations: readonly JsonPatchOperation[]): BodyProblem[] {
+  return operations.flatMap((operation, index) =>
+    Object.keys(operation)
+      .filter((name) => !operationFields.has(name))
+      .map((name) => unknownField(`[${index}].${name}`)),
+  );
 }
