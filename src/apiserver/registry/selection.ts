@@ -100,13 +100,20 @@ const ownSentence = new Set([
   'replicationcontrollers',
   'secrets',
   'certificates.k8s.io/certificatesigningrequests',
+  'certificates.k8s.io/clustertrustbundles',
+  'certificates.k8s.io/podcertificaterequests',
 ]);
 
-function unknownField({ definition: { type }, isCustom }: ServedResource, field: string): string {
+function unknownField(resource: ServedResource, field: string): string {
+  const { apiVersion, definition, isCustom } = resource;
+  const { type } = definition;
   if (isCustom) return `field label not supported: ${field}`;
   const name = type.group ? `${type.group}/${type.plural}` : type.plural;
   if (name === 'batch/jobs') return `field label ${JSON.stringify(field)} not supported for batchv1.Job`;
-  if (name === 'batch/cronjobs') return `field label ${JSON.stringify(field)} not supported for "CronJob"`;
+  if (name === 'resource.k8s.io/resourceslices')
+    return `field label not supported for ${apiVersion}, Kind=ResourceSlice: ${field}`;
+  if (name === 'batch/cronjobs' && apiVersion !== 'batch/v1')
+    return `field label ${JSON.stringify(field)} not supported for "CronJob"`;
   if (ownSentence.has(name)) return `field label not supported: ${field}`;
   return `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`;
 }

@@ -158,6 +158,43 @@ test('a JSON patch whose test fails changes nothing', async () => {
   assert.deepEqual((await server.ask('GET', `${configMaps}/a`)).object.data, { x: '1' });
 });
 
+test('a JSON patch with fields that no operation has is refused by strict validation only', async () => {
+  await using server = await createTestServer();
+  await server.ask('POST', configMaps, configMap('a', { x: '1' }));
+  const patch = [
+    { op: 'test', path: '/data/x', value: '1' },
+    { op: 'replace', path: '/data/x', value: '2', why: 'because' },
+  ];
+  const strict = await server.ask('PATCH', `${configMaps}/a?fieldValidation=Strict`, patch, jsonPatch);
+  assert.equal(strict.status, 422);
+  assert.match(strict.object.message, /: strict decoding error: json patch unknown field "\[1\]\.why"$/);
+  assert.equal((await server.ask('PATCH', `${configMaps}/a`, patch, jsonPatch)).object.data.x, '2');
+});
+
+test('what is applied or put and no longer there is made anew, whatever version was known', async () => {
+  await using server = await createTestServer();
+  const metadata = { name: 'a', resourceVersion: '5' };
+  const config = { apiVersion: 'v1', kind: 'ConfigMap', metadata };
+  const applied = await server.ask('PATCH', `${configMaps}/a?fieldManager=m`, config, applyPatchType);
+  assert.equal(applied.status, 201);
+  const lease = '/apis/coordination.k8s.io/v1/namespaces/default/leases/a';
+  assert.equal((await server.ask('PUT', lease, { metadata })).status, 201);
+});
+
+test('server-side apply by kubectl keeps the annotation of its older way, with sorted keys', async () => {
+  await using server = await createTestServer();
+  const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
+  const annotations = { [lastApplied]: JSON.stringify(configMap('a', { x: '1' })) };
+  await server.ask('POST', configMaps, { metadata: { name: 'a', annotations }, data: { x: '1' } });
+  const config = { kind: 'ConfigMap', metadata: { name: 'a' }, apiVersion: 'v1', data: { x: '<' } };
+  const query = 'fieldManager=kubectl&force=true';
+  const { object } = await server.ask('PATCH', `${configMaps}/a?${query}`, config, applyPatchType);
+  assert.equal(
+    object.metadata.annotations[lastApplied],
+    '{"apiVersion":"v1","data":{"x":"\\u003c"},"kind":"ConfigMap","metadata":{"name":"a"}}\n',
+  );
+});
+
 test('server-side apply makes, owns, conflicts, and forces', async () => {
   await using server = await createTestServer();
   const config = (value: string) => ({

@@ -120,9 +120,11 @@ async function update(
     });
     return { type: 'object', status: 200, resource, object: changed };
   } catch (error) {
-    const mayCreate = definition.createsOnUpdate && request.subresource === '' && !uid && !resourceVersion;
+    const mayCreate = definition.createsOnUpdate && request.subresource === '' && !uid;
     if (!mayCreate || !(error instanceof StatusError) || error.reason !== 'NotFound') throw error;
     await requireCreate(registry, request);
+    // A version of what is no longer there says nothing about what is made anew.
+    delete (object.metadata as { resourceVersion?: string }).resourceVersion;
     const created = await createObject(registry, request, object);
     return { type: 'object', status: 201, resource, object: created };
   }

@@ -45,3 +45,11 @@ test('columns that show a field are described as the field is, and the facts nam
     }
   }
 });
+
+test('rows without objects say so', async () => {
+  await using listening = await createListeningServer();
+  const send = await listening.as('admin', ['system:masters']);
+  const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  const { body } = await send('GET', '/api/v1/namespaces/default?includeObject=None', { accept });
+  assert.equal(JSON.parse(body.toString()).rows[0].object, null);
+});

@@ -64,10 +64,14 @@ export function tableWith(
     columnDefinitions: options.withoutHeader ? null : columns.map(definitionOf),
     rows: rows.map(({ object, served }) => ({
       cells: cellsOf(columns, object, context),
-      ...(options.includeObject === 'Object' && { object: served() }),
-      ...(options.includeObject === 'Metadata' && { object: partialMetadata(served(), options.version) }),
+      object: shownObject(served, options),
     })),
   };
+}
+
+function shownObject(served: () => KubeObject, { includeObject, version }: TableOptions): object | null {
+  if (includeObject === 'None') return null;
+  return includeObject === 'Object' ? served() : partialMetadata(served(), version);
 }
 
 const described = new WeakMap<ServedResource, readonly Column[]>();

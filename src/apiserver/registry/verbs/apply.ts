@@ -114,6 +114,7 @@ async function applyAsNew(request: ApplyRequest): Promise<ApiResponse> {
   const work = () => applied(request, undefined);
   const object = await converting(work, context.warnings);
   checkIdentity(write, object);
+  delete (object.metadata as { resourceVersion?: string }).resourceVersion;
   const created = await createObject(registry, write, object, { fieldsTracked: true });
   return { type: 'object', status: 201, resource, object: created };
 }

@@ -42,3 +42,17 @@ for (const [what, path, body, code, message] of refusals)
     const { status, object } = await server.ask('POST', `${namespace}/${path}`, body);
     assert.deepEqual([status, object.message], [code, message]);
   });
+
+test('nobody owns the node that a binding gives to a pod', async () => {
+  await using server = await createTestServer();
+  await server.ask('POST', `${namespace}/serviceaccounts`, { metadata: { name: 'default' } });
+  const spec = { containers: [{ name: 'c', image: 'i' }] };
+  await server.ask('POST', `${namespace}/pods`, { metadata: { name: 'a' }, spec });
+  const binding = { metadata: { name: 'a' }, target: { kind: 'Node', name: 'n' } };
+  const bound = await server.ask('POST', `${namespace}/pods/a/binding`, binding);
+  assert.equal(bound.status, 201, bound.object.message);
+  const { object } = await server.ask('GET', `${namespace}/pods/a`);
+  assert.equal(object.spec.nodeName, 'n');
+  assert.equal(object.metadata.managedFields.length, 1);
+  assert.equal(object.metadata.managedFields[0].fieldsV1['f:spec']['f:nodeName'], undefined);
+});

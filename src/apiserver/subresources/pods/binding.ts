@@ -47,6 +47,8 @@ export async function serveBinding(registry: Registry, context: RequestContext):
         ...(binding.metadata.resourceVersion && { resourceVersion: binding.metadata.resourceVersion }),
       },
       checks: 'none',
+      // Upstream records no owner of what a binding sets.
+      fieldsTracked: true,
       next: (current) => assign(registry, current.object as BoundPod, binding, target),
     },
   );
