@@ -15,7 +15,7 @@ import { kubeletMetrics } from './metrics/kubelet-metrics.ts';
 import { keepNodeLease } from './node/node-lease.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
 import type { NodeReporter } from './node/node-reporter.ts';
-import { podsMemoryMaxBytes } from './node/node-resources.ts';
+import { podsMemoryMaxBytes, podsShare } from './node/node-resources.ts';
 import type { PodSet } from './pod/pod-set.ts';
 import { StaticPods } from './static-pods/static-pods.ts';
 import { untilDone } from './until-done.ts';
@@ -110,9 +110,7 @@ function announce({ context, nodeName }: KubeletParts, reason: string, message: 
 }
 
 function prepareCgroups(parts: KubeletParts): Promise<void> {
-  const milliCpu = parts.facts.cpuCores * 1000;
-  const memoryBytes = podsMemoryMaxBytes(parts.facts, parts.settings);
-  return parts.context.machine.cgroups.prepare({ milliCpu, memoryBytes });
+  return parts.context.machine.cgroups.prepare(podsShare(parts.facts, parts.settings));
 }
 
 async function tellPodResources({ context, pods, devicePlugins }: KubeletParts): Promise<void> {

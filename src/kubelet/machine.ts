@@ -27,6 +27,8 @@ export interface MachineFacts {
   hasAppArmor: boolean;
   /** Absent where there are no control groups. */
   cgroupVersion?: 1 | 2;
+  /** How many processes and threads its kernel allows; absent where that is unknown. */
+  pidsMax?: number;
   /** Absent where the processors do not report it. */
   physicalCores?: number;
   sockets?: number;
@@ -168,9 +170,17 @@ export interface GroupDetails {
   pressures?: Pressures;
 }
 
+/** What all pods of a node together may use. */
+export interface PodsShare {
+  milliCpu: number;
+  memoryBytes: number;
+  /** Processes and threads; absent: as many as the kernel allows. */
+  pidsMax?: number;
+}
+
 export interface PodCgroups {
   /** Creates the groups of the three classes below the node's root. */
-  prepare(nodeAllocatable: { milliCpu: number; memoryBytes: number }): Promise<void>;
+  prepare(share: PodsShare): Promise<void>;
   /**
    * Creates the pod's group or updates its limits; returns the parent for its containers. `before`: the pod as it was,
    * while its containers change: the wider limits of both apply.

@@ -58,3 +58,14 @@ test('the share of burstable pods that could not be written is written with the 
   await cgroups.apply(requesting);
   assert.equal(readFileSync(join(burstable, 'cpu.weight'), 'utf8'), '39');
 });
+
+test('pods together get the CPU, memory and processes that are not reserved', async () => {
+  const mount = join(folder, 'reserved');
+  for (const controller of ['cpu', 'memory', 'pids']) mkdirSync(join(mount, controller), { recursive: true });
+  const cgroups = new LinuxCgroups('/node', undefined, mount);
+  await cgroups.prepare({ milliCpu: 1850, memoryBytes: 1024 ** 3, pidsMax: 29_000 });
+  const read = (name: string) => readFileSync(join(mount, name), 'utf8');
+  assert.equal(read('cpu/node/kubepods/cpu.shares'), '1894');
+  assert.equal(read('memory/node/kubepods/memory.limit_in_bytes'), String(1024 ** 3));
+  assert.equal(read('pids/node/kubepods/pids.max'), '29000');
+});

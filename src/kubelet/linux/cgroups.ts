@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { QosClass } from '../../api/core/pod/qos.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
-import type { CgroupUsage, GroupDetails, PodCgroups } from '../machine.ts';
+import type { CgroupUsage, GroupDetails, PodCgroups, PodsShare } from '../machine.ts';
 import {
   cpuRequestMilli,
   cpuShares,
@@ -72,15 +72,16 @@ export class LinuxCgroups implements PodCgroups {
     return this.#isV2 ? 2 : 1;
   }
 
-  async prepare(nodeAllocatable: { milliCpu: number; memoryBytes: number }): Promise<void> {
+  async prepare({ milliCpu, memoryBytes, pidsMax }: PodsShare): Promise<void> {
     const kubepods = `${this.#root}/kubepods`;
     const isNew = !existsSync(this.#folders(`${kubepods}/burstable`)[0]!);
     for (const path of [kubepods, `${kubepods}/burstable`, `${kubepods}/besteffort`]) await this.#make(path);
     await this.#limit(kubepods, {
-      cpuShares: cpuShares(nodeAllocatable.milliCpu),
+      cpuShares: cpuShares(milliCpu),
       cpuQuotaUs: undefined,
-      memoryBytes: nodeAllocatable.memoryBytes,
+      memoryBytes,
     });
+    if (pidsMax !== undefined) await this.#limitPids(kubepods, pidsMax);
     await this.#limit(`${kubepods}/besteffort`, { cpuShares: cpuShares(0), ...unlimited });
     // Existing pods keep their share until all of them are known again.
     if (isNew) await this.#shareAmongBurstable();

@@ -71,8 +71,17 @@ async function readFacts(rootDir: string, cgroups: LinuxCgroups): Promise<Machin
     swapBytes: meminfo.get('SwapTotal') ?? 0,
     hasAppArmor: await hasAppArmor(),
     cgroupVersion: cgroups.version,
+    pidsMax: await readPidsMax(),
     ...processorsOf(cpuinfo),
   };
+}
+
+/** The kernel limits process ids and threads: the smaller of the two counts. */
+async function readPidsMax(): Promise<number> {
+  const texts = await Promise.all(
+    ['pid_max', 'threads-max'].map((name) => readText(`/proc/sys/kernel/${name}`)),
+  );
+  return Math.min(...texts.map(Number).filter((max) => max > 0));
 }
 
 /** As the runtime finds it out; profiles are loaded through the folder. */
@@ -98,13 +107,12 @@ function processorsOf(cpuinfo: string): { physicalCores?: number; sockets?: numb
 }
 
 async function readUsage(rootDir: string, imageDir: string, cgroups: LinuxCgroups): Promise<MachineUsage> {
-  const [meminfo, node, nodeFs, imageFs, pidMax, threadsMax, loadavg] = await Promise.all([
+  const [meminfo, node, nodeFs, imageFs, pidsMax, loadavg] = await Promise.all([
     readMeminfo(),
     cgroups.nodeUsage(),
     diskOf(rootDir),
     diskOf(imageDir),
-    readText('/proc/sys/kernel/pid_max'),
-    readText('/proc/sys/kernel/threads-max'),
+    readPidsMax(),
     readText('/proc/loadavg'),
   ]);
   const current = Number(/\/(\d+)/.exec(loadavg)?.[1] ?? 0);
@@ -122,8 +130,7 @@ async function readUsage(rootDir: string, imageDir: string, cgroups: LinuxCgroup
     swap: swapUse(meminfo),
     ...(nodeFs && { nodeFs }),
     ...(imageFs && { imageFs, imageFsIsApart: imageFs.number !== nodeFs?.number }),
-    // The smaller of the two.
-    pids: { max: Math.min(...[pidMax, threadsMax].map(Number).filter((max) => max > 0)), current },
+    pids: { max: pidsMax, current },
   };
 }
 

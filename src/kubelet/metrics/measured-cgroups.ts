@@ -20,7 +20,7 @@ export function measuredCgroups(
     }
   }
   return {
-    prepare: (nodeAllocatable) => timed('create', () => cgroups.prepare(nodeAllocatable)),
+    prepare: (share) => timed('create', () => cgroups.prepare(share)),
     async apply(pod, before) {
       const { uid } = pod.metadata;
       const parent = await timed(made.has(uid) ? 'update' : 'create', () => cgroups.apply(pod, before));

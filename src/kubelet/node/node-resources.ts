@@ -7,7 +7,7 @@ import {
   wholeValueOf,
 } from '../../api/quantities/quantity.ts';
 import { minimumOf, type Signal, type Threshold } from '../eviction/eviction-plan.ts';
-import type { MachineFacts } from '../machine.ts';
+import type { MachineFacts, PodsShare } from '../machine.ts';
 
 export interface ReservationSettings {
   podsMax: number;
@@ -18,15 +18,36 @@ export interface ReservationSettings {
   evictionThresholds: readonly Threshold[];
 }
 
+type Reserved = Pick<ReservationSettings, 'kubeReserved' | 'systemReserved'>;
+
 /** How much of the machine's memory all pods together may use: what is not reserved for other purposes. */
-export function podsMemoryMaxBytes(
-  { memoryBytes }: Pick<MachineFacts, 'memoryBytes'>,
-  { kubeReserved, systemReserved }: Pick<ReservationSettings, 'kubeReserved' | 'systemReserved'>,
+export function podsMemoryMaxBytes({ memoryBytes }: Pick<MachineFacts, 'memoryBytes'>, reserved: Reserved) {
+  return notReserved('memory', memoryBytes, reserved);
+}
+
+/** What all pods together may use: what is not reserved for other purposes. */
+export function podsShare(
+  { cpuCores, memoryBytes, pidsMax }: Pick<MachineFacts, 'cpuCores' | 'memoryBytes' | 'pidsMax'>,
+  reserved: Reserved,
+): PodsShare {
+  return {
+    milliCpu: notReserved('cpu', cpuCores * 1000, reserved, milliValueOf),
+    memoryBytes: notReserved('memory', memoryBytes, reserved),
+    ...(pidsMax !== undefined && { pidsMax: notReserved('pid', pidsMax, reserved) }),
+  };
+}
+
+/** Not negative: what is reserved may be more than there is. */
+function notReserved(
+  name: string,
+  amount: number,
+  { kubeReserved, systemReserved }: Reserved,
+  amountOf: (text: string) => number = wholeValueOf,
 ): number {
-  const reserved = [kubeReserved, systemReserved].map(({ memory = '0' }) => wholeValueOf(memory));
+  const reserved = [kubeReserved, systemReserved].map((amounts) => amountOf(amounts[name] ?? '0'));
   return Math.max(
     0,
-    reserved.reduce((left, bytes) => left - bytes, memoryBytes),
+    reserved.reduce((left, part) => left - part, amount),
   );
 }
 
@@ -37,16 +58,13 @@ export interface NodeResources {
 
 export function nodeResources(
   facts: MachineFacts,
-  { podsMax, kubeReserved, systemReserved, evictionThresholds }: ReservationSettings,
+  { podsMax, evictionThresholds, ...reserved }: ReservationSettings,
   devices: Record<string, { capacity: number; allocatable: number }>,
 ): NodeResources {
-  const reserved = (name: string, amountOf: (text: string) => number) =>
-    amountOf(kubeReserved[name] ?? '0') + amountOf(systemReserved[name] ?? '0');
   const evictedBelow = (signal: Signal, amount: number) => {
     const hard = evictionThresholds.find((threshold) => threshold.signal === signal && !threshold.graceMs);
     return hard ? minimumOf(hard, amount) : 0;
   };
-  const cpuMilli = facts.cpuCores * 1000;
   const memory = facts.memoryBytes;
   const storage = facts.ephemeralStorageBytes;
   const hugeTotal = Object.values(facts.hugepagesBytes).reduce((sum, bytes) => sum + bytes, 0);
@@ -57,13 +75,13 @@ export function nodeResources(
     pods: String(podsMax),
   };
   const allocatable: Record<string, string> = {
-    cpu: formatQuantity(quantityFromMilli(cpuMilli - reserved('cpu', milliValueOf))),
+    cpu: formatQuantity(quantityFromMilli(notReserved('cpu', facts.cpuCores * 1000, reserved, milliValueOf))),
     'ephemeral-storage': String(
       Math.floor(
-        storage - evictedBelow('nodefs.available', storage) - reserved('ephemeral-storage', wholeValueOf),
+        notReserved('ephemeral-storage', storage - evictedBelow('nodefs.available', storage), reserved),
       ),
     ),
-    memory: `${Math.floor((memory - hugeTotal - evictedBelow('memory.available', memory) - reserved('memory', wholeValueOf)) / 1024)}Ki`,
+    memory: `${Math.floor(notReserved('memory', memory - hugeTotal - evictedBelow('memory.available', memory), reserved) / 1024)}Ki`,
     pods: String(podsMax),
   };
   for (const [size, bytes] of Object.entries(facts.hugepagesBytes)) {

@@ -4,10 +4,11 @@ import type { Node, Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { defaultThresholds } from '../eviction/eviction-plan.ts';
+import type { MachineFacts } from '../machine.ts';
 import { testPod } from '../pod.fixture.ts';
 import { type AdmissionInputs, findRefusal } from './admission.ts';
 import { nodeConditions } from './node-conditions.ts';
-import { nodeResources, podsMemoryMaxBytes } from './node-resources.ts';
+import { nodeResources, podsMemoryMaxBytes, podsShare } from './node-resources.ts';
 import { planPreemption } from './preemption.ts';
 
 const inputs: AdmissionInputs = {
@@ -168,24 +169,38 @@ test('pods together may have what is not reserved: what is left for eviction as 
   const reserved = { kubeReserved: { memory: '1Gi', cpu: '1' }, systemReserved: { memory: '1Gi' } };
   assert.equal(podsMemoryMaxBytes({ memoryBytes: 8 * 1024 ** 3 }, reserved), 6 * 1024 ** 3);
   assert.equal(podsMemoryMaxBytes({ memoryBytes: 1024 ** 3 }, reserved), 0);
+  const facts = { cpuCores: 2, memoryBytes: 8 * 1024 ** 3, pidsMax: 30_000 };
+  const withPids = { ...reserved, systemReserved: { memory: '1Gi', cpu: '50m', pid: '1000' } };
+  assert.deepEqual(podsShare(facts, withPids), {
+    milliCpu: 950,
+    memoryBytes: 6 * 1024 ** 3,
+    pidsMax: 29_000,
+  });
 });
+
+const machine: MachineFacts = {
+  cpuCores: 4,
+  memoryBytes: 1024 ** 3,
+  ephemeralStorageBytes: 1024 ** 3,
+  hugepagesBytes: {},
+  architecture: '',
+  kernelVersion: '',
+  osImage: '',
+  machineId: '',
+  systemUuid: '',
+  bootId: '',
+  swapBytes: 0,
+  hasAppArmor: false,
+};
 
 test('resources reserved for the system, or kept back for eviction, are not allocatable', () => {
   const gibibyte = 1024 ** 3;
   const { capacity, allocatable } = nodeResources(
     {
-      cpuCores: 4,
+      ...machine,
       memoryBytes: 8 * gibibyte,
       ephemeralStorageBytes: 100 * gibibyte,
       hugepagesBytes: { '2Mi': gibibyte },
-      architecture: '',
-      kernelVersion: '',
-      osImage: '',
-      machineId: '',
-      systemUuid: '',
-      bootId: '',
-      swapBytes: 0,
-      hasAppArmor: false,
     },
     {
       kubeReserved: { cpu: '500m', memory: '1Gi' },
@@ -203,4 +218,18 @@ test('resources reserved for the system, or kept back for eviction, are not allo
   assert.equal(allocatable.memory, `${6 * 1024 - 100}Mi`);
   assert.equal(allocatable['hugepages-2Mi'], '1Gi');
   assert.equal(allocatable['example.com/gpu'], '1');
+});
+
+test('what is reserved beyond what there is leaves nothing, not less than nothing', () => {
+  const { allocatable } = nodeResources(
+    machine,
+    {
+      kubeReserved: { cpu: '4', memory: '1Gi', 'ephemeral-storage': '2Gi' },
+      systemReserved: { cpu: '1' },
+      evictionThresholds: defaultThresholds,
+      podsMax: 110,
+    },
+    {},
+  );
+  assert.deepEqual(allocatable, { cpu: '0', memory: '0', 'ephemeral-storage': '0', pods: '110' });
 });
