@@ -13,6 +13,14 @@ const context: CliContext = {
   isTerminal: process.stdout.isTTY === true,
 };
 
+/** Who reads the output may have had enough of it, as `head` has: that ends a command, as it ends others. */
+const brokenPipeExitCode = 141;
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(brokenPipeExitCode);
+  });
+
 const args = process.argv.slice(2);
 if (args[0] === 'dev') {
   const { dev } = await import('./dev.ts');
