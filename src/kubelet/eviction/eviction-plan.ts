@@ -7,8 +7,9 @@ import {
   wholeValueOf,
 } from '../../api/quantities/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
+import { type DiskUse, sumOf } from '../linux/usage/folder-use.ts';
 import type { MachineUsage } from '../machine.ts';
-import { type DiskUse, type PodDiskUse, sumOf } from '../pod/pod-disk-use.ts';
+import type { PodDiskUse } from '../pod/pod-disk-use.ts';
 import { isCriticalPod } from '../resources/qos.ts';
 
 export const signals = [

@@ -1,15 +1,9 @@
 /** A pod's usage of the node's disk: its emptyDirs, and the writable layers and logs of its containers. */
-import { lstat, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Pod } from '../../api/resources.gen.ts';
-import { ifMissing } from '../../base/system/if-missing.ts';
 import type { ContainerStats } from '../cri/messages.ts';
+import { type DiskUse, diskUseOf, nothing, sumOf } from '../linux/usage/folder-use.ts';
 import { labels, type ObservedPod } from './pod-observation.ts';
-
-export interface DiskUse {
-  bytes: number;
-  inodes: number;
-}
 
 export interface PodDiskUse {
   /** By volume name; those in memory are not on the disk. */
@@ -66,8 +60,6 @@ export async function measureLogs(observed: ObservedPod): Promise<Map<string, Di
   return uses;
 }
 
-const nothing: DiskUse = { bytes: 0, inodes: 0 };
-
 export function isInMemory({ medium = '' }: { medium?: string }): boolean {
   return medium === 'Memory' || medium.startsWith('HugePages');
 }
@@ -79,25 +71,4 @@ function emptyDirPath(rootDir: string, pod: Pod, volumeName: string): string {
 export function totalUse(use: PodDiskUse): DiskUse {
   const parts = [...use.containers.values()].flatMap(({ rootfs, logs }) => [rootfs, logs]);
   return sumOf([...use.emptyDirs.values(), ...parts]);
-}
-
-export function sumOf(parts: readonly DiskUse[]): DiskUse {
-  return parts.reduce(
-    (sum, part) => ({
-      bytes: sum.bytes + part.bytes,
-      inodes: sum.inodes + part.inodes,
-    }),
-    nothing,
-  );
-}
-
-/** The disk usage of a folder. Files that vanish meanwhile count as nothing. */
-async function diskUseOf(path: string): Promise<DiskUse> {
-  const stats = await lstat(path).catch(ifMissing(undefined));
-  if (!stats) return nothing;
-  const own = { bytes: stats.blocks * 512, inodes: 1 };
-  if (!stats.isDirectory()) return own;
-  const parts = [own];
-  for (const name of await readdir(path).catch(ifMissing([]))) parts.push(await diskUseOf(join(path, name)));
-  return sumOf(parts);
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
+import { seededRandom } from '../../base/random.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
@@ -28,6 +29,7 @@ function volumesOver(
     sparse<VolumeInputs>({
       client: sparse<Client>({ get: get as Client['get'] }),
       clock: new VirtualClock(),
+      random: seededRandom(1),
       logger: silentLogger,
       storage: storageMetrics(metrics),
       node: () => ({ nodeName: 'n', hostIps: [], allocatable: {} }),
@@ -117,4 +119,28 @@ test('a volume for one pod is used by no second one, until the first is gone', a
   await volumes.setUp(podOf('second'));
   accessModes.push('ReadWriteOnce');
   await volumes.setUp(podOf('third'));
+});
+
+test("a pod's own volumes tell how much is in them, folders of the node do not", async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'wherry-linux-volumes-'));
+  t.after(() => rmSync(root, { recursive: true }));
+  const pod = testPod({
+    volumes: [
+      { name: 'own', emptyDir: {} },
+      { name: 'label', downwardAPI: { items: [{ path: 'n', fieldRef: { fieldPath: 'metadata.name' } }] } },
+      { name: 'node', hostPath: { path: root } },
+    ],
+    containers: [
+      { name: 'c', volumeMounts: ['own', 'label', 'node'].map((name) => ({ name, mountPath: `/${name}` })) },
+    ],
+  });
+  const volumes = volumesOver(root, []);
+  const mounted = await volumes.setUp(pod);
+  writeFileSync(join(mounted.get('own')!.hostPath!, 'file'), 'x'.repeat(100_000));
+  const uses = new Map((await volumes.usage(pod)).map((use) => [use.name, use]));
+  assert.deepEqual([...uses.keys()], ['own', 'label']);
+  const { usedBytes, inodesUsed, capacityBytes, claimName } = uses.get('own')!;
+  assert.ok(usedBytes >= 100_000 && usedBytes < 200_000, `${usedBytes}`);
+  assert.ok(capacityBytes > usedBytes);
+  assert.deepEqual({ inodesUsed, claimName }, { inodesUsed: 2, claimName: undefined });
 });

@@ -8,6 +8,7 @@ import { leastOf } from '../../base/least-of.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
 import type { ImageSnapshot } from '../cri/messages.ts';
 import { CsiVolumes } from '../csi/csi-volumes.ts';
+import type { VolumeUsage } from '../csi/messages.ts';
 import { growFileSystem } from '../linux/device-mount.ts';
 import { isMounted, unmountBelow } from '../linux/mounts.ts';
 import { GrowingClaims } from './claims/growing-claims.ts';
@@ -35,7 +36,7 @@ import { prepareHostPath } from './sources/host-path.ts';
 import { imageViewName, mountImageFiles, removeImageView } from './sources/image-files.ts';
 import { mountNfs } from './sources/nfs.ts';
 import { volumesUsed } from './used-volumes.ts';
-import { driverFigures, folderFigures } from './volume-figures.ts';
+import { driverFigures, folderFigures, ownFigures } from './volume-figures.ts';
 
 /** As upstream names folders after plugins. */
 const imagePlugin = 'kubernetes.io~image';
@@ -50,8 +51,8 @@ export class LinuxVolumes implements PodVolumes {
   readonly #singlePod = new SinglePodVolumes();
   /** What was already set up and does not change, by pod uid and volume. */
   readonly #done = new Map<string, MountedVolume>();
-  /** Those that are mounted, by pod uid and volume. */
-  readonly #mounted = new Map<string, Map<string, core.Volume>>();
+  /** Those that are mounted, by pod uid and volume; `path`: of its files. */
+  readonly #mounted = new Map<string, Map<string, { volume: core.Volume; path: string | undefined }>>();
 
   constructor(rootDir: string, inputs: VolumeInputs) {
     this.#inputs = inputs;
@@ -141,7 +142,7 @@ export class LinuxVolumes implements PodVolumes {
   async tearDown(podUid: string): Promise<void> {
     const { storage, clock } = this.#inputs;
     // All of them go together.
-    const volumes = [...(this.#mounted.get(podUid)?.values() ?? [])];
+    const volumes = [...(this.#mounted.get(podUid)?.values() ?? [])].map(({ volume }) => volume);
     const operation = { name: 'volume_unmount', podUid, volumes } as const;
     await storage.operation(clock, operation, () => this.#tearDown(podUid));
     this.#mounted.delete(podUid);
@@ -174,16 +175,26 @@ export class LinuxVolumes implements PodVolumes {
   async usage(pod: Pod): Promise<VolumeUse[]> {
     const byPath = await this.#csi.usage(pod.metadata.uid);
     const uses: VolumeUse[] = [];
-    for (const volume of pod.spec.volumes ?? []) {
+    for (const { volume, path } of this.#mounted.get(pod.metadata.uid)?.values() ?? []) {
+      if (path === undefined || volume.hostPath || volume.csi) continue;
+      const { name } = volume;
       const claimName = claimNameOf(pod, volume);
-      const path = this.#done.get(`${pod.metadata.uid}/${volume.name}`)?.hostPath;
-      if (claimName === undefined || path === undefined) continue;
-      const figures = path.includes('/kubernetes.io~csi/')
-        ? driverFigures(byPath.get(path))
-        : await folderFigures(path);
-      if (figures) uses.push({ name: volume.name, claimName, ...figures });
+      const figures = await this.#figuresOf(path, {
+        isShared: claimName === undefined && !volume.nfs,
+        byPath,
+      });
+      if (figures) uses.push({ name, ...(claimName !== undefined && { claimName }), ...figures });
     }
     return uses;
+  }
+
+  /** `isShared`: others have files on its file system. `byPath`: what drivers say. */
+  async #figuresOf(
+    path: string,
+    { isShared, byPath }: { isShared: boolean; byPath: ReadonlyMap<string, VolumeUsage[]> },
+  ) {
+    if (path.includes('/kubernetes.io~csi/')) return driverFigures(byPath.get(path));
+    return isShared ? ownFigures(path) : folderFigures(path);
   }
 
   clearUnused(): Promise<void> {
@@ -209,14 +220,14 @@ export class LinuxVolumes implements PodVolumes {
     const { uid: podUid } = pod.metadata;
     const operation = { name: 'volume_mount', podUid, volumes: [volume] } as const;
     const mounted = await storage.operation(clock, operation, () => this.#mount(pod, volume));
-    const ofPod = this.#mounted.get(podUid) ?? new Map<string, core.Volume>();
-    this.#mounted.set(podUid, ofPod.set(volume.name, volume));
+    const ofPod = this.#mounted.get(podUid) ?? new Map();
+    this.#mounted.set(podUid, ofPod.set(volume.name, { volume, path: mounted.hostPath }));
     return mounted;
   }
 
   *#mountedPlugins(): Iterable<string> {
     for (const [podUid, volumes] of this.#mounted)
-      for (const volume of volumes.values()) {
+      for (const { volume } of volumes.values()) {
         const plugin = this.#inputs.storage.pluginOf(podUid, volume);
         if (plugin !== undefined) yield plugin;
       }

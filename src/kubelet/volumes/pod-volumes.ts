@@ -111,11 +111,12 @@ export interface SubPathRequest {
   readOnly: boolean;
 }
 
-/** The usage of a claim's volume. */
+/** The usage of a volume. */
 export interface VolumeUse {
   /** Its name within the pod. */
   name: string;
-  claimName: string;
+  /** Absent: it is the pod's own. */
+  claimName?: string;
   availableBytes: number;
   capacityBytes: number;
   usedBytes: number;
@@ -144,7 +145,10 @@ export interface PodVolumes {
   tearDown(podUid: string): Promise<void>;
   /** Uids of pods that have volumes here. */
   list(): Promise<string[]>;
-  /** For the pod's claims, as far as it is known; a claim for a block device has no file system to report. */
+  /**
+   * For volumes with files of the pod or of its claims, as far as it is known: block devices have none, folders of the
+   * node and images belong to others.
+   */
   usage(pod: Pod): Promise<VolumeUse[]>;
   /** Cleans up volumes on the node that belong to no pod. */
   clearUnused(): Promise<void>;

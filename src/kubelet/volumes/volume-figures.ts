@@ -1,6 +1,7 @@
 /** Usage of a volume, from its driver or from the file system that it is on. */
 import type { VolumeUsage } from '../csi/messages.ts';
 import { filesystemUse } from '../linux/usage/filesystem-use.ts';
+import { diskUseOf } from '../linux/usage/folder-use.ts';
 import type { VolumeUse } from './pod-volumes.ts';
 
 type Figures = Omit<VolumeUse, 'name' | 'claimName'>;
@@ -24,4 +25,12 @@ export function driverFigures(usage: readonly VolumeUsage[] | undefined): Figure
 export async function folderFigures(path: string): Promise<Figures | undefined> {
   const use = await filesystemUse(path);
   return use && { ...use, inodesUsed: use.inodes - use.inodesFree };
+}
+
+/** For the folder alone, on a file system that it shares with others. Undefined: it is gone. */
+export async function ownFigures(path: string): Promise<Figures | undefined> {
+  const use = await folderFigures(path);
+  if (!use) return undefined;
+  const { bytes, inodes } = await diskUseOf(path);
+  return { ...use, usedBytes: bytes, inodesUsed: inodes };
 }

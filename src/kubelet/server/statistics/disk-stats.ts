@@ -1,6 +1,7 @@
 /** The disk usage of pods, for `/stats/summary`: logs, emptyDirs, and the total. */
 import type { Kubelet } from '../../kubelet.ts';
-import { type DiskUse, measurePodDisk, sumOf } from '../../pod/pod-disk-use.ts';
+import { type DiskUse, sumOf } from '../../linux/usage/folder-use.ts';
+import { measurePodDisk } from '../../pod/pod-disk-use.ts';
 import type { FsStats, PodSample, Summary } from './stats-summary.ts';
 
 /** As upstream: folders with many files are not counted for every request. */

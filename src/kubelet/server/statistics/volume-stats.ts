@@ -1,9 +1,14 @@
-/** Usage of claims' volumes: for `/stats/summary`, and as `kubelet_volume_stats_*`. */
+/** Usage of volumes: for `/stats/summary`, and that of claims as `kubelet_volume_stats_*`. */
 import { stabilityOf } from '../../../api/component-base/kubernetes-metrics.ts';
 import type { Kubelet } from '../../kubelet.ts';
 import type { PodWorker } from '../../pod/pod-worker.ts';
 import type { VolumeUse } from '../../volumes/pod-volumes.ts';
 import { expose, type Family, type Sample } from './exposition.ts';
+
+interface ClaimReference {
+  name: string;
+  namespace: string;
+}
 
 export interface VolumeSample {
   name: string;
@@ -14,8 +19,12 @@ export interface VolumeSample {
   inodes: number;
   inodesFree: number;
   inodesUsed: number;
-  pvcRef: { name: string; namespace: string };
+  /** Of the claim; absent: the volume is the pod's own. */
+  pvcRef?: ClaimReference;
 }
+
+/** The volume of a claim. */
+export type ClaimSample = VolumeSample & { pvcRef: ClaimReference };
 
 /** As upstream: drivers are not queried for each scrape. */
 const keptMs = 60_000;
@@ -64,12 +73,12 @@ export class VolumeStats {
 
   /** In Prometheus' text format; a claim that several pods use appears once. */
   async metrics(): Promise<string> {
-    const byClaim = new Map<string, VolumeSample>();
+    const byClaim = new Map<string, ClaimSample>();
     const uids = new Set<string>();
     for (const { uid } of this.#kubelet.pods.workers()) uids.add(uid);
     const samples = await Promise.all([...uids].map((uid) => this.ofPod(uid)));
-    for (const sample of samples.flat())
-      byClaim.set(`${sample.pvcRef.namespace}/${sample.pvcRef.name}`, sample);
+    for (const { pvcRef, ...sample } of samples.flat())
+      if (pvcRef) byClaim.set(`${pvcRef.namespace}/${pvcRef.name}`, { ...sample, pvcRef });
     for (const uid of this.#kept.keys()) if (!uids.has(uid)) this.#kept.delete(uid);
     return volumeMetrics([...byClaim.values()]);
   }
@@ -84,7 +93,7 @@ const families: readonly [suffix: string, help: string, read: (sample: VolumeSam
   ['used_bytes', 'Number of used bytes in the volume', ({ usedBytes }) => usedBytes],
 ];
 
-export function volumeMetrics(volumes: readonly VolumeSample[]): string {
+export function volumeMetrics(volumes: readonly ClaimSample[]): string {
   if (volumes.length === 0) return '';
   return expose(
     families.map(([suffix, help, read]): Family => {
@@ -102,5 +111,6 @@ export function volumeMetrics(volumes: readonly VolumeSample[]): string {
 
 function sampleOf(use: VolumeUse, namespace: string, time: string): VolumeSample {
   const { name, claimName, ...figures } = use;
-  return { name, time, ...figures, pvcRef: { name: claimName, namespace } };
+  const ofClaim = claimName !== undefined && { pvcRef: { name: claimName, namespace } };
+  return { name, time, ...figures, ...ofClaim };
 }
