@@ -41,7 +41,7 @@ export class PodStreams {
     if (action !== 'exec' && action !== 'attach') throw new HttpProblem(404, '404 page not found');
     const containerName = rest.at(-1) ?? '';
     const container = await this.#pods.runningContainer(worker, containerName);
-    if (!container) throw new HttpProblem(404, `container not found (${JSON.stringify(containerName)})`);
+    if (!container) throw new HttpProblem(404, notFoundMessage(action, worker, containerName));
     const wanted = streamsOf(query);
     if (action === 'attach') return await this.#attach(upgrade, worker, container, wanted);
     return await this.#exec(upgrade, container, query.getAll('command'), wanted);
@@ -85,9 +85,7 @@ export class PodStreams {
       Math.min(attachAfterMs, Math.max(0, container.startedAtMs + attachAfterMs - clock.now())),
     );
     if (!(await this.#pods.runningContainer(worker, name))) {
-      const { namespace, name: pod } = worker.pod.metadata;
-      // Without a colon: kubectl 1.20 would parse it as YAML, and print nothing.
-      throw new HttpProblem(400, `container ${name} not found in pod ${pod}_${namespace}`);
+      throw new HttpProblem(400, notFoundMessage('attach', worker, name));
     }
     // Whether there is a terminal was decided when the container was created, whatever the client requests.
     const { tty = false, stdinOnce = false } = containerSpec(worker, name) ?? {};
@@ -99,9 +97,11 @@ export class PodStreams {
       client: wanted,
       runtime: asked,
       inputEnd: tty && !wanted.tty && stdinOnce ? 'is typed' : 'ends',
-      statusOfSilence: async (runtimeStatus) => {
+      statusOfSilence: async (runtimeStatus, { inputHasEnded }) => {
         if (!runtimeStatus.includes('"Success"')) return undefined;
-        const endedAtMs = await this.#endOf(id);
+        // To a container whose input stays open, the runtime ends the streams with the client's input.
+        const isLeft = inputHasEnded && !stdinOnce;
+        const endedAtMs = await this.#endOf(id, { triesMax: isLeft ? 1 : endTriesMax });
         if (endedAtMs === undefined) return undefined;
         const isMissed =
           endedAtMs <= openedAtMs + missedWithinMs || (await lastLoggedAtMs(logPath)) >= requestedAtMs;
@@ -113,20 +113,26 @@ export class PodStreams {
   }
 
   /** Milliseconds since the epoch; undefined for a container that still runs, or that the runtime does not list. */
-  async #endOf(containerId: string): Promise<number | undefined> {
+  async #endOf(containerId: string, { triesMax }: { triesMax: number }): Promise<number | undefined> {
     const { runtime, clock } = this.#context;
     try {
-      for (let tries = 0; tries < endTriesMax; tries++) {
+      for (let tries = 1; ; tries++) {
         const { state, finishedAt } = await runtime.containerStatus(containerId);
         if (state === 'CONTAINER_EXITED') return finishedAt / 1e6;
+        if (tries >= triesMax) return undefined;
         await clock.sleep(endPollMs);
       }
-      return undefined;
     } catch (error) {
       if (error instanceof RuntimeError) return undefined;
       throw error;
     }
   }
+}
+
+/** In upstream's words. Without a colon: kubectl 1.20 would parse it as YAML, and print nothing. */
+function notFoundMessage(action: 'exec' | 'attach', { pod }: PodWorker, container: string): string {
+  if (action === 'exec') return `container not found (${JSON.stringify(container)})`;
+  return `container ${container} not found in pod ${pod.metadata.name}_${pod.metadata.namespace}`;
 }
 
 function streamsOf(query: URLSearchParams): StreamRequest {

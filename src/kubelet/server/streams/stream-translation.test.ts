@@ -1,60 +1,8 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { type Duplex, duplexPair } from 'node:stream';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { until } from '../../../base/async/until.fixture.ts';
-import { sparse } from '../../../base/sparse.fixture.ts';
-import type { Upgrade } from './client-streams.ts';
-import { SpdySession, type SpdyStream } from './spdy-session.ts';
 import { type Translation, translateStreams } from './stream-translation.ts';
-
-/** A runtime's streaming server: what it receives by stream, and the streams to answer on. */
-async function fakeRuntime(context: TestContext): Promise<{
-  url: string;
-  heard: string[];
-  streams: Map<string, SpdyStream>;
-  hangUp: () => void;
-}> {
-  const heard: string[] = [];
-  const streams = new Map<string, SpdyStream>();
-  let connection: Duplex | undefined;
-  const server = createServer();
-  server.on('upgrade', (_request, socket) => {
-    connection = socket;
-    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n');
-    new SpdySession(socket, (stream, { streamtype: name = '' }) => {
-      streams.set(name, stream);
-      stream.onData = (data) => heard.push(`${name} ${JSON.stringify(data.toString())}`);
-      stream.onEnd = () => heard.push(`${name} ends`);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  context.after(() => {
-    connection?.destroy();
-    server.close();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/attach/token`;
-  return { url, heard, streams, hangUp: () => connection?.destroy() };
-}
-
-/** kubectl's side of an upgrade to SPDY, after the response. */
-async function spdyClient(begin: (upgrade: Upgrade) => Promise<void>): Promise<SpdySession> {
-  const [near, far] = duplexPair();
-  const request = { headers: { upgrade: 'SPDY/3.1', 'x-stream-protocol-version': 'v4.channel.k8s.io' } };
-  const answered = new Promise<void>((resolve, reject) => {
-    near.once('data', (answer: Buffer) => {
-      assert.match(
-        answer.toString(),
-        /^HTTP\/1\.1 101 .*\r\nX-Stream-Protocol-Version: v4\.channel\.k8s\.io/s,
-      );
-      resolve();
-    });
-    void begin(sparse<Upgrade>({ request, client: far, head: Buffer.alloc(0) })).catch(reject);
-  });
-  await answered;
-  return new SpdySession(near);
-}
+import { fakeRuntime, openAll, spdyClient } from './streams.fixture.ts';
 
 const withoutTerminal = { stdin: true, stdout: true, stderr: true, tty: false };
 const toTerminal: Translation = {
@@ -62,13 +10,6 @@ const toTerminal: Translation = {
   runtime: { stdin: true, stdout: true, stderr: false, tty: true },
   inputEnd: 'is typed',
 };
-
-async function openAll(client: SpdySession): Promise<Record<'error' | 'stdin' | 'stdout', SpdyStream>> {
-  const [error, stdin, stdout] = await Promise.all(
-    ['error', 'stdin', 'stdout', 'stderr'].map((streamType) => client.open({ streamType })),
-  );
-  return { error: error!, stdin: stdin!, stdout: stdout! };
-}
 
 test('a client without a terminal hears a container with one, until the container ends', async (context) => {
   const runtime = await fakeRuntime(context);
@@ -103,7 +44,8 @@ test('a stream that ends in silence has the status that is said of it, another h
     const runtime = await fakeRuntime(context);
     const asked = Promise.withResolvers<void>();
     const late = Promise.withResolvers<{ status: string }>();
-    const statusOfSilence = () => {
+    const statusOfSilence = (_: string, { inputHasEnded }: { inputHasEnded: boolean }) => {
+      assert.ok(inputHasEnded);
       asked.resolve();
       return late.promise;
     };

@@ -26,8 +26,14 @@ export interface Translation {
    * programs. On a closed stream the runtime would drop the output, or close the terminal and so end them.
    */
   inputEnd: 'ends' | 'is typed';
-  /** Called at the end of a stream without output: a Status to send in place of the runtime's, if any. */
-  statusOfSilence?: (runtimeStatus: string) => Promise<object | undefined>;
+  /**
+   * Called at the end of a stream without output: a Status to send in place of the runtime's, if any. `inputHasEnded`:
+   * the client has closed its input.
+   */
+  statusOfSilence?: (
+    runtimeStatus: string,
+    circumstances: { inputHasEnded: boolean },
+  ) => Promise<object | undefined>;
 }
 
 const endOfTransmission = 0x04;
@@ -53,6 +59,7 @@ export async function translateStreams(upgrade: Upgrade, url: string, how: Trans
     if (open.size === 0) session.close();
   };
   let isSilent = true;
+  const input = { hasEnded: false };
   const openOutput = async (name: 'stdout' | 'stderr') => {
     open.add(name);
     const stream = await session.open({ streamType: name });
@@ -68,7 +75,10 @@ export async function translateStreams(upgrade: Upgrade, url: string, how: Trans
     const parts: Buffer[] = [];
     stream.onData = (data) => parts.push(data);
     const settle = async () => {
-      const status = isSilent ? await how.statusOfSilence?.(Buffer.concat(parts).toString()) : undefined;
+      const circumstances = { inputHasEnded: input.hasEnded };
+      const status = isSilent
+        ? await how.statusOfSilence?.(Buffer.concat(parts).toString(), circumstances)
+        : undefined;
       const message = status ? Buffer.from(JSON.stringify(status)) : Buffer.concat(parts);
       if (message.length > 0) client.send('error', message, session);
       close('error');
@@ -83,7 +93,7 @@ export async function translateStreams(upgrade: Upgrade, url: string, how: Trans
   if (how.runtime.stdout) await openOutput('stdout');
   if (how.runtime.stderr) await openOutput('stderr');
   if (how.runtime.tty) inputs.set('resize', await session.open({ streamType: 'resize' }));
-  passInput(client, session, inputs, how.inputEnd);
+  passInput(client, session, inputs, { inputEnd: how.inputEnd, input });
 }
 
 function acceptClient(upgrade: Upgrade, wanted: StreamRequest, runtimeSide: Duplex): Promise<ClientStreams> {
@@ -95,7 +105,7 @@ function passInput(
   client: ClientStreams,
   session: SpdySession,
   inputs: ReadonlyMap<InputStream, SpdyStream>,
-  inputEnd: Translation['inputEnd'],
+  { inputEnd, input }: { inputEnd: Translation['inputEnd']; input: { hasEnded: boolean } },
 ): void {
   let isLineOpen = false;
   client.listen({
@@ -104,6 +114,7 @@ function passInput(
       return inputs.get(name)?.write(data) === false ? session.drained() : undefined;
     },
     end: (name) => {
+      if (name === 'stdin') input.hasEnded = true;
       if (name === 'stdin' && inputEnd === 'is typed')
         // Within a line, the first one only delivers what was typed of it.
         inputs.get(name)?.write(new Uint8Array(isLineOpen ? 2 : 1).fill(endOfTransmission));
