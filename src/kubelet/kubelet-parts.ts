@@ -198,6 +198,7 @@ export class KubeletParts {
       pods: () => this.pods,
       node: () => this.registration.node ?? standIn,
       allocatable: () => this.#nodeFacts().allocatable,
+      devices: this.devicePlugins ?? noDevices,
       conditions: () => ({
         ...this.reporter.pressure,
         allowedUnsafeSysctls,

@@ -12,7 +12,12 @@ export interface DeviceGrant {
 }
 
 export interface DeviceAllocator {
-  /** @throws Error when the requested devices are not available */
+  /**
+   * Chooses the devices of all containers of a pod that comes. `hasLeft`: a pod that needs its devices no longer.
+   * @throws Error when they are not available, or their plugin refuses
+   */
+  reserve(pod: Pod, hasLeft: (podUid: string) => boolean): Promise<void>;
+  /** What a container needs to use its devices. @throws Error when it has none, and they are not available */
   allocate(pod: Pod, container: core.Container): Promise<DeviceGrant>;
   release(podUid: string): void;
   /** Capacity and allocatable amounts of extended resources, by name. */
@@ -39,6 +44,7 @@ export const noGrant: DeviceGrant = { envs: {}, mounts: [], devices: [], annotat
 
 /** For nodes without device plugins. */
 export const noDevices: DeviceAllocator & DeviceInventory = {
+  reserve: async () => undefined,
   allocate: async () => noGrant,
   release: () => undefined,
   resources: () => ({}),

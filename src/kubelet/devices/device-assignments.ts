@@ -69,7 +69,7 @@ export class DeviceAssignments {
     const users = [...this.#containers].filter(([, assigned]) =>
       assigned[resource]?.ids.some((id) => ids.includes(id)),
     );
-    return [...new Set(users.map(([key]) => key.slice(0, key.indexOf('/'))))];
+    return [...new Set(users.map(([key]) => podUidOf(key)))];
   }
 
   /**
@@ -97,11 +97,15 @@ export class DeviceAssignments {
     await this.#saveOrWarn();
   }
 
-  async release(podUid: string): Promise<void> {
-    let released = false;
-    for (const key of this.#containers.keys())
-      if (key.startsWith(`${podUid}/`)) released = this.#containers.delete(key) || released;
-    if (released) await this.#saveOrWarn();
+  release(podUid: string): Promise<void> {
+    return this.releaseAll((uid) => uid === podUid);
+  }
+
+  /** The devices of all these pods. */
+  async releaseAll(isMeant: (podUid: string) => boolean): Promise<void> {
+    const keys = [...this.#containers.keys()].filter((key) => isMeant(podUidOf(key)));
+    for (const key of keys) this.#containers.delete(key);
+    if (keys.length > 0) await this.#saveOrWarn();
   }
 
   #saveOrWarn(): Promise<void> {
@@ -116,4 +120,8 @@ export class DeviceAssignments {
       containers: Object.fromEntries(this.#containers),
     }));
   }
+}
+
+function podUidOf(key: string): string {
+  return key.slice(0, key.indexOf('/'));
 }

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { Client, credentials, Server } from '@grpc/grpc-js';
+import { Client, credentials, Server, status } from '@grpc/grpc-js';
 import { silentLogger } from '../../base/logger.ts';
 import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
 import { testPod } from '../pod.fixture.ts';
@@ -25,6 +25,7 @@ after(() => {
 });
 
 const service = '/v1beta1.DevicePlugin';
+let isRefusing = false;
 
 /** A plugin with two good devices and a bad one; it tells containers which they got, and prefers the last ones. */
 async function servePlugin(socket: string): Promise<void> {
@@ -69,14 +70,19 @@ async function servePlugin(socket: string): Promise<void> {
         }),
       Allocate: (
         call: { request: { containerRequests: { devicesIDs: string[] }[] } },
-        reply: (error: null, answer: { containerResponses: Partial<ContainerAllocateResponse>[] }) => void,
-      ) =>
+        reply: (
+          error: { code: number; details: string } | null,
+          answer?: { containerResponses: Partial<ContainerAllocateResponse>[] },
+        ) => void,
+      ) => {
+        if (isRefusing) return reply({ code: status.UNKNOWN, details: 'no device today' });
         reply(null, {
           containerResponses: call.request.containerRequests.map(({ devicesIDs }) => ({
             envs: { DEVICES: devicesIDs.join(',') },
             devices: [{ containerPath: '/dev/x', hostPath: '/dev/null', permissions: 'rw' }],
           })),
-        }),
+        });
+      },
     } as never,
   );
   await listenOnSocket(plugin, socket);
@@ -214,4 +220,52 @@ test('containers of a pod follow one another on its devices, and keep them while
   assert.equal(await idsOf(restarted, main!), 'd1');
   const other = asking('u9', 1);
   await assert.rejects(restarted.allocate(other, other.spec.containers[0]!), /no healthy devices present/);
+});
+
+test('a pod gets devices for all of its containers before it starts, or none of them', async () => {
+  const own = join(folder, 'reserved');
+  const listed = Promise.withResolvers<void>();
+  const devices = new DevicePlugins({ folder: own, logger: silentLogger, changed: listed.resolve });
+  await devices.start(stop.signal);
+  const endpoint = join(folder, 'plugin.sock');
+  await register({ version: 'v1beta1', endpoint, resourceName: 'example.com/dev' }, own);
+  await listed.promise;
+  const nobody = () => false;
+  const resources = { limits: { 'example.com/dev': '1' } };
+  const containers = ['a', 'b', 'c'].map((name) => ({ name, resources }));
+  const shortage =
+    /^requested number of devices unavailable for example.com\/dev. Requested: 1, Available: 0$/;
+  await assert.rejects(devices.reserve(testPod({ containers }), nobody), { message: shortage });
+  await devices.reserve(asking('u1', 1), nobody);
+  assert.deepEqual(
+    devices.ofContainer('u1', 'c').map(({ id }) => id),
+    ['d1'],
+  );
+  await assert.rejects(devices.reserve(asking('u2', 2), nobody), { message: /Available: 1$/ });
+  await devices.reserve(asking('u2', 2), (uid) => uid === 'u1');
+  assert.deepEqual(devices.ofContainer('u1', 'c'), []);
+  assert.deepEqual(
+    devices.ofContainer('u2', 'c').map(({ id }) => id),
+    ['d1', 'd2'],
+  );
+});
+
+test('what a plugin says when it refuses is told as upstream tells it', async () => {
+  const own = join(folder, 'refusing');
+  const listed = Promise.withResolvers<void>();
+  const devices = new DevicePlugins({ folder: own, logger: silentLogger, changed: listed.resolve });
+  await devices.start(stop.signal);
+  const endpoint = join(folder, 'plugin.sock');
+  await register({ version: 'v1beta1', endpoint, resourceName: 'example.com/dev' }, own);
+  await listed.promise;
+  const pod = testPod({ containers: [{ name: 'c', resources: { limits: { 'example.com/dev': '2' } } }] });
+  isRefusing = true;
+  await assert.rejects(
+    devices.reserve(pod, () => false),
+    {
+      message: 'rpc error: code = Unknown desc = no device today',
+    },
+  );
+  isRefusing = false;
+  await devices.reserve(pod, () => false);
 });

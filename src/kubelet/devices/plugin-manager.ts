@@ -12,6 +12,7 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import { KeyTurns } from '../../base/async/key-turns.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
+import { asRuntimeError } from '../cri/runtime-error.ts';
 import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
 import {
   type DeviceAllocator,
@@ -20,7 +21,7 @@ import {
   type KnownDevice,
   noGrant,
 } from './device-allocator.ts';
-import { DeviceAssignments } from './device-assignments.ts';
+import { type Assignment, DeviceAssignments } from './device-assignments.ts';
 import type { DeviceMetrics } from './device-metrics.ts';
 import {
   type ContainerAllocateResponse,
@@ -48,6 +49,11 @@ interface Plugin {
   hasPreference: boolean;
   devices: Map<string, { isHealthy: boolean; numaNodes: readonly number[] }>;
   connected: boolean;
+}
+
+interface WantedDevices {
+  resourceName: string;
+  count: number;
 }
 
 const callTimeoutMs = 10_000;
@@ -108,16 +114,45 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     return amounts;
   }
 
+  async reserve(pod: Pod, hasLeft: (podUid: string) => boolean): Promise<void> {
+    const { initContainers = [], containers } = pod.spec;
+    const users = [...initContainers, ...containers].filter((each) => this.#wantedBy(each).length > 0);
+    if (users.length === 0) return;
+    await this.#assignments.releaseAll(hasLeft);
+    try {
+      for (const container of users)
+        for (const wanted of this.#wantedBy(container)) await this.#assign(pod, container, wanted);
+    } catch (error) {
+      await this.#assignments.release(pod.metadata.uid);
+      throw error;
+    }
+  }
+
   async allocate(pod: Pod, container: core.Container): Promise<DeviceGrant> {
-    const limits = Object.entries(container.resources?.limits ?? {});
-    const wanted = limits.filter(([name]) => this.#assignments.resources.has(name));
+    const wanted = this.#wantedBy(container);
     if (wanted.length === 0) return noGrant;
     const grant: DeviceGrant = { envs: {}, mounts: [], devices: [], annotations: {}, cdiDevices: [] };
-    for (const [resourceName, amount] of wanted) {
-      const allocate = () => this.#allocateOf(resourceName, wholeValueOf(amount), pod, container);
-      addGrant(grant, await this.#turns.take([resourceName], allocate));
+    for (const each of wanted) {
+      const held = await this.#assign(pod, container, each);
+      const plugin = this.#plugins.get(each.resourceName);
+      if (plugin?.connected && plugin.preStart)
+        await call(plugin.client, 'PreStartContainer', ['PreStartContainerRequest', 'Empty'], {
+          devicesIDs: held.ids,
+        });
+      addGrant(grant, held.grant);
     }
     return grant;
+  }
+
+  #wantedBy({ resources }: core.Container): WantedDevices[] {
+    return Object.entries(resources?.limits ?? {}).flatMap(([resourceName, amount]) =>
+      this.#assignments.resources.has(resourceName) ? [{ resourceName, count: wholeValueOf(amount) }] : [],
+    );
+  }
+
+  /** The devices that the container has, or gets now. */
+  #assign(pod: Pod, container: core.Container, wanted: WantedDevices): Promise<Assignment> {
+    return this.#turns.take([wanted.resourceName], () => this.#assignInTurn(pod, container, wanted));
   }
 
   ofContainer(podUid: string, container: string): KnownDevice[] {
@@ -142,27 +177,21 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     void this.#assignments.release(podUid);
   }
 
-  async #allocateOf(
-    resourceName: string,
-    count: number,
+  async #assignInTurn(
     pod: Pod,
     container: core.Container,
-  ): Promise<ContainerAllocateResponse> {
+    { resourceName, count }: WantedDevices,
+  ): Promise<Assignment> {
     const { uid } = pod.metadata;
+    const found = this.#assignments.find(uid, container.name, resourceName);
+    if (found) return found;
     const plugin = this.#plugins.get(resourceName);
-    let held = this.#assignments.find(uid, container.name, resourceName);
-    if (!held) {
-      if (!plugin?.connected)
-        throw new Error(`no healthy devices present; cannot allocate unhealthy devices ${resourceName}`);
-      const ids = await this.#choose(plugin, count, this.#assignments.reusable(pod, resourceName));
-      held = { ids, grant: await this.#ask(plugin, ids) };
-      await this.#assignments.assign(uid, container.name, resourceName, held);
-    }
-    if (plugin?.connected && plugin.preStart)
-      await call(plugin.client, 'PreStartContainer', ['PreStartContainerRequest', 'Empty'], {
-        devicesIDs: held.ids,
-      });
-    return held.grant;
+    if (!plugin?.connected || !hasHealthy(plugin))
+      throw new Error(`no healthy devices present; cannot allocate unhealthy devices ${resourceName}`);
+    const ids = await this.#choose(plugin, count, this.#assignments.reusable(pod, resourceName));
+    const held = { ids, grant: await this.#ask(plugin, ids) };
+    await this.#assignments.assign(uid, container.name, resourceName, held);
+    return held;
   }
 
   /** `reusable`: devices of the same pod that are no longer in use. */
@@ -262,6 +291,10 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
   }
 }
 
+function hasHealthy({ devices }: Plugin): boolean {
+  return [...devices.values()].some(({ isHealthy }) => isHealthy);
+}
+
 function factsOf({ health, topology }: PluginDevice) {
   return { isHealthy: health === 'Healthy', numaNodes: topology?.nodes.map(({ ID }) => ID) ?? [] };
 }
@@ -293,7 +326,7 @@ function call<Answer>(
       codec<Answer>(answerType).deserialize,
       request,
       { deadline: Date.now() + callTimeoutMs },
-      (error, answer) => (error ? reject(error) : resolve(answer as Answer)),
+      (error, answer) => (error ? reject(asRuntimeError(error)) : resolve(answer as Answer)),
     );
   });
 }

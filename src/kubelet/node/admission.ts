@@ -14,6 +14,8 @@ export interface AdmissionInputs {
   allocatable: Record<string, string>;
   /** Admitted here, and not ended. */
   others: readonly Pod[];
+  /** Resources of device plugins, which are allocated afterwards. */
+  devices: ReadonlySet<string>;
   memoryPressure: boolean;
   diskPressure: boolean;
   pidPressure: boolean;
@@ -127,13 +129,18 @@ function refuseStrictGroups(
 
 export function refuseResources(
   pod: Pod,
-  { allocatable, others }: Pick<AdmissionInputs, 'allocatable' | 'others'>,
+  {
+    allocatable,
+    others,
+    devices,
+  }: Pick<AdmissionInputs, 'allocatable' | 'others'> & Partial<Pick<AdmissionInputs, 'devices'>>,
 ): Refusal | undefined {
   const podsMax = numericAmounts.parse('pods', allocatable.pods ?? '0');
   if (others.length + 1 > podsMax) return insufficient('pods', 1, others.length, podsMax);
   for (const [name, requested] of requestsOf(pod)) {
     // Resources that no plugin has ever announced do not concern a pod that was placed here by hand.
     if (requested === 0 || (isExtendedResource(name) && allocatable[name] === undefined)) continue;
+    if (devices?.has(name)) continue;
     const capacity = numericAmounts.parse(name, allocatable[name] ?? '0');
     let taken = 0;
     for (const other of others) taken += requestsOf(other).get(name) ?? 0;

@@ -15,6 +15,7 @@ const inputs: AdmissionInputs = {
   node: sparse<Node>({ metadata: { name: 'n', labels: { disk: 'ssd' } } }),
   allocatable: { cpu: '2', memory: '1Gi', pods: '3' },
   others: [],
+  devices: new Set(['example.com/dev']),
   memoryPressure: false,
   diskPressure: false,
   pidPressure: false,

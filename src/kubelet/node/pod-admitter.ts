@@ -1,6 +1,7 @@
 /** Admits pods as long as the node has room for them, and has others make way for a critical one. */
 import type { Node, Pod } from '../../api/resources.gen.ts';
 import type { EventRecorder } from '../../client/events/event-recorder.ts';
+import type { DeviceAllocator } from '../devices/device-allocator.ts';
 import type { PodCounts } from '../metrics/pod-metrics.ts';
 import { specifiedGraceSeconds } from '../pod/end/pod-end.ts';
 import { podEvents } from '../pod/pod-events.ts';
@@ -15,8 +16,9 @@ export interface PodAdmitterOptions {
   pods(): PodSet;
   node(): Node;
   allocatable(): Record<string, string>;
+  devices: Pick<DeviceAllocator, 'reserve' | 'resources'>;
   /** Further constraints of the node. */
-  conditions(): Omit<AdmissionInputs, 'node' | 'allocatable' | 'others'>;
+  conditions(): Omit<AdmissionInputs, 'node' | 'allocatable' | 'others' | 'devices'>;
 }
 
 const preemptedMessage = 'Preempted in order to admit critical pod';
@@ -30,17 +32,18 @@ export class PodAdmitter {
   }
 
   /**
-   * Why the node cannot admit the pod; undefined: it can. Synchronous, so that the next pod finds this one's share
-   * taken.
+   * Why the node cannot admit the pod; undefined: it can. The next pod finds this one's share taken: between the look at
+   * the others and that there is no pause.
    */
   async admit(pod: Pod): Promise<Refusal | undefined> {
-    const { pods, node, allocatable, conditions } = this.#options;
+    const { pods, node, allocatable, conditions, devices } = this.#options;
     const { uid } = pod.metadata;
     const others = pods().admitted(uid);
     const refusal = findRefusal(pod, {
       node: node(),
       allocatable: allocatable(),
       others,
+      devices: new Set(Object.keys(devices.resources())),
       ...conditions(),
     });
     const { missing } = refusal ?? {};
@@ -51,7 +54,21 @@ export class PodAdmitter {
     }
     pods().find(uid)?.takeIn();
     if (victims) await this.#preempt(victims, Object.keys(missing)[0]!);
-    return undefined;
+    const withoutDevices = await this.#reserveDevices(pod);
+    if (withoutDevices) this.#options.counts.refused(withoutDevices.reason);
+    return withoutDevices;
+  }
+
+  /** A pod whose devices cannot be had is refused, so that its controller makes another, elsewhere perhaps. */
+  async #reserveDevices(pod: Pod): Promise<Refusal | undefined> {
+    const { pods, devices } = this.#options;
+    try {
+      await devices.reserve(pod, (uid) => pods().find(uid)?.hasLeft === true);
+      return undefined;
+    } catch (error) {
+      const message = `Allocate failed due to ${(error as Error).message}, which is unexpected`;
+      return { reason: 'UnexpectedAdmissionError', message };
+    }
   }
 
   /** Resolves when they hold none of the node's resources any longer. */

@@ -100,8 +100,12 @@ export class PodWorker {
    * either.
    */
   get isAdmitted(): boolean {
+    return this.#admitted && !this.hasLeft;
+  }
+  /** It counts no longer against the node's capacity. */
+  get hasLeft(): boolean {
     const { hasEnded, isRemoved } = this.#record.end;
-    return this.#admitted && !hasEnded && !isRemoved && !this.isDone;
+    return hasEnded || isRemoved || this.isDone;
   }
 
   /** The node admits it: from now on it counts against the node's capacity. */
