@@ -269,6 +269,20 @@ test('a refused pod has neither containers nor conditions of its own', () => {
   assert.deepEqual(refused.conditions, []);
 });
 
+test('a pod that an earlier agent refused stays as it is', () => {
+  const reason = { reason: 'OutOfcpu', message: 'Pod was rejected: …' };
+  const refused = testPod({}, { phase: 'Failed', startTime: '2026-01-01T00:00:00Z', ...reason });
+  assert.deepEqual(status(refused, nothing, { ended: true }), {
+    phase: 'Failed',
+    startTime: '2026-01-01T00:00:00Z',
+    qosClass: 'BestEffort',
+    observedGeneration: 1,
+    conditions: [],
+    containerStatuses: [],
+    ...reason,
+  });
+});
+
 test('the status of a refused pod has little more than the reason', () => {
   const verdict = { reason: 'OutOfcpu', message: 'Pod was rejected: …' };
   const scheduled = testPod({}, { conditions: [{ type: 'PodScheduled', status: 'True' }] as never });

@@ -78,8 +78,10 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
     if (old.message) status.message = old.message;
   }
   if (pod.metadata.generation !== undefined) status.observedGeneration = pod.metadata.generation;
-  if (verdict && observed.sandboxes.length === 0 && !old.containerStatuses?.length) {
-    return refusedStatus(status);
+  if (observed.sandboxes.length === 0 && !old.containerStatuses?.length) {
+    // An earlier agent may have refused it: it stays as it is.
+    if (isTerminalPhase(old.phase)) return { ...refusedStatus(status), conditions: old.conditions ?? [] };
+    if (verdict) return refusedStatus(status);
   }
   status.conditions = computeConditions(pod, status, observed, inputs);
   return status;
