@@ -58,6 +58,11 @@ export class MetricsRegistry {
     return this.#valueFamily(name, help, 'counter');
   }
 
+  /** A counter without labels: it is there before anything was counted. */
+  plainCounter(name: string, help: string): BoundCounter {
+    return this.counter(name, help).bind({});
+  }
+
   gauge(name: string, help: string): Gauge {
     return this.#valueFamily(name, help, 'gauge');
   }

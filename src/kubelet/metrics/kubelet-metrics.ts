@@ -144,7 +144,7 @@ function relistMetrics(registry: MetricsRegistry): KubeletMetrics['relist'] {
 }
 
 function orphanMetrics(registry: MetricsRegistry): Pick<KubeletMetrics, 'orphanFound' | 'orphanVolumes'> {
-  const found = registry.counter(
+  const found = registry.plainCounter(
     'kubelet_orphaned_runtime_pods_total',
     'Number of pods that have been detected in the container runtime without being already known to the pod worker. This typically indicates the kubelet was restarted while a pod was force deleted in the API or in the local configuration, which is unusual.',
   );

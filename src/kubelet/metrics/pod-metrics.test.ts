@@ -57,3 +57,11 @@ test('pods and containers that start, fail, are refused or must go are counted u
     'kubelet_terminated_containers_total{container_type="container",exit_code="139",reason="Error"} 1',
   ]);
 });
+
+test('what has no labels is there before anything was counted', () => {
+  const registry = new MetricsRegistry();
+  podCounts(registry);
+  const lines = registry.expose().split('\n');
+  for (const name of ['started_pods_total', 'started_pods_errors_total', 'image_volume_requested_total'])
+    assert.ok(lines.includes(`kubelet_${name} 0`), name);
+});

@@ -2,7 +2,7 @@
 
 import type { Pod } from '../../api/resources.gen.ts';
 import type { Outcome } from '../../base/async/timed.ts';
-import type { MetricsRegistry } from '../../base/metrics.ts';
+import type { BoundCounter, Counter, MetricsRegistry } from '../../base/metrics.ts';
 import type { RequestedResize } from '../resources/requested-resizes.ts';
 
 export interface PodCounts {
@@ -46,23 +46,26 @@ const statusBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20, 30, 45, 60];
 
 export function podCounts(registry: MetricsRegistry): PodCounts {
   const counter: NewCounter = (name, help) => registry.counter(`kubelet_${name}`, help);
+  const plain: NewPlainCounter = (name, help) => registry.plainCounter(`kubelet_${name}`, help);
   return {
-    ...podStarts(registry, counter),
+    ...podStarts(registry, { counter, plain }),
     ...containerLives(counter),
     ...resizes(registry),
     ...statusWrites(registry),
-    ...imageVolumes(counter),
-    ...hooks(counter),
+    ...imageVolumes(plain),
+    ...hooks(plain),
     ...decisionsAgainst(registry, counter),
   };
 }
 
 /** `name`: without the prefix of all. */
-type NewCounter = (name: string, help: string) => ReturnType<MetricsRegistry['counter']>;
+type NewCounter = (name: string, help: string) => Counter;
+/** Without labels. */
+type NewPlainCounter = (name: string, help: string) => BoundCounter;
 
 function podStarts(
   registry: MetricsRegistry,
-  counter: NewCounter,
+  { counter, plain }: { counter: NewCounter; plain: NewPlainCounter },
 ): Pick<PodCounts, 'workBegan' | 'sandboxStarted' | 'userNamespaceStarted'> {
   const containersPerPod = registry.histogram(
     'kubelet_containers_per_pod_count',
@@ -83,13 +86,13 @@ function podStarts(
     'run_podsandbox_errors_total',
     'Cumulative number of the run_podsandbox operation errors by RuntimeClass.Handler.',
   );
-  const pods = counter('started_pods_total', 'Cumulative number of pods started');
-  const podErrors = counter('started_pods_errors_total', 'Cumulative number of errors when starting pods');
-  const isolated = counter(
+  const pods = plain('started_pods_total', 'Cumulative number of pods started');
+  const podErrors = plain('started_pods_errors_total', 'Cumulative number of errors when starting pods');
+  const isolated = plain(
     'started_user_namespaced_pods_total',
     'Cumulative number of pods with user namespaces started. This metric will only be collected on Linux.',
   );
-  const isolatedErrors = counter(
+  const isolatedErrors = plain(
     'started_user_namespaced_pods_errors_total',
     'Cumulative number of errors when starting pods with user namespaces. This metric will only be collected on Linux.',
   );
@@ -155,11 +158,11 @@ function statusWrites(registry: MetricsRegistry): Pick<PodCounts, 'statusWritten
   return { statusWritten: (tookSeconds) => seconds.observe(tookSeconds) };
 }
 
-function imageVolumes(counter: NewCounter): Pick<PodCounts, 'imageVolumeRequested'> {
-  const requested = counter('image_volume_requested_total', 'Number of requested image volumes.');
+function imageVolumes(plain: NewPlainCounter): Pick<PodCounts, 'imageVolumeRequested'> {
+  const requested = plain('image_volume_requested_total', 'Number of requested image volumes.');
   const outcomes = {
-    succeeded: counter('image_volume_mounted_succeed_total', 'Number of successful image volume mounts.'),
-    failed: counter('image_volume_mounted_errors_total', 'Number of failed image volume mounts.'),
+    succeeded: plain('image_volume_mounted_succeed_total', 'Number of successful image volume mounts.'),
+    failed: plain('image_volume_mounted_errors_total', 'Number of failed image volume mounts.'),
   };
   return {
     imageVolumeRequested(outcome) {
@@ -169,12 +172,12 @@ function imageVolumes(counter: NewCounter): Pick<PodCounts, 'imageVolumeRequeste
   };
 }
 
-function hooks(counter: NewCounter): Pick<PodCounts, 'hookFellBack' | 'hookSleepCutShort'> {
-  const fallbacks = counter(
+function hooks(plain: NewPlainCounter): Pick<PodCounts, 'hookFellBack' | 'hookSleepCutShort'> {
+  const fallbacks = plain(
     'lifecycle_handler_http_fallbacks_total',
     'The number of times lifecycle handlers successfully fell back to http from https.',
   );
-  const shortSleeps = counter(
+  const shortSleeps = plain(
     'sleep_action_terminated_early_total',
     'The number of times lifecycle sleep handler got terminated before it finishes',
   );
