@@ -29,6 +29,23 @@ test('without a file everything is as upstream has it', () => {
   assert.equal(effectiveConfiguration().evictionHard!['memory.available'], '100Mi');
 });
 
+test('what nobody can set is shown as well, as far as it is not empty', () => {
+  const shown = effectiveConfiguration({ maxPods: 5 }) as Record<string, unknown>;
+  const names = [
+    'maxPods',
+    'syncFrequency',
+    'cgroupDriver',
+    'port',
+    'shutdownGracePeriod',
+    'readOnlyPort',
+    'logging',
+  ];
+  assert.deepEqual(
+    names.map((name) => shown[name]),
+    [5, '1m0s', 'cgroupfs', 10250, '0s', undefined, undefined],
+  );
+});
+
 test('thresholds: absolute, as a part, soft with their grace, and how much more is reclaimed', () => {
   const { evictionThresholds } = settingsOf({
     evictionHard: { 'memory.available': '1Gi', 'nodefs.available': '0%' },

@@ -6,7 +6,7 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import { parsePeriodMs } from '../../base/text/go-duration.ts';
 import { defaultThresholds, type Signal, signals, type Threshold } from '../eviction/eviction-plan.ts';
 import { type Verification, type VerificationPolicy, verificationPolicies } from '../images/pulled-images.ts';
-import { isUnset, settledProblem } from './settled-fields.ts';
+import { isUnset, settledFields, settledProblem } from './settled-fields.ts';
 
 /** As in the file: quantities and durations are strings. */
 export interface KubeletConfiguration {
@@ -215,10 +215,11 @@ function restartPeriodOf({ crashLoopBackOff }: KubeletConfiguration): string {
   return crashLoopBackOff?.maxContainerRestartPeriod ?? defaults.crashLoopBackOff.maxContainerRestartPeriod;
 }
 
-/** The effective configuration, for `/configz`. */
+/** The effective configuration, for `/configz`: as upstream, with the fields that nobody has set, and no empty ones. */
 export function effectiveConfiguration(configuration: KubeletConfiguration = {}): KubeletConfiguration {
   const hard = defaultThresholds.map(({ signal, minimum }) => [signal, minimumText(minimum)]);
   return {
+    ...(settledFields() as KubeletConfiguration),
     ...defaults,
     evictionHard: Object.fromEntries(hard) as Record<string, string>,
     ...configuration,

@@ -31,7 +31,7 @@ const settled: Readonly<Record<string, unknown>> = {
   memorySwap: {},
   nodeLeaseDurationSeconds: 40,
   nodeStatusMaxImages: 50,
-  nodeStatusReportFrequency: '5m',
+  nodeStatusReportFrequency: '5m0s',
   nodeStatusUpdateFrequency: '10s',
   podsPerCore: 0,
   port: 10250,
@@ -41,18 +41,18 @@ const settled: Readonly<Record<string, unknown>> = {
   reservedMemory: [],
   reservedSystemCPUs: '',
   rotateCertificates: true,
-  runtimeRequestTimeout: '2m',
+  runtimeRequestTimeout: '2m0s',
   serverTLSBootstrap: true,
   shutdownGracePeriod: '0s',
   shutdownGracePeriodByPodPriority: [],
   shutdownGracePeriodCriticalPods: '0s',
-  streamingConnectionIdleTimeout: '4h',
-  syncFrequency: '1m',
+  streamingConnectionIdleTimeout: '4h0m0s',
+  syncFrequency: '1m0s',
   topologyManagerPolicy: 'none',
   topologyManagerPolicyOptions: {},
   topologyManagerScope: 'container',
   userNamespaces: { idsPerPod: 65_536 },
-  volumeStatsAggPeriod: '1m',
+  volumeStatsAggPeriod: '1m0s',
 };
 
 /** Fields that every Wherry cluster sets itself: addresses, files, names. */
@@ -78,6 +78,13 @@ const setByTheCluster: ReadonlySet<string> = new Set([
   'tlsPrivateKeyFile',
   'volumePluginDir',
 ]);
+
+/** With their values; without those that are empty, which upstream leaves out. */
+export function settledFields(): Record<string, unknown> {
+  const isEmpty = (value: unknown) =>
+    value === '' || value === 0 || (typeof value === 'object' && Object.keys(value as object).length === 0);
+  return Object.fromEntries(Object.entries(settled).filter(([, value]) => !isEmpty(value)));
+}
 
 /** Why a field that no setting reads cannot have this value; undefined when the value states the actual behaviour. */
 export function settledProblem(name: string, value: unknown): string | undefined {
