@@ -22,7 +22,7 @@ export class AskedPods {
     // Right after a restart the pods are not known yet.
     await this.#kubelet.started;
     const worker = this.#kubelet.pods.findByName(namespace, name);
-    if (!worker) throw new HttpProblem(404, `pod ${JSON.stringify(`${name}_${namespace}`)} not found`);
+    if (!worker) throw new HttpProblem(404, `pod ${JSON.stringify(name)} does not exist`);
     await Promise.race([worker.looked(), this.#kubelet.context.clock.sleep(lookedWithinMs)]);
     return worker;
   }

@@ -39,7 +39,8 @@ function findLogged(
   { previous }: { previous: boolean },
 ): ObservedContainer {
   const history = worker.observed.containers.filter((container) => container.name === containerName);
-  if (!containerSpec(worker, containerName)) throw new HttpProblem(404, `container not found in pod`);
+  if (!containerSpec(worker, containerName))
+    throw new HttpProblem(404, notFoundMessage(worker, containerName));
   // For a container in back-off, the one that ended last is both the present and the previous one.
   const waits = history[0]?.state === 'exited' && worker.waitingReason(containerName) !== undefined;
   const container = previous && !waits ? history[1] : history[0];
@@ -98,4 +99,8 @@ function logOptionsOf(query: URLSearchParams, nowMs: number): LogOptions {
     ...(since && { since }),
     ...((stream === 'stdout' || stream === 'stderr') && { stream }),
   };
+}
+
+function notFoundMessage({ pod }: PodWorker, container: string): string {
+  return `container ${JSON.stringify(container)} not found in pod ${JSON.stringify(pod.metadata.name)}`;
 }
