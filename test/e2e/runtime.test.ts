@@ -18,6 +18,8 @@ suite('the real container runtime', () => {
     const archive = join(cluster.home, 'busybox.tar');
     await writeBusyboxImage(archive, [image]);
     await cluster.wherry('image', 'load', archive);
+    // From the registry of what was loaded: its settings are the node's, not those of the program that pulls.
+    await cluster.wherry('image', 'pull', image);
     // The agent would clear away what it does not know, the supervisor would start another, the server another of those.
     for (const part of ['server', 'supervisor', 'wherry/agent']) process.kill(cluster.pidOf(part), 'SIGKILL');
     const nodeRoot = `/proc/${cluster.pidOf('wherry/holder')}/root`;

@@ -15,6 +15,7 @@ import {
 import { forgetLoadedImage, noteLoadedImages } from '../../host/images/mirror.ts';
 import { busyboxEntries, folderEntries } from '../../host/images/rootfs.ts';
 import { findNodeNamespace, type NodeNamespace } from '../../host/node/node-namespace.ts';
+import { registriesOf } from '../../host/node/registries.ts';
 import { type CliContext, type Command, UsageError } from '../context.ts';
 import { existingCluster, nameOption, parseOptions, parseVerb } from '../options/parse-options.ts';
 
@@ -94,7 +95,7 @@ async function list(context: CliContext, values: Values): Promise<number> {
 async function pull(context: CliContext, values: Values, name: string): Promise<number> {
   const nodes = runningNodes(context, values);
   try {
-    await Promise.all(nodes.map(({ namespace }) => pullImage(namespace, name)));
+    await Promise.all(nodes.map(({ namespace, registries }) => pullImage(namespace, name, registries)));
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     throw new Failure(`${name} could not be pulled`, {
@@ -219,19 +220,29 @@ async function build(context: CliContext, values: Values, source: string, name: 
   return 0;
 }
 
+interface RunningNode {
+  name: string;
+  namespace: NodeNamespace;
+  /** The folder that says how it reaches registries. */
+  registries: string;
+}
+
 /** @throws Failure when none runs */
 export function runningNodes(
   context: CliContext,
   values: { name?: string | undefined; node?: string | undefined },
-): { name: string; namespace: NodeNamespace }[] {
+): RunningNode[] {
   const record = existingCluster(context, values);
   if (record.simulatedNodes > 0)
     throw new Failure(`the nodes of cluster ${record.name} are simulated: they take any image, and run none`);
   const folder = context.data.cluster(record.name);
   const nodes = record.nodes
     .filter((node) => values.node === undefined || node.name === values.node)
-    .map((node) => ({ name: node.name, namespace: findNodeNamespace(folder.node(node.name)) }))
-    .filter((node): node is { name: string; namespace: NodeNamespace } => node.namespace !== undefined);
+    .flatMap(({ name }): RunningNode[] => {
+      const own = folder.node(name);
+      const namespace = findNodeNamespace(own);
+      return namespace ? [{ name, namespace, registries: registriesOf(own) }] : [];
+    });
   if (nodes.length === 0)
     throw new Failure(
       values.node ? `node ${values.node} does not run` : `no node of cluster ${record.name} runs`,

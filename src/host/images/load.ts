@@ -31,8 +31,9 @@ export async function listImageNames(namespace: NodeNamespace): Promise<string[]
   return (await runInNode(namespace, [...ctr, 'list', '-q'])).split('\n').filter((name) => name !== '');
 }
 
-export async function pullImage(namespace: NodeNamespace, name: string): Promise<void> {
-  await runInNode(namespace, [...ctr, 'pull', name], { timeoutMs: pullTimeoutMs });
+/** `registries`: how the node reaches them, in the format of containerd. */
+export async function pullImage(namespace: NodeNamespace, name: string, registries: string): Promise<void> {
+  await runInNode(namespace, [...ctr, 'pull', '--hosts-dir', registries, name], { timeoutMs: pullTimeoutMs });
 }
 
 export async function removeImage(namespace: NodeNamespace, name: string): Promise<void> {

@@ -1,7 +1,6 @@
 /** A node of this machine, from nothing to a responding containerd: every step checks what already exists. */
 import { existsSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { join } from 'node:path';
 import { allEnded } from '../../base/async/all-ended.ts';
 import { bridgeName, type ClusterRecord, type NodeRecord, nodeCgroup } from '../cluster/cluster-record.ts';
 import type { DataFolder, NodeFolder } from '../data-folder.ts';
@@ -33,7 +32,7 @@ import {
   type NodeNamespace,
   writeHostsFile,
 } from './node-namespace.ts';
-import { giveRegistries } from './registries.ts';
+import { giveRegistries, registriesOf } from './registries.ts';
 
 export interface NodeContext {
   data: DataFolder;
@@ -103,8 +102,6 @@ export async function ensureRuntime(
   await waitForContainerd(containerd, logFile, () => accepts(containerdSocketOnHost(node.namespace)));
   if (!isAdopted) await loadImageArchive(node.namespace, ensurePauseArchive(context.data, pauseImage));
 }
-
-const registriesOf = (folder: NodeFolder) => join(folder.etc, 'registries');
 
 /** Ends everything that runs in the node; its folder stays. */
 export async function stopNode(context: NodeContext, record: NodeRecord): Promise<void> {

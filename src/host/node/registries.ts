@@ -5,6 +5,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { getSystemErrorMessage } from 'node:util';
+import type { NodeFolder } from '../data-folder.ts';
 import { Failure } from '../failure.ts';
 
 /** Stands for all registries without their own folder; through it nodes find images loaded from files. */
@@ -33,6 +34,11 @@ export function keepRegistries(source: string, kept: string): void {
   cpSync(source, temporary, { recursive: true, dereference: true });
   rmSync(kept, { recursive: true, force: true });
   renameSync(temporary, kept);
+}
+
+/** Where a node's containerd finds it. */
+export function registriesOf({ etc }: Pick<NodeFolder, 'etc'>): string {
+  return join(etc, 'registries');
 }
 
 /** Copies what was stored, if anything, to a node: no more and no less. */
