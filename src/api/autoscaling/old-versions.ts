@@ -145,7 +145,8 @@ function readAnnotation<T>(object: KubeObject, name: string): T | undefined {
   const value = parseJson(text);
   if (typeof value !== 'object' || value === null) return undefined;
   const { [name]: _, ...annotations } = object.metadata.annotations!;
-  object.metadata.annotations = annotations;
+  if (Object.keys(annotations).length > 0) object.metadata.annotations = annotations;
+  else delete object.metadata.annotations;
   return value as T;
 }
 
@@ -163,6 +164,7 @@ interface CapitalRules {
   StabilizationWindowSeconds?: number | null;
   SelectPolicy?: string | null;
   Policies?: { Type: string; Value: number; PeriodSeconds: number }[] | null;
+  Tolerance?: string | null;
 }
 
 function readBehavior(object: Stored): void {
@@ -188,6 +190,7 @@ function rulesFromCapital(capital: CapitalRules): HPAScalingRules {
       value: Value,
       periodSeconds: PeriodSeconds,
     }));
+  if (typeof capital.Tolerance === 'string') rules.tolerance = capital.Tolerance;
   return rules;
 }
 
@@ -210,5 +213,6 @@ function rulesToCapital(rules: HPAScalingRules): CapitalRules {
       Value: value,
       PeriodSeconds: periodSeconds,
     })),
+    ...(rules.tolerance !== undefined && { Tolerance: rules.tolerance }),
   };
 }

@@ -29,3 +29,24 @@ test('options for mounting are for sources that are mounted', () => {
   assert.deepEqual(errorsOf({ hostPath }, { [key]: '' }, 'status'), []);
   assert.deepEqual(errorsOf({ nfs: { server: 'n', path: '/' } }), []);
 });
+
+test('a volume keeps having a class of attributes', () => {
+  const of = (volumeAttributesClassName?: string) =>
+    ({
+      metadata: { name: 'v' },
+      spec: {
+        accessModes: ['ReadWriteOnce'],
+        capacity: { storage: '1Gi' },
+        csi: { driver: 'd', volumeHandle: 'h' },
+        volumeMode: 'Filesystem',
+        ...(volumeAttributesClassName && { volumeAttributesClassName }),
+      },
+    }) as unknown as PersistentVolume;
+  const errors = (now: PersistentVolume, before: PersistentVolume) =>
+    [...persistentVolumeKind.validateUpdate!(now, before, { subresource: '' })].map(({ text }) => text);
+  assert.deepEqual(errors(of('b'), of('a')), []);
+  assert.deepEqual(errors(of('a'), of()), []);
+  assert.deepEqual(errors(of(), of('a')), [
+    'spec.volumeAttributesClassName: Forbidden: update from non-nil value to nil is forbidden',
+  ]);
+});

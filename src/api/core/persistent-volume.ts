@@ -102,6 +102,11 @@ export const persistentVolumeKind = defineKind(PersistentVolume, {
       );
     yield* immutable(volume.spec?.volumeMode, old.spec?.volumeMode, 'volumeMode');
     yield* validateAffinityUpdate(volume.spec?.nodeAffinity, old.spec?.nodeAffinity);
+    if (
+      old.spec?.volumeAttributesClassName !== undefined &&
+      volume.spec?.volumeAttributesClassName === undefined
+    )
+      yield forbiddenField('spec.volumeAttributesClassName', 'update from non-nil value to nil is forbidden');
   },
   warnings: persistentVolumeWarnings,
   selectableFields: (volume) => ({ name: volume.metadata.name }),
