@@ -48,6 +48,9 @@ test('fields that the new type of a Service lacks are dropped', () => {
   const named = updated({ type: 'ExternalName', externalName: 'a.b' }, old);
   assert.equal(named.spec!.clusterIP, undefined);
   assert.equal(named.spec!.ipFamilies, undefined);
+  const patched = updated({ ...structuredClone(old.spec), type: 'ExternalName', externalName: 'a.b' }, old);
+  assert.equal(old.spec!.internalTrafficPolicy, 'Cluster');
+  assert.equal(patched.spec!.internalTrafficPolicy, undefined);
   assert.deepEqual(fields(named), []);
 });
 
