@@ -17,6 +17,7 @@ import {
   type FieldError,
   type FieldErrors,
   forbiddenField,
+  invalidOptionalText,
   invalidValue,
   notSupported,
   required,
@@ -165,7 +166,7 @@ function* validateDeprecation(
   if (warning === '') yield invalidValue(field, warning, 'must not be an empty string');
   const unprintable = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u.exec(warning);
   if (unprintable)
-    yield invalidValue(
+    yield invalidOptionalText(
       field,
       warning,
       `must only contain printable UTF-8 characters; non-printable character found at index ${Buffer.byteLength(warning.slice(0, unprintable.index))}`,

@@ -49,6 +49,11 @@ export function invalidValue(field: string, value: unknown, why: string): FieldE
   );
 }
 
+/** A text that may be left out: upstream shows such as JSON, not as Go quotes it. */
+export function invalidOptionalText(field: string, text: string, why: string): FieldError {
+  return fieldError('FieldValueInvalid', field, `Invalid value: ${goJson(text)}: ${why}`);
+}
+
 /** A value that is too large to show, or of no use to the reader. */
 export function invalidWithoutValue(field: string, why: string): FieldError {
   return fieldError('FieldValueInvalid', field, `Invalid value: ${why}`);
