@@ -164,6 +164,7 @@ suite('odd requests', () => {
       /^CreateOptions\.meta\.k8s\.io "" is invalid: fieldValidation: Unsupported/,
     ],
     ['POST', 'dryRun=', 422, /supported values: "All"$/],
+    ['DELETE', 'propagationPolicy=', 422, /: propagationPolicy: Unsupported value: "": supported values/],
     ['DELETE', 'propagationPolicy=x', 422, /supported values: "Foreground", "Background", "Orphan", "nil"$/],
   ];
   for (const [method, query, status, message] of oddQueries)

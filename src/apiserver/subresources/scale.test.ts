@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createListeningServer } from '../http/listener.fixture.ts';
 import { applyPatchType, createTestServer, jsonPatch, type TestServer } from '../server.fixture.ts';
 
 const deployments = '/apis/apps/v1/namespaces/default/deployments';
@@ -260,4 +261,15 @@ test('a scale is of the object that its path names', async () => {
     assert.match(answer.object.message, text);
   }
   assert.equal((await server.ask('GET', scalePath)).object.spec.replicas, 2);
+});
+
+test('fields that a scale does not have are warned of', async () => {
+  await using listening = await createListeningServer();
+  await listening.server.ask('POST', deployments, deployment(1));
+  const send = await listening.as('admin', ['system:masters']);
+  const type = { 'content-type': 'application/merge-patch+json' };
+  const patch = JSON.stringify({ spec: { replicas: 2, size: 3 } });
+  const { status, headers } = await send('PATCH', scalePath, type, patch);
+  assert.equal(status, 200);
+  assert.equal(headers.warning, '299 - "unknown field \\"spec.size\\""');
 });

@@ -204,7 +204,13 @@ async function readScalePatch(
   const patch = await readPatch(context, { takesStrategic: true });
   return (current) => {
     const target = { schema: scaleSchema, expected: scaleType, validation: fieldValidationOf(context) };
-    const { object: patched } = applyPatch<Scale & Record<string, unknown>>({ ...current }, patch, target);
+    const { object: patched, warnings } = applyPatch<Scale & Record<string, unknown>>(
+      { ...current },
+      patch,
+      target,
+    );
+    // Another attempt warns of the same.
+    for (const warning of warnings) if (!write.warnings.includes(warning)) write.warnings.push(warning);
     checkIdentity(write, patched);
     requireSame(write, patched, current);
     if (patched.metadata.resourceVersion === current.metadata.resourceVersion)

@@ -27,7 +27,7 @@ export async function readDeleteOptions(context: RequestContext): Promise<Delete
     const grace = numberOf(query, 'gracePeriodSeconds');
     if (grace !== undefined) options.gracePeriodSeconds = grace;
     const policy = query.get('propagationPolicy');
-    if (policy) options.propagationPolicy = policy;
+    if (policy !== null) options.propagationPolicy = policy;
     const orphan = query.get('orphanDependents');
     if (orphan !== null) options.orphanDependents = isTrue(orphan);
     if (query.has('dryRun')) options.dryRun = query.getAll('dryRun');
