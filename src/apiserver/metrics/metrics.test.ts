@@ -181,13 +181,14 @@ suite('metrics of a server', () => {
     const of = (name: string) => sampleOf(name, { group: '', resource: 'endpoints' });
     assert.deepEqual(
       {
+        stored: await of('apiserver_storage_events_received_total'),
         received: await of('apiserver_watch_cache_events_received_total'),
         dispatched: await of('apiserver_watch_cache_events_dispatched_total'),
         initial: await of('apiserver_init_events_total'),
         lists: await of('apiserver_cache_list_total'),
         returned: await of('apiserver_cache_list_returned_objects_total'),
       },
-      { received: 4, dispatched: 4, initial: 2, lists: 2, returned: 2 },
+      { stored: 4, received: 4, dispatched: 4, initial: 2, lists: 2, returned: 2 },
     );
     // The page of one looks at the next object, too, to know that there is one.
     assert.equal(await of('apiserver_cache_list_fetched_objects_total'), 4);

@@ -6,12 +6,18 @@ import type { CacheCounts } from '../watch-cache/resource-cache.ts';
 /** Lists that go through all objects, as no index helps them. */
 const withoutIndex = { index: '' };
 
+/** The store's watch feeds nothing but the watch caches: what they receive is what it sends. */
 const families: readonly {
   name: string;
   help: string;
   more?: object;
   of: (counts: CacheCounts) => number;
 }[] = [
+  {
+    name: 'apiserver_storage_events_received_total',
+    help: 'Number of events received from the store split by kind.',
+    of: ({ eventsReceived }) => eventsReceived,
+  },
   {
     name: 'apiserver_watch_cache_events_received_total',
     help: 'Counter of events received in watch cache broken by resource type.',
