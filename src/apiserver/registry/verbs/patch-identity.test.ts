@@ -96,7 +96,7 @@ suite('patches and identity', () => {
     assert.deepEqual(await said('x'.repeat(129)), [422, 'Too long: may not be more than 128 bytes']);
     assert.deepEqual(await said('a%00'), [
       422,
-      'Invalid value: "a\\u0000": invalid character U+0000 (at position 1)',
+      'Invalid value: "a\\x00": invalid character U+0000 (at position 1)',
     ]);
     assert.equal((await said('ümläut%20x'))[0], 200);
   });
