@@ -153,6 +153,8 @@ export interface GroupDetails {
   memoryReservationBytes: number;
   /** 0: no limit. */
   swapLimitBytes: number;
+  /** 0: no limit. */
+  memoryLimitBytes: number;
   /** Its processes that the kernel killed for lack of memory. */
   oomKills: number;
   /** Its weight for CPU time; 1,024 stands for a whole CPU. */
@@ -178,6 +180,13 @@ export interface PodsShare {
   pidsMax?: number;
 }
 
+export interface NamedGroup {
+  /** Below the node's root. */
+  path: string;
+  usage: CgroupUsage;
+  details: GroupDetails;
+}
+
 export interface PodCgroups {
   /** Creates the groups of the three classes below the node's root. */
   prepare(share: PodsShare): Promise<void>;
@@ -193,6 +202,10 @@ export interface PodCgroups {
   podUsage(podUid: string): Promise<CgroupUsage | undefined>;
   /** For all pods together. */
   podsUsage(): Promise<CgroupUsage | undefined>;
+  /** A pod's group, or that of a sandbox or container in it. */
+  podGroup(podUid: string, memberId?: string): Promise<NamedGroup | undefined>;
+  /** The group of all pods, and those of the classes that have one. */
+  classGroups(): Promise<NamedGroup[]>;
   /** For one container, with the group's path below the node's root. */
   containerDetails(
     podUid: string,

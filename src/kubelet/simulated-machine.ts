@@ -61,6 +61,8 @@ export function simulatedMachine(options: SimulatedMachineOptions): Machine {
       list: async () => [],
       podUsage: async () => undefined,
       podsUsage: async () => undefined,
+      podGroup: async () => undefined,
+      classGroups: async () => [],
       containerDetails: async () => undefined,
     },
     interfaceUsages: async () => [],

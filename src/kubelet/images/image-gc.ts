@@ -7,6 +7,7 @@ import type { ContainerRuntime } from '../cri/runtime.ts';
 import type { FilesystemUse } from '../machine.ts';
 import type { ImageMetrics } from './image-metrics.ts';
 import type { PulledImages } from './pulled-images.ts';
+import { sandboxImageOf } from './sandbox-image.ts';
 
 export interface ImageGcOptions {
   runtime: ContainerRuntime;
@@ -166,23 +167,13 @@ export class ImageGc {
 
   async #usedNames(): Promise<(name: string) => boolean> {
     const { runtime, inVolumes } = this.#options;
-    const [containers, status] = await Promise.all([
-      runtime.listContainers(),
-      runtime.status({ verbose: true }),
-    ]);
+    const [containers, sandboxImage] = await Promise.all([runtime.listContainers(), sandboxImageOf(runtime)]);
     const used = new Set([
       ...containers.flatMap(({ imageRef, image }) => [imageRef, image.image]),
       ...inVolumes(),
     ]);
-    const sandboxImage = sandboxImageOf(status.info);
     return (name) => used.has(name) || name === sandboxImage;
   }
-}
-
-/** The image of sandboxes, from the runtime's configuration. */
-function sandboxImageOf(info: Record<string, string>): string | undefined {
-  if (!info.config) return undefined;
-  return (JSON.parse(info.config) as { sandboxImage?: string }).sandboxImage;
 }
 
 const sizeUnits = ['KiB', 'MiB', 'GiB', 'TiB'];

@@ -69,3 +69,39 @@ test('pods together get the CPU, memory and processes that are not reserved', as
   assert.equal(read('memory/node/kubepods/memory.limit_in_bytes'), String(1024 ** 3));
   assert.equal(read('pids/node/kubepods/pids.max'), '29000');
 });
+
+test('the groups of all pods, of classes, of a pod and of its members are found by their paths', async () => {
+  const mount = join(folder, 'groups');
+  for (const controller of ['cpu', 'cpuacct', 'memory', 'pids'])
+    mkdirSync(join(mount, controller), { recursive: true });
+  const cgroups = new LinuxCgroups('/node', undefined, mount);
+  await cgroups.prepare({ milliCpu: 1000, memoryBytes: 1024 ** 3 });
+  await cgroups.apply(pod);
+  const write = (controller: string, group: string, name: string, value: string) => {
+    fill(join(mount, controller, 'node/kubepods', group));
+    writeFileSync(join(mount, controller, 'node/kubepods', group, name), value);
+  };
+  for (const [group, nanoseconds] of [
+    ['', '5000'],
+    ['podu', '3000'],
+    ['podu/sandbox', '1000'],
+  ]) {
+    write('cpuacct', group!, 'cpuacct.usage', nanoseconds!);
+    write('memory', group!, 'memory.usage_in_bytes', '4096');
+    write('memory', group!, 'memory.stat', 'total_rss 1024\n');
+  }
+  const [all] = await cgroups.classGroups();
+  const own = await cgroups.podGroup('u');
+  const inner = await cgroups.podGroup('u', 'sandbox');
+  assert.deepEqual(
+    [all, own, inner].map((group) => [group?.path, group?.usage.cpuUsageNanoSeconds]),
+    [
+      ['/kubepods', 5000],
+      ['/kubepods/podu', 3000],
+      ['/kubepods/podu/sandbox', 1000],
+    ],
+  );
+  assert.equal(all!.details.memoryLimitBytes, 1024 ** 3);
+  assert.equal(await cgroups.podGroup('u', 'another'), undefined);
+  assert.equal(await cgroups.podGroup('unknown'), undefined);
+});

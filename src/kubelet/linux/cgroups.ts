@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { QosClass } from '../../api/core/pod/qos.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
-import type { CgroupUsage, GroupDetails, PodCgroups, PodsShare } from '../machine.ts';
+import type { CgroupUsage, GroupDetails, NamedGroup, PodCgroups, PodsShare } from '../machine.ts';
 import {
   cpuRequestMilli,
   cpuShares,
@@ -130,6 +130,18 @@ export class LinuxCgroups implements PodCgroups {
     return this.#usage(`${this.#root}/kubepods`);
   }
 
+  async podGroup(podUid: string, memberId?: string): Promise<NamedGroup | undefined> {
+    const pod = this.#find(podUid);
+    if (pod === undefined) return undefined;
+    return this.#group(memberId === undefined ? pod : `${pod}/${memberId}`);
+  }
+
+  async classGroups(): Promise<NamedGroup[]> {
+    const kubepods = `${this.#root}/kubepods`;
+    const paths = [kubepods, `${kubepods}/burstable`, `${kubepods}/besteffort`];
+    return paths.flatMap((path) => this.#group(path) ?? []);
+  }
+
   async containerDetails(
     podUid: string,
     containerId: string,
@@ -137,10 +149,8 @@ export class LinuxCgroups implements PodCgroups {
     const pod = this.#find(podUid);
     if (pod === undefined) return undefined;
     const path = `${pod}/${containerId}`;
-    const details = this.#isV2
-      ? groupDetailsV2(join(this.#mountPoint, path))
-      : groupDetailsV1(this.#mountPoint, path);
-    return details && { path: path.slice(this.#root === '/' ? 0 : this.#root.length), details };
+    const details = this.#details(path);
+    return details && { path: this.#belowRoot(path), details };
   }
 
   /** For the whole node: its pods and its own processes. */
@@ -253,6 +263,19 @@ export class LinuxCgroups implements PodCgroups {
         await new Promise((resolve) => setTimeout(resolve, 2 * (attempt + 1)));
       }
     }
+  }
+
+  #group(path: string): NamedGroup | undefined {
+    const [usage, details] = [this.#usage(path), this.#details(path)];
+    return usage && details && { path: this.#belowRoot(path), usage, details };
+  }
+
+  #details(path: string): GroupDetails | undefined {
+    return this.#isV2 ? groupDetailsV2(join(this.#mountPoint, path)) : groupDetailsV1(this.#mountPoint, path);
+  }
+
+  #belowRoot(path: string): string {
+    return path.slice(this.#root === '/' ? 0 : this.#root.length);
   }
 
   #usage(path: string): CgroupUsage | undefined {

@@ -34,6 +34,8 @@ export function measuredCgroups(
     list: () => cgroups.list(),
     podUsage: (podUid) => cgroups.podUsage(podUid),
     podsUsage: () => cgroups.podsUsage(),
+    podGroup: (podUid, memberId) => cgroups.podGroup(podUid, memberId),
+    classGroups: () => cgroups.classGroups(),
     containerDetails: (podUid, containerId) => cgroups.containerDetails(podUid, containerId),
   };
 }

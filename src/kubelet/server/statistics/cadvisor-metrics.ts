@@ -1,7 +1,8 @@
 /** `/metrics/cadvisor`: figures of containers, pods and the node, under cAdvisor's names and labels. */
 import { milliValueOf, wholeValueOf } from '../../../api/quantities/quantity.ts';
+import { sandboxImageOf } from '../../images/sandbox-image.ts';
 import type { Kubelet } from '../../kubelet.ts';
-import type { FilesystemUse, MachineFacts } from '../../machine.ts';
+import type { FilesystemUse, MachineFacts, NamedGroup } from '../../machine.ts';
 import type { PodWorker } from '../../pod/pod-worker.ts';
 import { containerFamilies, type Subject } from './cadvisor-families.ts';
 import { expose, type Family, type Sample } from './exposition.ts';
@@ -92,36 +93,72 @@ export async function cadvisorMetrics(
       ...(imageFs && imageFsIsApart ? [withActivity(imageFs)] : []),
     ],
   };
+  const { startTime } = summary.node;
+  const { time } = summary.node.cpu;
+  const classes = (await machine.cgroups.classGroups()).map((group) =>
+    groupSubject(group, labelsOf({ id: group.path }), { time, startTime }),
+  );
+  const sandboxImage = (await sandboxImageOf(kubelet.context.runtime)) ?? '';
   const pods = await Promise.all(
     summary.pods.map((pod) => {
       const worker = kubelet.pods.find(pod.podRef.uid);
-      return worker ? podSubjects(kubelet, worker, pod) : [];
+      return worker ? podSubjects(kubelet, worker, pod, sandboxImage) : [];
     }),
   );
-  return cadvisorText([node, ...pods.flat()], facts);
+  return cadvisorText([node, ...classes, ...pods.flat()], facts);
 }
 
-async function podSubjects(kubelet: Kubelet, worker: PodWorker, pod: PodSample): Promise<Subject[]> {
+/** What the control group says; `startTime`: since when it is there. */
+function groupSubject(
+  { usage, details }: NamedGroup,
+  labels: Subject['labels'],
+  { time, startTime }: { time: string; startTime: string },
+): Subject {
+  return {
+    labels,
+    cpu: { time, usageCoreNanoSeconds: usage.cpuUsageNanoSeconds },
+    memory: {
+      time,
+      usageBytes: usage.memoryUsageBytes,
+      workingSetBytes: usage.memoryWorkingSetBytes,
+      rssBytes: usage.memoryRssBytes,
+    },
+    details,
+    startSeconds: Date.parse(startTime) / 1000,
+    memoryLimitBytes: details.memoryLimitBytes,
+  };
+}
+
+async function podSubjects(
+  kubelet: Kubelet,
+  worker: PodWorker,
+  pod: PodSample,
+  sandboxImage: string,
+): Promise<Subject[]> {
+  const { machine } = kubelet.context;
   const containers = await Promise.all(
     pod.containers.map((container) => containerSubject(kubelet, worker, pod, container)),
   );
   const { name, namespace, uid } = pod.podRef;
-  const [first] = containers;
-  const group = first?.labels.id?.replace(/\/[^/]*$/, '') ?? `/kubepods/pod${uid}`;
-  const sandbox = worker.observed.sandboxes.find(({ ready }) => ready);
-  const pid = containers.find(({ details }) => details?.firstPid)?.details?.firstPid;
-  const subjects: Subject[] = [
-    { labels: labelsOf({ id: group, namespace, pod: name }), cpu: pod.cpu, memory: pod.memory },
+  const { time } = pod.cpu;
+  const own = { namespace, pod: name };
+  const group = await machine.cgroups.podGroup(uid);
+  if (!group) return containers;
+  const subjects = [
+    groupSubject(group, labelsOf({ id: group.path, ...own }), { time, startTime: pod.startTime }),
     ...containers,
   ];
+  const sandbox = worker.observed.sandboxes.find(({ ready }) => ready);
+  const inner = sandbox && (await machine.cgroups.podGroup(uid, sandbox.id));
+  if (!inner) return subjects;
+  const labels = labelsOf({ id: inner.path, image: sandboxImage, name: sandbox.id, ...own });
+  const startTime = new Date(sandbox.createdAtMs).toISOString();
+  const subject = groupSubject(inner, labels, { time, startTime });
   // The traffic of a pod is attributed to its sandbox, as in cAdvisor; on the host's network it is the node's.
-  if (sandbox && !sandbox.onHostNetwork && pid !== undefined) {
-    const interfaces = await kubelet.context.machine.interfaceUsages(pid);
-    const labels = labelsOf({ id: `${group}/${sandbox.id}`, name: sandbox.id, namespace, pod: name });
-    const { time } = pod.cpu;
-    subjects.push({ labels, cpu: { time }, memory: { time }, interfaces });
-  }
-  return subjects;
+  const { firstPid } = inner.details;
+  const hasTraffic = !sandbox.onHostNetwork && firstPid !== undefined;
+  const interfaces = hasTraffic ? await machine.interfaceUsages(firstPid) : [];
+  return [...subjects, { ...subject, interfaces }];
 }
 
 async function containerSubject(

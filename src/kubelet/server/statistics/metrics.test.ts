@@ -37,6 +37,7 @@ const details: GroupDetails = {
   limitHits: 0,
   memoryReservationBytes: 2048,
   swapLimitBytes: 0,
+  memoryLimitBytes: 0,
   oomKills: 3,
   cpuShares: 512,
   processes: 2,
