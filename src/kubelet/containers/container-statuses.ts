@@ -197,13 +197,8 @@ function statusWithoutContainer(
     return { ...before, ready: before.state.terminated.exitCode === 0 };
   }
   if (before?.state?.running && before.containerID) {
-    status.lastState = {
-      terminated: {
-        ...unknownEnd,
-        containerID: before.containerID,
-      },
-    };
-    status.restartCount++;
+    status.lastState = { terminated: { ...unknownEnd, message: lostMessage } };
+    if (!pod.metadata.deletionTimestamp) status.restartCount++;
   } else if (last) {
     status.lastState = { terminated: last };
     if (last.reason === restartingAllReason && !failure) status.state = { waiting: { ...removedToRestart } };
@@ -217,6 +212,9 @@ export const unknownEnd: core.ContainerStateTerminated = {
   reason: 'ContainerStatusUnknown',
   message: 'The container could not be located when the pod was terminated',
 };
+
+const lostMessage =
+  'The container could not be located when the pod was deleted.  The container used to be Running';
 
 const removedToRestart = {
   reason: restartingAllReason,

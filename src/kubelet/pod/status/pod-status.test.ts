@@ -315,6 +315,24 @@ test('a container that never came to run is of unknown end when its pod is over'
   }
 });
 
+test('a container that ran and that the runtime has forgotten was restarted, unless its pod was deleted', () => {
+  const pod = testPod();
+  pod.status = status(pod, observedPod(testContainer('c')));
+  const lost = () => status(pod, { sandboxes: [testSandbox()], containers: [] }).containerStatuses?.[0];
+  const { state, lastState, restartCount } = lost() ?? {};
+  assert.deepEqual([state, restartCount], [{ waiting: { reason: 'ContainerCreating' } }, 1]);
+  assert.deepEqual(lastState, {
+    terminated: {
+      exitCode: 137,
+      reason: 'ContainerStatusUnknown',
+      message:
+        'The container could not be located when the pod was deleted.  The container used to be Running',
+    },
+  });
+  pod.metadata.deletionTimestamp = '2026-01-01T00:00:00Z';
+  assert.equal(lost()?.restartCount, 0);
+});
+
 test('a sidecar that keeps succeeding is not shown as waiting, one that fails is', () => {
   const pod = testPod({ initContainers: [{ ...init, restartPolicy: 'Always' }] });
   const waiting = { i: { reason: 'CrashLoopBackOff', message: 'back-off' } };
