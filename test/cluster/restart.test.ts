@@ -41,6 +41,24 @@ test('a container that restarts for another image is not reported between its en
   assert.deepEqual([...seen], ['True running']);
 });
 
+test('a container that restarts for an image that must be pulled is not seen to have ended, which would be for good', async () => {
+  await using cluster = await createCluster({ nodes: 1 });
+  const { client } = cluster;
+  const at = { namespace: 'default', name: 'p' };
+  const spec = { restartPolicy: 'Never' as const, containers: [{ name: 'c', image: 'busybox:1' }] };
+  await client.create(Pod, { metadata: at, spec });
+  const statusOf = async () => (await client.get(Pod, at)).status?.containerStatuses?.[0];
+  await cluster.until(async () => (await statusOf())?.state?.running !== undefined);
+  const other = { spec: { containers: [{ name: 'c', image: 'busybox:2' }] } };
+  await client.patch(Pod, at, other, { type: 'strategic' });
+  await cluster.until(async () => (await statusOf())?.restartCount === 1);
+  const { state, lastState } = (await statusOf())!;
+  assert.deepEqual(
+    [state, lastState].map((one) => Object.keys(one ?? {})),
+    [['running'], ['terminated']],
+  );
+});
+
 test('a container that fails its liveness probe restarts at once, and is held back only when that continues', async () => {
   await using cluster = await createCluster({ nodes: 1, behaviour: () => ({ healthy: false }) });
   const { client } = cluster;

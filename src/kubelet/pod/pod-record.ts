@@ -35,6 +35,8 @@ export class PodRecord {
   readonly resources: ContainerResources;
   readonly timer: WakeTimer;
   readonly #wake: () => void;
+  /** What is reported instead of what is there, while it lasts. */
+  #shown: ObservedPod | undefined;
 
   constructor({ context, pod, isStatic, wake }: PodRecordOptions) {
     this.context = context;
@@ -73,12 +75,24 @@ export class PodRecord {
     this.#wake();
   }
 
+  /**
+   * From now on what is reported has the containers as they are at this moment: what is killed to be started again is
+   * not seen to have ended, which an API server may take for its end.
+   */
+  holdView(): void {
+    this.#shown ??= this.observed;
+  }
+
+  releaseView(): void {
+    this.#shown = undefined;
+  }
+
   report(): void {
     const subject = this.isStatic ? this.mirror : this.pod;
     if (!subject) return;
     reportPod(this.context, {
       subject,
-      observed: this.observed,
+      observed: this.#shown ?? this.observed,
       failures: this.waiting.shown,
       resources: this.resources,
       verdict: this.end.verdict,

@@ -17,6 +17,7 @@ test('a pod whose control group cannot be made says so in an event', async () =>
       observed: observedPod(),
       waiting: { showHeldBack: () => undefined, dropOutdated: () => undefined },
       report: () => undefined,
+      releaseView: () => undefined,
       resources: {
         settle: () => undefined,
         apply: () => Promise.reject(new Error('cannot write 1 to pids.max')),

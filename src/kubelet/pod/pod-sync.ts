@@ -42,6 +42,14 @@ export class PodSync {
   }
 
   async run(): Promise<void> {
+    try {
+      await this.#step();
+    } finally {
+      this.#record.releaseView();
+    }
+  }
+
+  async #step(): Promise<void> {
     const record = this.#record;
     const { context, waiting } = record;
     waiting.showHeldBack();
@@ -60,6 +68,7 @@ export class PodSync {
     await this.#awaitTrafficRules(place.sandboxId);
     await this.#startContainers(actions, place, planned);
     await record.observe();
+    record.releaseView();
     record.resources.noteRestarts(record.pod, record.observed);
     watchProbes(context, record.pod, record.observed);
     record.report();
@@ -153,6 +162,7 @@ export class PodSync {
   async #killContainers({ kill }: PodActions): Promise<void> {
     if (kill.length === 0) return;
     const { context, pod, observed, end } = this.#record;
+    this.#record.holdView();
     await stopKilled(context, pod, kill, {
       podIp: observed.sandboxes[0]?.ips[0] ?? '',
       cuts: end.cuts,
