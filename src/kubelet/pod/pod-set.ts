@@ -20,6 +20,7 @@ export class PodSet {
   readonly #gone = new Set<string>();
   /** Uids of pods that an earlier agent had begun to run, until all pods of this node are known. */
   readonly #begun = new Set<string>();
+  readonly #forgotten = new Set<(worker: PodWorker) => void>();
   #informer: Informer<Pod> | undefined;
 
   constructor(context: KubeletContext) {
@@ -164,6 +165,12 @@ export class PodSet {
     this.#workers.get(uid)!.wake();
   }
 
+  /** `listener` is called when nothing is left of a pod; returns how to listen no longer. */
+  onForgotten(listener: (worker: PodWorker) => void): () => void {
+    this.#forgotten.add(listener);
+    return () => void this.#forgotten.delete(listener);
+  }
+
   close(): void {
     this.#workers.clear();
   }
@@ -174,6 +181,7 @@ export class PodSet {
     if (this.#informer?.get(`${namespace}/${name}`)?.metadata.uid === worker.uid) this.#gone.add(worker.uid);
     for (const { id } of [...worker.observed.sandboxes, ...worker.observed.containers])
       this.#owners.delete(id);
+    for (const listener of this.#forgotten) listener(worker);
   }
 
   /** Cleans up now what pods have left behind, as soon as it is known which pods are wanted. */

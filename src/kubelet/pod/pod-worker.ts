@@ -253,7 +253,10 @@ export class PodWorker {
     if (!(await letGoOfObject(this.#record))) return;
     this.#stage = 'finished';
     this.#context.statuses.forget(this.#record.mirror?.metadata.uid ?? this.uid);
+    const removed = () => removeTraces(this.#context, this.uid, this.observed);
+    // The next static pod may have the same uid, and with it the same folders.
+    if (this.isStatic) await removed();
     this.#finished(this);
-    await removeTraces(this.#context, this.uid, this.observed);
+    if (!this.isStatic) await removed();
   }
 }

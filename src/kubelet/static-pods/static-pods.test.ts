@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Pod } from '../../api/resources.gen.ts';
@@ -13,6 +13,7 @@ import type { Informer } from '../../client/informers/informer.ts';
 import type { KubeletContext } from '../context.ts';
 import type { NodeRegistration } from '../node/node-registration.ts';
 import type { PodSet } from '../pod/pod-set.ts';
+import type { PodWorker } from '../pod/pod-worker.ts';
 import { readManifests } from './static-manifest.ts';
 import { asStaticPod, StaticPods } from './static-pods.ts';
 
@@ -47,7 +48,7 @@ test('a folder of static pods that cannot be watched ends nothing', async () => 
     folder: `${fileURLToPath(import.meta.url)}/manifests`,
     context: sparse<KubeletContext>({ clock, logger: silentLogger }),
     informer: sparse<Informer<Pod>>({ handle: () => undefined, hasSynced: false }),
-    pods: sparse<PodSet>({}),
+    pods: sparse<PodSet>({ onForgotten: () => () => undefined }),
     registration: sparse<NodeRegistration>({}),
   });
   const stop = new AbortController();
@@ -61,18 +62,21 @@ test('a folder of static pods that cannot be watched ends nothing', async () => 
   await running;
 });
 
-test('every file of the folder is a manifest whatever it is called, unless its name begins with a dot', async (t) => {
+async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'static-pods-'));
   t.after(() => rm(folder, { recursive: true }));
-  const named = (name: string) =>
-    JSON.stringify({
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name },
-      spec: { containers: [{ name: 'c', image: 'i:1' }] },
-    });
+  return folder;
+}
+
+function written(name: string, image = 'i:1'): string {
+  const spec = { containers: [{ name: 'c', image }] };
+  return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec });
+}
+
+test('every file of the folder is a manifest whatever it is called, unless its name begins with a dot', async (t) => {
+  const folder = await temporaryFolder(t);
   for (const file of ['a.yaml', 'b', 'c.yaml.old', '.d.yaml'])
-    await writeFile(join(folder, file), named(file[0]!));
+    await writeFile(join(folder, file), written(file[0]!));
   await writeFile(join(folder, 'notes.txt'), 'not a pod');
   await mkdir(join(folder, 'e.yaml'));
   const started: string[] = [];
@@ -83,10 +87,103 @@ test('every file of the folder is a manifest whatever it is called, unless its n
       logger: silentLogger,
       node: () => ({ nodeName: 'n', hostIps: [], allocatable: {} }),
     }),
-    pods: sparse<PodSet>({ update: (pod: Pod) => void started.push(pod.metadata.name) }),
+    pods: sparse<PodSet>({ update: (pod: Pod) => void started.push(pod.metadata.name), workers: () => [] }),
     registration: sparse<NodeRegistration>({}),
     informer: sparse<Informer<Pod>>({}),
   });
   await staticPods.load();
   assert.deepEqual(started, ['a-n', 'b-n', 'c-n']);
+});
+
+test('a changed pod starts when the one before has ended, whose mirror stays until then', async (t) => {
+  const folder = await temporaryFolder(t);
+  const workers = new Map<string, PodWorker>();
+  const log: string[] = [];
+  const mirrors: Pod[] = [];
+  let forget: (worker: PodWorker) => void = () => undefined;
+  const pods = sparse<PodSet>({
+    workers: () => workers.values(),
+    find: (uid: string) => workers.get(uid),
+    onForgotten(listener: (worker: PodWorker) => void) {
+      forget = listener;
+      return () => undefined;
+    },
+    update(pod: Pod) {
+      const image = pod.spec.containers[0]!.image;
+      log.push(`started ${image}`);
+      const remove = () => void log.push(`removed ${image}`);
+      workers.set(
+        pod.metadata.uid,
+        sparse<PodWorker>({ pod, isStatic: true, remove, setMirror: () => undefined }),
+      );
+    },
+  });
+  const end = (image: string) => {
+    const [uid, worker] = [...workers].find(([, { pod }]) => pod.spec.containers[0]!.image === image)!;
+    workers.delete(uid);
+    forget(worker);
+  };
+  const clock = new VirtualClock();
+  const staticPods = new StaticPods({
+    folder,
+    pods,
+    context: sparse<KubeletContext>({
+      clock,
+      logger: silentLogger,
+      node: () => ({ nodeName: 'n', hostIps: [], allocatable: {} }),
+      client: sparse<KubeletContext['client']>({
+        async create(_type: unknown, pod: Pod) {
+          log.push(`mirrored ${pod.spec.containers[0]!.image}`);
+          const made = { ...pod, metadata: { ...pod.metadata, uid: `mirror-${mirrors.length}` } };
+          mirrors.splice(0, 1, made);
+          return made;
+        },
+        async delete() {
+          log.push(`unmirrored ${mirrors.pop()?.spec.containers[0]?.image}`);
+        },
+      } as never),
+    }),
+    registration: sparse<NodeRegistration>({ node: undefined }),
+    informer: sparse<Informer<Pod>>({
+      handle: () => undefined,
+      hasSynced: true,
+      get: () => mirrors[0],
+      list: () => mirrors,
+    }),
+  });
+  const stop = new AbortController();
+  await writeFile(join(folder, 'a.yaml'), written('a', 'i:1'));
+  const running = staticPods.run(stop.signal);
+  const until = async (text: string) => {
+    while (log.at(-1) !== text) {
+      await clock.advance(20_000);
+      await setImmediate();
+    }
+  };
+  await until('mirrored i:1');
+  await writeFile(join(folder, 'a.yaml'), written('a', 'i:2'));
+  await until('removed i:1');
+  await writeFile(join(folder, 'a.yaml'), written('a', 'i:3'));
+  for (let turn = 0; turn < 20; turn++) {
+    await clock.advance(20_000);
+    await setImmediate();
+  }
+  end('i:1');
+  await until('mirrored i:3');
+  await rm(join(folder, 'a.yaml'));
+  await until('removed i:3');
+  end('i:3');
+  await until('unmirrored i:3');
+  stop.abort();
+  await running;
+  assert.deepEqual(log, [
+    'started i:1',
+    'mirrored i:1',
+    'removed i:1',
+    'started i:3',
+    'unmirrored i:1',
+    'mirrored i:3',
+    'removed i:3',
+    'unmirrored i:3',
+  ]);
 });

@@ -39,7 +39,12 @@ export class StaticPods {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { folder, context, informer } = this.#options;
+    const { folder, context, informer, pods } = this.#options;
+    // The next pod of its name may be waiting, and its mirror has had its time.
+    const unlisten = pods.onForgotten((worker) => {
+      if (worker.isStatic) this.#wake?.();
+    });
+    signal.addEventListener('abort', unlisten, { once: true });
     const mirrorChanged = (pod: Pod) => {
       if (pod.metadata.annotations?.[configAnnotations.mirror]) this.#wake?.();
     };
@@ -89,10 +94,17 @@ export class StaticPods {
       pods.find(uid)?.remove();
     }
     for (const [uid, pod] of wanted) {
-      if (this.#current.has(uid)) continue;
+      if (this.#current.has(uid) || this.#isEnding(pod)) continue;
       this.#current.set(uid, pod);
       pods.update(pod, { isStatic: true });
     }
+  }
+
+  /** Whether what had its name before is still on its way out: two of that name never run side by side. */
+  #isEnding({ metadata: { namespace, name } }: Pod): boolean {
+    for (const { isStatic, pod } of this.#options.pods.workers())
+      if (isStatic && pod.metadata.name === name && pod.metadata.namespace === namespace) return true;
+    return false;
   }
 
   async #syncMirrors(): Promise<void> {
@@ -175,10 +187,11 @@ export class StaticPods {
   }
 
   async #removeStaleMirrors(): Promise<void> {
-    const { informer, context } = this.#options;
+    const { informer, context, pods } = this.#options;
     for (const pod of informer.list()) {
       const of = pod.metadata.annotations?.[configAnnotations.mirror];
-      if (of === undefined || this.#current.has(of)) continue;
+      // It stands for its pod until that has ended.
+      if (of === undefined || this.#current.has(of) || pods.find(of)) continue;
       const { namespace = '', name, uid } = pod.metadata;
       await context.client
         .delete(Pod, { namespace, name }, { gracePeriodSeconds: 0, preconditions: { uid } })
