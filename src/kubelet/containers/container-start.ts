@@ -172,7 +172,7 @@ async function runPostStart(context: KubeletContext, start: ContainerStart, id: 
   if (!hook) return;
   const target = { pod, container, containerId: id, podIp: start.podIps[0] ?? '' };
   try {
-    await runHook(context, hook, target, { timeoutSeconds: 0, signal: start.interrupt });
+    await runHook(context, hook, target, start.interrupt);
   } catch (error) {
     if (start.interrupt.aborted) return;
     const events = containerEvents(context.recorder, pod, container);

@@ -43,7 +43,7 @@ suite('HTTP hooks', () => {
   const run = (httpGet: core.HTTPGetAction) => {
     const pod = testPod();
     const target = { pod, container: pod.spec.containers[0]!, containerId: 'c-0', podIp: '127.0.0.1' };
-    return runHook(context, { httpGet }, target, { timeoutSeconds: 0, signal: new AbortController().signal });
+    return runHook(context, { httpGet }, target, new AbortController().signal);
   };
 
   test('any answer means that the request has arrived', async () => {
@@ -88,12 +88,11 @@ suite('HTTP hooks', () => {
     const pod = testPod();
     const target = { pod, container: pod.spec.containers[0]!, containerId: 'c-0', podIp: '127.0.0.1' };
     const stop = new AbortController();
-    const options = { timeoutSeconds: 0, signal: stop.signal };
-    const slept = runHook(context, { sleep: { seconds: 5 } }, target, options);
+    const slept = runHook(context, { sleep: { seconds: 5 } }, target, stop.signal);
     await clock.advance(5000);
     await slept;
     assert.deepEqual(events, []);
-    const cut = runHook(context, { sleep: { seconds: 5 } }, target, options).catch(() => undefined);
+    const cut = runHook(context, { sleep: { seconds: 5 } }, target, stop.signal).catch(() => undefined);
     stop.abort();
     await cut;
     assert.deepEqual(events, ['counted a short sleep']);
@@ -105,10 +104,12 @@ test('a command that fails, or that cannot be run, is named with what it printed
   const { uid } = pod.metadata;
   const target = { pod, container: pod.spec.containers[0]!, containerId: 'c-0', podIp: '127.0.0.1' };
   const run = (execSync: ContainerRuntime['execSync'], command: string[]) =>
-    runHook(sparse<KubeletContext>({ runtime: { execSync } }), { exec: { command } }, target, {
-      timeoutSeconds: 0,
-      signal: new AbortController().signal,
-    });
+    runHook(
+      sparse<KubeletContext>({ runtime: { execSync } }),
+      { exec: { command } },
+      target,
+      new AbortController().signal,
+    );
   const about = (words: string) =>
     `Exec lifecycle hook ([${words}]) for Container "c" in Pod "p_ns(${uid})" failed - error:`;
   const output = { stdout: Buffer.from('out\n'), stderr: Buffer.from('"no"\u0001'), exitCode: 4 };

@@ -16,6 +16,8 @@ export interface HookTarget {
   podIp: string;
 }
 
+/** A command runs until it, or its container, ends: nobody may wait for it as long. */
+const noTimeout = 0;
 /** The time limit of an HTTP hook; apart from that, only the grace period limits it. */
 const httpTimeoutMs = 60_000;
 const userAgent = 'kube-lifecycle/1.36';
@@ -25,9 +27,9 @@ export async function runHook(
   context: KubeletContext,
   hook: core.LifecycleHandler,
   target: HookTarget,
-  { timeoutSeconds, signal }: { timeoutSeconds: number; signal: AbortSignal },
+  signal: AbortSignal,
 ): Promise<void> {
-  if (hook.exec) return runExecHook(context, hook.exec.command ?? [], target, timeoutSeconds);
+  if (hook.exec) return runExecHook(context, hook.exec.command ?? [], target);
   if (hook.sleep) return runSleepHook(context, hook.sleep.seconds, signal);
   if (hook.httpGet) {
     const { path = '' } = hook.httpGet;
@@ -63,7 +65,6 @@ async function runExecHook(
   context: KubeletContext,
   command: readonly string[],
   target: HookTarget,
-  timeoutSeconds: number,
 ): Promise<void> {
   const words = command.join(' ');
   const failed = (problem: string, output: string, cause?: unknown) =>
@@ -72,7 +73,7 @@ async function runExecHook(
       { cause },
     );
   const { stdout, stderr, exitCode } = await context.runtime
-    .execSync(target.containerId, [...command], timeoutSeconds)
+    .execSync(target.containerId, [...command], noTimeout)
     .catch((error: unknown) => {
       throw failed(messageOf(error), '', error);
     });

@@ -75,11 +75,11 @@ async function runHookAndWait(
 /** Runs the hook within the grace period; a failure is reported, and does not keep the container from ending. */
 async function runPreStop(
   context: KubeletContext,
-  { pod, container, graceSeconds, podIp }: ContainerStop,
+  { pod, container, podIp }: ContainerStop,
   { spec, hook, signal }: { spec: core.Container; hook: core.LifecycleHandler; signal: AbortSignal },
 ): Promise<void> {
   const target = { pod, container: spec, containerId: container.id, podIp };
-  const running = runHook(context, hook, target, { timeoutSeconds: Math.ceil(graceSeconds), signal });
+  const running = runHook(context, hook, target, signal);
   // A command that outlasts the grace period fails when its container ends, and is reported then.
   const outcome = running.catch((error: unknown) => {
     if (context.signal.aborted || (signal.aborted && !hook.exec)) return;
