@@ -261,6 +261,19 @@ test('a pod that is evicted has failed, unless all of its containers end well', 
   assert.equal(conditionsOf(obeyed).Ready, 'False PodCompleted');
 });
 
+test('a static pod that is removed has not failed, one that ends by itself has succeeded or not', () => {
+  const mirrorOf = (spec: Partial<core.PodSpec>) => {
+    const pod = testPod(spec, { phase: 'Running' });
+    pod.metadata.annotations = { 'kubernetes.io/config.mirror': 'u' };
+    return pod;
+  };
+  const phaseOf = (spec: Partial<core.PodSpec>, exitCode: number) =>
+    status(mirrorOf(spec), observedPod(exited('c', exitCode)), { ended: true }).phase;
+  assert.equal(phaseOf({}, 137), 'Running');
+  assert.equal(phaseOf(never, 0), 'Succeeded');
+  assert.equal(phaseOf(never, 1), 'Failed');
+});
+
 test('a refused pod has neither containers nor conditions of its own', () => {
   const verdict = { reason: 'OutOfcpu', message: 'Pod was rejected: …' };
   const refused = status(testPod(), nothing, { verdict, ended: true });

@@ -3,6 +3,7 @@ import { isSidecar } from '../../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import { formatTime } from '../../../api/schema/time.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
+import { mirrorPodAnnotation } from '../../../api/well-known.ts';
 import {
   type ContainerStatuses,
   computeContainerStatuses,
@@ -44,7 +45,9 @@ export interface PodStatusInputs extends StatusInputs {
 export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodStatusInputs): core.PodStatus {
   const old = pod.status ?? {};
   const statuses = computeContainerStatuses(pod, observed, inputs);
-  let phase = computePhase(pod, statuses, inputs);
+  // A static pod that is removed has not failed: it may be put back, and would then never be seen to run again.
+  const isMirror = pod.metadata.annotations?.[mirrorPodAnnotation] !== undefined;
+  let phase = computePhase(pod, statuses, { ended: inputs.ended && !isMirror });
   // While containers still run the verdict is not shown: the phase that it explains has not been reached.
   const verdict = inputs.ended && !succeedsInSpiteOf(inputs.verdict, phase) ? inputs.verdict : undefined;
   if (verdict) phase = 'Failed';
