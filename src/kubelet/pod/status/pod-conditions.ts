@@ -5,6 +5,7 @@ import { formatTime } from '../../../api/schema/time.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import { askersForRestartOfAll, mayRestartAll } from '../../containers/restart-policy.ts';
 import type { ObservedPod } from '../pod-observation.ts';
+import { observedGeneration } from './observed-generation.ts';
 import type { PodStatusInputs } from './pod-status.ts';
 
 /** `status`: without its conditions. */
@@ -32,7 +33,7 @@ export function computeConditions(
     ...(inputs.resize?.conditions ?? []),
   );
   wanted.push({ type: 'PodScheduled', status: 'True' });
-  const generation = pod.metadata.generation;
+  const generation = observedGeneration(pod);
   return wanted.map((condition) => {
     const before = pod.status?.conditions?.find(({ type }) => type === condition.type);
     const changed = before?.status !== condition.status;

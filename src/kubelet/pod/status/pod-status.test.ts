@@ -261,7 +261,7 @@ test('a pod that is evicted has failed, unless all of its containers end well', 
   assert.equal(conditionsOf(obeyed).Ready, 'False PodCompleted');
 });
 
-test('a static pod that is removed has not failed, one that ends by itself has succeeded or not', () => {
+test('a static pod observes no generation, and has failed when it ends so by itself, not when it is removed', () => {
   const mirrorOf = (spec: Partial<core.PodSpec>) => {
     const pod = testPod(spec, { phase: 'Running' });
     pod.metadata.annotations = { 'kubernetes.io/config.mirror': 'u' };
@@ -270,6 +270,8 @@ test('a static pod that is removed has not failed, one that ends by itself has s
   const phaseOf = (spec: Partial<core.PodSpec>, exitCode: number) =>
     status(mirrorOf(spec), observedPod(exited('c', exitCode)), { ended: true }).phase;
   assert.equal(phaseOf({}, 137), 'Running');
+  const { observedGeneration, conditions } = status(mirrorOf({}), observedPod(testContainer('c')));
+  assert.deepEqual([observedGeneration, conditions?.[0]?.observedGeneration], [undefined, undefined]);
   assert.equal(phaseOf(never, 0), 'Succeeded');
   assert.equal(phaseOf(never, 1), 'Failed');
 });

@@ -3,7 +3,6 @@ import { isSidecar } from '../../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import { formatTime } from '../../../api/schema/time.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
-import { mirrorPodAnnotation } from '../../../api/well-known.ts';
 import {
   type ContainerStatuses,
   computeContainerStatuses,
@@ -13,6 +12,7 @@ import {
 import { askersForRestartOfAll } from '../../containers/restart-policy.ts';
 import { qosClassOf } from '../../resources/qos.ts';
 import type { ObservedPod } from '../pod-observation.ts';
+import { isMirror, observedGeneration } from './observed-generation.ts';
 import { computeConditions } from './pod-conditions.ts';
 import { computePhase, isTerminalPhase, type Phase } from './pod-phase.ts';
 
@@ -46,8 +46,7 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
   const old = pod.status ?? {};
   const statuses = computeContainerStatuses(pod, observed, inputs);
   // A static pod that is removed has not failed: it may be put back, and would then never be seen to run again.
-  const isMirror = pod.metadata.annotations?.[mirrorPodAnnotation] !== undefined;
-  let phase = computePhase(pod, statuses, { ended: inputs.ended && !isMirror });
+  let phase = computePhase(pod, statuses, { ended: inputs.ended && !isMirror(pod) });
   // While containers still run the verdict is not shown: the phase that it explains has not been reached.
   const verdict = inputs.ended && !succeedsInSpiteOf(inputs.verdict, phase) ? inputs.verdict : undefined;
   if (verdict) phase = 'Failed';
@@ -80,7 +79,8 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
     if (old.reason) status.reason = old.reason;
     if (old.message) status.message = old.message;
   }
-  if (pod.metadata.generation !== undefined) status.observedGeneration = pod.metadata.generation;
+  const generation = observedGeneration(pod);
+  if (generation !== undefined) status.observedGeneration = generation;
   if (observed.sandboxes.length === 0 && !old.containerStatuses?.length) {
     // An earlier agent may have refused it: it stays as it is.
     if (isTerminalPhase(old.phase)) return { ...refusedStatus(status), conditions: old.conditions ?? [] };
