@@ -141,11 +141,13 @@ export class PodSync {
   async #endSandboxes({ createSandbox }: PodActions): Promise<void> {
     const { context, pod, observed, end } = this.#record;
     if (observed.sandboxes.length === 0) return;
-    if (createSandbox)
+    if (createSandbox) {
       podEvents(context.recorder, pod).normal(
         'SandboxChanged',
         'Pod sandbox changed, it will be killed and re-created.',
       );
+      this.#record.holdView();
+    }
     await stopAllContainers(context, pod, observed, {
       graceSeconds: specifiedGraceSeconds(pod),
       cuts: end.cuts,
