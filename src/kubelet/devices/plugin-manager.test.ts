@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Client, credentials, Server, status } from '@grpc/grpc-js';
 import { silentLogger } from '../../base/logger.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
 import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
 import { testPod } from '../pod.fixture.ts';
 import { DevicePlugins } from './plugin-manager.ts';
@@ -268,4 +269,37 @@ test('what a plugin says when it refuses is told as upstream tells it', async ()
   );
   isRefusing = false;
   await devices.reserve(pod, () => false);
+});
+
+test('the devices of a plugin that went away are unhealthy at first, and gone after five minutes', async () => {
+  const own = join(folder, 'gone');
+  const changes: (() => void)[] = [];
+  const clock = new VirtualClock();
+  const changed = () => changes.shift()?.();
+  const next = () => new Promise<void>((resolve) => changes.push(resolve));
+  const devices = new DevicePlugins({ folder: own, logger: silentLogger, changed, clock });
+  await devices.start(stop.signal);
+  const [listed, left] = [next(), next()];
+  const short = new Server();
+  const ListAndWatch = methodDefinition(codec, {
+    path: `${service}/ListAndWatch`,
+    request: 'Empty',
+    answer: 'ListAndWatchResponse',
+    streamsAnswers: true,
+  });
+  const two = { devices: ['a', 'b'].map((ID) => ({ ID, health: 'Healthy' })) };
+  short.addService({ ListAndWatch }, {
+    ListAndWatch: (call: { write(message: typeof two): void }) => call.write(two),
+  } as never);
+  await listenOnSocket(short, join(own, 'of-two.sock'));
+  await register({ version: 'v1beta1', endpoint: 'of-two.sock', resourceName: 'example.com/two' }, own);
+  await listed;
+  assert.deepEqual(devices.resources(), { 'example.com/two': { capacity: 2, allocatable: 2 } });
+  short.forceShutdown();
+  await left;
+  assert.deepEqual(devices.resources(), { 'example.com/two': { capacity: 2, allocatable: 0 } });
+  await clock.advance(299_000);
+  assert.equal(devices.resources()['example.com/two']?.capacity, 2);
+  await clock.advance(2_000);
+  assert.deepEqual(devices.resources(), { 'example.com/two': { capacity: 0, allocatable: 0 } });
 });

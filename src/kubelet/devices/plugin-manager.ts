@@ -49,6 +49,8 @@ interface Plugin {
   hasPreference: boolean;
   devices: Map<string, { isHealthy: boolean; numaNodes: readonly number[] }>;
   connected: boolean;
+  /** When its connection ended. */
+  goneSinceMs?: number;
 }
 
 interface WantedDevices {
@@ -57,6 +59,8 @@ interface WantedDevices {
 }
 
 const callTimeoutMs = 10_000;
+/** As upstream: the devices of a plugin that went away count as present for so long, though as unhealthy. */
+const goneAfterMs = 300_000;
 const apiVersion = 'v1beta1';
 
 export class DevicePlugins implements DeviceAllocator, DeviceInventory {
@@ -107,11 +111,17 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     const amounts: Record<string, { capacity: number; allocatable: number }> = {};
     // After a restart of the kubelet, a resource is unavailable until its plugin comes back.
     for (const name of this.#assignments.resources) amounts[name] = { capacity: 0, allocatable: 0 };
-    for (const { resourceName, devices, connected } of this.#plugins.values()) {
+    for (const plugin of this.#plugins.values()) {
+      const { resourceName, devices, connected } = plugin;
       const healthy = connected ? [...devices.values()].filter(({ isHealthy }) => isHealthy).length : 0;
-      amounts[resourceName] = { capacity: devices.size, allocatable: healthy };
+      amounts[resourceName] = { capacity: this.#isGone(plugin) ? 0 : devices.size, allocatable: healthy };
     }
     return amounts;
+  }
+
+  #isGone({ goneSinceMs }: Plugin): boolean {
+    const { clock = systemClock } = this.#options;
+    return goneSinceMs !== undefined && clock.monotonic() - goneSinceMs > goneAfterMs;
   }
 
   async reserve(pod: Pod, hasLeft: (podUid: string) => boolean): Promise<void> {
@@ -286,6 +296,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     }
     signal.removeEventListener('abort', cancel);
     plugin.connected = false;
+    plugin.goneSinceMs = (this.#options.clock ?? systemClock).monotonic();
     client.close();
     if (!signal.aborted) changed();
   }
