@@ -30,6 +30,8 @@ export interface AdmissionPlugin {
   readonly name: string;
   /** Where it may have a say; others do not concern it, and it is not counted for them. All of them when absent. */
   readonly operations?: readonly Operation[];
+  /** Of what it may have a say, in the same sense; made by {@link of}. */
+  readonly resources?: readonly AdmittedResource[];
   /** Whether it also handles objects of other kinds than the resource's. */
   readonly handlesAnyKind?: boolean;
   /** Changes `attributes.object`, or throws a StatusError. */
@@ -40,6 +42,20 @@ export interface AdmissionPlugin {
   mayReserve?(attributes: AdmissionAttributes): boolean;
   /** Reserves, right before the write, something that must not be taken twice; the result releases it. */
   reserve?(attributes: AdmissionAttributes): Promise<(() => Promise<void>) | undefined>;
+}
+
+export interface AdmittedResource {
+  readonly group: string;
+  readonly plural: string;
+  readonly subresource: string;
+}
+
+/** Objects of a type, or a subresource of theirs. */
+export function of(
+  { group, plural }: Pick<AdmittedResource, 'group' | 'plural'>,
+  subresource = '',
+): AdmittedResource {
+  return { group, plural, subresource };
 }
 
 export interface PartAttributes<T extends KubeObject> extends AdmissionAttributes {
@@ -62,30 +78,54 @@ export interface AdmissionTimer {
   step(verdict: AdmissionVerdict): void;
 }
 
-type StepPlugins = Record<'admit' | 'validate', ReadonlyMap<Operation, readonly AdmissionPlugin[]>>;
+type Step = 'admit' | 'validate';
 
-const allOperations: readonly Operation[] = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'];
+const called: Record<Step, 'mutate' | 'validate'> = { admit: 'mutate', validate: 'validate' };
 
-/** Every write asks them all: those that have nothing to say are sorted out beforehand. */
-function byStep(plugins: readonly AdmissionPlugin[]): StepPlugins {
-  const byOperation = (chosen: readonly AdmissionPlugin[]) =>
-    new Map(
-      allOperations.map((operation) => [
-        operation,
-        chosen.filter(({ operations = allOperations }) => operations.includes(operation)),
-      ]),
-    );
-  return {
-    admit: byOperation(plugins.filter(({ mutate }) => mutate)),
-    validate: byOperation(plugins.filter(({ validate }) => validate)),
-  };
+/** Plugins by what they have a say in. Every write asks; who has nothing to say to its kind is sorted out once. */
+class PluginChoice {
+  readonly #plugins: readonly AdmissionPlugin[];
+  readonly #known = new WeakMap<object, Map<string, readonly AdmissionPlugin[]>>();
+
+  constructor(plugins: readonly AdmissionPlugin[]) {
+    this.#plugins = plugins;
+  }
+
+  for(step: Step, { operation, request }: AdmissionAttributes): readonly AdmissionPlugin[] {
+    const { definition } = request.resource;
+    let known = this.#known.get(definition);
+    if (!known) {
+      known = new Map();
+      this.#known.set(definition, known);
+    }
+    const key = `${step} ${operation} ${request.subresource}`;
+    let chosen = known.get(key);
+    if (!chosen) {
+      const written = of(definition.type, request.subresource);
+      chosen = this.#plugins.filter(
+        (plugin) =>
+          plugin[called[step]] &&
+          (plugin.operations?.includes(operation) ?? true) &&
+          hasSayIn(plugin, written),
+      );
+      known.set(key, chosen);
+    }
+    return chosen;
+  }
+}
+
+function hasSayIn({ resources }: AdmissionPlugin, written: AdmittedResource): boolean {
+  if (!resources) return true;
+  return resources.some(
+    ({ group, plural, subresource }) =>
+      group === written.group && plural === written.plural && subresource === written.subresource,
+  );
 }
 
 export class AdmissionChain {
   readonly #plugins: AdmissionPlugin[] = [];
-  /** Those that have a say in a step. */
-  #all = byStep([]);
-  #ofAnyKind = byStep([]);
+  #all = new PluginChoice([]);
+  #ofAnyKind = new PluginChoice([]);
   #reserving: readonly AdmissionPlugin[] = [];
   readonly #observer: AdmissionObserver | undefined;
 
@@ -98,8 +138,8 @@ export class AdmissionChain {
     const at = before === undefined ? -1 : this.#plugins.findIndex((other) => other.name === before);
     if (at < 0) this.#plugins.push(plugin);
     else this.#plugins.splice(at, 0, plugin);
-    this.#all = byStep(this.#plugins);
-    this.#ofAnyKind = byStep(this.#plugins.filter(({ handlesAnyKind }) => handlesAnyKind));
+    this.#all = new PluginChoice([...this.#plugins]);
+    this.#ofAnyKind = new PluginChoice(this.#plugins.filter(({ handlesAnyKind }) => handlesAnyKind));
     this.#reserving = this.#plugins.filter(({ reserve }) => reserve);
   }
 
@@ -118,20 +158,16 @@ export class AdmissionChain {
     return attributes.object;
   }
 
-  async #run(
-    step: 'admit' | 'validate',
-    plugins: StepPlugins,
-    attributes: AdmissionAttributes,
-  ): Promise<void> {
+  async #run(step: Step, plugins: PluginChoice, attributes: AdmissionAttributes): Promise<void> {
     const { operation } = attributes;
     const timer = this.#observer?.begin(step, operation);
-    const asked = plugins[step].get(operation)!;
+    const asked = plugins.for(step, attributes);
     let name = '';
     try {
       for (let isAgain = false; ; isAgain = true) {
         for (const plugin of asked) {
           name = plugin.name;
-          const waiting = step === 'admit' ? plugin.mutate!(attributes) : plugin.validate!(attributes);
+          const waiting = plugin[called[step]]!(attributes);
           if (waiting) await waiting;
           timer?.plugin(name, 'admitted');
         }

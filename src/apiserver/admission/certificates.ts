@@ -3,7 +3,7 @@ import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import { type Authorizer, resourceQuestion } from '../authorization/authorizer.ts';
-import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, of } from './admission.ts';
 
 const clientSigner = 'kubernetes.io/kube-apiserver-client';
 
@@ -11,8 +11,13 @@ export function certificateAdmission(authorize: Authorizer): AdmissionPlugin {
   return {
     name: 'CertificateAdmission',
     operations: ['CREATE', 'UPDATE'],
+    resources: [
+      of(CertificateSigningRequest),
+      of(CertificateSigningRequest, 'approval'),
+      of(CertificateSigningRequest, 'status'),
+    ],
     mutate(attributes) {
-      if (attributes.operation !== 'CREATE' || !isSigningRequest(attributes)) return;
+      if (attributes.operation !== 'CREATE') return;
       const { name, uid, groups, extra } = attributes.request.user;
       const { spec } = attributes.object as CertificateSigningRequest;
       if (!spec) return;
@@ -24,10 +29,7 @@ export function certificateAdmission(authorize: Authorizer): AdmissionPlugin {
         spec.extra = Object.fromEntries(Object.entries(extra).map(([key, values]) => [key, [...values]]));
       else delete spec.extra;
     },
-    validate(attributes) {
-      if (!isSigningRequest(attributes) || !attributes.object) return undefined;
-      return checkSigningRequest(authorize, attributes);
-    },
+    validate: (attributes) => checkSigningRequest(authorize, attributes),
   };
 }
 
@@ -39,11 +41,6 @@ async function checkSigningRequest(authorize: Authorizer, attributes: AdmissionA
   if (request.subresource === 'approval') await requireSigner(authorize, attributes, before, 'approve');
   if (request.subresource === 'status' && isSigned(object as CertificateSigningRequest, before))
     await requireSigner(authorize, attributes, before, 'sign');
-}
-
-function isSigningRequest({ request }: AdmissionAttributes): boolean {
-  const { type } = request.resource.definition;
-  return type.plural === CertificateSigningRequest.plural && type.group === CertificateSigningRequest.group;
 }
 
 function isSigned(next: CertificateSigningRequest, before: CertificateSigningRequest): boolean {

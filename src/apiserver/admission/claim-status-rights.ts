@@ -11,7 +11,7 @@ import { semanticEqual } from '../../api/validation/equality.ts';
 import { type FieldError, forbiddenField } from '../../api/validation/field-error.ts';
 import { nodeNameKey } from '../authentication/impersonation-modes.ts';
 import { type Attributes, type Authorizer, whyNot } from '../authorization/authorizer.ts';
-import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, of } from './admission.ts';
 
 type Claimed = ResourceClaim['status'];
 
@@ -21,12 +21,8 @@ export function claimStatusRights(authorize: Authorizer): AdmissionPlugin {
   return {
     name: 'ClaimStatusRights',
     operations: ['UPDATE'],
-    validate(attributes) {
-      const { operation, request } = attributes;
-      if (request.resource.definition.type !== ResourceClaim) return undefined;
-      if (operation !== 'UPDATE' || request.subresource !== 'status') return undefined;
-      return checkStatusRights(authorize, attributes);
-    },
+    resources: [of(ResourceClaim, 'status')],
+    validate: (attributes) => checkStatusRights(authorize, attributes),
   };
 }
 

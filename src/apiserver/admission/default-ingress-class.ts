@@ -3,15 +3,14 @@ import { newestOf } from '../../api/meta.ts';
 import { Ingress, IngressClass } from '../../api/resources.gen.ts';
 import { defaultIngressClassAnnotation, ingressClassAnnotation } from '../../api/well-known.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import type { AdmissionPlugin } from './admission.ts';
-import { isWriteOf } from './writes.ts';
+import { type AdmissionPlugin, of } from './admission.ts';
 
 export function defaultIngressClass(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'DefaultIngressClass',
     operations: ['CREATE'],
+    resources: [of(Ingress)],
     mutate(attributes) {
-      if (!isWriteOf(attributes, Ingress, 'CREATE')) return;
       const { metadata, spec } = attributes.object as Ingress;
       if (!spec || spec.ingressClassName !== undefined) return;
       if (metadata.annotations?.[ingressClassAnnotation] !== undefined) return;

@@ -5,16 +5,15 @@ import { semanticEqual } from '../../api/validation/equality.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import { checkBindingEscalation, checkRoleEscalation } from '../authorization/escalation.ts';
 import type { RbacAuthorizer } from '../authorization/rbac.ts';
-import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { type AdmissionPlugin, of } from './admission.ts';
 import { isWriteOf } from './writes.ts';
 
 export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): AdmissionPlugin {
   return {
     name: 'RbacEscalation',
     operations: ['CREATE', 'UPDATE'],
+    resources: [of(Role), of(ClusterRole), of(RoleBinding), of(ClusterRoleBinding)],
     validate(attributes) {
-      const isRole = isWriteOfAny(attributes, [Role, ClusterRole]);
-      if (!isRole && !isWriteOfAny(attributes, [RoleBinding, ClusterRoleBinding])) return undefined;
       const { request, object, old } = attributes;
       if (old && isForGarbageCollection(object!, old)) return undefined;
       const check = {
@@ -25,6 +24,7 @@ export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): Adm
         namespace: request.resource.namespaced ? request.namespace : '',
         name: request.name || object!.metadata.name || '',
       };
+      const isRole = [Role, ClusterRole].some((type) => isWriteOf(attributes, type, 'CREATE', 'UPDATE'));
       if (!isRole) return checkBindingEscalation(check, (object as RoleBinding).roleRef);
       const [role, before] = [object as ClusterRole, old as ClusterRole | undefined];
       const isGathering = [role, before].some(
@@ -33,10 +33,6 @@ export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): Adm
       return checkRoleEscalation(check, { rules: role.rules ?? [], isGathering });
     },
   };
-}
-
-function isWriteOfAny(attributes: AdmissionAttributes, types: readonly { group: string; plural: string }[]) {
-  return types.some((type) => isWriteOf(attributes, type, 'CREATE', 'UPDATE'));
 }
 
 /**

@@ -9,7 +9,7 @@ import {
 import { forbidden } from '../../api/status.ts';
 import { classOfClaim, defaultClassOf, volumeAnnotations } from '../../api/storage/volume-binding.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import { type AdmissionPlugin, of } from './admission.ts';
 import { isWriteOf } from './writes.ts';
 
 /** A claim without a class gets the default one. */
@@ -17,8 +17,8 @@ export function defaultStorageClass(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'DefaultStorageClass',
     operations: ['CREATE'],
+    resources: [of(PersistentVolumeClaim)],
     mutate(attributes) {
-      if (!isWriteOf(attributes, PersistentVolumeClaim, 'CREATE')) return;
       const { metadata, spec } = attributes.object as PersistentVolumeClaim;
       if (!spec || spec.storageClassName !== undefined) return;
       if (metadata.annotations?.[volumeAnnotations.betaStorageClass] !== undefined) return;
@@ -38,6 +38,7 @@ const finalizers = [
 export const storageObjectInUseProtection: AdmissionPlugin = {
   name: 'StorageObjectInUseProtection',
   operations: ['CREATE'],
+  resources: finalizers.map(([type]) => of(type)),
   mutate(attributes) {
     for (const [type, finalizer] of finalizers) {
       if (!isWriteOf(attributes, type, 'CREATE')) continue;
@@ -53,8 +54,8 @@ export function persistentVolumeClaimResize(objects: ObjectReader): AdmissionPlu
   return {
     name: 'PersistentVolumeClaimResize',
     operations: ['UPDATE'],
+    resources: [of(PersistentVolumeClaim)],
     validate(attributes) {
-      if (!isWriteOf(attributes, PersistentVolumeClaim, 'UPDATE')) return;
       const [claim, old] = [attributes.object, attributes.old] as [
         PersistentVolumeClaim,
         PersistentVolumeClaim,

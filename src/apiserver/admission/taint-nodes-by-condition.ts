@@ -1,16 +1,15 @@
 /** TaintNodesByCondition: a new node accepts no pods until it has reported that it is ready. */
 import { Node } from '../../api/resources.gen.ts';
 import { nodeTaints } from '../../api/well-known.ts';
-import type { AdmissionPlugin } from './admission.ts';
-import { isWriteOf } from './writes.ts';
+import { type AdmissionPlugin, of } from './admission.ts';
 
 const taint = { key: nodeTaints.notReady, effect: 'NoSchedule' } as const;
 
 export const taintNodesByCondition: AdmissionPlugin = {
   name: 'TaintNodesByCondition',
   operations: ['CREATE'],
+  resources: [of(Node)],
   mutate(attributes) {
-    if (!isWriteOf(attributes, Node, 'CREATE')) return;
     const node = attributes.object as Node;
     node.spec ??= {};
     const taints = node.spec.taints ?? [];

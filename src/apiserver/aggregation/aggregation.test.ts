@@ -190,7 +190,7 @@ suite('aggregated servers', () => {
           responseKind,
           scope: 'Namespaced',
           singularResource: 'flunder',
-          verbs: ['create', 'get', 'list'],
+          verbs: ['get', 'list', 'create'],
           subresources: [
             {
               subresource: 'scale',

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, before, suite, test } from 'node:test';
 import { createListeningServer, type ListeningServer, type Send } from '../http/listener.fixture.ts';
-import { applyPatchType, configMap, configMaps } from '../server.fixture.ts';
+import { applyPatchType, configMap, configMaps, mergePatch } from '../server.fixture.ts';
 
 suite('metrics of a server', () => {
   let listening: ListeningServer;
@@ -116,9 +116,18 @@ suite('metrics of a server', () => {
     assert.ok((await sampleOf('apiserver_admission_step_admission_duration_seconds_count', step))! > 1);
   });
 
-  test('a plugin is asked, and counted, where its operations are at stake', async () => {
+  test('a plugin is asked, and counted, where its operations and resources are at stake', async () => {
     await admin('POST', configMaps, json, JSON.stringify(configMap('asked')));
     await admin('DELETE', `${configMaps}/asked`);
+    const claims = '/api/v1/namespaces/default/persistentvolumeclaims';
+    const resources = { requests: { storage: '1Gi' } };
+    const claim = { metadata: { name: 'asked' }, spec: { accessModes: ['ReadWriteOnce'], resources } };
+    assert.equal((await admin('POST', claims, json, JSON.stringify(claim))).status, 201);
+    const labels = JSON.stringify({ metadata: { labels: { a: 'b' } } });
+    assert.equal(
+      (await admin('PATCH', `${claims}/asked`, { 'content-type': mergePatch }, labels)).status,
+      200,
+    );
     const operationsOf = async (plugin: string) => {
       const samples = await samplesOf('apiserver_admission_controller_admission_duration_seconds_count');
       const own = samples.filter(({ labels }) => labels.name === plugin);
@@ -126,8 +135,9 @@ suite('metrics of a server', () => {
     };
     assert.deepEqual(await operationsOf('NodeRestriction'), ['CREATE', 'DELETE', 'UPDATE']);
     assert.deepEqual(await operationsOf('LimitRanger'), ['CREATE', 'UPDATE']);
-    assert.deepEqual(await operationsOf('RuntimeClass'), ['CREATE']);
-    assert.deepEqual(await operationsOf('PodResizeValidator'), ['UPDATE']);
+    assert.deepEqual(await operationsOf('DefaultStorageClass'), ['CREATE']);
+    assert.deepEqual(await operationsOf('PersistentVolumeClaimResize'), ['UPDATE']);
+    assert.deepEqual(await operationsOf('RuntimeClass'), []);
   });
 
   test('policies are counted by what they did', async () => {

@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { AdmissionChain } from '../admission/admission.ts';
+import type { ServedResource } from '../registry/kind-registry.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RequestContext } from '../request.ts';
 import { admitted, type ConnectKind } from './connect.ts';
+
+const pods = sparse<ServedResource>({ definition: { type: { group: '', plural: 'pods' } } });
 
 async function connectedAs(kind: ConnectKind, search: string, change: (options: object) => object) {
   const admission = new AdmissionChain();
@@ -29,7 +32,7 @@ async function connectedAs(kind: ConnectKind, search: string, change: (options: 
   await admitted(kind, (_registry, given) => {
     seen = given;
     return { type: 'hijacked' };
-  })({ admission } as Registry, context, {} as never);
+  })({ admission } as Registry, context, pods);
   return seen!;
 }
 

@@ -1,8 +1,7 @@
 /** DefaultTolerationSeconds: pods outlive a lost node for five minutes, unless they say otherwise. */
-import type { Pod } from '../../../api/resources.gen.ts';
+import { Pod } from '../../../api/resources.gen.ts';
 import { nodeTaints } from '../../../api/well-known.ts';
-import type { AdmissionPlugin } from '../admission.ts';
-import { isPodWrite } from '../writes.ts';
+import { type AdmissionPlugin, of } from '../admission.ts';
 
 const lostNodeTaints = [nodeTaints.notReady, nodeTaints.unreachable];
 const tolerationSeconds = 300;
@@ -10,8 +9,8 @@ const tolerationSeconds = 300;
 export const defaultTolerationSeconds: AdmissionPlugin = {
   name: 'DefaultTolerationSeconds',
   operations: ['CREATE', 'UPDATE'],
+  resources: [of(Pod)],
   mutate(attributes) {
-    if (!isPodWrite(attributes, 'CREATE', 'UPDATE')) return;
     const { spec } = attributes.object as Pod;
     if (!spec) return;
     for (const key of lostNodeTaints) {

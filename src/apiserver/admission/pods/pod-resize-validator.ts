@@ -1,11 +1,10 @@
 /** PodResizeValidator: a pod with a node may not ask for more than that node can ever provide. */
 import { computePodRequests, numericAmounts } from '../../../api/quantities/pod-resources.ts';
-import { Node, type Pod } from '../../../api/resources.gen.ts';
+import { Node, Pod } from '../../../api/resources.gen.ts';
 import { forbidden, type StatusError } from '../../../api/status.ts';
 import { semanticEqual } from '../../../api/validation/equality.ts';
 import type { ObjectReader } from '../../object-reader.ts';
-import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
-import { isPodResize } from '../writes.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, of } from '../admission.ts';
 
 type Cause = 'UnsupportedPlatform' | 'NodeCapacity';
 
@@ -13,8 +12,8 @@ export function podResizeValidator(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'PodResizeValidator',
     operations: ['UPDATE'],
+    resources: [of(Pod, 'resize')],
     validate(attributes) {
-      if (!isPodResize(attributes)) return;
       const [pod, old] = [attributes.object, attributes.old] as [Pod, Pod];
       const { nodeName } = pod.spec;
       if (!nodeName || semanticEqual(pod.spec, old.spec)) return;

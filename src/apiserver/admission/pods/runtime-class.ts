@@ -3,8 +3,7 @@ import { reportedName } from '../../../api/meta.ts';
 import { Pod, RuntimeClass } from '../../../api/resources.gen.ts';
 import { forbidden } from '../../../api/status.ts';
 import type { ObjectReader } from '../../object-reader.ts';
-import type { AdmissionPlugin } from '../admission.ts';
-import { isPodWrite } from '../writes.ts';
+import { type AdmissionPlugin, of } from '../admission.ts';
 
 export function runtimeClass(objects: ObjectReader): AdmissionPlugin {
   const classOf = (pod: Pod): RuntimeClass | undefined => {
@@ -22,8 +21,8 @@ export function runtimeClass(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'RuntimeClass',
     operations: ['CREATE'],
+    resources: [of(Pod)],
     mutate(attributes) {
-      if (!isPodWrite(attributes, 'CREATE')) return;
       const pod = attributes.object as Pod;
       const found = classOf(pod);
       if (!found || !pod.spec) return;
@@ -40,7 +39,6 @@ export function runtimeClass(objects: ObjectReader): AdmissionPlugin {
       setScheduling(pod, found);
     },
     validate(attributes) {
-      if (!isPodWrite(attributes, 'CREATE')) return;
       const pod = attributes.object as Pod;
       if (pod.spec?.overhead && !classOf(pod)?.overhead?.podFixed)
         throw forbidden(

@@ -6,7 +6,7 @@ import { forbidden, type StatusError } from '../../../api/status.ts';
 import { mirrorPodAnnotation } from '../../../api/well-known.ts';
 import type { Random } from '../../../base/random.ts';
 import type { ObjectReader } from '../../object-reader.ts';
-import type { AdmissionPlugin } from '../admission.ts';
+import { type AdmissionPlugin, of } from '../admission.ts';
 import { isPodWrite } from '../writes.ts';
 
 type PodSpec = NonNullable<Pod['spec']>;
@@ -22,6 +22,7 @@ export function serviceAccount(objects: ObjectReader, random: Random): Admission
   return {
     name: 'ServiceAccount',
     operations: ['CREATE', 'UPDATE'],
+    resources: [of(Pod)],
     mutate(attributes) {
       if (!isPodWrite(attributes, 'CREATE')) return;
       const pod = attributes.object as Pod;

@@ -3,7 +3,7 @@ import type { KubeObject } from '../../../../api/meta.ts';
 import { Namespace, Pod } from '../../../../api/resources.gen.ts';
 import { forbidden, invalid } from '../../../../api/status.ts';
 import type { ObjectReader } from '../../../object-reader.ts';
-import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, of } from '../../admission.ts';
 import { isWriteOf } from '../../writes.ts';
 import { violationsOf } from './checks.ts';
 import {
@@ -44,10 +44,21 @@ const templatePaths: Readonly<Record<string, readonly string[]>> = {
   replicationcontrollers: ['spec', 'template'],
 };
 
+const resources = [
+  of(Namespace),
+  of(Pod),
+  of(Pod, 'ephemeralcontainers'),
+  ...Object.keys(templatePaths).map((resource) => {
+    const [plural = '', group = ''] = resource.split('/').reverse();
+    return of({ group, plural });
+  }),
+];
+
 export function podSecurity(objects: ObjectReader, observer: PodSecurityObserver): AdmissionPlugin {
   return {
     name: 'PodSecurity',
     operations: ['CREATE', 'UPDATE'],
+    resources,
     validate(attributes) {
       if (isWriteOf(attributes, Namespace, 'CREATE', 'UPDATE')) return evaluateNamespace(objects, attributes);
       const found = podOf(attributes);
@@ -68,12 +79,10 @@ interface FoundPod {
 
 /** Undefined when the request is about none, or changes nothing that matters. */
 function podOf({ operation, request, object, old }: AdmissionAttributes): FoundPod | undefined {
-  if (!object || (operation !== 'CREATE' && operation !== 'UPDATE')) return undefined;
+  if (!object) return undefined;
   const { group, plural } = request.resource.definition.type;
   const resource = group ? `${group}/${plural}` : plural;
   const isPod = resource === 'pods';
-  if (request.subresource !== '' && !(isPod && request.subresource === 'ephemeralcontainers'))
-    return undefined;
   const pod = isPod ? (object as Pod) : templateOf(object, templatePaths[resource]);
   if (!pod?.spec) return undefined;
   if (isPod && operation === 'UPDATE' && !mattersToSecurity(object as Pod, old as Pod)) return undefined;
