@@ -226,6 +226,10 @@ function isCertificate(pem: string): boolean {
 
 function* validateSigner(name: string, { isBeta }: { isBeta: boolean }): FieldErrors {
   const field = 'spec.signerName';
+  if (!name) {
+    yield required(field, 'signerName must be provided');
+    return;
+  }
   if (!isBeta && name === legacySigner)
     yield invalidValue(field, name, 'the legacy signerName is not allowed via this API version');
   yield* validateSignerName(name, field);

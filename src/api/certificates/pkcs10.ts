@@ -23,15 +23,15 @@ export function signingRequestProblem(pem: Uint8Array): string | undefined {
   const block = firstPemBlock(Buffer.from(pem.buffer, pem.byteOffset, pem.byteLength).toString('latin1'));
   if (block?.type !== 'CERTIFICATE REQUEST') return 'PEM block type must be CERTIFICATE REQUEST';
   try {
-    return signatureProblem(readRequest(block.bytes));
+    return signatureProblem(readSigningRequest(block.bytes));
   } catch (error) {
     if (error instanceof DerError) return error.message;
     throw error;
   }
 }
 
-/** @throws DerError */
-function readRequest(der: Uint8Array): SignedWithKey {
+/** @throws DerError when `der` is no request */
+export function readSigningRequest(der: Uint8Array): SignedWithKey {
   const whole = new DerReader(der);
   const parts = new DerReader(whole.value(sequence('certificateRequest')).content);
   const signed = parts.value(sequence('tbsCertificateRequest'));

@@ -2,8 +2,8 @@
 import { column, formatLabels, nameColumn } from '../kinds/columns.ts';
 import { defineKind } from '../kinds/define-kind.ts';
 import { PodCertificateRequest } from '../resources.gen.ts';
-import { required } from '../validation/field-error.ts';
 import { immutable } from '../validation/fields.ts';
+import { validatePodCertificateSpec } from './pod-certificate-rules.ts';
 
 export const podCertificateRequestKind = defineKind(PodCertificateRequest, {
   status: 'separate',
@@ -19,20 +19,11 @@ export const podCertificateRequestKind = defineKind(PodCertificateRequest, {
   prepareCreate(request) {
     request.status = {};
   },
-  *validate({ spec }) {
-    for (const name of [
-      'signerName',
-      'podName',
-      'podUID',
-      'serviceAccountName',
-      'serviceAccountUID',
-      'nodeName',
-      'nodeUID',
-    ] as const)
-      if (!spec?.[name]) yield required(`spec.${name}`);
+  *validate({ spec }, { isUpdate }) {
+    if (!isUpdate) yield* validatePodCertificateSpec(spec ?? {}, 'spec');
   },
-  *validateUpdate(request, old) {
-    yield* immutable(request.spec, old.spec, 'spec');
+  *validateUpdate(request, old, { subresource }) {
+    if (subresource === '') yield* immutable(request.spec, old.spec, 'spec');
   },
   selectableFields: ({ spec }) => ({
     'spec.signerName': spec?.signerName ?? '',

@@ -351,7 +351,8 @@ function isZeroValue(value: unknown): boolean {
 function fillAlways(node: SchemaNode, out: JsonObject): void {
   for (const field of node.alwaysFields!) {
     if (out[field.name] !== undefined) continue;
-    if (field.presence === 'pointerOrNull') out[field.name] = null;
+    // Bytes that are not there are null to Go.
+    if (field.presence === 'pointerOrNull' || field.node.type === 'bytes') out[field.name] = null;
     else out[field.name] = zeroValue(field.node);
   }
 }

@@ -2,6 +2,8 @@
 import { column } from '../kinds/columns.ts';
 import { defineKind } from '../kinds/define-kind.ts';
 import { StorageVersionMigration } from '../resources.gen.ts';
+import { validateConditions } from '../validation/conditions.ts';
+import { innerForm } from '../validation/error-value.ts';
 import { type FieldErrors, invalidValue, required } from '../validation/field-error.ts';
 import { immutable } from '../validation/fields.ts';
 import { dns1035LabelProblems, subdomainProblems } from '../validation/names.ts';
@@ -26,8 +28,38 @@ export const storageVersionMigrationKind = defineKind(StorageVersionMigration, {
   },
   *validateUpdate(migration, old, { subresource }) {
     if (subresource === '') yield* immutable(migration.spec, old.spec, 'spec');
+    else yield* validateStatus(migration.status ?? {}, old.status ?? {}, 'status');
   },
 });
+
+type Status = NonNullable<StorageVersionMigration['status']>;
+
+const wellFormedVersion = /^(0|[1-9]\d*)$/;
+
+/** A migration goes forward: what it started from, and how it ended, stays. */
+function* validateStatus(status: Status, old: Status, field: string): FieldErrors {
+  const { resourceVersion: version = '', conditions } = status;
+  const isTrue = ({ conditions: list }: Status, type: string) =>
+    list?.some((condition) => condition.type === type && condition.status === 'True') ?? false;
+  const refuse = (why: string) =>
+    invalidValue(`${field}.conditions`, innerForm('[]meta.Condition', conditions), why);
+  if (version !== '' && !wellFormedVersion.test(version))
+    yield invalidValue(
+      `${field}.resourceVersion`,
+      version,
+      `resource version is not well formed: ${version}`,
+    );
+  yield* validateConditions(conditions, `${field}.conditions`);
+  if (old.resourceVersion) yield* immutable(version, old.resourceVersion, `${field}.resourceVersion`);
+  if (isTrue(status, 'Succeeded') && isTrue(status, 'Failed'))
+    yield refuse('Both success and failed conditions cannot be true at the same time');
+  for (const [type, name] of [
+    ['Succeeded', 'Success'],
+    ['Failed', 'Failed'],
+  ] as const)
+    if (isTrue(old, type) && !isTrue(status, type))
+      yield refuse(`${name} condition cannot be set to false once it is true`);
+}
 
 const states = new Set(['Running', 'Failed', 'Succeeded']);
 

@@ -6,7 +6,7 @@ const signerForm = "must be a fully qualified domain and path of the form 'examp
 
 export function* validateSignerName(name: string, field: string): FieldErrors {
   if (!name) {
-    yield required(field, 'signerName must be provided');
+    yield required(field);
     return;
   }
   const [domain = '', path, ...more] = name.split('/');

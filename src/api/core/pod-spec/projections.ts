@@ -1,6 +1,11 @@
 /** Validation of a projected volume: what several sources put into one directory. */
 
 import { bundleNameProblems, signerOfBundleName } from '../../certificates/bundle-name.ts';
+import {
+  lifetimeMaxOf,
+  lifetimeSecondsMin,
+  validateUserAnnotations,
+} from '../../certificates/pod-certificate-rules.ts';
 import type {
   ClusterTrustBundleProjection,
   PodCertificateProjection,
@@ -16,9 +21,7 @@ import {
   notSupportedInOrder,
   required,
 } from '../../validation/field-error.ts';
-import { invalidFor } from '../../validation/fields.ts';
 import { validateLabelSelector } from '../../validation/label-selector.ts';
-import { qualifiedNameProblems } from '../../validation/names.ts';
 import { validateSignerName } from '../../validation/signer-name.ts';
 import { fileMode, localNonReservedPath } from './paths.ts';
 import { validateDownwardFile, validateItems } from './volume-files.ts';
@@ -126,10 +129,6 @@ function* validateBundle(bundle: ClusterTrustBundleProjection, path: string, cla
 }
 
 const keyTypes = ['RSA3072', 'RSA4096', 'ECDSAP256', 'ECDSAP384', 'ECDSAP521', 'ED25519'];
-const certificateSecondsMin = 3600;
-const certificateSecondsMax = 91 * 24 * 60 * 60;
-/** Of Kubernetes' own signers. */
-const ownCertificateSecondsMax = 24 * 60 * 60;
 
 function* validateCertificate(
   certificate: PodCertificateProjection,
@@ -138,17 +137,7 @@ function* validateCertificate(
 ): FieldErrors {
   const { signerName = '', keyType = '', maxExpirationSeconds: seconds } = certificate;
   yield* validateSignerName(signerName, `${path}.signerName`);
-  for (const key of Object.keys(certificate.userAnnotations ?? {})) {
-    const name = key.toLowerCase();
-    const problems = qualifiedNameProblems(name);
-    yield* invalidFor(`${path}.userAnnotations`, name, problems);
-    if (problems.length === 0 && !name.includes('/'))
-      yield invalidValue(
-        `${path}.userAnnotations`,
-        name,
-        'must be a domain-prefixed key (such as "acme.io/foo")',
-      );
-  }
+  yield* validateUserAnnotations(certificate.userAnnotations, `${path}.userAnnotations`);
   if (!keyTypes.includes(keyType)) yield notSupportedInOrder(`${path}.keyType`, keyType, keyTypes);
   if (seconds !== undefined) yield* validateLifetime(seconds, signerName, `${path}.maxExpirationSeconds`);
   const files = ['credentialBundlePath', 'keyPath', 'certificateChainPath'] as const;
@@ -163,14 +152,9 @@ function* validateCertificate(
 }
 
 function* validateLifetime(seconds: number, signerName: string, field: string): FieldErrors {
-  const isOwn = /^([^/]*\.)?kubernetes\.io\//.test(signerName);
-  const max = isOwn ? ownCertificateSecondsMax : certificateSecondsMax;
-  if (seconds < certificateSecondsMin)
-    yield invalidValue(
-      field,
-      seconds,
-      `if provided, maxExpirationSeconds must be >= ${certificateSecondsMin}`,
-    );
+  const max = lifetimeMaxOf(signerName);
+  if (seconds < lifetimeSecondsMin)
+    yield invalidValue(field, seconds, `if provided, maxExpirationSeconds must be >= ${lifetimeSecondsMin}`);
   if (seconds > max)
     yield invalidValue(field, seconds, `if provided, maxExpirationSeconds must be <= ${max}`);
 }
