@@ -26,13 +26,37 @@ test('a Job that completes has started, has no pods left, and says when', () => 
   ]);
   const uncountedTerminatedPods = { succeeded: ['a'], failed: ['a', ''] };
   assert.deepEqual(
-    errorsOf({ conditions: conditions('Failed'), startTime: at(1), uncountedTerminatedPods }),
+    errorsOf({
+      conditions: conditions('FailureTarget', 'Failed'),
+      startTime: at(1),
+      uncountedTerminatedPods,
+    }),
     [
       'status.uncountedTerminatedPods.failed[0]: Duplicate value: "a"',
       'status.uncountedTerminatedPods.failed[1]: Invalid value: "": must not be empty',
       'status.uncountedTerminatedPods: Invalid value: {"succeeded":["a"],"failed":["a",""]}: uncountedTerminatedPods needs to be empty for finished job',
     ],
   );
+});
+
+test('how a Job ends is announced before it has ended', () => {
+  const ended = { startTime: at(1), completionTime: at(2) };
+  assert.deepEqual(errorsOf({ ...ended, conditions: conditions('Complete') }), [
+    'status.conditions: Invalid value: cannot set Complete=True condition without the SuccessCriteriaMet=true condition',
+  ]);
+  assert.deepEqual(errorsOf({ startTime: at(1), conditions: conditions('Failed') }), [
+    'status.conditions: Invalid value: cannot set Failed=True condition without the FailureTarget=true condition',
+  ]);
+  // What was stored without it may change in other ways.
+  const old = { startTime: at(1), conditions: conditions('Failed') };
+  assert.deepEqual(errorsOf({ ...old, failed: 1 }, old), []);
+});
+
+test('no more pods are ready than are active', () => {
+  assert.deepEqual(errorsOf({ active: 2, ready: 2 }), []);
+  assert.deepEqual(errorsOf({ active: 1, ready: 2 }), [
+    'status.ready: Invalid value: 2: cannot set more ready pods than active',
+  ]);
 });
 
 test('final conditions of a status cannot be taken back', () => {

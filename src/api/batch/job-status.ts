@@ -81,6 +81,7 @@ function* validateEnd(job: Job, old: Job): FieldErrors {
   }
   if (startTime && completionTime && (startMoves || completionMoves) && completionTime < startTime)
     yield invalidValue(completionField, completionTime, 'completionTime cannot be set before startTime');
+  yield* validateAnnounced(job, old);
   if (!isFinished(job)) return;
   if (active > 0 && (finishes || active !== (before.active ?? 0)))
     yield invalidValue('status.active', active, 'active>0 is invalid for finished job');
@@ -93,6 +94,35 @@ function* validateEnd(job: Job, old: Job): FieldErrors {
       uncounted,
       'uncountedTerminatedPods needs to be empty for finished job',
     );
+}
+
+/** How a Job ends is announced by a condition of its own: its pods may still be running then. */
+function* validateAnnounced(job: Job, old: Job): FieldErrors {
+  const { status = {} } = job;
+  const before = old.status ?? {};
+  const changes = (type: string) => isTrue(job, type) !== isTrue(old, type);
+  if (
+    (changes('Failed') || status.failedIndexes !== before.failedIndexes) &&
+    isTrue(job, 'Failed') &&
+    !isTrue(job, 'FailureTarget')
+  )
+    yield invalidWithoutValue(
+      conditionsField,
+      'cannot set Failed=True condition without the FailureTarget=true condition',
+    );
+  if (
+    (changes('Complete') || changes('SuccessCriteriaMet')) &&
+    isTrue(job, 'Complete') &&
+    !isTrue(job, 'SuccessCriteriaMet')
+  )
+    yield invalidWithoutValue(
+      conditionsField,
+      'cannot set Complete=True condition without the SuccessCriteriaMet=true condition',
+    );
+  const { ready, active = 0 } = status;
+  const isMoved = ready !== before.ready || active !== (before.active ?? 0);
+  if (isMoved && ready !== undefined && ready > active)
+    yield invalidValue('status.ready', ready, 'cannot set more ready pods than active');
 }
 
 function* validateIndexes(job: Job, old: Job): FieldErrors {

@@ -9,6 +9,12 @@ function pod(spec: object, more: object = {}): Pod {
 function sized(requests: object, limits: object = {}, more: object = {}): Pod {
   return pod({ containers: [{ name: 'c', image: 'i', resources: { requests, limits } }], ...more });
 }
+function policed(restartPolicy: string): Pod {
+  const resizePolicy = [{ resourceName: 'cpu', restartPolicy }];
+  return pod({
+    containers: [{ name: 'c', image: 'i', resources: { requests: { cpu: '1' } }, resizePolicy }],
+  });
+}
 function withInit(cpu: string, restartPolicy?: string, more: object = {}): Pod {
   const init = {
     name: 'i',
@@ -41,6 +47,12 @@ const rows: [what: string, from: Pod, to: Pod, errors: string[]][] = [
     'more of a device',
     sized({ cpu: '1', 'a.b/c': '1' }),
     sized({ cpu: '1', 'a.b/c': '2' }),
+    ['spec: Forbidden: only cpu and memory resources are mutable'],
+  ],
+  [
+    'another policy',
+    sized({ cpu: '1' }),
+    policed('RestartContainer'),
     ['spec: Forbidden: only cpu and memory resources are mutable'],
   ],
   [

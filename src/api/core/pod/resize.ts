@@ -103,7 +103,7 @@ function* validateInitContainer(container: Container, before: Container, field: 
 }
 
 /** What of a container no resize changes. */
-function fixedPart({ resources, resizePolicy: _, ...container }: Container): object {
+function fixedPart({ resources, ...container }: Container): object {
   return { ...container, ...fixedAmounts(resources) };
 }
 
