@@ -3,12 +3,12 @@ import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
 import { defineKind } from '../kinds/define-kind.ts';
 import { LeaseCandidate } from '../resources.gen.ts';
 import type { LeaseCandidateSpec } from '../types/coordination-v1beta1.gen.ts';
-import { type FieldErrors, invalidValue, notSupported, required } from '../validation/field-error.ts';
-import { immutable, invalidFor, nameRule } from '../validation/fields.ts';
-import { configKeyProblems, qualifiedNameProblems } from '../validation/names.ts';
+import { type FieldErrors, invalidValue, required } from '../validation/field-error.ts';
+import { immutable, nameRule } from '../validation/fields.ts';
+import { configKeyProblems } from '../validation/names.ts';
 import { compareSemvers, isSemver, Semver } from '../validation/semver.ts';
+import { oldestEmulationVersion, validateStrategy } from './strategy.ts';
 
-const strategy = 'OldestEmulationVersion';
 /** To upstream, what is no version is version zero. */
 const noVersion = new Semver('0.0.0');
 
@@ -41,7 +41,7 @@ function* validateSpec(spec: Partial<LeaseCandidateSpec>, field: string): FieldE
       binary,
       'must be greater than or equal to `emulationVersion`',
     );
-  yield* validateStrategy(spec.strategy ?? '', versionOf(emulated), field);
+  yield* validateCandidateStrategy(spec.strategy ?? '', versionOf(emulated), field);
 }
 
 function* validateVersion(version: string, field: string): FieldErrors {
@@ -52,21 +52,15 @@ function versionOf(text: string): Semver {
   return isSemver(text) ? new Semver(text) : noVersion;
 }
 
-function* validateStrategy(asked: string, emulated: Semver, field: string): FieldErrors {
-  if (!asked) {
+function* validateCandidateStrategy(strategy: string, emulated: Semver, field: string): FieldErrors {
+  if (!strategy) {
     yield required(`${field}.strategy`);
     return;
   }
-  if (asked === strategy) {
-    if (compareSemvers(emulated, noVersion) === 0)
-      yield required(
-        `${field}.emulationVersion`,
-        "must be specified when `strategy` is 'OldestEmulationVersion'",
-      );
-    return;
-  }
-  if (asked.includes('/'))
-    // A strategy of others: its errors stand one level too deep, as upstream's.
-    yield* invalidFor(`${field}.strategy.strategy`, asked, qualifiedNameProblems(asked));
-  else yield notSupported(`${field}.strategy.strategy`, asked, [strategy]);
+  if (strategy === oldestEmulationVersion && compareSemvers(emulated, noVersion) === 0)
+    yield required(
+      `${field}.emulationVersion`,
+      "must be specified when `strategy` is 'OldestEmulationVersion'",
+    );
+  yield* validateStrategy(strategy, `${field}.strategy`);
 }

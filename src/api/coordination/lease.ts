@@ -2,8 +2,9 @@
 import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
 import { defineKind } from '../kinds/define-kind.ts';
 import { Lease } from '../resources.gen.ts';
-import { invalidValue } from '../validation/field-error.ts';
+import { forbiddenField, invalidValue } from '../validation/field-error.ts';
 import { positive } from '../validation/fields.ts';
+import { validateStrategy } from './strategy.ts';
 
 export const leaseKind = defineKind(Lease, {
   requiresVersionOnUpdate: true,
@@ -14,8 +15,9 @@ export const leaseKind = defineKind(Lease, {
       yield* positive(spec.leaseDurationSeconds, 'spec.leaseDurationSeconds');
     if (spec?.leaseTransitions !== undefined && spec.leaseTransitions < 0)
       yield invalidValue('spec.leaseTransitions', spec.leaseTransitions, 'must to greater or equal than 0');
-    if (spec?.strategy !== undefined && spec.strategy === '')
-      yield invalidValue('spec.strategy', spec.strategy, 'must be non-empty');
+    if (spec?.strategy !== undefined) yield* validateStrategy(spec.strategy, 'spec.strategy');
+    if (spec?.preferredHolder && !spec.strategy)
+      yield forbiddenField('spec.preferredHolder', 'may only be specified if `strategy` is defined');
   },
   versions: [
     {
