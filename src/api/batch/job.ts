@@ -48,6 +48,8 @@ export const jobKind = defineKind(Job, {
   status: 'separate',
   hasGeneration: true,
   defaultPropagation: 'orphan',
+  deletionWarning:
+    'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
   columns: [
     nameColumn,
     column('Status', statusCell),

@@ -20,6 +20,7 @@ export const leaseCandidateKind = defineKind(LeaseCandidate, {
     column('EmulationVersion', ({ spec }) => spec?.emulationVersion ?? ''),
     ageColumn,
   ],
+  createsOnUpdate: true,
   deprecation: { since: '1.36', removedIn: '1.39' },
   validateName: nameRule(configKeyProblems),
   validate: ({ spec }) => validateSpec(spec ?? {}, 'spec'),

@@ -148,6 +148,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
    * absent.
    */
   defaultPropagation?: 'background' | 'orphan';
+  /** What a client is warned of that deletes without a propagation policy. */
+  deletionWarning?: string;
   /** What else changes when a deleted object stays for its grace period or finalizers (a namespace's phase). */
   prepareDeletion?(object: T): void;
   /** Finalizers that a delete adds: the server cleans up before the object goes. */

@@ -17,6 +17,7 @@ import { validateContainerResourceName, validateResourceAmount } from '../valida
 
 export const runtimeClassKind = defineKind(RuntimeClass, {
   requiresVersionOnUpdate: true,
+  createsOnUpdate: true,
   columns: [nameColumn, column('Handler', ({ handler }) => handler), ageColumn],
   *validate({ handler, overhead, scheduling }) {
     yield* invalidFor('handler', handler ?? '', dnsLabelProblems(handler ?? ''));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { badRequest } from '../../api/status.ts';
+import { createListeningServer } from '../http/listener.fixture.ts';
 import {
   applyPatchType,
   configMap,
@@ -334,6 +335,24 @@ test('strict field validation refuses what is unknown, and nothing is stored', a
   assert.equal((await server.ask('GET', `${configMaps}/a`)).status, 404);
 });
 
+test('who deletes a Job without saying what becomes of its pods is warned, as in 1.36', async () => {
+  await using listening = await createListeningServer();
+  const send = await listening.as('admin', ['system:masters']);
+  const jobs = '/apis/batch/v1/namespaces/default/jobs';
+  const spec = { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } };
+  const warningOf = async (path: string) => {
+    await listening.server.ask('POST', jobs, { metadata: { name: 'j' }, spec });
+    return (await send('DELETE', path)).headers.warning;
+  };
+  const warned = /^299 - "child pods are preserved by default when jobs are deleted; set propagationPolicy=/;
+  assert.match(String(await warningOf(`${jobs}/j?dryRun=All`)), warned);
+  assert.match(String(await warningOf(`${jobs}?dryRun=All`)), warned);
+  assert.equal(await warningOf(`${jobs}/j?propagationPolicy=Background`), undefined);
+  assert.equal(await warningOf(`${jobs}?propagationPolicy=Orphan`), undefined);
+  const configMap = '/api/v1/namespaces/default/configmaps/none';
+  assert.equal((await send('DELETE', configMap)).headers.warning, undefined);
+});
+
 test('a PUT creates where the kind allows it, and nowhere else', async () => {
   await using server = await createTestServer();
   const leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
@@ -346,6 +365,8 @@ test('a PUT creates where the kind allows it, and nowhere else', async () => {
     ).status,
     201,
   );
+  const runtime = { metadata: { name: 'r' }, handler: 'runc' };
+  assert.equal((await server.ask('PUT', '/apis/node.k8s.io/v1/runtimeclasses/r', runtime)).status, 201);
   assert.equal((await server.ask('PUT', `${configMaps}/none`, configMap('none'))).status, 404);
 });
 

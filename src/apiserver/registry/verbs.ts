@@ -10,7 +10,7 @@ import { checkIdentity, numberOf, readObject, writeRequest } from './request-opt
 import { createObject } from './verbs/create.ts';
 import { deleteObject } from './verbs/delete.ts';
 import { deleteCollection } from './verbs/delete-collection.ts';
-import { readDeleteOptions } from './verbs/delete-options.ts';
+import { readDeleteOptionsOf } from './verbs/delete-options.ts';
 import { listObjects } from './verbs/list.ts';
 import { readListRequest } from './verbs/list-request.ts';
 import { patchObject } from './verbs/patch.ts';
@@ -135,7 +135,7 @@ async function remove(
   context: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
-  const options = await readDeleteOptions(context);
+  const options = await readDeleteOptionsOf(context, resource);
   const request = { ...writeRequest(context, resource), ...options, dryRun: options.dryRun };
   const { object, isGone } = await deleteObject(registry, request);
   if (!isGone || resource.definition.returnsDeleted) return { type: 'object', status: 200, resource, object };

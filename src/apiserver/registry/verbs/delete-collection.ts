@@ -7,7 +7,7 @@ import type { ServedResource } from '../kind-registry.ts';
 import type { Registry } from '../registry.ts';
 import { writeRequest } from '../request-options.ts';
 import { deleteObject } from './delete.ts';
-import { readDeleteOptions } from './delete-options.ts';
+import { readDeleteOptionsOf } from './delete-options.ts';
 import { listObjects } from './list.ts';
 import { readListRequest } from './list-request.ts';
 
@@ -19,7 +19,7 @@ export async function deleteCollection(
   context: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
-  const options = await readDeleteOptions(context);
+  const options = await readDeleteOptionsOf(context, resource);
   const { items, ...rest } = await listObjects(registry, readListRequest(context, resource));
   const base = { ...writeRequest(context, resource), ...options };
   // One iterator for all: each takes the next object.

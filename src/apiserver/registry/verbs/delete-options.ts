@@ -7,6 +7,7 @@ import { type FieldError, invalidValue, notSupportedInOrder } from '../../../api
 import { isTrue } from '../../../base/text/query-boolean.ts';
 import type { ApiRequest, RequestContext } from '../../request.ts';
 import { type BodyType, mediaTypeOf, parseBytes, requireObjectMediaType } from '../conversion/codec.ts';
+import type { ServedResource } from '../kind-registry.ts';
 import { isDryRun, numberOf } from '../request-options.ts';
 import type { DeleteRequest } from './delete.ts';
 
@@ -15,8 +16,21 @@ export type DeleteOptionsRead = Pick<
   'gracePeriodSeconds' | 'propagationPolicy' | 'preconditions' | 'options' | 'dryRun'
 >;
 
-/** @throws StatusError 400, 422 */
-export async function readDeleteOptions(context: RequestContext): Promise<DeleteOptionsRead> {
+/**
+ * Of a delete of `resource`: whoever leaves it to the kind what becomes of dependents may be warned.
+ * @throws StatusError 400, 422
+ */
+export async function readDeleteOptionsOf(
+  context: RequestContext,
+  { definition }: ServedResource,
+): Promise<DeleteOptionsRead> {
+  const options = await readDeleteOptions(context);
+  if (definition.deletionWarning !== undefined && options.propagationPolicy === undefined)
+    context.warnings.push(definition.deletionWarning);
+  return options;
+}
+
+async function readDeleteOptions(context: RequestContext): Promise<DeleteOptionsRead> {
   const { request } = context;
   const { localBody } = request;
   const body = localBody ? localOptions(localBody.value) : await readBodyObject(request);
