@@ -1,4 +1,5 @@
 /** Assembles authentication and authorization from the options of the server. */
+import type { Secret } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
@@ -61,14 +62,18 @@ export interface SecurityParts {
   logger: Logger;
   nodeRules: readonly PolicyRule[];
   authorizationMetrics: AuthorizationMetrics;
+  legacyTokenUsed(secret: Secret): void;
 }
 
 export function createSecurity(options: SecurityOptions, parts: SecurityParts): Security {
-  const { objects, clock, random, logger, nodeRules, authorizationMetrics } = parts;
+  const { objects, clock, random, logger, nodeRules, authorizationMetrics, legacyTokenUsed } = parts;
   const issuer = options.issuer ?? defaultIssuer;
   const tokens = options.serviceAccountKeys && new JsonWebTokens(options.serviceAccountKeys);
   const serviceAccounts =
-    tokens && new ServiceAccountTokens({ tokens, issuer, audiences: [issuer], objects, clock, random });
+    tokens &&
+    new ServiceAccountTokens({
+      ...{ tokens, issuer, audiences: [issuer], objects, clock, random, legacyTokenUsed },
+    });
   const tokenAuthenticators: TokenAuthenticator[] = [bootstrapTokens(objects, clock)];
   if (options.staticTokens) tokenAuthenticators.unshift(staticTokens(options.staticTokens));
   if (serviceAccounts) tokenAuthenticators.push(serviceAccounts.authenticate);

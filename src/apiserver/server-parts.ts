@@ -1,6 +1,8 @@
 /** The parts of an API server: kinds over the store, security, admission, the registry, and what answers requests. */
+import { lastUsedLabel } from '../api/core/legacy-token.ts';
 import { builtinKinds } from '../api/kinds/builtin-kinds.ts';
 import { nodeRules } from '../api/rbac/default-roles.ts';
+import { Secret } from '../api/resources.gen.ts';
 import { mastersGroup } from '../api/well-known.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -11,6 +13,7 @@ import { AdmissionChain } from './admission/admission.ts';
 import { addBuiltinPlugins } from './admission/plugins.ts';
 import { Aggregation } from './aggregation/aggregation.ts';
 import { AuditLog } from './audit/audit-log.ts';
+import { LegacyTokenUses } from './authentication/legacy-token-uses.ts';
 import { ComponentStatuses } from './diagnostics/component-statuses.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { addDynamicPlugins } from './dynamic-admission/plugins.ts';
@@ -134,7 +137,19 @@ export class ApiServerParts {
 
   #createSecurity(): Security {
     const { clock, random, metrics, security = {} } = this.options;
+    const uses = new LegacyTokenUses({
+      clock,
+      logger: this.#logger,
+      write: ({ metadata: { namespace = '', name, uid } }, day) =>
+        this.own.client.patch(
+          Secret,
+          { namespace, name },
+          { metadata: { uid, labels: { [lastUsedLabel]: day } } },
+          { type: 'merge' },
+        ),
+    });
     return createSecurity(security, {
+      legacyTokenUsed: (secret) => uses.note(secret),
       objects: this.objects,
       clock,
       random,

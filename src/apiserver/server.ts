@@ -185,6 +185,7 @@ const doneAtStart = [
   'start-system-namespaces-controller',
   'start-cluster-authentication-info-controller',
   'storage-readiness',
+  'start-legacy-token-tracking-controller',
   'start-service-ip-repair-controllers',
   'rbac/bootstrap-roles',
   'scheduling/bootstrap-system-priority-classes',

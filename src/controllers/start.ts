@@ -18,6 +18,7 @@ import { runCsrCleaner } from './certificates/csr-cleaner.ts';
 import { csrServingApprovingController } from './certificates/csr-serving-approving.ts';
 import { csrSigningController } from './certificates/csr-signing.ts';
 import { bootstrapSigner, bootstrapTokenCleaner } from './core/bootstrap-tokens.ts';
+import { runLegacyTokenCleaner } from './core/legacy-token-cleaner.ts';
 import { namespaceController } from './core/namespace.ts';
 import { resourceQuotaController } from './core/resource-quota.ts';
 import { rootCaController } from './core/root-ca.ts';
@@ -97,6 +98,7 @@ function table(options: ControllersOptions, clock: Clock): Record<string, AnyCon
     horizontalpodautoscaler: horizontalPodAutoscalerController(),
     hostpathprovisioner: hostpathProvisioner(),
     job: jobController(),
+    legacytokencleaner: runLegacyTokenCleaner,
     loadbalancer: loadBalancerController(options.loadBalancerPool ?? []),
     namespace: namespaceController,
     nodeipam: nodeIpamController(options.nodeIpam ?? defaultNodeIpam),

@@ -1,5 +1,6 @@
 /** Tokens of service accounts: their content, and whether the objects to which they are bound still exist. */
 
+import { invalidSinceLabel } from '../../api/core/legacy-token.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Node, Pod, Secret, ServiceAccount } from '../../api/resources.gen.ts';
 import { instantOf } from '../../api/schema/time.ts';
@@ -36,6 +37,8 @@ export interface ServiceAccountTokenOptions {
   objects: ObjectReader;
   clock: Pick<Clock, 'now'>;
   random: Random;
+  /** Called with the Secret whose token a client has shown. */
+  legacyTokenUsed?(secret: Secret): void;
 }
 
 interface NamedUid {
@@ -247,13 +250,11 @@ export class ServiceAccountTokens {
     const { metadata } = account;
     if (metadata.deletionTimestamp) return `ServiceAccount ${namespace}/${accountName} has been deleted`;
     if (metadata.uid !== uid) return `ServiceAccount UID (${metadata.uid}) does not match claim (${uid})`;
+    this.#options.legacyTokenUsed?.(secret);
     if (!secret.metadata.labels?.[invalidSinceLabel]) return undefined;
     return `the token in secret ${namespace}/${secretName} for service account ${namespace}/${accountName} has been marked invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the '${invalidSinceLabel}' label from the secret to temporarily allow use of this token`;
   }
 }
-
-/** Set by whoever finds that a token in a Secret is not used any more. */
-const invalidSinceLabel = 'kubernetes.io/legacy-token-invalid-since';
 
 /** Those that the token is meant for among those asked for; why there are none. */
 function sharedAudiences(meantFor: readonly string[], audiences: readonly string[]): string[] | string {

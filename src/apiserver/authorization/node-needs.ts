@@ -1,8 +1,9 @@
 /** The objects to which the pods of a node refer, and which the node may read for that reason. */
+
+import { podReferences, secretReferencesOf } from '../../api/core/pod/pod-references.ts';
 import { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
 import { mirrorPodAnnotation } from '../../api/well-known.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { podReferences, secretReferencesOf } from './pod-references.ts';
 
 /** As `namespace/name`; of what has no namespace, names. */
 export interface NodeNeeds {

@@ -7,6 +7,7 @@ import { ensureKubernetesService } from './kubernetes-service.ts';
 import { ensureNamespaces } from './namespaces.ts';
 import { ensurePriorityClasses } from './priority-classes.ts';
 import { ensureRbac } from './rbac.ts';
+import { ensureTokenTracking } from './token-tracking.ts';
 
 type Step = (registry: Registry) => Promise<void>;
 
@@ -20,6 +21,7 @@ export async function bootstrap(registry: Registry, serviceRange: IpRange): Prom
     ensurePriorityClasses,
     ensureFlowControl,
     ensureRbac,
+    ensureTokenTracking,
     () => ensureKubernetesService(registry, serviceRange),
   ]);
 }
@@ -58,6 +60,7 @@ export async function keepBootstrapObjects(
       missing = await refusedOf(registry, missing);
       await ensureNamespaces(registry);
       await ensureFlowControl(registry);
+      await ensureTokenTracking(registry);
     } catch (error) {
       if (signal.aborted) return;
       logger.warn('what every cluster has could not be written; the next round tries again', { error });

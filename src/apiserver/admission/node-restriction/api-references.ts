@@ -1,7 +1,8 @@
 /** References of a pod to API objects: a mirror pod, which comes from a file, may have none. */
+
+import { podReferences } from '../../../api/core/pod/pod-references.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import type { Volume, VolumeProjection } from '../../../api/types/core-v1.gen.ts';
-import { podReferences } from '../../authorization/pod-references.ts';
 
 const ofVolumes: readonly (readonly [keyof Volume, string])[] = [
   ['csi', 'csidrivers (via CSI volumes)'],

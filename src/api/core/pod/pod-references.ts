@@ -1,5 +1,5 @@
 /** The secrets and config maps that a pod names. */
-import type { Pod } from '../../api/resources.gen.ts';
+import type { Pod } from '../../resources.gen.ts';
 
 export interface PodReferences {
   secrets: string[];
