@@ -16,8 +16,9 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { StoreUnavailableError } from '../storage/store.ts';
 import type { AuditLog } from './audit/audit-log.ts';
-import { anonymousUser } from './authentication/authenticator.ts';
+import { anonymousUser, authorizationWarning } from './authentication/authenticator.ts';
 import { impersonate } from './authentication/impersonation.ts';
+import { type Impersonated, LastModes } from './authentication/impersonation-modes.ts';
 import { type Attributes, type Authorizer, type Decision, whyNot } from './authorization/authorizer.ts';
 import { selectedBy } from './authorization/selected.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
@@ -78,6 +79,7 @@ export class RequestHandler {
   readonly #prefixes: { prefix: string; handler: PathHandler }[] = [];
   readonly #delegates: Delegate[] = [];
   readonly #bodies: BodyBudget;
+  readonly #lastModes = new LastModes();
   readonly #turns = new Turns();
 
   constructor(options: HandlerOptions) {
@@ -144,6 +146,8 @@ export class RequestHandler {
 
   async #authenticate(context: RequestContext): Promise<void> {
     const { identities, authenticate, audit } = this.#options;
+    const warning = authorizationWarning(context.request.header('authorization'));
+    if (warning) context.warnings.push(warning);
     try {
       context.user = await identities.authenticating(context, () => authenticate(context.request));
     } catch (error) {
@@ -157,11 +161,23 @@ export class RequestHandler {
     const { request, user: caller } = context;
     const info = { ...context.info, name: authorizedName(context.info, request.query) };
     const { authorize } = this.#options;
-    const { user, constraint } = await impersonate(request, { caller, info, authorize });
+    const { user, constraint } = await this.#impersonate(context, { caller, info, authorize });
     context.user = user;
     if (user !== caller) context.impersonator = caller;
     if (constraint) context.impersonationConstraint = constraint;
     return await this.#answerInTime(context);
+  }
+
+  async #impersonate(
+    { request, headers }: RequestContext,
+    given: { caller: UserInfo; info: RequestInfo; authorize: Authorizer },
+  ): Promise<Impersonated> {
+    try {
+      return await impersonate(request, { ...given, lastModes: this.#lastModes });
+    } catch (error) {
+      headers['x-content-type-options'] = 'nosniff';
+      throw error;
+    }
   }
 
   /** Before its time is up. */

@@ -6,8 +6,9 @@ import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { FakeObjects } from '../object-reader.fake.ts';
 import type { ApiRequest, UserInfo } from '../request.ts';
-import { createAuthenticator } from './authenticator.ts';
+import { authorizationWarning, createAuthenticator } from './authenticator.ts';
 import { impersonate } from './impersonation.ts';
+import { LastModes } from './impersonation-modes.ts';
 import { JsonWebTokens } from './json-web-token.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
 import { bootstrapTokens, staticTokens } from './simple-tokens.ts';
@@ -99,6 +100,8 @@ test('a token is refused for a reason, and when what it is bound to was deleted 
   const [head, claims] = token.split('.');
   const crypto = 'go-jose/go-jose: error in cryptographic primitive';
   assert.deepEqual(await reasonOf(`${head}.${claims}.AAAA`), [crypto]);
+  const unknown = Buffer.from('{"alg":"ES256","kid":"x"}').toString('base64url');
+  assert.deepEqual(await reasonOf(`${unknown}.${claims}.AAAA`), ['invalid signature, no keys found']);
   assert.deepEqual(await reasonOf('a.b.c'), []);
   const pod = { namespace: 'default', name: 'p', uid: 'uid-p' };
   const spec = { containers: [] };
@@ -284,7 +287,10 @@ test('the chain: no credential is anonymous, a bad one is refused, a good one is
     staticTokens(new Map([['good', { name: 'ann', groups: ['a'] }]])),
   ]);
   assert.equal((await authenticate(request({}))).name, 'system:anonymous');
-  assert.equal((await authenticate(request({ authorization: 'Bearer ' }))).name, 'system:anonymous');
+  for (const authorization of ['Bearer ', 'bearer  good', 'Basic good'])
+    assert.equal((await authenticate(request({ authorization }))).name, 'system:anonymous');
+  assert.match(authorizationWarning('bearer  good')!, /contains extra space before the bearer token/);
+  assert.equal(authorizationWarning('Bearer good'), undefined);
   assert.deepEqual(await authenticate(request({ authorization: 'Bearer good' })), {
     name: 'ann',
     groups: ['a', 'system:authenticated'],
@@ -326,7 +332,12 @@ test('impersonation asks for every part, in the old way when no narrow one is op
     'impersonate-group': 'a,b',
     'impersonate-extra-scopes': 'view',
   };
-  const { user } = await impersonate(request(headers), { caller, info: listPods, authorize });
+  const { user } = await impersonate(request(headers), {
+    caller,
+    info: listPods,
+    authorize,
+    lastModes: new LastModes(),
+  });
   assert.deepEqual(user, {
     name: 'bob',
     groups: ['a', 'b', 'system:authenticated'],
@@ -343,20 +354,29 @@ test('impersonation asks for every part, in the old way when no narrow one is op
     caller,
     info: listPods,
     authorize,
+    lastModes: new LastModes(),
   });
   assert.deepEqual(account.groups, [
     'system:serviceaccounts',
     'system:serviceaccounts:ns',
     'system:authenticated',
   ]);
-  assert.deepEqual(await impersonate(request({}), { caller, info: listPods, authorize }), { user: caller });
+  assert.deepEqual(
+    await impersonate(request({}), { caller, info: listPods, authorize, lastModes: new LastModes() }),
+    { user: caller },
+  );
 });
 
 test('a key of extra values that is not well encoded stands as it came', async () => {
   const { authorize } = askedAuthorizer(() => true);
   const headers = { 'impersonate-user': 'bob', 'impersonate-extra-%zz': 'a', 'impersonate-extra-a%2fb': 'c' };
   const caller: UserInfo = { name: 'root', groups: [] };
-  const { user } = await impersonate(request(headers), { caller, info: listPods, authorize });
+  const { user } = await impersonate(request(headers), {
+    caller,
+    info: listPods,
+    authorize,
+    lastModes: new LastModes(),
+  });
   assert.deepEqual(user.extra, { '%zz': ['a'], 'a/b': ['c'] });
 });
 
@@ -390,7 +410,12 @@ test('a narrow impersonation needs the right to be the user and to do as that us
   for (const [name, caller, rights, groups] of rows) {
     const asRequest = request({ 'impersonate-user': name });
     const { asked, authorize } = askedAuthorizer((text) => rights.includes(text));
-    const { user, constraint } = await impersonate(asRequest, { caller, info: listPods, authorize });
+    const { user, constraint } = await impersonate(asRequest, {
+      caller,
+      info: listPods,
+      authorize,
+      lastModes: new LastModes(),
+    });
     assert.deepEqual([user.name, user.groups], [name, groups]);
     const narrow = rights.map((right) => /^impersonate:\S+/.exec(right)?.[0]).find(Boolean);
     assert.equal(constraint, narrow);
@@ -398,7 +423,12 @@ test('a narrow impersonation needs the right to be the user and to do as that us
     for (const right of rights) {
       const without = askedAuthorizer((text) => rights.includes(text) && text !== right);
       await assert.rejects(
-        impersonate(asRequest, { caller, info: listPods, authorize: without.authorize }),
+        impersonate(asRequest, {
+          caller,
+          info: listPods,
+          authorize: without.authorize,
+          lastModes: new LastModes(),
+        }),
         { code: 403 },
         right,
       );
@@ -406,11 +436,53 @@ test('a narrow impersonation needs the right to be the user and to do as that us
   }
 });
 
+test('whoever has impersonated before gets the refusal of the mode in which it succeeded', async () => {
+  const caller = { name: 'eve', groups: [] };
+  const { authorize } = askedAuthorizer((text) => text === 'impersonate users bob');
+  const given = { caller, info: listPods, authorize, lastModes: new LastModes() };
+  const asCarol = () => impersonate(request({ 'impersonate-user': 'carol' }), given);
+  await assert.rejects(asCarol(), { message: /cannot impersonate-on:user-info:list resource "pods"/ });
+  await impersonate(request({ 'impersonate-user': 'bob' }), given);
+  await assert.rejects(asCarol(), {
+    message:
+      'users "carol" is forbidden: User "eve" cannot impersonate resource "users" in API group "" at the cluster scope',
+  });
+});
+
+test('groups of an impersonated user are those that were named, and the one that follows from them', async () => {
+  const { authorize } = askedAuthorizer(() => true);
+  const groupsOf = async (user: string, groups?: string) => {
+    const given = {
+      caller: { name: 'eve', groups: [] },
+      info: listPods,
+      authorize,
+      lastModes: new LastModes(),
+    };
+    const named = { 'impersonate-user': user, ...(groups !== undefined && { 'impersonate-group': groups }) };
+    return (await impersonate(request(named), given)).user.groups;
+  };
+  assert.deepEqual(await groupsOf('bob'), ['system:authenticated']);
+  assert.deepEqual(await groupsOf('bob', 'system:unauthenticated'), ['system:unauthenticated']);
+  assert.deepEqual(await groupsOf('bob', ''), ['', 'system:authenticated']);
+  assert.deepEqual(await groupsOf('system:anonymous', 'a'), ['a', 'system:unauthenticated']);
+  assert.deepEqual(await groupsOf('system:serviceaccount:a:b'), [
+    'system:serviceaccounts',
+    'system:serviceaccounts:a',
+    'system:authenticated',
+  ]);
+  assert.deepEqual(await groupsOf('system:serviceaccount:A:b'), ['system:authenticated']);
+});
+
 test('a user who may not impersonate gets the refusal of the first mode', async () => {
   const caller: UserInfo = { name: 'eve', groups: [] };
   const { authorize } = askedAuthorizer(() => false);
   await assert.rejects(
-    impersonate(request({ 'impersonate-user': 'bob' }), { caller, info: listPods, authorize }),
+    impersonate(request({ 'impersonate-user': 'bob' }), {
+      caller,
+      info: listPods,
+      authorize,
+      lastModes: new LastModes(),
+    }),
     {
       message:
         'pods is forbidden: User "eve" cannot impersonate-on:user-info:list resource "pods" in API group "" at the cluster scope',
@@ -418,11 +490,19 @@ test('a user who may not impersonate gets the refusal of the first mode', async 
   );
   const all = askedAuthorizer((text) => !text.startsWith('impersonate '));
   const masters = request({ 'impersonate-user': 'bob', 'impersonate-group': 'system:masters' });
-  await assert.rejects(impersonate(masters, { caller, info: listPods, authorize: all.authorize }), {
-    message: /impersonating the system:masters group is not allowed$/,
-  });
   await assert.rejects(
-    impersonate(request({ 'impersonate-group': 'a' }), { caller, info: listPods, authorize }),
+    impersonate(masters, { caller, info: listPods, authorize: all.authorize, lastModes: new LastModes() }),
+    {
+      message: /impersonating the system:masters group is not allowed$/,
+    },
+  );
+  await assert.rejects(
+    impersonate(request({ 'impersonate-group': 'a' }), {
+      caller,
+      info: listPods,
+      authorize,
+      lastModes: new LastModes(),
+    }),
     {
       message:
         'requested &user.DefaultInfo{Name:"", UID:"", Groups:[]string{"a"}, Extra:map[string][]string(nil)} without impersonating a user name',

@@ -65,8 +65,14 @@ export function withAuthenticatedGroup(user: UserInfo): UserInfo {
 
 /** Undefined for other schemes, and for an empty token, which upstream treats as no credential at all. */
 function bearerToken(header: string | undefined): string | undefined {
-  const match = header && /^Bearer +(\S+)\s*$/i.exec(header);
-  return match ? match[1] : undefined;
+  const [scheme = '', token] = header?.trim().split(' ', 2) ?? [];
+  return scheme.toLowerCase() === 'bearer' ? token || undefined : undefined;
+}
+
+/** What the client gets to know about its header, other than that it is good or not. */
+export function authorizationWarning(header: string | undefined): string | undefined {
+  if (!header || !/^bearer {2}/i.test(header.trim())) return undefined;
+  return 'the provided Authorization header contains extra space before the bearer token, and is ignored';
 }
 
 const webSocketTokenPrefix = 'base64url.bearer.authorization.k8s.io.';

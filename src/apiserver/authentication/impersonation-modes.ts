@@ -3,7 +3,7 @@
  * `impersonate:MODE`, and to make the request as that user, by `impersonate-on:MODE:VERB`. The legacy one, the verb
  * `impersonate`, allows everything that the user may do.
  */
-import { forbidden, type StatusError } from '../../api/status.ts';
+import { forbidden, StatusError } from '../../api/status.ts';
 import { validateDomainPrefixedPath } from '../../api/validation/domain-path.ts';
 import { subdomainProblems } from '../../api/validation/names.ts';
 import { mastersGroup, nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
@@ -14,8 +14,30 @@ import { serviceAccountOf } from './service-account-tokens.ts';
 const reviewGroup = 'authentication.k8s.io';
 export const nodeNameKey = 'authentication.kubernetes.io/node-name';
 const associatedKeys = 'authentication.kubernetes.io/associated-node-keys';
+/** Upstream's figure. */
+const rememberedCallersMax = 10_000;
+const legacyMode = 'impersonate';
 /** From this many parts on, permission for all of them is checked first. */
 const manyParts = 4;
+
+/**
+ * The mode in which each caller last succeeded, by name: it is tried first, and the words of a refusal are its own. A
+ * caller who may impersonate in the legacy way is told so of what it may not.
+ */
+export class LastModes {
+  readonly #modes = new Map<string, string>();
+
+  get(caller: UserInfo): string | undefined {
+    return this.#modes.get(caller.name);
+  }
+
+  set(caller: UserInfo, mode: string): void {
+    // The one that was set longest ago gives way.
+    this.#modes.delete(caller.name);
+    if (this.#modes.size >= rememberedCallersMax) this.#modes.delete(this.#modes.keys().next().value!);
+    this.#modes.set(caller.name, mode);
+  }
+}
 
 export interface Impersonation {
   wanted: UserInfo;
@@ -23,6 +45,7 @@ export interface Impersonation {
   /** What the request is about. */
   info: RequestInfo;
   authorize: Authorizer;
+  lastModes: LastModes;
 }
 
 /** A constrained mode, and the users that it is for. */
@@ -56,15 +79,35 @@ export interface Impersonated {
  * @throws StatusError 403 when no mode applies, in the words of the first that could have
  */
 export async function impersonatedUser(impersonation: Impersonation): Promise<Impersonated> {
+  const { caller, lastModes } = impersonation;
+  const last = lastModes.get(caller);
+  const order = [...modes.map(({ name }) => name), legacyMode];
+  if (last) order.unshift(...order.splice(order.indexOf(last), 1));
   let first: StatusError | undefined;
-  for (const mode of modes.filter((each) => each.appliesTo(impersonation))) {
-    const refusal = await narrowRefusal(impersonation, mode.name);
-    if (!refusal) return { user: withNodeGroup(impersonation.wanted), constraint: verbOf(mode.name) };
-    first ??= refusal;
+  for (const mode of order) {
+    const outcome = await inMode(impersonation, mode);
+    if (outcome === undefined) continue;
+    if (!(outcome instanceof StatusError)) {
+      lastModes.set(caller, mode);
+      return outcome;
+    }
+    first ??= outcome;
   }
-  const refusal = await partsRefusal(impersonation, 'impersonate', { anyNode: false });
-  if (refusal) throw first ?? refusal;
-  return { user: impersonation.wanted };
+  // The legacy mode is for everybody.
+  throw first!;
+}
+
+/** Undefined: the mode is not for such users. */
+async function inMode(
+  impersonation: Impersonation,
+  name: string,
+): Promise<Impersonated | StatusError | undefined> {
+  const { wanted } = impersonation;
+  if (name === legacyMode)
+    return (await partsRefusal(impersonation, legacyMode, { anyNode: false })) ?? { user: wanted };
+  if (!modes.find((mode) => mode.name === name)!.appliesTo(impersonation)) return undefined;
+  const refusal = await narrowRefusal(impersonation, name);
+  return refusal ?? { user: withNodeGroup(wanted), constraint: verbOf(name) };
 }
 
 function verbOf(mode: string): string {
@@ -120,7 +163,7 @@ async function partsRefusal(
   { anyNode }: { anyNode: boolean },
 ): Promise<StatusError | undefined> {
   const { wanted, caller } = impersonation;
-  const isNarrow = verb !== 'impersonate';
+  const isNarrow = verb !== legacyMode;
   const part = (resource: string, name: string, more: Partial<Attributes> = {}): Attributes => {
     const group = isNarrow || resource === 'uids' || resource === 'userextras' ? reviewGroup : '';
     return resourceQuestion({ user: caller, verb, group, resource, name, ...more });
@@ -166,6 +209,8 @@ interface Problem {
 
 /** Users that cannot be impersonated by a constrained mode. */
 function narrowProblem({ groups, extra = {} }: UserInfo): Problem | undefined {
+  if (groups.includes(''))
+    return { resource: 'groups', name: '', why: 'impersonating the empty string group is not allowed' };
   if (groups.includes(mastersGroup))
     return {
       resource: 'groups',

@@ -3,7 +3,7 @@ import { badRequest } from '../../api/status.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { ApiRequest, RequestInfo, UserInfo } from '../request.ts';
 import { anonymousUser, withAuthenticatedGroup } from './authenticator.ts';
-import { type Impersonated, impersonatedUser } from './impersonation-modes.ts';
+import { type Impersonated, impersonatedUser, type LastModes } from './impersonation-modes.ts';
 import { serviceAccountOf, serviceAccountUser } from './service-account-tokens.ts';
 
 type Headers = ReturnType<ApiRequest['headers']>;
@@ -16,8 +16,9 @@ const extraPrefix = 'impersonate-extra-';
  */
 export async function impersonate(
   request: ApiRequest,
-  { caller, info, authorize }: { caller: UserInfo; info: RequestInfo; authorize: Authorizer },
+  given: { caller: UserInfo; info: RequestInfo; authorize: Authorizer; lastModes: LastModes },
 ): Promise<Impersonated> {
+  const { caller } = given;
   const headers = request.headers();
   if (!asksForAnother(headers)) return { user: caller };
   const name = request.header('impersonate-user');
@@ -30,13 +31,18 @@ export async function impersonate(
   }
   const hasExtra = Object.keys(extra).length > 0;
   const wanted = { name, groups, ...(uid && { uid }), ...(hasExtra && { extra }) };
-  const impersonated = await impersonatedUser({ wanted, caller, info, authorize });
-  const user = withImpliedGroups(impersonated.user);
-  return {
-    ...impersonated,
-    user:
-      name === anonymousUser.name ? { ...user, groups: anonymousUser.groups } : withAuthenticatedGroup(user),
-  };
+  const impersonated = await impersonatedUser({ ...given, wanted });
+  return { ...impersonated, user: withFinalGroup(withImpliedGroups(impersonated.user)) };
+}
+
+/** Whoever is not known to be unauthenticated counts as authenticated. */
+function withFinalGroup(user: UserInfo): UserInfo {
+  const { groups } = user;
+  const [unauthenticated] = anonymousUser.groups as [string];
+  if (groups.includes(unauthenticated)) return user;
+  return user.name === anonymousUser.name
+    ? { ...user, groups: [...groups, unauthenticated] }
+    : withAuthenticatedGroup(user);
 }
 
 function withImpliedGroups(user: UserInfo): UserInfo {
@@ -78,8 +84,8 @@ function decodedKey(encoded: string): string {
   }
 }
 
-/** HTTP/1 joins repeated headers with a comma; group names hold none in practice. */
+/** HTTP/1 joins repeated headers with a comma; group names hold none in practice. An empty value is one, too. */
 function listOf(value: string | string[] | undefined): string[] {
   if (value === undefined) return [];
-  return (Array.isArray(value) ? value : value.split(',')).map((item) => item.trim()).filter(Boolean);
+  return (Array.isArray(value) ? value : value.split(',')).map((item) => item.trim());
 }

@@ -61,6 +61,12 @@ export class JsonWebTokens {
     return signedBy && decodePart(claims);
   }
 
+  /** Whether one of the keys is the one by which a token says that it is signed; a token may leave that open. */
+  knowsKeyOf(token: string): boolean {
+    const { kid } = decodePart(token.slice(0, tokenCharactersMax).split('.', 1)[0]!) ?? {};
+    return !kid || this.#verification.some(({ id }) => id === kid);
+  }
+
   /** What a token says of itself, whoever made it. */
   unverifiedClaims(token: string): Record<string, unknown> | undefined {
     const parts = token.length > tokenCharactersMax ? [] : token.split('.');

@@ -4,6 +4,7 @@ import { invalidSinceLabel } from '../../api/core/legacy-token.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Node, Pod, Secret, ServiceAccount } from '../../api/resources.gen.ts';
 import { instantOf } from '../../api/schema/time.ts';
+import { dnsLabelProblems, subdomainProblems } from '../../api/validation/names.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -65,6 +66,7 @@ const verifiedTokensMax = 1_000;
 const leewaySeconds = 60;
 const invalidated = 'service account token has been invalidated';
 const badSignature = 'go-jose/go-jose: error in cryptographic primitive';
+const unknownKey = 'invalid signature, no keys found';
 const legacyIssuer = 'kubernetes/serviceaccount';
 
 export function serviceAccountUser(namespace: string, name: string, uid?: string): UserInfo {
@@ -78,7 +80,9 @@ export function serviceAccountUser(namespace: string, name: string, uid?: string
 /** The account that a user's name stands for; undefined for other users. */
 export function serviceAccountOf(userName: string): { namespace: string; name: string } | undefined {
   const [, namespace, name] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(userName) ?? [];
-  return namespace && name ? { namespace, name } : undefined;
+  if (!namespace || !name) return undefined;
+  const isOne = dnsLabelProblems(namespace).length === 0 && subdomainProblems(name).length === 0;
+  return isOne ? { namespace, name } : undefined;
 }
 
 export class ServiceAccountTokens {
@@ -145,7 +149,8 @@ export class ServiceAccountTokens {
     const claims = this.#claimsOf(token);
     if (!claims) {
       const claimed = tokens.unverifiedClaims(token)?.iss;
-      if (claimed === issuer || claimed === legacyIssuer) refused?.(badSignature);
+      if (claimed === issuer || claimed === legacyIssuer)
+        refused?.(tokens.knowsKeyOf(token) ? badSignature : unknownKey);
       return undefined;
     }
     if (claims.iss !== issuer && claims.iss !== legacyIssuer) return undefined;

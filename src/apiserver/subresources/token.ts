@@ -162,8 +162,13 @@ function findBound(
   const ref = request.spec?.boundObjectRef;
   if (!ref) return {};
   const type = bindable[ref.kind ?? ''];
-  if (!type || (ref.apiVersion && ref.apiVersion !== 'v1'))
-    throw badRequest(`cannot bind token to object of type /${ref.apiVersion ?? 'v1'}, Kind=${ref.kind}`);
+  const { apiVersion = 'v1' } = ref;
+  const hasGroup = apiVersion.includes('/');
+  // Of the core group any version will do.
+  if (!type || hasGroup)
+    throw badRequest(
+      `cannot bind token to object of type ${hasGroup ? '' : '/'}${apiVersion}, Kind=${ref.kind}`,
+    );
   const namespace = account.metadata.namespace ?? '';
   const name = ref.name ?? '';
   if (!name) throw badRequest('Name parameter required.');
