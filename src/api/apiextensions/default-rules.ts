@@ -48,7 +48,7 @@ function* validateDefault(
   const problems = [...problemsOf(rest, value)];
   for (const error of problems) yield below(field, error);
   if (problems.length > 0) return;
-  for (const error of new SchemaRules(rest).validate(value, undefined)) yield below(field, error);
+  for (const error of new SchemaRules(rest).validate(value, undefined).errors) yield below(field, error);
 }
 
 function* problemsOf(schema: StructuralSchema, value: unknown): FieldErrors {

@@ -93,7 +93,7 @@ const schema = {
 } as StructuralSchema;
 
 const errorsOf = (spec: object, old?: object) =>
-  [...new SchemaRules(schema).validate({ spec }, old && { spec: old })].map((error) => error.text);
+  [...new SchemaRules(schema).validate({ spec }, old && { spec: old }).errors].map((error) => error.text);
 
 test('rules are held against objects, each with its message, path and reason', () => {
   assert.deepEqual(errorsOf({ min: 1, max: 2, wait: '5m' }), []);
@@ -124,11 +124,49 @@ test('no rule is looked at after one that was too dear', () => {
   };
   const rules = new SchemaRules({ type: 'object', properties: { list } } as StructuralSchema);
   assert.deepEqual(
-    [...rules.validate({ list: Array(725).fill(1) }, undefined)].map(({ text }) => text),
+    [...rules.validate({ list: Array(725).fill(1) }, undefined).errors].map(({ text }) => text),
     [
       `list: Invalid value: "array": 'operation cancelled: actual cost limit exceeded': no further validation rules will be run due to call cost exceeds limit for rule: ${dear.rule}`,
     ],
   );
+});
+
+test('of what an update has left alone the client is only warned, and the order of a list map does not count', () => {
+  const rule = (text: string) => [{ rule: text }];
+  const item = {
+    type: 'object',
+    required: ['k'],
+    properties: { k: { type: 'string' }, v: { type: 'string' } },
+  };
+  const lists = {
+    type: 'object',
+    'x-kubernetes-validations': rule('self.map.size() + self.list.size() < 2'),
+    properties: {
+      map: {
+        type: 'array',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['k'],
+        items: { ...item, 'x-kubernetes-validations': rule('self.v == "ok"') },
+      },
+      list: { type: 'array', items: { type: 'string', 'x-kubernetes-validations': rule('self == "ok"') } },
+    },
+  };
+  const judged = new SchemaRules(lists as StructuralSchema);
+  const one = { k: '1', v: 'no' };
+  const two = { k: '2', v: 'no' };
+  const texts = (value: object, old: object) => {
+    const { errors, warnings } = judged.validate(value, old);
+    return [errors, warnings].map((found) => found.map(({ field }) => field));
+  };
+  const old = { map: [one, two], list: ['no'] };
+  assert.deepEqual(texts({ map: [two, one], list: ['no'] }, old), [
+    [],
+    ['<nil>', 'map[0]', 'map[1]', 'list[0]'],
+  ]);
+  assert.deepEqual(texts({ map: [two, { ...one, v: 'new' }], list: ['no', 'more'] }, old), [
+    ['<nil>', 'map[1]', 'list[0]', 'list[1]'],
+    ['map[0]'],
+  ]);
 });
 
 test('a transition rule holds on updates only, and an unchanged part is not judged again', () => {

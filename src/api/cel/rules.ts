@@ -1,6 +1,5 @@
 /** `x-kubernetes-validations`: the rules of a schema, compiled once and held against objects. */
 
-import { equalJson } from '../schema/json-value.ts';
 import {
   childPath,
   isJsonObject,
@@ -8,11 +7,10 @@ import {
   propertySchema,
   type StructuralSchema,
 } from '../structural/schema.ts';
-import { oldItems } from '../structural/validate.ts';
+import { isUnchanged, oldItems } from '../structural/unchanged.ts';
 import {
   duplicate,
   type FieldError,
-  type FieldErrors,
   type FieldErrorType,
   forbiddenField,
   invalidValue,
@@ -66,37 +64,52 @@ export class SchemaRules {
     return !this.#anyBelow(this.#schema);
   }
 
-  /** The errors that the rules report for a whole resource; `old` is its state before an update. */
-  validate(object: unknown, old: unknown): FieldError[] {
+  /**
+   * What the rules report for a whole resource; `old` is its state before an update: of what has not changed the client
+   * is only warned.
+   */
+  validate(object: unknown, old: unknown): RuleResults {
     return this.#times.evaluating(() => {
-      const errors: FieldError[] = [];
-      for (const error of this.#value(this.#schema, object, old, '')) {
-        errors.push(error);
-        if (error.detail.includes(tooDear)) break;
+      const results: RuleResults = { errors: [], warnings: [] };
+      for (const found of this.#value({
+        schema: this.#schema,
+        value: object,
+        old,
+        path: '',
+        isKept: false,
+      })) {
+        results[found.isKept ? 'warnings' : 'errors'].push(found.error);
+        if (found.error.detail.includes(tooDear)) break;
       }
-      return errors;
+      return results;
     });
   }
 
-  *#value(schema: StructuralSchema, value: unknown, old: unknown, path: string): FieldErrors {
+  *#value(given: RuledValue): Generator<Finding> {
+    const { schema, value, old, path } = given;
     if (value === undefined || value === null || !this.#anyBelow(schema)) return;
+    const isKept = given.isKept || (old !== undefined && isUnchanged(schema, value, old));
     for (const compiled of this.#rulesOf(schema)) {
-      const error = checkRule(compiled, { schema, value, old, path });
-      if (error) yield error;
+      const found = checkRule(compiled, { ...given, isKept });
+      if (found) yield found;
     }
     if (Array.isArray(value)) {
       const items = itemSchema(schema);
       const before = oldItems(schema, old);
-      for (const [index, item] of value.entries()) {
-        if (items) yield* this.#value(items, item, before(item, index), childPath(path, index));
-      }
+      for (const [index, item] of value.entries())
+        if (items)
+          yield* this.#value({
+            ...{ schema: items, value: item, old: before(item, index) },
+            ...{ path: childPath(path, index), isKept },
+          });
     } else if (isJsonObject(value)) {
       const before = isJsonObject(old) ? old : {};
       for (const [key, child] of Object.entries(value)) {
         const property = propertySchema(schema, key);
         const isNamed = Object.hasOwn(schema.properties ?? {}, key);
         const below = isNamed ? childPath(path, key) : `${path}[${key}]`;
-        if (property) yield* this.#value(property, child, before[key], below);
+        if (property)
+          yield* this.#value({ schema: property, value: child, old: before[key], path: below, isKept });
       }
     }
   }
@@ -147,14 +160,27 @@ interface RuledValue {
   /** Before an update. */
   old: unknown;
   path: string;
+  /** It is within something that has not changed. */
+  isKept: boolean;
 }
 
-function checkRule(compiled: CompiledRule, { schema, value, old, path }: RuledValue): FieldError | undefined {
+export interface RuleResults {
+  errors: FieldError[];
+  warnings: FieldError[];
+}
+
+interface Finding {
+  error: FieldError;
+  isKept: boolean;
+}
+
+function checkRule(
+  compiled: CompiledRule,
+  { schema, value, old, path, isKept }: RuledValue,
+): Finding | undefined {
   const { rule, program, isTransition } = compiled;
   const hasOld = old !== undefined && old !== null;
   if (isTransition && !hasOld && !rule.optionalOldSelf) return undefined;
-  // Unchanged values are not held against the client, unless the rule is about the change itself.
-  if (!isTransition && hasOld && equalJson(value, old)) return undefined;
   const celOf = path === '' ? celResourceOf : celValueOf;
   const oldSelf = hasOld ? celOf(schema, old) : undefined;
   const values = {
@@ -169,9 +195,11 @@ function checkRule(compiled: CompiledRule, { schema, value, old, path }: RuledVa
     const why = error.message.startsWith(budgetSpent)
       ? `'${error.message}': ${tooDear} for rule: ${shown}`
       : `${error.message} evaluating rule: ${shown}`;
-    return invalidValue(path || '<nil>', typeNameOf(schema, value), why);
+    // What cannot be decided is an error, whatever has changed.
+    return { error: invalidValue(path || '<nil>', typeNameOf(schema, value), why), isKept: false };
   }
-  return ruleError(compiled, values, value, path);
+  // Unchanged values are not held against the client, unless the rule is about the change itself.
+  return { error: ruleError(compiled, values, value, path), isKept: isKept && !isTransition };
 }
 
 function ruleError(

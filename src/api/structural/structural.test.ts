@@ -239,6 +239,28 @@ test('a null among the entries of a map counts as absent, unless its values may 
   }
 });
 
+test('a stricter schema is not held against a list map whose items only changed places', () => {
+  const list = (more: object): StructuralSchema => ({
+    type: 'object',
+    properties: {
+      l: {
+        type: 'array',
+        maxItems: 1,
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['k'],
+        items: { type: 'object', properties: { k: { type: 'string' } } },
+        ...more,
+      },
+    },
+  });
+  const [a, b] = [{ k: 'a' }, { k: 'b' }];
+  const fields = (more: object, value: object[]) =>
+    validateStructure(list(more), { l: value }, { l: [a, b] }).map(({ field }) => field);
+  assert.deepEqual(fields({}, [b, a]), []);
+  assert.deepEqual(fields({}, [b, { k: 'c' }]), ['l']);
+  assert.deepEqual(fields({ 'x-kubernetes-list-type': 'atomic' }, [b, a]), ['l']);
+});
+
 test('formats are those of upstream', () => {
   const rows: [format: string, good: string[], bad: string[]][] = [
     ['date', ['2024-02-29'], ['2023-02-29', '2020-1-1', '']],

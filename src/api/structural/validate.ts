@@ -20,6 +20,7 @@ import {
   propertySchema,
   type StructuralSchema,
 } from './schema.ts';
+import { isUnchanged, oldItems } from './unchanged.ts';
 
 /**
  * Everything that is wrong with a custom resource's content but its metadata. `old`: the object before an update; what
@@ -74,7 +75,7 @@ class StructureCheck {
   }
 
   value(schema: StructuralSchema, value: unknown, old: unknown): void {
-    if (old !== undefined && equalJson(value, old)) return;
+    if (old !== undefined && isUnchanged(schema, value, old)) return;
     if (value === null && schema.nullable) return;
     this.#type(schema, value);
     // One after the other in upstream's order, also for a value of the wrong type: all that is wrong is told at once.
@@ -152,11 +153,16 @@ class StructureCheck {
   #array(schema: StructuralSchema, value: readonly unknown[], old: unknown): void {
     const { maxItems, minItems } = schema;
     const count = value.length;
-    if (maxItems !== undefined && count > maxItems) this.#found.push(tooMany(this.#path, count, maxItems));
+    this.#items(schema, value, old);
     if (minItems !== undefined && count < minItems)
       this.#found.push(this.#invalid(count, `should have at least ${minItems} items`));
+    if (maxItems !== undefined && count > maxItems) this.#found.push(tooMany(this.#path, count, maxItems));
+  }
+
+  #items(schema: StructuralSchema, value: readonly unknown[], old: unknown): void {
     const items = itemSchema(schema);
     if (!items) return;
+    const count = value.length;
     const before = oldItems(schema, old);
     if (this.#later && count > partItems) {
       for (let from = 0; from < count; from += partItems) this.#itemsLater(from, items, value, before);
@@ -185,10 +191,10 @@ class StructureCheck {
     const keys = Object.keys(value);
     const count = keys.length;
     const { maxProperties, minProperties } = schema;
-    if (maxProperties !== undefined && count > maxProperties)
-      this.#found.push(tooMany(this.#path, count, maxProperties));
     if (minProperties !== undefined && count < minProperties)
       this.#found.push(this.#invalid(count, `should have at least ${minProperties} properties`));
+    if (maxProperties !== undefined && count > maxProperties)
+      this.#found.push(tooMany(this.#path, count, maxProperties));
     for (const key of schema.required ?? [])
       if (!Object.hasOwn(value, key)) this.#found.push(required(childPath(this.#path, key)));
     const before = isJsonObject(old) ? old : undefined;
@@ -322,21 +328,6 @@ function isMultiple(value: number | bigint, step: number): boolean {
   if (typeof value === 'bigint' && Number.isSafeInteger(step)) return value % BigInt(step) === 0n;
   const quotient = Number(value) / step;
   return Number.isInteger(quotient) || Math.abs(quotient - Math.round(quotient)) < 1e-9 * Math.abs(quotient);
-}
-
-/** Finds what an item was before: by its keys in a list map; not at all in other lists, whose items have no identity. */
-export function oldItems(schema: StructuralSchema, old: unknown): (item: unknown, index: number) => unknown {
-  const keys = schema['x-kubernetes-list-map-keys'];
-  if (!Array.isArray(old)) return () => undefined;
-  if (schema['x-kubernetes-list-type'] !== 'map' || !keys) return () => undefined;
-  const [onlyKey] = keys.length === 1 ? keys : [];
-  const identity = (item: unknown) => {
-    const name = onlyKey === undefined ? undefined : (item as JsonObject)?.[onlyKey];
-    if (typeof name === 'string') return `=${name}`;
-    return JSON.stringify(keys.map((key) => (item as JsonObject)?.[key] ?? null));
-  };
-  const byIdentity = new Map(old.map((item) => [identity(item), item]));
-  return (item) => byIdentity.get(identity(item));
 }
 
 function anyOfErrors(results: FieldError[][], path: string): FieldError[] {

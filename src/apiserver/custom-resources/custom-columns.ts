@@ -30,7 +30,8 @@ export function columnsOf({ additionalPrinterColumns }: CustomResourceDefinition
         name: column.name,
         type: column.type as Column['type'],
         ...(column.format && { format: column.format }),
-        ...(column.description && { description: column.description }),
+        description:
+          column.description || `Custom resource definition column (in JSONPath format): ${column.jsonPath}`,
         priority: column.priority ?? 0,
         cell: (object, context) => path && cellOf(column.type, findAll(path, object), context.nowMs),
       };
@@ -50,7 +51,7 @@ function readablePath(path: string): JsonPath | undefined {
 
 /** A cell shows the first value at the path, if it has the column's type. */
 function cellOf(type: string, [value]: readonly unknown[], nowMs: number): unknown {
-  if (value === undefined || value === null) return type === 'date' ? '<unknown>' : null;
+  if (value === undefined || value === null) return null;
   if (type === 'date') return ageSince(typeof value === 'string' ? value : undefined, nowMs);
   if (typeof value === 'bigint')
     return type === 'integer' || type === 'number' ? value : type === 'boolean' ? null : String(value);

@@ -10,6 +10,7 @@ import type {
   CustomResourceDefinitionVersion,
 } from '../../api/types/apiextensions-v1.gen.ts';
 import { inOneGo } from '../../base/async/turns.ts';
+import { compareVersions } from '../discovery/groups.ts';
 import type { KindOptions } from '../registry/kind-registry.ts';
 import { customCodec } from './custom-codec.ts';
 import { columnsOf } from './custom-columns.ts';
@@ -64,12 +65,13 @@ export function customKind(
     columns: columnsOf(stored),
     versions: spec.versions
       .filter((version) => version !== stored && version.served)
-      .map((version) => servedVersion(spec.group, names.kind, version)),
+      .map((version) => servedVersion(spec, version)),
     hasGeneration: true,
     ...subresourcesOf(stored),
     ...validation(validatorOf),
+    warnings: (object) => [...validators.values()].flatMap((validator) => validator.warningsOf(object)),
     ...selectable(stored),
-    ...deprecated(spec.group, names.kind, stored),
+    ...deprecated(spec, stored),
   };
   return {
     definition: kind as KindDefinition,
@@ -148,26 +150,35 @@ function subresourcesOf({
 }
 
 /** Between versions only the schema and the columns differ, unless a webhook converts (see webhook-conversion.ts). */
-function servedVersion(group: string, kind: string, version: CustomResourceDefinitionVersion): ServedVersion {
+function servedVersion(
+  spec: CustomResourceDefinition['spec'],
+  version: CustomResourceDefinitionVersion,
+): ServedVersion {
   return {
-    group,
+    group: spec.group,
     version: version.name,
     schema: '',
     toStored: (object) => object,
     fromStored: (object) => object,
     columns: columnsOf(version),
     selectableFields: selectable(version).selectableFields ?? (() => ({})),
-    ...deprecated(group, kind, version),
+    ...deprecated(spec, version),
   };
 }
 
 function deprecated(
-  group: string,
-  kind: string,
+  { group, names: { kind }, versions }: CustomResourceDefinition['spec'],
   { name, deprecated, deprecationWarning }: CustomResourceDefinitionVersion,
 ): { deprecation?: Deprecation } {
-  const warning = deprecationWarning ?? `${group}/${name} ${kind} is deprecated`;
-  return deprecated ? { deprecation: { since: name, warning } } : {};
+  if (!deprecated) return {};
+  // The best of those that come before it.
+  const [better] = versions
+    .filter((version) => version.served && !version.deprecated && compareVersions(version.name, name) < 0)
+    .map((version) => version.name)
+    .sort(compareVersions);
+  const instead = better ? `; use ${group}/${better} ${kind}` : '';
+  const warning = deprecationWarning ?? `${group}/${name} ${kind} is deprecated${instead}`;
+  return { deprecation: { since: name, warning } };
 }
 
 /** Where a definition's instances are stored. */

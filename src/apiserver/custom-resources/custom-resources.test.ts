@@ -202,7 +202,10 @@ suite('custom resources', () => {
     await define('others', specSchema, 'Doodad');
     const refused = await withCondition('others.example.com', 'NamesAccepted', 'False');
     const condition = refused.status?.conditions?.find(({ type }) => type === 'NamesAccepted');
-    assert.deepEqual([condition?.reason, condition?.message], ['KindConflict', '"Doodad" is already in use']);
+    assert.deepEqual(
+      [condition?.reason, condition?.message],
+      ['ListKindConflict', '"DoodadList" is already in use'],
+    );
     await client.delete(CustomResourceDefinition, { name: 'doodads.example.com' });
     await withCondition('others.example.com', 'Established', 'True');
   });
@@ -297,7 +300,11 @@ suite('custom resources', () => {
     const name = 'levers.example.com';
     await withCondition(name, 'Established', 'True');
     const column = (name: string, jsonPath: string) => ({ name, type: 'string', jsonPath });
-    const value = [column('Odd', '.spec['), column('Size', '.spec.size')];
+    const value = [
+      column('Odd', '.spec['),
+      column('Size', '.spec.size'),
+      { ...column('When', '.spec.none'), type: 'date' },
+    ];
     const path = '/spec/versions/0/additionalPrinterColumns';
     await client.patch(CustomResourceDefinition, { name }, [{ op: 'add', path, value }], { type: 'json' });
     const lever = await client.create(widgetType('levers'), { metadata: at('a'), spec: { size: 's' } });
@@ -308,7 +315,12 @@ suite('custom resources', () => {
         ['Name', 'a'],
         ['Odd', undefined],
         ['Size', 's'],
+        ['When', null],
       ],
+    );
+    assert.equal(
+      columns.at(-1)?.description,
+      'Custom resource definition column (in JSONPath format): .spec.none',
     );
   });
 

@@ -29,7 +29,8 @@ export function planNames(definition: CustomResourceDefinition, inUse: NamesInUs
   const accepted: CustomResourceDefinitionNames = { ...before };
   let conflict: Condition | undefined;
   const refuse = (reason: string, name: string) => {
-    conflict ??= {
+    // Of several the last is told, as upstream has it.
+    conflict = {
       type: 'NamesAccepted',
       status: 'False',
       reason,

@@ -1,5 +1,5 @@
 /** Validation of a custom resource by what one version of its definition states: schema, rules, and scale. */
-import { type CelTimes, SchemaRules } from '../../api/cel/rules.ts';
+import { type CelTimes, type RuleResults, SchemaRules } from '../../api/cel/rules.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
 import { validateEmbedded } from '../../api/structural/embedded.ts';
@@ -35,6 +35,8 @@ export interface VersionValidatorOptions {
 export class VersionValidator {
   readonly #options: VersionValidatorOptions;
   readonly #rules: SchemaRules | undefined;
+  /** Of an object that was validated: what the client is to know that is no error. */
+  readonly #warnings = new WeakMap<CustomObject, readonly string[]>();
 
   constructor(options: VersionValidatorOptions) {
     this.#options = options;
@@ -48,8 +50,19 @@ export class VersionValidator {
   ): Generator<void, readonly FieldError[]> {
     const { schema, scale } = this.#options;
     const shown = this.#shown(object);
-    const errors = schema ? yield* validateContent(schema, this.#rules, shown, old && this.#shown(old)) : [];
+    const { errors, warnings } = schema
+      ? yield* validateContent(schema, this.#rules, shown, old && this.#shown(old))
+      : nothing;
+    if (warnings.length > 0)
+      this.#warnings.set(
+        object,
+        warnings.map(({ text }) => text),
+      );
     return scale ? [...errors, ...validateScale(shown, scale)] : errors;
+  }
+
+  warningsOf(object: CustomObject): readonly string[] {
+    return this.#warnings.get(object) ?? [];
   }
 
   #shown(object: CustomObject): CustomObject {
@@ -60,12 +73,14 @@ export class VersionValidator {
   }
 }
 
+const nothing: RuleResults = { errors: [], warnings: [] };
+
 function* validateContent(
   schema: StructuralSchema,
   rules: SchemaRules | undefined,
   object: CustomObject,
   old: CustomObject | undefined,
-): Generator<void, readonly FieldError[]> {
+): Generator<void, RuleResults> {
   const duplicates = [...validateListItems(schema, object)];
   yield;
   const structural = yield* validateStructureInSteps(schema, object, old);
@@ -75,12 +90,15 @@ function* validateContent(
     ...validateEmbedded(schema, asJsonObject(object)),
     ...(duplicates.length > 0 && old && hasDuplicates(schema, old) ? [] : duplicates),
   ];
-  if (!rules || rules.isEmpty) return errors;
+  if (!rules || rules.isEmpty) return { errors, warnings: [] };
   yield;
-  if (!errors.some(({ type }) => blocking.has(type))) return [...errors, ...rules.validate(object, old)];
+  if (!errors.some(({ type }) => blocking.has(type))) {
+    const found = rules.validate(object, old);
+    return { errors: [...errors, ...found.errors], warnings: found.warnings };
+  }
   const why =
     'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
-  return [...errors, invalidValue('<nil>', null, why)];
+  return { errors: [...errors, invalidValue('<nil>', null, why)], warnings: [] };
 }
 
 /** Of an object like this, rules cannot be asked. */

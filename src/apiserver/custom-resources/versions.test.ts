@@ -47,6 +47,8 @@ test('a version that is deprecated says so, whether it is stored or not, by its 
   const versions = [
     { name: 'v1', served: true, storage: true, deprecated: true, schema: any },
     { name: 'v2', served: true, storage: false, deprecated: true, schema: any },
+    { name: 'v1beta1', served: true, storage: false, deprecated: true, schema: any },
+    { name: 'v1beta2', served: true, storage: false, schema: any },
     {
       ...{ name: 'v3', served: true, storage: false, deprecated: true, schema: any },
       deprecationWarning: 'closed',
@@ -58,6 +60,7 @@ test('a version that is deprecated says so, whether it is stored or not, by its 
   for (const [version, warning] of [
     ['v1', '299 - "example.com/v1 Shop is deprecated"'],
     ['v2', '299 - "example.com/v2 Shop is deprecated"'],
+    ['v1beta1', '299 - "example.com/v1beta1 Shop is deprecated; use example.com/v1beta2 Shop"'],
     ['v3', '299 - "closed"'],
   ] as const) {
     let answer = await send('GET', path(version));
