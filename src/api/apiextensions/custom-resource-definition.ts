@@ -54,12 +54,19 @@ export const customResourceDefinitionKind = defineKind(CustomResourceDefinition,
     };
     status.conditions = [...(status.conditions ?? []).filter(({ type }) => type !== pending.type), pending];
   },
-  *validate(definition, { subresource, apiVersion }) {
-    if (subresource !== 'status')
-      yield* validateDefinition(definition, { isBeta: apiVersion?.endsWith('/v1beta1') ?? false });
+  prepareStatusUpdate(definition, old) {
+    definition.spec = old.spec;
+    const stored = storageVersionOf(definition);
+    if (definition.status && stored && !definition.status.storedVersions?.length)
+      definition.status.storedVersions = [stored];
   },
-  *validateUpdate(definition, old, { subresource }) {
-    if (subresource !== 'status') yield* validateDefinitionUpdate(definition, old);
+  *validate(definition, { subresource, apiVersion, isUpdate = false }) {
+    if (subresource !== 'status')
+      yield* validateDefinition(definition, { isBeta: isBeta(apiVersion), isUpdate });
+  },
+  *validateUpdate(definition, old, { subresource, apiVersion }) {
+    if (subresource !== 'status')
+      yield* validateDefinitionUpdate(definition, old, { isBeta: isBeta(apiVersion) });
   },
   warnings: (definition, old) => formatWarnings(definition, old),
   versions: [
@@ -82,6 +89,10 @@ export const customResourceDefinitionKind = defineKind(CustomResourceDefinition,
     },
   ],
 });
+
+function isBeta(apiVersion: string | undefined): boolean {
+  return apiVersion?.endsWith('/v1beta1') ?? false;
+}
 
 function storageVersionOf({ spec }: CustomResourceDefinition): string | undefined {
   return (spec?.versions ?? []).find((version) => version.storage)?.name;

@@ -180,3 +180,56 @@ test('beside a status of its own, the root says only what its properties cannot'
   ] as const)
     assert.deepEqual(fields({}, version(schema)).slice(0, 1), expected);
 });
+
+test('an update is refused for what it changes, and not for what was so before', () => {
+  const kind = customResourceDefinitionKind;
+  const schema = { openAPIV3Schema: { type: 'object' } };
+  const definition = (spec: object, annotations: Record<string, string> = {}) =>
+    ({
+      metadata: { name: 'widgets.x.k8s.io', annotations },
+      spec: {
+        group: 'x.k8s.io',
+        scope: 'Namespaced',
+        names: { kind: 'Widget', plural: 'widgets', singular: 'widget', listKind: 'WidgetList' },
+        versions: [{ name: 'v1', served: true, storage: true, schema }],
+        ...spec,
+      },
+      status: {
+        storedVersions: ['v0', 'v1'],
+        conditions: [{ type: 'Established', status: 'True' }],
+      },
+    }) as unknown as CustomResourceDefinition;
+  const old = definition({ preserveUnknownFields: true });
+  const changed = (next: CustomResourceDefinition, before = old) => {
+    const context = { subresource: '', apiVersion: 'apiextensions.k8s.io/v1', isUpdate: true };
+    return [...kind.validate(next, context), ...kind.validateUpdate!(next, before, context)].map(
+      ({ field }) => field,
+    );
+  };
+  const stored = 'status.storedVersions[0]';
+  assert.deepEqual(changed(old), [stored]);
+  assert.deepEqual(changed(definition({ group: 'y.k8s.io', scope: 'Cluster' })), [
+    'spec.scope',
+    'spec.group',
+    stored,
+  ]);
+  const annotation = 'api-approved.kubernetes.io';
+  assert.deepEqual(changed(definition({}, { [annotation]: 'x' })), [
+    stored,
+    `metadata.annotations[${annotation}]`,
+  ]);
+  assert.deepEqual(changed(old, definition({ preserveUnknownFields: false })), [
+    stored,
+    'spec.preserveUnknownFields',
+  ]);
+});
+
+test('a status without stored versions gets the one that is', () => {
+  const definition = {
+    metadata: { name: 'a' },
+    spec: { versions: [{ name: 'v1' }, { name: 'v2', storage: true }] },
+    status: { storedVersions: [] as string[] },
+  } as unknown as CustomResourceDefinition;
+  customResourceDefinitionKind.prepareStatusUpdate!(definition, definition, '');
+  assert.deepEqual(definition.status!.storedVersions, ['v2']);
+});

@@ -39,9 +39,14 @@ interface DefinitionVersion {
   isBeta: boolean;
 }
 
+/** What is written: a new definition, or the change of one, of which {@link validateDefinitionUpdate} says the rest. */
+interface DefinitionWrite extends DefinitionVersion {
+  isUpdate: boolean;
+}
+
 export function* validateDefinition(
   definition: CustomResourceDefinition,
-  version: DefinitionVersion,
+  { isUpdate, ...version }: DefinitionWrite,
 ): FieldErrors {
   const { spec, metadata } = definition;
   if (!spec) {
@@ -49,17 +54,19 @@ export function* validateDefinition(
     return;
   }
   const name = `${spec.names?.plural}.${spec.group}`;
-  // A missing name is reported by the rules for all kinds.
-  if (metadata.name && metadata.name !== name)
+  // A missing name is reported by the rules for all kinds, and what it is made of is immutable.
+  if (!isUpdate && metadata.name && metadata.name !== name)
     yield invalidValue('metadata.name', metadata.name, 'must be spec.names.plural+"."+spec.group');
-  yield* validateApproval(definition);
   yield* validateGroup(spec.group);
   yield* oneOf(spec.scope, ['Cluster', 'Namespaced'], 'spec.scope', 'required');
   yield* validateVersions(spec, version);
   yield* validateNames(spec.names ?? {}, 'spec.names');
-  yield* validatePreservation(spec, version);
+  yield* validateDefaultsArePruned(spec);
   yield* validateConversion(spec.conversion, 'spec.conversion');
+  if (isUpdate) return;
   yield* validateStoredVersions(definition);
+  yield* validateApproval(definition);
+  yield* validatePreservation(spec, version);
 }
 
 function* validateGroup(group: string | undefined): FieldErrors {
@@ -198,10 +205,7 @@ function placesOf(versions: readonly CustomResourceDefinitionVersion[]) {
   };
 }
 
-function* validatePreservation(
-  spec: CustomResourceDefinitionSpec,
-  { isBeta }: DefinitionVersion,
-): FieldErrors {
+function* validateDefaultsArePruned(spec: CustomResourceDefinitionSpec): FieldErrors {
   if (!spec.preserveUnknownFields) return;
   if (
     (spec.versions ?? []).some(({ schema }) => schema?.openAPIV3Schema && hasDefaults(schema.openAPIV3Schema))
@@ -211,7 +215,13 @@ function* validatePreservation(
       true,
       'must be false in order to use defaults in the schema',
     );
-  if (!isBeta)
+}
+
+function* validatePreservation(
+  spec: CustomResourceDefinitionSpec,
+  { isBeta }: DefinitionVersion,
+): FieldErrors {
+  if (spec.preserveUnknownFields && !isBeta)
     yield invalidValue(
       'spec.preserveUnknownFields',
       true,
@@ -360,6 +370,7 @@ function* validateStoredVersions({ spec, status }: CustomResourceDefinition): Fi
 export function* validateDefinitionUpdate(
   definition: CustomResourceDefinition,
   old: CustomResourceDefinition,
+  version: DefinitionVersion,
 ): FieldErrors {
   const established = (old.status?.conditions ?? []).some(
     ({ type, status }) => type === 'Established' && status === 'True',
@@ -370,4 +381,8 @@ export function* validateDefinitionUpdate(
   }
   yield* immutable(definition.spec.group, old.spec.group, 'spec.group');
   yield* immutable(definition.spec.names?.plural, old.spec.names?.plural, 'spec.names.plural');
+  yield* validateStoredVersions(definition);
+  // What is not as it should be may stay so.
+  if (approvalOf(definition)?.reason !== approvalOf(old)?.reason) yield* validateApproval(definition);
+  if (!old.spec.preserveUnknownFields) yield* validatePreservation(definition.spec, version);
 }

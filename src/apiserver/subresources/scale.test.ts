@@ -226,6 +226,20 @@ test('the scale of a custom resource is judged where its definition says, in the
     ],
   ] as const)
     assert.equal((await create(rest)).object.message, `Odd.example.com "web" is invalid: ${problem}`);
+  await server.ask('POST', path, {
+    apiVersion: 'example.com/v1',
+    kind: 'Odd',
+    metadata: { name: 'less' },
+    spec: { replicas: 1 },
+  });
+  const { object: refused } = await server.ask('PUT', `${path}/less/scale`, {
+    ...scale(-1),
+    metadata: { name: 'less' },
+  });
+  assert.match(
+    refused.message,
+    /^Odd\.example\.com "less" is invalid: \.spec\.replicas: Invalid value: -1: should be a non-negative integer/,
+  );
   assert.equal((await create({ spec: null })).status, 201);
   const written = await server.ask('PUT', `${path}/web/scale`, scale(7));
   assert.deepEqual(

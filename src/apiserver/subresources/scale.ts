@@ -127,10 +127,16 @@ function requireReplicas({ isCustom, definition }: ServedResource, { object }: C
     throw internalError(`the spec replicas field ".${specReplicas}" does not exist`);
 }
 
-const columns: readonly Column[] = [
+const columns = [
   nameColumn,
-  countColumn<Scale>('Desired', ({ spec }) => spec.replicas ?? 0),
-  countColumn<Scale>('Available', ({ status }) => status.replicas),
+  {
+    ...countColumn<Scale>('Desired', ({ spec }) => spec.replicas ?? 0),
+    description: 'Number of desired replicas',
+  },
+  {
+    ...countColumn<Scale>('Available', ({ status }) => status.replicas),
+    description: 'Number of actual replicas',
+  },
   ageColumn,
 ] as readonly Column[];
 
@@ -168,7 +174,8 @@ function selectorOf({ isCustom, definition }: ServedResource, object: KubeObject
 function withScale(resource: ServedResource, current: CachedObject, wanted: Scale): KubeObject {
   const { name } = current.object.metadata;
   const replicas = wanted.spec?.replicas ?? 0;
-  if (replicas < 0)
+  // Of custom resources the definition says where replicas are, and its own rules are held against them.
+  if (replicas < 0 && !resource.isCustom)
     throw invalid(scaleType, name, [
       invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0'),
     ]);
