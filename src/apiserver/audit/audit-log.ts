@@ -11,13 +11,7 @@ import { sourceAddresses } from '../http/forwarded-for.ts';
 import { authorizedName } from '../http/request/path.ts';
 import { encodeList } from '../http/response/encode.ts';
 import { jsonFormat } from '../http/response/negotiate.ts';
-import {
-  type ApiRequest,
-  type ApiResponse,
-  objectOf,
-  type RequestContext,
-  type UserInfo,
-} from '../request.ts';
+import { type ApiResponse, objectOf, type RequestContext, type UserInfo } from '../request.ts';
 import { type AuditPolicy, type AuditRule, type AuditStage, auditRuleFor } from './policy.ts';
 
 export interface AuditOptions {
@@ -107,10 +101,12 @@ export class AuditLog {
     const rule = auditRuleFor(policy, context.info, nobody);
     this.#levels.add(1, { level: rule.level });
     if (rule.level === 'None') return;
-    const { code } = error instanceof StatusError ? error : internalError('');
+    // As the client sees it: upstream's own words about what was attempted are replaced by those of the answer.
+    const { status, message, reason, code } = (error instanceof StatusError ? error : internalError(''))
+      .status;
     const audited = { context: { ...context, user: nobody }, rule, receivedMs: clock.now(), shown: asItIs };
     this.#write(audited, 'ResponseStarted', {
-      responseStatus: { metadata: {}, message: attemptText(context.request), code },
+      responseStatus: { metadata: {}, status, message, reason, code },
     });
   }
 
@@ -164,21 +160,6 @@ export class AuditLog {
 
 /** Whose request bears no credentials that are good. */
 const nobody: UserInfo = { name: '', groups: [] };
-
-/** How the client tried to say who it is, in upstream's words. */
-function attemptText(request: ApiRequest): string {
-  const [scheme = '', credentials] = (request.header('authorization') ?? '').trim().split(' ');
-  const has = (name: string) => credentials !== undefined && scheme.toLowerCase() === name;
-  const methods = [
-    ...(has('basic') ? ['basic'] : []),
-    ...(has('bearer') ? ['bearer'] : []),
-    ...(request.query.get('access_token')?.trim() ? ['access_token'] : []),
-    ...(request.clientCertificate?.() ? ['x509'] : []),
-  ];
-  return methods.length > 0
-    ? `Authentication failed, attempted: ${methods.join(', ')}`
-    : 'Authentication failed, no credentials provided';
-}
 
 const userAgentLengthMax = 1024;
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -19,6 +19,19 @@ suite('the database', () => {
     key: '/registry/a',
     value: Buffer.from(String(revision)),
     createRevision: 1,
+  });
+
+  test('a new file is for its owner alone', () => {
+    const path = join(folder, 'own.db');
+    const before = process.umask(0o022);
+    try {
+      const database = new LogDatabase(path);
+      database.append([row(1)]);
+      for (const file of [path, `${path}-wal`]) assert.equal(statSync(file).mode & 0o777, 0o600, file);
+      database.close();
+    } finally {
+      process.umask(before);
+    }
   });
 
   test('writes go on after a compaction that failed', async () => {

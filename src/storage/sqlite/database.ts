@@ -2,6 +2,7 @@
  * The SQLite file: one table that is the log of all writes. Synchronous; runs on the store's worker thread.
  * The newest row of a key is its current state; older rows are the history that compaction trims.
  */
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 
 export interface LogRow {
@@ -33,6 +34,8 @@ export class LogDatabase {
   readonly #insert: StatementSync;
 
   constructor(path: string) {
+    // A new one is its owner's alone, wherever it lies; SQLite gives its other files the same rights.
+    closeSync(openSync(path, 'a', 0o600));
     this.#db = new DatabaseSync(path);
     this.#db.exec(`
       PRAGMA locking_mode = EXCLUSIVE;
