@@ -72,3 +72,35 @@ test('a comprehension of two variables costs as much as its body, once for each 
   assert.ok(two >= one && two < one * 1.5, `${two} beside ${one}`);
   assert.ok(cost('self.transformList(i, list, list.transformList(j, s, s + "x")).size() > 0') > one);
 });
+
+test('functions that go through texts and lists cost as much as these are long', () => {
+  const schema = (text: string) =>
+    object(
+      {
+        s: string(),
+        l: list(string()),
+        b: list(string({ maxLength: 253 }), { maxItems: 100 }),
+      },
+      rule(text),
+    );
+  const factors = (text: string) =>
+    errorsOf(schema(text)).map((error) => /exceeds budget by factor of (\S+(?: than)?)/.exec(error)?.[1]);
+  // As upstream answers, to the last digit.
+  assert.deepEqual(factors('format.dns1123Label().validate(self.s).hasValue()'), ['1.006634x']);
+  for (const text of [
+    'self.l.isSorted()',
+    'self.l.min() == "a"',
+    'self.l.indexOf("a") == 1',
+    'self.l.join(",") == "a"',
+    'sets.contains(self.l, self.l)',
+    'self.l.exists(x, isIP(x))',
+    'self.l.all(x, x.replace("a", "b") == "c")',
+  ])
+    assert.equal(factors(text)[0], 'more than', text);
+  for (const text of [
+    'self.b.isSorted() && self.b.indexOf("a") == 1 && self.b.join(",").size() < 3',
+    'sets.equivalent(self.b, ["a"]) && self.b.all(x, isIP(x))',
+    'self.s.find("[0-9]+") == "1" && self.s.lowerAscii() == "a"',
+  ])
+    assert.deepEqual(factors(text), [], text);
+});

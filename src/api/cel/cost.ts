@@ -14,6 +14,8 @@ const requestBytesMax = 3 * 1024 * 1024;
 const bytesPerCharacter = 4;
 const traversal = 0.1;
 const regexLength = 0.25;
+/** Characters in the longest pattern of a named format. */
+const namePatternLength = 128;
 const listCost = 10;
 const mapCost = 30;
 
@@ -121,13 +123,19 @@ function estimateOperator(op: string, args: Node[], scope: Scope): Estimate {
   return { cost: cost + 1, value: scalar };
 }
 
+/** Functions that read a text from its start to its end. */
+const readers: ReadonlySet<string> = new Set(
+  'url ip cidr isIP isCIDR quantity isQuantity semver isSemver'.split(' '),
+);
+
 function estimateCall([name, args]: [string, Node[]], scope: Scope): Estimate {
   if (isEntryMark(name)) return estimate(args[0]!, scope);
   const cost = sumOf(args, scope);
   // Of the field that is asked for only what holds it is read.
   if (isPresence(name)) return { cost: cost - 1, value: scalar };
-  if (name === 'size') return { cost: cost + 1, value: scalar };
-  return { cost: cost + 1, value: unknown };
+  if (readers.has(name) && args[0])
+    return { cost: cost + scaled(sizeOf(estimate(args[0], scope).value) ?? 0, traversal), value: unknown };
+  return { cost: cost + 1, value: name === 'size' ? scalar : unknown };
 }
 
 /** For a macro that iterates over a list or the keys of a map: the cost of each element, and the result. */
@@ -151,6 +159,8 @@ function bindsTwo(name: string, args: readonly Node[]): boolean {
 
 function estimateMethod(name: string, target: Node, args: Node[], scope: Scope): Estimate {
   if (name === 'bind' && target.op === 'id' && target.args === 'cel') return estimateBind(args, scope);
+  if (target.op === 'id' && target.args === 'sets' && !scope.has('sets'))
+    return estimateSets(name, args, scope);
   const from = estimate(target, scope);
   if (Object.hasOwn(loops, name) && args[0]?.op === 'id' && args.length > 1)
     return estimateLoop(name, from, args, scope);
@@ -171,8 +181,71 @@ function estimateMethod(name: string, target: Node, args: Node[], scope: Scope):
     case 'orValue':
       return { cost: cost + 1, value: from.value };
     default:
+      return estimateLibraryMethod(name, { from: from.value, given: given.map(({ value }) => value), cost });
+  }
+}
+
+/** What a method works on, and what that has cost. */
+interface MethodCall {
+  from: Known;
+  given: readonly Known[];
+  cost: number;
+}
+
+/** Functions that go through texts and lists cost what these are long. */
+function estimateLibraryMethod(name: string, { from, given, cost }: MethodCall): Estimate {
+  const size = sizeOf(from) ?? 0;
+  const other = given[0] ? (sizeOf(given[0]) ?? 0) : 0;
+  switch (name) {
+    case 'sum':
+      return { cost: cost + size, value: unknown };
+    case 'isSorted':
+    case 'min':
+    case 'max':
+    case 'indexOf':
+    case 'lastIndexOf':
+      return {
+        cost: cost + (isList(from) ? size * comparisonCost(from) : scaled(size, traversal)),
+        value: unknown,
+      };
+    case 'lowerAscii':
+    case 'upperAscii':
+    case 'substring':
+    case 'trim':
+      return { cost: cost + scaled(size, traversal), value: { size } };
+    case 'replace':
+    case 'split':
+      return { cost: cost + scaled(size, 2 * traversal), value: unknown };
+    case 'join':
+      return {
+        cost: cost + scaled(size * (sizeOf(elementOf(from)) ?? 0) + other * Math.max(0, size - 1), traversal),
+        value: unknown,
+      };
+    case 'find':
+    case 'findAll':
+      return { cost: cost + scaled(size + 1, traversal) * scaled(other, regexLength), value: unknown };
+    case 'validate':
+      return {
+        cost: cost + scaled(scaled(other, traversal), namePatternLength * regexLength),
+        value: unknown,
+      };
+    default:
       return { cost: cost + 1, value: unknown };
   }
+}
+
+/** Of an item of a list with another. */
+function comparisonCost(list: Known): number {
+  const item = elementOf(list);
+  return item.schema?.type === 'string' ? 1 + scaled(sizeOf(item) ?? 0, traversal) : 1;
+}
+
+/** `sets.contains(a, b)`: all items of one list are looked for in the other, or in both directions. */
+function estimateSets(name: string, args: readonly Node[], scope: Scope): Estimate {
+  const lists = args.map((arg) => estimate(arg, scope));
+  const pairs = lists.reduce((product, { value }) => product * (sizeOf(value) ?? 0), 1);
+  const ways = name === 'equivalent' ? 2 : 1;
+  return { cost: lists.reduce((sum, { cost }) => sum + cost, 0) + ways * pairs + 1, value: scalar };
 }
 
 /** `cel.bind(variable, value, body)`. */
