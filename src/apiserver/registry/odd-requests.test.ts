@@ -59,9 +59,18 @@ suite('odd requests', () => {
     assert.equal((await server.ask('GET', `${configMaps}/one?watch=1`)).object.metadata.name, 'one');
   });
 
-  test('a list refuses a timeout that is no number', async () => {
-    const { status, object } = await server.ask('GET', `${configMaps}?timeoutSeconds=x`);
-    assert.deepEqual([status, object.message], [400, 'strconv.ParseInt: parsing "x": invalid syntax']);
+  test('a list refuses a timeout or a limit that is no number, an empty one too', async () => {
+    for (const [query, text] of [
+      ['timeoutSeconds=x', 'x'],
+      ['timeoutSeconds=', ''],
+      ['limit=', ''],
+    ]) {
+      const { status, object } = await server.ask('GET', `${configMaps}?${query}`);
+      assert.deepEqual(
+        [status, object.message],
+        [400, `strconv.ParseInt: parsing "${text}": invalid syntax`],
+      );
+    }
   });
 
   test('the root names the paths that lead somewhere', async () => {

@@ -82,7 +82,7 @@ function checkOptions(name: string, query: URLSearchParams): void {
   const errors: FieldError[] = [];
   const check = (field: string, min: number) => {
     const text = query.get(field);
-    if (text === null || text === '') return;
+    if (text === null) return;
     if (!/^-?\d+$/.test(text))
       throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
     const value = Number(text);
