@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Pod } from '../../api/resources.gen.ts';
+import { until } from '../../base/async/until.fixture.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
@@ -154,26 +155,26 @@ test('a changed pod starts when the one before has ended, whose mirror stays unt
   const stop = new AbortController();
   await writeFile(join(folder, 'a.yaml'), written('a', 'i:1'));
   const running = staticPods.run(stop.signal);
-  const until = async (text: string) => {
+  const awaitLogged = async (text: string) => {
     while (log.at(-1) !== text) {
       await clock.advance(20_000);
       await setImmediate();
     }
   };
-  await until('mirrored i:1');
+  await awaitLogged('mirrored i:1');
   await writeFile(join(folder, 'a.yaml'), written('a', 'i:2'));
-  await until('removed i:1');
+  await awaitLogged('removed i:1');
   await writeFile(join(folder, 'a.yaml'), written('a', 'i:3'));
   for (let turn = 0; turn < 20; turn++) {
     await clock.advance(20_000);
     await setImmediate();
   }
   end('i:1');
-  await until('mirrored i:3');
+  await awaitLogged('mirrored i:3');
   await rm(join(folder, 'a.yaml'));
-  await until('removed i:3');
+  await awaitLogged('removed i:3');
   end('i:3');
-  await until('unmirrored i:3');
+  await awaitLogged('unmirrored i:3');
   stop.abort();
   await running;
   assert.deepEqual(log, [
@@ -186,4 +187,58 @@ test('a changed pod starts when the one before has ended, whose mirror stays unt
     'removed i:3',
     'unmirrored i:3',
   ]);
+});
+
+test('a pod that ends while the mirrors are seen to makes way at once', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeFile(join(folder, 'a.yaml'), written('a'));
+  const ending = sparse<PodWorker>({
+    pod: sparse<Pod>({ metadata: { name: 'a-n', namespace: 'default' } }),
+    isStatic: true,
+  });
+  const workers = new Set([ending]);
+  let started: string | undefined;
+  let forget: (worker: PodWorker) => void = () => undefined;
+  const clock = new VirtualClock();
+  const staticPods = new StaticPods({
+    folder,
+    context: sparse<KubeletContext>({
+      clock,
+      logger: silentLogger,
+      node: () => ({ nodeName: 'n', hostIps: [], allocatable: {} }),
+    }),
+    pods: sparse<PodSet>({
+      workers: () => workers.values(),
+      onForgotten(listener: (worker: PodWorker) => void) {
+        forget = listener;
+        return () => undefined;
+      },
+      update(pod: Pod) {
+        started = pod.metadata.name;
+      },
+    }),
+    registration: sparse<NodeRegistration>({}),
+    informer: sparse<Informer<Pod>>({
+      handle: () => undefined,
+      get hasSynced() {
+        return workers.size > 0;
+      },
+      list() {
+        workers.delete(ending);
+        forget(ending);
+        return [];
+      },
+    }),
+  });
+  const stop = new AbortController();
+  const startMs = clock.now();
+  const running = staticPods.run(stop.signal);
+  await until(() => {
+    void clock.advance(10);
+    return started !== undefined;
+  });
+  assert.equal(started, 'a-n');
+  assert.ok(clock.now() - startMs < 20_000, 'not only when the folder is read anyway');
+  stop.abort();
+  await running;
 });

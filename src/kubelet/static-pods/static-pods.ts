@@ -50,18 +50,20 @@ export class StaticPods {
     };
     informer.handle({ added: mirrorChanged, updated: mirrorChanged, deleted: mirrorChanged });
     while (!signal.aborted) {
+      // From now on: what changes while the folder is read counts for the next round.
+      const changed = this.#change(signal);
       try {
         await this.load();
         if (informer.hasSynced) await this.#syncMirrors();
       } catch (error) {
         if (!signal.aborted) context.logger.warn('static pods could not be read', { folder, error });
       }
-      await this.#change(signal);
+      await changed;
     }
   }
 
+  /** The next change from this call on. */
   async #change(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
     const { folder, context } = this.#options;
     const changed = Promise.withResolvers<void>();
     this.#wake = changed.resolve;
