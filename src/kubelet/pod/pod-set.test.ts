@@ -117,3 +117,23 @@ test('after a restart, pods that run already have their share of the node before
   });
   stop.abort();
 });
+
+test('a change of a pod leaves alone since when the node has it, although time has gone on', () => {
+  let nowMs = 0;
+  const pods = new PodSet(
+    sparse<KubeletContext>({
+      clock: sparse<KubeletContext['clock']>({ now: () => nowMs++, monotonic: () => nowMs++ }),
+      counts: sparse<KubeletContext['counts']>({ workBegan: () => undefined }),
+      statuses: sparse<KubeletContext['statuses']>({ noteServerStatus: () => undefined }),
+      signal: AbortSignal.abort(),
+    }),
+  );
+  const pod = testPod();
+  const seen = () => pods.find(pod.metadata.uid)?.pod.metadata.annotations?.['kubernetes.io/config.seen'];
+  pods.update(pod);
+  const before = seen();
+  const { metadata } = pod;
+  pods.update({ ...pod, metadata: { ...metadata, resourceVersion: '9', annotations: { own: '1' } } });
+  assert.equal(pods.find(metadata.uid)?.pod.metadata.annotations?.own, '1');
+  assert.equal(seen(), before);
+});

@@ -151,12 +151,14 @@ export class PodSet {
       this.#workers.get(mirrorOf)?.setMirror(given);
       return;
     }
-    const pod = isStatic ? given : asSeen(given, this.#context.clock.now());
+    const seenAtMs = this.#context.clock.now();
+    const pod = isStatic ? given : asSeen(given, seenAtMs);
     this.#workers.set(
       uid,
       new PodWorker({
         context: this.#context,
         pod,
+        seenAtMs,
         isStatic,
         wasTakenIn: this.#begun.has(uid),
         finished: (done) => this.#forget(done),

@@ -20,6 +20,7 @@ test('the status of a replaced mirror pod is forgotten', () => {
       statuses: { noteServerStatus: () => undefined, forget: (uid: string) => void forgotten.push(uid) },
     }),
     pod: testPod(),
+    seenAtMs: 0,
     isStatic: true,
     finished: () => undefined,
   });

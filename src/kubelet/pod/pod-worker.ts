@@ -23,6 +23,8 @@ import { isTerminalPhase } from './status/pod-phase.ts';
 export interface PodWorkerOptions {
   context: KubeletContext;
   pod: Pod;
+  /** When the node learned of it, in milliseconds since the epoch. */
+  seenAtMs: number;
   /** Mirror pods represent static ones: their status goes to the mirror, which they may not delete. */
   isStatic?: boolean;
   /** An earlier agent admitted it: it has its share of the node before this agent has checked it. */
@@ -53,8 +55,9 @@ export class PodWorker {
   #dirty = true;
   #running = false;
 
-  constructor({ context, pod, isStatic = false, wasTakenIn = false, finished }: PodWorkerOptions) {
-    this.seenAtMs = context.clock.now();
+  constructor(options: PodWorkerOptions) {
+    const { context, pod, seenAtMs, isStatic = false, wasTakenIn = false, finished } = options;
+    this.seenAtMs = seenAtMs;
     this.#seenMs = context.clock.monotonic();
     this.#context = context;
     this.#record = new PodRecord({ context, pod, isStatic, wake: () => this.wake() });
@@ -253,10 +256,8 @@ export class PodWorker {
     if (!(await letGoOfObject(this.#record))) return;
     this.#stage = 'finished';
     this.#context.statuses.forget(this.#record.mirror?.metadata.uid ?? this.uid);
-    const removed = () => removeTraces(this.#context, this.uid, this.observed);
-    // The next static pod may have the same uid, and with it the same folders.
-    if (this.isStatic) await removed();
+    // First, since a static pod may come again with the same uid, and so with the same folders.
+    await removeTraces(this.#context, this.uid, this.observed);
     this.#finished(this);
-    if (!this.isStatic) await removed();
   }
 }
