@@ -45,3 +45,16 @@ test('an object that has had too many events still gets its first warning', () =
   assert.equal(tellAs('Normal', history, 'y'), undefined);
   assert.ok(tellAs('Warning', history, 'z'));
 });
+
+test('of very many kinds of events about an object the oldest are forgotten', () => {
+  const history = new EventHistory();
+  let nowMs = 0;
+  const tellOf = (reason: string) => {
+    nowMs += 300_000;
+    const event = { component: 'c', about, type: 'Normal', reason, message: 'x' } as const;
+    return correlateEvent(history, event, nowMs, () => `name-${names++}`);
+  };
+  for (let number = 0; number < 200; number++) tellOf(`reason-${number}`);
+  assert.equal(tellOf('reason-199')?.count, 2);
+  assert.equal(tellOf('reason-0')?.count, 1);
+});

@@ -31,6 +31,8 @@ const alikeMax = 10;
 const alikeIntervalMs = 600_000;
 /** Records of one kind that are remembered: those of the interval, and as many from before it. */
 const recordsMax = 2 * alikeMax;
+/** Kinds of events about one object that are remembered: the newest. */
+const kindsMax = 128;
 /**
  * Events of one type about one object: a burst, then one in five minutes. Types do not share it: news that repeats must
  * not hide the warnings.
@@ -99,7 +101,8 @@ export function correlateEvent(
       lastMs: nowMs,
       stored: false,
     };
-    remember(alike, record, isCombined);
+    if (isCombined) alike.combined = record;
+    else remember(alike.records, record, recordsMax);
   }
   return spend(object.budgets, event.type, nowMs) ? record : undefined;
 }
@@ -119,18 +122,15 @@ function alikeEvents({ kinds }: ObjectHistory, { about, type, reason }: NewEvent
   );
   if (!alike) {
     alike = { type, reason, fieldPath, messages: [], lastMs: 0, records: [], combined: undefined };
-    kinds.push(alike);
+    remember(kinds, alike, kindsMax);
   }
   return alike;
 }
 
-function remember(alike: AlikeEvents, record: EventRecord, isCombined: boolean): void {
-  if (isCombined) {
-    alike.combined = record;
-    return;
-  }
-  alike.records.push(record);
-  if (alike.records.length > recordsMax) alike.records.shift();
+/** The oldest gives way. */
+function remember<Item>(items: Item[], item: Item, itemsMax: number): void {
+  items.push(item);
+  if (items.length > itemsMax) items.shift();
 }
 
 function spend(budgets: ObjectHistory['budgets'], type: EventType, nowMs: number): boolean {
