@@ -113,6 +113,18 @@ const asking = (uid: string, count: number) => {
   return { ...pod, metadata: { ...pod.metadata, uid } };
 };
 
+/** In a folder of their own, when the plugin of the first test has registered and told its devices. */
+async function pluginsAt(name: string): Promise<DevicePlugins> {
+  const own = join(folder, name);
+  const listed = Promise.withResolvers<void>();
+  const devices = new DevicePlugins({ folder: own, logger: silentLogger, changed: listed.resolve });
+  await devices.start(stop.signal);
+  const endpoint = join(folder, 'plugin.sock');
+  await register({ version: 'v1beta1', endpoint, resourceName: 'example.com/dev' }, own);
+  await listed.promise;
+  return devices;
+}
+
 test('a plugin registers, its devices count, are given out once each, and come back', async () => {
   const listed = Promise.withResolvers<void>();
   const counted: string[] = [];
@@ -145,15 +157,7 @@ test('a plugin registers, its devices count, are given out once each, and come b
 });
 
 test('pods that start at the same time never get the same device', async () => {
-  const listed = Promise.withResolvers<void>();
-  const own = join(folder, 'at-once');
-  const devices = new DevicePlugins({ folder: own, logger: silentLogger, changed: listed.resolve });
-  await devices.start(stop.signal);
-  await register(
-    { version: 'v1beta1', endpoint: join(folder, 'plugin.sock'), resourceName: 'example.com/dev' },
-    own,
-  );
-  await listed.promise;
+  const devices = await pluginsAt('at-once');
   const grants = await Promise.all(
     ['u1', 'u2'].map((uid) => {
       const pod = asking(uid, 1);
@@ -224,13 +228,7 @@ test('containers of a pod follow one another on its devices, and keep them while
 });
 
 test('a pod gets devices for all of its containers before it starts, or none of them', async () => {
-  const own = join(folder, 'reserved');
-  const listed = Promise.withResolvers<void>();
-  const devices = new DevicePlugins({ folder: own, logger: silentLogger, changed: listed.resolve });
-  await devices.start(stop.signal);
-  const endpoint = join(folder, 'plugin.sock');
-  await register({ version: 'v1beta1', endpoint, resourceName: 'example.com/dev' }, own);
-  await listed.promise;
+  const devices = await pluginsAt('reserved');
   const nobody = () => false;
   const resources = { limits: { 'example.com/dev': '1' } };
   const containers = ['a', 'b', 'c'].map((name) => ({ name, resources }));
@@ -252,20 +250,12 @@ test('a pod gets devices for all of its containers before it starts, or none of 
 });
 
 test('what a plugin says when it refuses is told as upstream tells it', async () => {
-  const own = join(folder, 'refusing');
-  const listed = Promise.withResolvers<void>();
-  const devices = new DevicePlugins({ folder: own, logger: silentLogger, changed: listed.resolve });
-  await devices.start(stop.signal);
-  const endpoint = join(folder, 'plugin.sock');
-  await register({ version: 'v1beta1', endpoint, resourceName: 'example.com/dev' }, own);
-  await listed.promise;
+  const devices = await pluginsAt('refusing');
   const pod = testPod({ containers: [{ name: 'c', resources: { limits: { 'example.com/dev': '2' } } }] });
   isRefusing = true;
   await assert.rejects(
     devices.reserve(pod, () => false),
-    {
-      message: 'rpc error: code = Unknown desc = no device today',
-    },
+    { message: 'rpc error: code = Unknown desc = no device today' },
   );
   isRefusing = false;
   await devices.reserve(pod, () => false);

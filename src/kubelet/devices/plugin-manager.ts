@@ -48,9 +48,8 @@ interface Plugin {
   preStart: boolean;
   hasPreference: boolean;
   devices: Map<string, { isHealthy: boolean; numaNodes: readonly number[] }>;
-  connected: boolean;
-  /** When its connection ended. */
-  goneSinceMs?: number;
+  /** When its connection ended; undefined: it is connected. */
+  goneSinceMs: number | undefined;
 }
 
 interface WantedDevices {
@@ -65,6 +64,7 @@ const apiVersion = 'v1beta1';
 
 export class DevicePlugins implements DeviceAllocator, DeviceInventory {
   readonly #options: DevicePluginOptions;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #plugins = new Map<string, Plugin>();
   readonly #assignments: DeviceAssignments;
   /**
@@ -75,6 +75,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
 
   constructor(options: DevicePluginOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#assignments = new DeviceAssignments(join(options.folder, 'assignments.json'), options.logger);
   }
 
@@ -112,16 +113,14 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     // After a restart of the kubelet, a resource is unavailable until its plugin comes back.
     for (const name of this.#assignments.resources) amounts[name] = { capacity: 0, allocatable: 0 };
     for (const plugin of this.#plugins.values()) {
-      const { resourceName, devices, connected } = plugin;
-      const healthy = connected ? [...devices.values()].filter(({ isHealthy }) => isHealthy).length : 0;
-      amounts[resourceName] = { capacity: this.#isGone(plugin) ? 0 : devices.size, allocatable: healthy };
+      const capacity = this.#isGone(plugin) ? 0 : plugin.devices.size;
+      amounts[plugin.resourceName] = { capacity, allocatable: healthyDevices(plugin).length };
     }
     return amounts;
   }
 
   #isGone({ goneSinceMs }: Plugin): boolean {
-    const { clock = systemClock } = this.#options;
-    return goneSinceMs !== undefined && clock.monotonic() - goneSinceMs > goneAfterMs;
+    return goneSinceMs !== undefined && this.#clock.monotonic() - goneSinceMs > goneAfterMs;
   }
 
   async reserve(pod: Pod, hasLeft: (podUid: string) => boolean): Promise<void> {
@@ -145,7 +144,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     for (const each of wanted) {
       const held = await this.#assign(pod, container, each);
       const plugin = this.#plugins.get(each.resourceName);
-      if (plugin?.connected && plugin.preStart)
+      if (plugin?.preStart && plugin.goneSinceMs === undefined)
         await call(plugin.client, 'PreStartContainer', ['PreStartContainerRequest', 'Empty'], {
           devicesIDs: held.ids,
         });
@@ -176,10 +175,8 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
   }
 
   offered(): KnownDevice[] {
-    return [...this.#plugins.values()].flatMap(({ resourceName, devices, connected }) =>
-      [...devices].flatMap(([id, { isHealthy, numaNodes }]) =>
-        connected && isHealthy ? [{ resourceName, id, numaNodes, isHealthy }] : [],
-      ),
+    return [...this.#plugins.values()].flatMap((plugin) =>
+      healthyDevices(plugin).map(([id, facts]) => ({ resourceName: plugin.resourceName, id, ...facts })),
     );
   }
 
@@ -196,7 +193,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     const found = this.#assignments.find(uid, container.name, resourceName);
     if (found) return found;
     const plugin = this.#plugins.get(resourceName);
-    if (!plugin?.connected || !hasHealthy(plugin))
+    if (!plugin || healthyDevices(plugin).length === 0)
       throw new Error(`no healthy devices present; cannot allocate unhealthy devices ${resourceName}`);
     const ids = await this.#choose(plugin, count, this.#assignments.reusable(pod, resourceName));
     const held = { ids, grant: await this.#ask(plugin, ids) };
@@ -238,8 +235,8 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
   }
 
   async #ask(plugin: Plugin, devicesIDs: readonly string[]): Promise<ContainerAllocateResponse> {
-    const { clock = systemClock, metrics } = this.#options;
-    const startMs = clock.monotonic();
+    const { metrics } = this.#options;
+    const startMs = this.#clock.monotonic();
     const allocating = call<{ containerResponses: ContainerAllocateResponse[] }>(
       plugin.client,
       'Allocate',
@@ -247,7 +244,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
       { containerRequests: [{ devicesIDs }] },
     );
     const { containerResponses } = await allocating.finally(() =>
-      metrics?.allocated(plugin.resourceName, (clock.monotonic() - startMs) / 1000),
+      metrics?.allocated(plugin.resourceName, (this.#clock.monotonic() - startMs) / 1000),
     );
     const [answer] = containerResponses;
     if (!answer) throw new Error(`the device plugin of ${plugin.resourceName} gave no allocation`);
@@ -264,7 +261,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
       preStart: options?.preStartRequired ?? false,
       hasPreference: options?.getPreferredAllocationAvailable ?? false,
       devices: this.#plugins.get(resourceName)?.devices ?? new Map(),
-      connected: true,
+      goneSinceMs: undefined,
     };
     this.#plugins.get(resourceName)?.client.close();
     this.#plugins.set(resourceName, plugin);
@@ -295,15 +292,15 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
       if (!signal.aborted) logger.warn('a device plugin went away', { resource: resourceName, error });
     }
     signal.removeEventListener('abort', cancel);
-    plugin.connected = false;
-    plugin.goneSinceMs = (this.#options.clock ?? systemClock).monotonic();
+    plugin.goneSinceMs = this.#clock.monotonic();
     client.close();
     if (!signal.aborted) changed();
   }
 }
 
-function hasHealthy({ devices }: Plugin): boolean {
-  return [...devices.values()].some(({ isHealthy }) => isHealthy);
+/** None of a plugin that went away. */
+function healthyDevices({ goneSinceMs, devices }: Plugin) {
+  return goneSinceMs === undefined ? [...devices].filter(([, { isHealthy }]) => isHealthy) : [];
 }
 
 function factsOf({ health, topology }: PluginDevice) {
