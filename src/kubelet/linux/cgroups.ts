@@ -48,6 +48,8 @@ const removeTriesMax = 20;
 
 export class LinuxCgroups implements PodCgroups {
   readonly #root: string;
+  /** The groups of pods of each class; that of the guaranteed ones is around the others. */
+  readonly #classes: Readonly<Record<QosClass, string>>;
   readonly #mountPoint: string;
   readonly #podPidsMax: number | undefined;
   readonly #isV2: boolean;
@@ -62,6 +64,8 @@ export class LinuxCgroups implements PodCgroups {
 
   constructor(root: string, podPidsMax?: number, mountPoint = '/sys/fs/cgroup') {
     this.#root = root;
+    const all = `${root}/kubepods`;
+    this.#classes = { Guaranteed: all, Burstable: `${all}/burstable`, BestEffort: `${all}/besteffort` };
     this.#mountPoint = mountPoint;
     this.#podPidsMax = podPidsMax;
     this.#isV2 = existsSync(join(this.#mountPoint, 'cgroup.controllers'));
@@ -73,16 +77,16 @@ export class LinuxCgroups implements PodCgroups {
   }
 
   async prepare({ milliCpu, memoryBytes, pidsMax }: PodsShare): Promise<void> {
-    const kubepods = `${this.#root}/kubepods`;
-    const isNew = !existsSync(this.#folders(`${kubepods}/burstable`)[0]!);
-    for (const path of [kubepods, `${kubepods}/burstable`, `${kubepods}/besteffort`]) await this.#make(path);
-    await this.#limit(kubepods, {
+    const { Guaranteed: all, Burstable, BestEffort } = this.#classes;
+    const isNew = !existsSync(this.#folders(Burstable)[0]!);
+    for (const path of [all, Burstable, BestEffort]) await this.#make(path);
+    await this.#limit(all, {
       cpuShares: cpuShares(milliCpu),
       cpuQuotaUs: undefined,
       memoryBytes,
     });
-    if (pidsMax !== undefined) await this.#limitPids(kubepods, pidsMax);
-    await this.#limit(`${kubepods}/besteffort`, { cpuShares: cpuShares(0), ...unlimited });
+    if (pidsMax !== undefined) await this.#limitPids(all, pidsMax);
+    await this.#limit(BestEffort, { cpuShares: cpuShares(0), ...unlimited });
     // Existing pods keep their share until all of them are known again.
     if (isNew) await this.#shareAmongBurstable();
   }
@@ -114,8 +118,8 @@ export class LinuxCgroups implements PodCgroups {
 
   async list(): Promise<string[]> {
     const uids = new Set<string>();
-    for (const sub of ['', '/burstable', '/besteffort'])
-      for (const folder of this.#folders(`${this.#root}/kubepods${sub}`))
+    for (const path of Object.values(this.#classes))
+      for (const folder of this.#folders(path))
         for (const name of await readdir(folder).catch(ifMissing([])))
           if (name.startsWith('pod') && name.length > 3) uids.add(name.slice(3));
     return [...uids];
@@ -127,7 +131,7 @@ export class LinuxCgroups implements PodCgroups {
   }
 
   async podsUsage(): Promise<CgroupUsage | undefined> {
-    return this.#usage(`${this.#root}/kubepods`);
+    return this.#usage(this.#classes.Guaranteed);
   }
 
   async podGroup(podUid: string, memberId?: string): Promise<NamedGroup | undefined> {
@@ -137,9 +141,7 @@ export class LinuxCgroups implements PodCgroups {
   }
 
   async classGroups(): Promise<NamedGroup[]> {
-    const kubepods = `${this.#root}/kubepods`;
-    const paths = [kubepods, `${kubepods}/burstable`, `${kubepods}/besteffort`];
-    return paths.flatMap((path) => this.#group(path) ?? []);
+    return Object.values(this.#classes).flatMap((path) => this.#group(path) ?? []);
   }
 
   async containerDetails(
@@ -163,7 +165,7 @@ export class LinuxCgroups implements PodCgroups {
     const share = async () => {
       const shares = cpuShares([...this.#burstable.values()].reduce((sum, milli) => sum + milli, 0));
       if (shares === this.#burstableShares) return;
-      await this.#limit(`${this.#root}/kubepods/burstable`, { cpuShares: shares, ...unlimited });
+      await this.#limit(this.#classes.Burstable, { cpuShares: shares, ...unlimited });
       this.#burstableShares = shares;
     };
     this.#sharing = this.#sharing.then(share, share);
@@ -177,8 +179,7 @@ export class LinuxCgroups implements PodCgroups {
   }
 
   #pathOf(uid: string, qos: QosClass): string {
-    const folder = qos === 'Guaranteed' ? '' : `/${qos.toLowerCase()}`;
-    return `${this.#root}/kubepods${folder}/pod${uid}`;
+    return `${this.#classes[qos]}/pod${uid}`;
   }
 
   /** The group's folders: a single one with v2, one per controller with v1. */
