@@ -2,7 +2,6 @@
  * The drivers of claimed devices registered on this node. A driver that is being replaced has two plugins for a while,
  * the old and the new one; the newest reachable one is used.
  */
-
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { goQuote } from '../../base/text/go-quote.ts';

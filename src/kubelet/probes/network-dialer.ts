@@ -27,7 +27,7 @@ async function followRedirects(check: HttpCheck, left: number): Promise<HttpAnsw
   if ('error' in answer || !answer.location) return answer;
   if (!URL.canParse(answer.location, urlOf(check)))
     return {
-      error: `Get "${urlOf(check)}": failed to parse Location header ${JSON.stringify(answer.location)}`,
+      error: `Get "${urlOf(check)}": failed to parse Location header ${goQuote(answer.location)}`,
     };
   const target = new URL(answer.location, urlOf(check));
   // A redirect to another host is not followed: it is itself the answer.
@@ -69,7 +69,7 @@ function fetchOnce(check: HttpCheck): Promise<FetchedAnswer> {
   );
   if (unfit !== undefined)
     return Promise.resolve({
-      error: `Get "${url}": net/http: invalid header field value for ${JSON.stringify(unfit)}`,
+      error: `Get "${url}": net/http: invalid header field value for ${goQuote(unfit)}`,
     });
   return new Promise((resolve) => {
     let hasBegun = false;
@@ -96,21 +96,7 @@ function fetchOnce(check: HttpCheck): Promise<FetchedAnswer> {
         );
       },
     );
-    const timer = setTimeout(
-      () =>
-        end(
-          hasBegun
-            ? {
-                error:
-                  'context deadline exceeded (Client.Timeout or context cancellation while reading body)',
-                hasBegun,
-              }
-            : {
-                error: `Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
-              },
-        ),
-      check.timeoutMs,
-    );
+    const timer = setTimeout(() => end(lateAnswer(url, { hasBegun })), check.timeoutMs);
     request.on('error', (error: NodeJS.ErrnoException) => {
       const speaksHttp = isPlainAnswer(error);
       end({
@@ -120,6 +106,13 @@ function fetchOnce(check: HttpCheck): Promise<FetchedAnswer> {
     });
     request.end();
   });
+}
+
+function lateAnswer(url: string, { hasBegun }: { hasBegun: boolean }): FetchedAnswer {
+  const late = 'context deadline exceeded';
+  if (hasBegun)
+    return { error: `${late} (Client.Timeout or context cancellation while reading body)`, hasBegun };
+  return { error: `Get "${url}": ${late} (Client.Timeout exceeded while awaiting headers)` };
 }
 
 /** Those of a redirect that Go follows; 300 and 304 are answers. */

@@ -1,6 +1,7 @@
 /** The pods and containers that requests name. */
 
 import type { Container } from '../../api/types/core-v1.gen.ts';
+import { goQuote } from '../../base/text/go-quote.ts';
 import { isUnanswered, RuntimeError } from '../cri/runtime-error.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { findContainer, type ObservedContainer } from '../pod/pod-observation.ts';
@@ -22,7 +23,7 @@ export class AskedPods {
     // Right after a restart the pods are not known yet.
     await this.#kubelet.started;
     const worker = this.#kubelet.pods.findByName(namespace, name);
-    if (!worker) throw new HttpProblem(404, `pod ${JSON.stringify(name)} does not exist`);
+    if (!worker) throw new HttpProblem(404, `pod ${goQuote(name)} does not exist`);
     await Promise.race([worker.looked(), this.#kubelet.context.clock.sleep(lookedWithinMs)]);
     return worker;
   }

@@ -3,6 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import { drained } from '../../../base/async/drained.ts';
 import type { Clock } from '../../../base/clock.ts';
+import { goQuote } from '../../../base/text/go-quote.ts';
 import { isTrue } from '../../../base/text/query-boolean.ts';
 import type { ObservedContainer } from '../../pod/pod-observation.ts';
 import type { PodWorker } from '../../pod/pod-worker.ts';
@@ -39,14 +40,14 @@ function findLogged(
   { previous }: { previous: boolean },
 ): ObservedContainer {
   const history = worker.observed.containers.filter((container) => container.name === containerName);
+  const quoted = goQuote(containerName);
+  const inPod = `in pod ${goQuote(worker.pod.metadata.name)}`;
   if (!containerSpec(worker, containerName))
-    throw new HttpProblem(404, notFoundMessage(worker, containerName));
+    throw new HttpProblem(404, `container ${quoted} not found ${inPod}`);
   // For a container in back-off, the one that ended last is both the present and the previous one.
   const waits = history[0]?.state === 'exited' && worker.waitingReason(containerName) !== undefined;
   const container = previous && !waits ? history[1] : history[0];
   if (container) return container;
-  const inPod = `in pod ${JSON.stringify(worker.pod.metadata.name)}`;
-  const quoted = JSON.stringify(containerName);
   throw new HttpProblem(
     400,
     previous
@@ -99,8 +100,4 @@ function logOptionsOf(query: URLSearchParams, nowMs: number): LogOptions {
     ...(since && { since }),
     ...((stream === 'stdout' || stream === 'stderr') && { stream }),
   };
-}
-
-function notFoundMessage({ pod }: PodWorker, container: string): string {
-  return `container ${JSON.stringify(container)} not found in pod ${JSON.stringify(pod.metadata.name)}`;
 }

@@ -1,6 +1,7 @@
 /** Exec, attach and port-forward: the streams between clients and the runtime. */
 
 import { internalError } from '../../../api/status.ts';
+import { goQuote } from '../../../base/text/go-quote.ts';
 import type { KubeletContext } from '../../context.ts';
 import { RuntimeError } from '../../cri/runtime-error.ts';
 import type { ObservedContainer } from '../../pod/pod-observation.ts';
@@ -50,7 +51,7 @@ export class PodStreams {
   async #forwardPorts(upgrade: Upgrade, worker: PodWorker, query: URLSearchParams): Promise<void> {
     const { namespace, name } = worker.pod.metadata;
     const sandbox = worker.observed.sandboxes.find(({ ready }) => ready);
-    if (!sandbox) throw new HttpProblem(404, `pod not found (${JSON.stringify(`${name}_${namespace}`)})`);
+    if (!sandbox) throw new HttpProblem(404, `pod not found (${goQuote(`${name}_${namespace}`)})`);
     const ports = query
       .getAll('ports')
       .concat(query.getAll('port'))
@@ -131,7 +132,7 @@ export class PodStreams {
 
 /** In upstream's words. Without a colon: kubectl 1.20 would parse it as YAML, and print nothing. */
 function notFoundMessage(action: 'exec' | 'attach', { pod }: PodWorker, container: string): string {
-  if (action === 'exec') return `container not found (${JSON.stringify(container)})`;
+  if (action === 'exec') return `container not found (${goQuote(container)})`;
   return `container ${container} not found in pod ${pod.metadata.name}_${pod.metadata.namespace}`;
 }
 
