@@ -21,7 +21,10 @@ export interface ReservationSettings {
 type Reserved = Pick<ReservationSettings, 'kubeReserved' | 'systemReserved'>;
 
 /** How much of the machine's memory all pods together may use: what is not reserved for other purposes. */
-export function podsMemoryMaxBytes({ memoryBytes }: Pick<MachineFacts, 'memoryBytes'>, reserved: Reserved) {
+export function podsMemoryMaxBytes(
+  { memoryBytes }: Pick<MachineFacts, 'memoryBytes'>,
+  reserved: Reserved,
+): number {
   return notReserved('memory', memoryBytes, reserved);
 }
 
@@ -37,7 +40,7 @@ export function podsShare(
   };
 }
 
-/** Not negative: what is reserved may be more than there is. */
+/** In the unit of `amount`, which is that of `amountOf`. Not negative: what is reserved may be more than there is. */
 function notReserved(
   name: string,
   amount: number,

@@ -32,8 +32,8 @@ export class PodAdmitter {
   }
 
   /**
-   * Why the node cannot admit the pod; undefined: it can. The next pod finds this one's share taken: between the look at
-   * the others and that there is no pause.
+   * Why the node cannot admit the pod; undefined: it can. Nothing is awaited between the look at the others and taking
+   * the pod in, so that the next one finds its share taken.
    */
   async admit(pod: Pod): Promise<Refusal | undefined> {
     const { pods, node, allocatable, conditions, devices } = this.#options;
@@ -54,9 +54,9 @@ export class PodAdmitter {
     }
     pods().find(uid)?.takeIn();
     if (victims) await this.#preempt(victims, Object.keys(missing)[0]!);
-    const withoutDevices = await this.#reserveDevices(pod);
-    if (withoutDevices) this.#options.counts.refused(withoutDevices.reason);
-    return withoutDevices;
+    const shortage = await this.#reserveDevices(pod);
+    if (shortage) this.#options.counts.refused(shortage.reason);
+    return shortage;
   }
 
   /** A pod whose devices cannot be had is refused, so that its controller makes another, elsewhere perhaps. */

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path';
 import type { Pod } from '../../api/resources.gen.ts';
 import type { ContainerStats } from '../cri/messages.ts';
-import { type DiskUse, diskUseOf, nothing, sumOf } from '../linux/usage/folder-use.ts';
+import { type DiskUse, diskUseOf, noDiskUse, sumOf } from '../linux/usage/folder-use.ts';
 import { labels, type ObservedPod } from './pod-observation.ts';
 
 export interface PodDiskUse {
@@ -42,10 +42,10 @@ export async function measurePodDisk({
       inodes: writableLayer?.inodesUsed?.value ?? 0,
     };
     const rootfs = folder === undefined ? reported : await diskUseOf(folder);
-    containers.set(attributes.labels[labels.containerName] ?? '', { rootfs, logs: nothing });
+    containers.set(attributes.labels[labels.containerName] ?? '', { rootfs, logs: noDiskUse });
   }
   for (const [name, logs] of await measureLogs(observed))
-    containers.set(name, { rootfs: containers.get(name)?.rootfs ?? nothing, logs });
+    containers.set(name, { rootfs: containers.get(name)?.rootfs ?? noDiskUse, logs });
   return { emptyDirs, containers };
 }
 

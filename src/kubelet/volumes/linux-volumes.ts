@@ -8,7 +8,6 @@ import { leastOf } from '../../base/least-of.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
 import type { ImageSnapshot } from '../cri/messages.ts';
 import { CsiVolumes } from '../csi/csi-volumes.ts';
-import type { VolumeUsage } from '../csi/messages.ts';
 import { growFileSystem } from '../linux/device-mount.ts';
 import { isMounted, unmountBelow } from '../linux/mounts.ts';
 import { GrowingClaims } from './claims/growing-claims.ts';
@@ -36,7 +35,7 @@ import { prepareHostPath } from './sources/host-path.ts';
 import { imageViewName, mountImageFiles, removeImageView } from './sources/image-files.ts';
 import { mountNfs } from './sources/nfs.ts';
 import { volumesUsed } from './used-volumes.ts';
-import { driverFigures, folderFigures, ownFigures } from './volume-figures.ts';
+import { figuresOf } from './volume-figures.ts';
 
 /** As upstream names folders after plugins. */
 const imagePlugin = 'kubernetes.io~image';
@@ -179,22 +178,11 @@ export class LinuxVolumes implements PodVolumes {
       if (path === undefined || volume.hostPath || volume.csi) continue;
       const { name } = volume;
       const claimName = claimNameOf(pod, volume);
-      const figures = await this.#figuresOf(path, {
-        isShared: claimName === undefined && !volume.nfs,
-        byPath,
-      });
+      const isShared = claimName === undefined && !volume.nfs;
+      const figures = await figuresOf(path, { isShared, byPath });
       if (figures) uses.push({ name, ...(claimName !== undefined && { claimName }), ...figures });
     }
     return uses;
-  }
-
-  /** `isShared`: others have files on its file system. `byPath`: what drivers say. */
-  async #figuresOf(
-    path: string,
-    { isShared, byPath }: { isShared: boolean; byPath: ReadonlyMap<string, VolumeUsage[]> },
-  ) {
-    if (path.includes('/kubernetes.io~csi/')) return driverFigures(byPath.get(path));
-    return isShared ? ownFigures(path) : folderFigures(path);
   }
 
   clearUnused(): Promise<void> {

@@ -11,7 +11,7 @@ export interface DiskUse {
 /** The disk usage of a folder. Files that vanish meanwhile count as nothing. */
 export async function diskUseOf(path: string): Promise<DiskUse> {
   const stats = await lstat(path).catch(ifMissing(undefined));
-  if (!stats) return nothing;
+  if (!stats) return noDiskUse;
   const own = { bytes: stats.blocks * 512, inodes: 1 };
   if (!stats.isDirectory()) return own;
   const parts = [own];
@@ -19,7 +19,7 @@ export async function diskUseOf(path: string): Promise<DiskUse> {
   return sumOf(parts);
 }
 
-export const nothing: DiskUse = { bytes: 0, inodes: 0 };
+export const noDiskUse: DiskUse = { bytes: 0, inodes: 0 };
 
 export function sumOf(parts: readonly DiskUse[]): DiskUse {
   return parts.reduce(
@@ -27,6 +27,6 @@ export function sumOf(parts: readonly DiskUse[]): DiskUse {
       bytes: sum.bytes + part.bytes,
       inodes: sum.inodes + part.inodes,
     }),
-    nothing,
+    noDiskUse,
   );
 }

@@ -118,7 +118,7 @@ test('a hook command that outlasts the grace period is reported when its contain
   const { clock, log, context } = setup({ main: 500 });
   const ended = Promise.withResolvers<never>();
   context.runtime.execSync = (_id, _command, timeoutSeconds) => {
-    log.push(`hook ${timeoutSeconds}`);
+    log.push(`${clock.now() / 1000} hook ${timeoutSeconds}`);
     return ended.promise;
   };
   const main = { name: 'main', lifecycle: { preStop: { exec: { command: ['sleep', '60'] } } } };
@@ -136,7 +136,7 @@ test('a hook command that outlasts the grace period is reported when its contain
   ended.reject(new Error('exit status 137'));
   await clock.advance(0);
   const steps = log.map((line) => line.replace(/^\S+ /, ''));
-  assert.deepEqual(steps, ['Killing', '0', 'TERM main 2', 'ended main', 'FailedPreStopHook']);
+  assert.deepEqual(steps, ['Killing', 'hook 0', 'TERM main 2', 'ended main', 'FailedPreStopHook']);
 });
 
 test('an agent that ends meanwhile sends no signal out of turn', async () => {

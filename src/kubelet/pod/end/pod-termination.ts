@@ -10,7 +10,7 @@ import type { KubeletContext } from '../../context.ts';
 import type { ContainerKill } from '../pod-actions.ts';
 import { containerEvents } from '../pod-events.ts';
 import type { ObservedContainer, ObservedPod } from '../pod-observation.ts';
-import type { GraceCuts } from './pod-end.ts';
+import { type GraceCuts, specifiedGraceSeconds } from './pod-end.ts';
 
 export interface ContainerStop {
   pod: Pod;
@@ -163,7 +163,7 @@ export async function stopKilled(
   kills: readonly ContainerKill[],
   { podIp, cuts }: { podIp: string; cuts: GraceCuts },
 ): Promise<void> {
-  const podGrace = pod.spec.terminationGracePeriodSeconds ?? 30;
+  const podGrace = specifiedGraceSeconds(pod);
   const probeOf = ({ reason, spec }: ContainerKill) =>
     reason === 'liveness' ? spec.livenessProbe : reason === 'startup' ? spec.startupProbe : undefined;
   await Promise.all(
