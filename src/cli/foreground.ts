@@ -12,6 +12,7 @@ export function runForeground(
   enter: readonly string[] = [],
 ): Promise<number> {
   const [command, ...rest] = [...enter, context.programs.node, ...nodeFlags, ...args];
+  // The command's own compile cache would be held in memory for as long as the process lives.
   const { NODE_COMPILE_CACHE: _, ...inherited } = process.env;
   const env = { ...processEnvironment(context.data), ...inherited };
   const child = spawn(command!, rest, { env, stdio: ['ignore', 'inherit', 'inherit'] });

@@ -1,5 +1,6 @@
 /** Shows steps as they run: on a terminal with a line for each that is under way, elsewhere with a line when it is done. */
 import type { Steps } from '../host/steps.ts';
+import type { CliContext } from './context.ts';
 
 interface Running {
   title: string;
@@ -16,6 +17,11 @@ const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 const frameMs = 100;
 /** Times stand in one column up to titles of this length. */
 const titleWidth = 52;
+
+/** The steps of a command, on its output. */
+export function stepsOf({ isTerminal }: Pick<CliContext, 'isTerminal'>): Steps {
+  return liveSteps({ write: (text) => process.stdout.write(text), isTerminal });
+}
 
 export function liveSteps(options: LiveStepsOptions): Steps {
   const { write, isTerminal, nowMs = () => performance.now() } = options;

@@ -7,7 +7,7 @@ import type { Steps } from '../../host/steps.ts';
 import { disableIngress, enableIngress } from '../../network/ingress/ingress-objects.ts';
 import { connectAsAdmin } from '../admin-client.ts';
 import { type CliContext, type Command, UsageError } from '../context.ts';
-import { liveSteps } from '../live-steps.ts';
+import { stepsOf } from '../live-steps.ts';
 import { existingCluster, nameOption, parseOptions, parseVerb } from '../options/parse-options.ts';
 
 interface Addon {
@@ -44,7 +44,7 @@ export const addonsCommand: Command = {
     if (verb !== 'list' && !addon) throw new UsageError(unknownAddon(verb, name));
     const record = existingCluster(context, values);
     const client = connectAsAdmin(context, record.name);
-    const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
+    const steps = stepsOf(context);
     try {
       if (!addon || !name) await list(context, client);
       else if (verb === 'enable') await enable(steps, client, name, addon);

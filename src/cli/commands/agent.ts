@@ -32,7 +32,7 @@ import { type AgentConfig, writeConfig } from '../../host/processes/process-conf
 import type { KubeletConfiguration } from '../../kubelet/configuration/configuration.ts';
 import { removeNodeNetwork } from '../../network/cleanup.ts';
 import { type CliContext, type Command, UsageError } from '../context.ts';
-import { liveSteps } from '../live-steps.ts';
+import { stepsOf } from '../live-steps.ts';
 import { readKubeletConfig } from '../options/kubelet-config.ts';
 import { checkMachineAddress } from '../options/machine-address.ts';
 import { parseOptions } from '../options/parse-options.ts';
@@ -66,7 +66,7 @@ function anotherAgent({ pid }: ProcessIdentity): Failure {
 
 async function runAgent(context: CliContext, options: AgentOptions): Promise<number> {
   const { servers, token, nodeName, address: given, kubelet } = options;
-  const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
+  const steps = stepsOf(context);
   await prepareMachine(steps);
   const address = given ?? (await addressTowards(new URL(servers[0]!).hostname));
   checkMachineAddress(address);

@@ -12,7 +12,7 @@ import {
   renderKubeconfig,
   userKubeconfigPath,
 } from '../kubeconfig-file.ts';
-import { liveSteps } from '../live-steps.ts';
+import { stepsOf } from '../live-steps.ts';
 import { clusterNameOf, existingCluster, nameOption, parseOptions } from '../options/parse-options.ts';
 
 export const down: Command = {
@@ -21,7 +21,7 @@ export const down: Command = {
   async run(context, args) {
     const { values } = parseOptions(args, nameOption);
     const record = existingCluster(context, values);
-    const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
+    const steps = stepsOf(context);
     await downCluster({ data: context.data, programs: context.programs, steps }, record.name);
     return 0;
   },
@@ -35,7 +35,7 @@ export const remove: Command = {
     const names = values.all
       ? listClusterRecords(context.data).map((record) => record.name)
       : [clusterNameOf(values)];
-    const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
+    const steps = stepsOf(context);
     const failures: unknown[] = [];
     for (const name of names) {
       if (!loadClusterRecord(context.data.cluster(name))) {

@@ -5,7 +5,7 @@ import type { ClusterContext } from '../../host/cluster/cluster-context.ts';
 import { planNode, planNodeStart, removeOneNode, stopOneNode } from '../../host/cluster/cluster-nodes.ts';
 import { connectAsAdmin } from '../admin-client.ts';
 import { type CliContext, type Command, UsageError } from '../context.ts';
-import { liveSteps } from '../live-steps.ts';
+import { stepsOf } from '../live-steps.ts';
 import { existingCluster, nameOption, parseOptions, parseVerb } from '../options/parse-options.ts';
 import { startCluster } from './up.ts';
 
@@ -24,7 +24,7 @@ export const node: Command = {
     const verb = parseVerb(positionals[0], verbs);
     const name = positionals[1];
     const record = existingCluster(context, values);
-    const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
+    const steps = stepsOf(context);
     const cluster: ClusterContext = { data: context.data, programs: context.programs, steps };
     if (verb === 'list') {
       for (const each of record.nodes) context.print(`${each.name}${each.stopped ? '   stopped' : ''}`);

@@ -22,7 +22,7 @@ import type { Store } from '../../storage/store.ts';
 import { type Command, UsageError } from '../context.ts';
 import { runForeground } from '../foreground.ts';
 import { renderKubeconfig } from '../kubeconfig-file.ts';
-import { liveSteps } from '../live-steps.ts';
+import { stepsOf } from '../live-steps.ts';
 import {
   apiServerDetails,
   apiServerFileOptions,
@@ -83,7 +83,7 @@ export const server: Command = {
       context.print(
         `to add another server: wherry server --etcd-endpoints ${etcd.etcd.join(',')} --token ${serverToken}`,
       );
-    const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
+    const steps = stepsOf(context);
     await fillModuleCache({ ...context, steps }, [context.programs.server]);
     return await runForeground(context, [context.programs.server, configFile]);
   },

@@ -15,7 +15,7 @@ import type { Steps } from '../../host/steps.ts';
 import { connectAsAdmin } from '../admin-client.ts';
 import type { CliContext, Command } from '../context.ts';
 import { userKubeconfigPath } from '../kubeconfig-file.ts';
-import { liveSteps } from '../live-steps.ts';
+import { stepsOf } from '../live-steps.ts';
 import { clusterNameOf, existingCluster, nameOption, parseOptions } from '../options/parse-options.ts';
 import { loadEverywhere, runningNodes } from './image.ts';
 import { startCluster } from './up.ts';
@@ -34,7 +34,7 @@ export const start: Command = {
   async run(context, args) {
     const { values } = parseOptions(args, { ...nameOption, offline: { type: 'boolean' } });
     const name = clusterNameOf(values);
-    const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
+    const steps = stepsOf(context);
     const obstacle = obstacleToRealNodes();
     if (obstacle) {
       context.print(`Real containers are not possible here: ${obstacle}.`);

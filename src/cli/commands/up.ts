@@ -9,7 +9,7 @@ import type { Steps } from '../../host/steps.ts';
 import { adminEntry } from '../cluster-kubeconfig.ts';
 import { type CliContext, type Command, UsageError } from '../context.ts';
 import { mergeIntoKubeconfig, sudoUser, userKubeconfigPath } from '../kubeconfig-file.ts';
-import { liveSteps } from '../live-steps.ts';
+import { stepsOf } from '../live-steps.ts';
 import {
   apiServerDetails,
   apiServerFileOptions,
@@ -58,7 +58,7 @@ export const up: Command = {
     const loadBalancerPool = parsePool(values['load-balancer-pool']);
     if (simulate !== undefined && nodes !== undefined)
       throw new UsageError('--nodes is for real nodes; use --simulate=N for N simulated ones');
-    const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
+    const steps = stepsOf(context);
     await startCluster(context, steps, {
       name: clusterNameOf(values),
       ...(nodes !== undefined && { nodes }),
