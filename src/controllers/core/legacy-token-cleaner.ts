@@ -15,6 +15,7 @@ import { podReferences } from '../../api/core/pod/pod-references.ts';
 import { ConfigMap, Pod, Secret, ServiceAccount } from '../../api/resources.gen.ts';
 import { isConflict, undefinedIfNotFound } from '../../api/status.ts';
 import { pause } from '../../base/clock.ts';
+import type { Client } from '../../client/client.ts';
 import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
 
 const checkIntervalMs = dayMs;
@@ -47,31 +48,40 @@ export async function runLegacyTokenCleaner(
     if (!isTrackedLongEnough(tracking?.data?.[trackedSinceKey], nowMs)) continue;
     for (const secret of [...secrets.list()]) {
       if (secret.type !== tokenType) continue;
-      const { namespace = '', name, uid, resourceVersion } = secret.metadata;
+      const { namespace = '', name } = secret.metadata;
       const account = accounts.get(`${namespace}/${secret.metadata.annotations?.[accountAnnotation]}`);
       const isMounted = () =>
         [...pods.inNamespace(namespace)].some((pod) => podReferences(pod).secrets.includes(name));
       const plan = planToken(secret, { account, isMounted, nowMs });
       try {
-        if (plan === 'invalidate')
-          await client
-            .patch(
-              Secret,
-              { namespace, name },
-              { metadata: { uid, labels: { [invalidSinceLabel]: dayOf(nowMs) } } },
-              { type: 'merge', signal },
-            )
-            .catch(undefinedIfNotFound);
-        if (plan === 'delete')
-          await client
-            .delete(Secret, { namespace, name }, { preconditions: { resourceVersion }, signal })
-            .catch(undefinedIfNotFound);
+        if (plan === 'invalidate') await invalidate(client, secret, { nowMs, signal });
+        if (plan === 'delete') await remove(client, secret, signal);
       } catch (error) {
         // Another change of it may mean that it is used: the next round sees.
-        if (!isConflict(error)) logger.warn('an unused token stays', { namespace, name, error });
+        if (!isConflict(error) && !signal.aborted)
+          logger.warn('an unused token stays', { namespace, name, error });
       }
     }
   }
+}
+
+async function invalidate(
+  client: Client,
+  { metadata }: Secret,
+  { nowMs, signal }: { nowMs: number; signal: AbortSignal },
+): Promise<void> {
+  const { namespace = '', name, uid } = metadata;
+  const patch = { metadata: { uid, labels: { [invalidSinceLabel]: dayOf(nowMs) } } };
+  await client
+    .patch(Secret, { namespace, name }, patch, { type: 'merge', signal })
+    .catch(undefinedIfNotFound);
+}
+
+async function remove(client: Client, { metadata }: Secret, signal: AbortSignal): Promise<void> {
+  const { namespace = '', name, resourceVersion } = metadata;
+  await client
+    .delete(Secret, { namespace, name }, { preconditions: { resourceVersion }, signal })
+    .catch(undefinedIfNotFound);
 }
 
 /** The day itself does not count: uses may have been noted from its end on. */
