@@ -59,7 +59,7 @@ export async function translateStreams(upgrade: Upgrade, url: string, how: Trans
     if (open.size === 0) session.close();
   };
   let isSilent = true;
-  const input = { hasEnded: false };
+  let inputHasEnded = false;
   const openOutput = async (name: 'stdout' | 'stderr') => {
     open.add(name);
     const stream = await session.open({ streamType: name });
@@ -75,11 +75,11 @@ export async function translateStreams(upgrade: Upgrade, url: string, how: Trans
     const parts: Buffer[] = [];
     stream.onData = (data) => parts.push(data);
     const settle = async () => {
-      const circumstances = { inputHasEnded: input.hasEnded };
+      const runtimeStatus = Buffer.concat(parts);
       const status = isSilent
-        ? await how.statusOfSilence?.(Buffer.concat(parts).toString(), circumstances)
+        ? await how.statusOfSilence?.(runtimeStatus.toString(), { inputHasEnded })
         : undefined;
-      const message = status ? Buffer.from(JSON.stringify(status)) : Buffer.concat(parts);
+      const message = status ? Buffer.from(JSON.stringify(status)) : runtimeStatus;
       if (message.length > 0) client.send('error', message, session);
       close('error');
     };
@@ -93,7 +93,10 @@ export async function translateStreams(upgrade: Upgrade, url: string, how: Trans
   if (how.runtime.stdout) await openOutput('stdout');
   if (how.runtime.stderr) await openOutput('stderr');
   if (how.runtime.tty) inputs.set('resize', await session.open({ streamType: 'resize' }));
-  passInput(client, session, inputs, { inputEnd: how.inputEnd, input });
+  const ended = () => {
+    inputHasEnded = true;
+  };
+  passInput(client, session, inputs, { inputEnd: how.inputEnd, ended });
 }
 
 function acceptClient(upgrade: Upgrade, wanted: StreamRequest, runtimeSide: Duplex): Promise<ClientStreams> {
@@ -105,7 +108,7 @@ function passInput(
   client: ClientStreams,
   session: SpdySession,
   inputs: ReadonlyMap<InputStream, SpdyStream>,
-  { inputEnd, input }: { inputEnd: Translation['inputEnd']; input: { hasEnded: boolean } },
+  { inputEnd, ended }: { inputEnd: Translation['inputEnd']; ended(): void },
 ): void {
   let isLineOpen = false;
   client.listen({
@@ -114,7 +117,7 @@ function passInput(
       return inputs.get(name)?.write(data) === false ? session.drained() : undefined;
     },
     end: (name) => {
-      if (name === 'stdin') input.hasEnded = true;
+      if (name === 'stdin') ended();
       if (name === 'stdin' && inputEnd === 'is typed')
         // Within a line, the first one only delivers what was typed of it.
         inputs.get(name)?.write(new Uint8Array(isLineOpen ? 2 : 1).fill(endOfTransmission));
