@@ -78,7 +78,7 @@ export class FullSummary {
     const worker = this.#kubelet.pods.find(uid);
     const [network, volume, containers] = await Promise.all([
       podTraffic(this.#kubelet, uid),
-      this.#volumes.ofPod(uid),
+      worker ? this.#volumes.ofPod(worker) : [],
       Promise.all(pod.containers.map((container) => this.#container(worker, container))),
     ]);
     return { ...pod, containers, ...(network && { network }), ...(volume.length > 0 && { volume }) };

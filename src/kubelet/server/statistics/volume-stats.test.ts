@@ -4,6 +4,7 @@ import { silentLogger } from '../../../base/logger.ts';
 import { sparse } from '../../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../../base/virtual-clock.ts';
 import type { Kubelet } from '../../kubelet.ts';
+import type { PodWorker } from '../../pod/pod-worker.ts';
 import { testPod } from '../../pod.fixture.ts';
 import type { VolumeUse } from '../../volumes/pod-volumes.ts';
 import { VolumeStats } from './volume-stats.ts';
@@ -20,7 +21,7 @@ const use: VolumeUse = {
 };
 
 test('volumes that do not answer are not queried twice, others after a while', async () => {
-  const pod = testPod();
+  const worker = sparse<PodWorker>({ uid: 'u', pod: testPod() });
   const clock = new VirtualClock();
   const questions: PromiseWithResolvers<VolumeUse[]>[] = [];
   const usage = () => {
@@ -29,10 +30,9 @@ test('volumes that do not answer are not queried twice, others after a while', a
   };
   const kubelet = sparse<Kubelet>({
     context: { clock, logger: silentLogger, volumes: { usage } },
-    pods: { find: () => ({ uid: 'u', pod }) },
   });
   const stats = new VolumeStats(kubelet);
-  const ask = async () => (await stats.ofPod('u')).map(({ pvcRef }) => pvcRef?.name);
+  const ask = async () => (await stats.ofPod(worker)).map(({ pvcRef }) => pvcRef?.name);
   const first = ask();
   await clock.advance(120_000);
   assert.deepEqual(await first, [], 'who asks waits for it no longer than for the rest');

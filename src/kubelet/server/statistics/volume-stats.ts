@@ -33,24 +33,22 @@ const answerWithinMs = 2_000;
 
 export class VolumeStats {
   readonly #kubelet: Kubelet;
-  /** By pod uid. */
-  readonly #kept = new Map<string, { atMs: number; samples: VolumeSample[] }>();
-  /** Unanswered queries, by the same key. */
-  readonly #asked = new Map<string, Promise<VolumeSample[]>>();
+  /** For as long as the pod is here. */
+  readonly #kept = new WeakMap<PodWorker, { atMs: number; samples: VolumeSample[] }>();
+  /** Unanswered queries. */
+  readonly #asked = new WeakMap<PodWorker, Promise<VolumeSample[]>>();
 
   constructor(kubelet: Kubelet) {
     this.#kubelet = kubelet;
   }
 
-  async ofPod(uid: string): Promise<VolumeSample[]> {
+  async ofPod(worker: PodWorker): Promise<VolumeSample[]> {
     const { clock } = this.#kubelet.context;
-    const worker = this.#kubelet.pods.find(uid);
-    if (!worker) return [];
-    const kept = this.#kept.get(uid);
+    const kept = this.#kept.get(worker);
     if (kept && clock.monotonic() - kept.atMs < keptMs) return kept.samples;
     // A file system whose server is gone does not answer; each further query would block another thread.
-    const asked = this.#asked.get(uid) ?? this.#ask(worker).finally(() => this.#asked.delete(uid));
-    this.#asked.set(uid, asked);
+    const asked = this.#asked.get(worker) ?? this.#ask(worker).finally(() => this.#asked.delete(worker));
+    this.#asked.set(worker, asked);
     const answered = Promise.withResolvers<VolumeSample[]>();
     const timer = clock.after(answerWithinMs, () => answered.resolve(kept?.samples ?? []));
     void asked.then((samples) => answered.resolve(samples)).finally(() => timer.cancel());
@@ -67,19 +65,16 @@ export class VolumeStats {
     } catch (error) {
       logger.info('the volumes of a pod tell nothing', { pod: `${namespace}/${name}`, error });
     }
-    this.#kept.set(worker.uid, { atMs: clock.monotonic(), samples });
+    this.#kept.set(worker, { atMs: clock.monotonic(), samples });
     return samples;
   }
 
   /** In Prometheus' text format; a claim that several pods use appears once. */
   async metrics(): Promise<string> {
     const byClaim = new Map<string, ClaimSample>();
-    const uids = new Set<string>();
-    for (const { uid } of this.#kubelet.pods.workers()) uids.add(uid);
-    const samples = await Promise.all([...uids].map((uid) => this.ofPod(uid)));
+    const samples = await Promise.all([...this.#kubelet.pods.workers()].map((worker) => this.ofPod(worker)));
     for (const { pvcRef, ...sample } of samples.flat())
       if (pvcRef) byClaim.set(`${pvcRef.namespace}/${pvcRef.name}`, { ...sample, pvcRef });
-    for (const uid of this.#kept.keys()) if (!uids.has(uid)) this.#kept.delete(uid);
     return volumeMetrics([...byClaim.values()]);
   }
 }
