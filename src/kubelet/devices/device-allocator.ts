@@ -20,6 +20,8 @@ export interface DeviceAllocator {
   /** What a container needs to use its devices. @throws Error when it has none, and they are not available */
   allocate(pod: Pod, container: core.Container): Promise<DeviceGrant>;
   release(podUid: string): void;
+  /** Releases the devices of all pods that are not wanted here: an earlier agent gave them. */
+  tidy(isWanted: (podUid: string) => boolean): Promise<void>;
   /** Capacity and allocatable amounts of extended resources, by name. */
   resources(): Record<string, { capacity: number; allocatable: number }>;
 }
@@ -47,6 +49,7 @@ export const noDevices: DeviceAllocator & DeviceInventory = {
   reserve: async () => undefined,
   allocate: async () => noGrant,
   release: () => undefined,
+  tidy: async () => undefined,
   resources: () => ({}),
   ofContainer: () => [],
   offered: () => [],

@@ -223,8 +223,12 @@ test('containers of a pod follow one another on its devices, and keep them while
   await restarted.start(stop.signal);
   assert.deepEqual(restarted.resources(), { 'example.com/dev': { capacity: 0, allocatable: 0 } });
   assert.equal(await idsOf(restarted, main!), 'd1');
+  await restarted.tidy((uid) => uid === pod.metadata.uid);
+  assert.equal(await idsOf(restarted, main!), 'd1');
   const other = asking('u9', 1);
   await assert.rejects(restarted.allocate(other, other.spec.containers[0]!), /no healthy devices present/);
+  await restarted.tidy(() => false);
+  assert.deepEqual(restarted.ofContainer(pod.metadata.uid, 'c'), []);
 });
 
 test('a pod gets devices for all of its containers before it starts, or none of them', async () => {

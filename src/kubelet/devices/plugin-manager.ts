@@ -184,6 +184,10 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     void this.#assignments.release(podUid);
   }
 
+  tidy(isWanted: (podUid: string) => boolean): Promise<void> {
+    return this.#assignments.releaseAll((uid) => !isWanted(uid));
+  }
+
   async #assignInTurn(
     pod: Pod,
     container: core.Container,

@@ -15,11 +15,12 @@ export async function clearOrphans(
   context: KubeletContext,
   isWanted: (podUid: string) => boolean,
 ): Promise<void> {
-  const { machine, volumes, claims, userNamespaces, logger, timings } = context;
+  const { machine, volumes, claims, devices, userNamespaces, logger, timings } = context;
   const attempt = attempting(logger);
   const stuck = await removeSandboxes(context, isWanted, attempt);
   const mayGo = (uid: string) => !isWanted(uid) && !stuck.has(uid);
   await attempt('claimed devices', () => claims.tidy((uid) => !mayGo(uid)));
+  await attempt('devices of plugins', () => devices.tidy((uid) => !mayGo(uid)));
   const torn = [];
   for (const uid of await volumes.list())
     if (mayGo(uid)) torn.push(await attempt(`volumes of ${uid}`, () => volumes.tearDown(uid)));

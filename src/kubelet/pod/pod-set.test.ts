@@ -47,6 +47,10 @@ test('an unwanted pod whose sandbox cannot be stopped keeps its volumes, and no 
         tidy: async (isActive: (uid: string) => boolean) =>
           void removed.push(...(await list()).filter((uid) => !isActive(uid)).map((uid) => `devices ${uid}`)),
       }),
+      devices: sparse<KubeletContext['devices']>({
+        tidy: async (isWanted: (uid: string) => boolean) =>
+          void removed.push(...(await list()).filter((uid) => !isWanted(uid)).map((uid) => `plugins ${uid}`)),
+      }),
       userNamespaces: sparse<KubeletContext['userNamespaces']>({ list, release: remove('users') }),
       machine: sparse<KubeletContext['machine']>({
         cgroups: sparse<KubeletContext['machine']['cgroups']>({ list, remove: remove('group') }),
@@ -66,6 +70,7 @@ test('an unwanted pod whose sandbox cannot be stopped keeps its volumes, and no 
   assert.deepEqual(removed, [
     'sandbox sandbox-left',
     'devices left',
+    'plugins left',
     'volumes left',
     'group left',
     'users left',
