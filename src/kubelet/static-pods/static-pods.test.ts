@@ -96,6 +96,34 @@ test('every file of the folder is a manifest whatever it is called, unless its n
   assert.deepEqual(started, ['a-n', 'b-n', 'c-n']);
 });
 
+test('an invalid manifest is told of once, and again when it comes back', async (t) => {
+  const folder = await temporaryFolder(t);
+  const told: unknown[] = [];
+  const staticPods = new StaticPods({
+    folder,
+    context: sparse<KubeletContext>({
+      clock: new VirtualClock(),
+      logger: {
+        ...silentLogger,
+        warn: (_: string, fields?: Record<string, unknown>) => void told.push(fields?.file),
+      },
+      node: () => ({ nodeName: 'n', hostIps: [], allocatable: {} }),
+    }),
+    pods: sparse<PodSet>({ workers: () => [] }),
+    registration: sparse<NodeRegistration>({}),
+    informer: sparse<Informer<Pod>>({}),
+  });
+  const file = join(folder, 'bad');
+  for (const _ of ['at first', 'when it comes back']) {
+    await writeFile(file, 'not a pod');
+    await staticPods.load();
+    await staticPods.load();
+    await rm(file);
+    await staticPods.load();
+  }
+  assert.deepEqual(told, ['bad', 'bad']);
+});
+
 test('a changed pod starts when the one before has ended, whose mirror stays until then', async (t) => {
   const folder = await temporaryFolder(t);
   const workers = new Map<string, PodWorker>();

@@ -117,7 +117,9 @@ export class StaticPods {
   async #read(): Promise<Map<string, Pod>> {
     const { folder, context } = this.#options;
     const found = new Map<string, Pod>();
-    for (const name of (await readdir(folder).catch(ifMissing([]))).sort()) {
+    const names = (await readdir(folder).catch(ifMissing([]))).sort();
+    for (const name of this.#refused.keys()) if (!names.includes(name)) this.#refused.delete(name);
+    for (const name of names) {
       if (name.startsWith('.')) continue;
       try {
         // Most nodes have no manifest, and the code is large.
