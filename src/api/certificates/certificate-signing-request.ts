@@ -1,5 +1,6 @@
 /** CertificateSigningRequests. */
-import { X509Certificate } from 'node:crypto';
+import { readCertificate } from '../../base/x509/certificate.ts';
+import { pemBlocks } from '../../base/x509/pem.ts';
 import { ageColumn, column, humanDuration, nameColumn } from '../kinds/columns.ts';
 import { defineKind } from '../kinds/define-kind.ts';
 import type { KubeObject } from '../meta.ts';
@@ -188,40 +189,14 @@ function* validateIssued(next = '', before = ''): FieldErrors {
 /** One certificate after the other, as PEM in Base64. */
 function certificateProblem(encoded: string): string | undefined {
   let isEmpty = true;
-  for (const { type, body } of pemBlocks(Buffer.from(encoded, 'base64').toString())) {
+  for (const { type, hasHeaders, bytes } of pemBlocks(Buffer.from(encoded, 'base64').toString())) {
     isEmpty = false;
     if (type !== 'CERTIFICATE')
       return `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(type)}`;
-    if (body.includes(':')) return 'no PEM block headers are permitted';
-    if (!isCertificate(`-----BEGIN ${type}-----\n${body}-----END ${type}-----`))
-      return 'x509: malformed certificate';
+    if (hasHeaders) return 'no PEM block headers are permitted';
+    if (!readCertificate(bytes)) return 'x509: malformed certificate';
   }
   return isEmpty ? 'must contain at least one CERTIFICATE PEM block' : undefined;
-}
-
-/** The part between the last begin line and the end line: each line is read once. */
-function* pemBlocks(text: string): Generator<{ type: string; body: string }> {
-  let type: string | undefined;
-  let lines: string[] = [];
-  for (const line of text.split(/\r?\n/)) {
-    const [, edge, name] = /^-----(BEGIN|END) ([^-]+)-----\s*$/.exec(line) ?? [];
-    if (edge === 'BEGIN') {
-      type = name;
-      lines = [];
-    } else if (edge === 'END') {
-      if (type !== undefined && type === name) yield { type, body: lines.join('') };
-      type = undefined;
-    } else lines.push(`${line}\n`);
-  }
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).raw.length > 0;
-  } catch {
-    // OpenSSL's message is not upstream's: only the outcome counts.
-    return false;
-  }
 }
 
 function* validateSigner(name: string, { isBeta }: { isBeta: boolean }): FieldErrors {

@@ -1,5 +1,6 @@
 /** ClusterTrustBundles. */
-import { X509Certificate } from 'node:crypto';
+import { readCertificate } from '../../base/x509/certificate.ts';
+import { type PemBlock, pemBlocks } from '../../base/x509/pem.ts';
 import { ageColumn, column, nameColumn } from '../kinds/columns.ts';
 import { defineKind } from '../kinds/define-kind.ts';
 import { ClusterTrustBundle } from '../resources.gen.ts';
@@ -28,8 +29,6 @@ export const clusterTrustBundleKind = defineKind(ClusterTrustBundle, {
 });
 
 const anchorsMaxBytes = 1024 * 1024;
-const pemBlock = /^-----BEGIN ([^\n]*?)-----[ \t]*\r?\n([\s\S]*?)^-----END \1-----[ \t]*$/gm;
-const pemHeader = /^[^\n:]+:/m;
 
 /** Certificates of authorities in PEM, each of them once. */
 function* validateAnchors(text: string, field: string): FieldErrors {
@@ -40,12 +39,14 @@ function* validateAnchors(text: string, field: string): FieldErrors {
   const problem = (why: string) => invalidValue(field, '<value omitted>', why);
   const problems: string[] = [];
   const places = new Map<string, number[]>();
-  for (const [index, [block, type = '', body = '']] of [...text.matchAll(pemBlock)].entries()) {
-    const why = anchorProblem(block, type, body);
+  for (const [index, block] of [...pemBlocks(text)].entries()) {
+    const why = anchorProblem(block);
     if (why) problems.push(`entry ${index} ${why}`);
     else {
-      const key = body.replaceAll(/\s/g, '');
-      places.set(key, [...(places.get(key) ?? []), index]);
+      const key = Buffer.from(block.bytes).toString('base64');
+      const indices = places.get(key);
+      if (indices) indices.push(index);
+      else places.set(key, [index]);
     }
   }
   for (const why of problems) yield problem(why);
@@ -55,13 +56,10 @@ function* validateAnchors(text: string, field: string): FieldErrors {
     if (indices.length > 1) yield problem(`duplicate trust anchor (indices [${indices.join(' ')}])`);
 }
 
-function anchorProblem(block: string, type: string, body: string): string | undefined {
+function anchorProblem({ type, hasHeaders, bytes }: PemBlock): string | undefined {
   if (type !== 'CERTIFICATE') return `has bad block type: ${type}`;
-  if (pemHeader.test(body)) return 'has PEM block headers';
-  try {
-    return new X509Certificate(block).ca ? undefined : 'does not have the CA bit set';
-  } catch {
-    // OpenSSL's message is not upstream's: only the outcome counts.
-    return 'does not parse as X.509';
-  }
+  if (hasHeaders) return 'has PEM block headers';
+  const certificate = readCertificate(bytes);
+  if (!certificate) return 'does not parse as X.509';
+  return certificate.ca ? undefined : 'does not have the CA bit set';
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { firstPemBlock } from './pem.ts';
+import { firstPemBlock, pemBlocks } from './pem.ts';
 
 const block = (type: string, body = 'AQID') => `-----BEGIN ${type}-----\n${body}\n-----END ${type}-----\n`;
 const found = (text: string) => {
@@ -26,4 +26,26 @@ test('the first whole block counts, whatever stands around it', () => {
     ['', undefined],
   ];
   for (const [text, expected] of cases) assert.equal(found(text), expected, text);
+});
+
+test('block after block is read, and what is none is passed over', () => {
+  const text = `${block('A')}text\n${block('B', 'no')}${block('C', 'Key: value\n\nAQID')}${block('D', '').trimEnd()}`;
+  assert.deepEqual(
+    [...pemBlocks(text)].map(({ type, hasHeaders, bytes }) => [type, hasHeaders, [...bytes]]),
+    [
+      ['A', false, [1, 2, 3]],
+      ['C', true, [1, 2, 3]],
+      ['D', false, []],
+    ],
+  );
+});
+
+test('a text of many beginnings and ends is read once, whatever it looks like', () => {
+  const cpuMsMax = 2000;
+  for (const line of ['-----BEGIN A-----\n', '-----BEGIN A:-----\n-----END :\n', '-----END A-----\n']) {
+    const start = process.cpuUsage();
+    assert.deepEqual([...pemBlocks(line.repeat(60_000))], []);
+    const { user } = process.cpuUsage(start);
+    assert.ok(user / 1000 < cpuMsMax, `${line}: ${user / 1000} ms`);
+  }
 });

@@ -1,7 +1,10 @@
-/** PEM as Go reads it: the first block that is whole, between whatever other text there is. */
+/** PEM as Go reads it: blocks that are whole, between whatever other text there is. */
 
 export interface PemBlock {
   type: string;
+  /** Whether there are lines `Key: value` before the content. */
+  hasHeaders: boolean;
+  /** What the content encodes in Base64. */
   bytes: Uint8Array;
 }
 
@@ -9,18 +12,23 @@ const begin = '-----BEGIN ';
 const end = '\n-----END ';
 const dashes = '-----';
 
-/** Each part of the text is looked at once or twice, however many beginnings and ends it has. */
 export function firstPemBlock(text: string): PemBlock | undefined {
+  const [first] = pemBlocks(text);
+  return first;
+}
+
+/** Each part of the text is looked at once or twice, however many beginnings and ends it has. */
+export function* pemBlocks(text: string): Generator<PemBlock, void> {
   for (let from = 0; ; ) {
     const endAt = text.indexOf(end, from);
-    if (endAt < 0) return undefined;
-    const afterEnd = endAt + end.length;
+    if (endAt < 0) return;
     // Of several beginnings, the last one is meant.
     const beginAt = text.slice(from, endAt).lastIndexOf(begin) + from;
     const isBegun = text.startsWith(begin, beginAt) && (beginAt === from || text[beginAt - 1] === '\n');
     const block = isBegun ? blockBetween(text, { beginAt, endAt }) : undefined;
-    if (block) return block;
-    from = afterEnd;
+    if (block) yield block;
+    // All of its last line belongs to a block.
+    from = block ? lineAt(text, endAt + end.length).next : endAt + end.length;
   }
 }
 
@@ -37,14 +45,14 @@ function blockBetween(
     if (at >= text.length) return undefined;
     const { line, next } = lineAt(text, at);
     if (!line.includes(':')) break;
+    if (next > endAt) return undefined;
     hasHeaders = true;
     at = next;
   }
-  if (hasHeaders && at > endAt) return undefined;
   const last = lineAt(text, endAt + end.length).line;
   if (last !== type + dashes) return undefined;
   const bytes = decodeBase64(text.slice(at, Math.max(at, endAt)));
-  return bytes && { type, bytes };
+  return bytes && { type, hasHeaders, bytes };
 }
 
 /** Without the blanks at its end. */
