@@ -7,7 +7,7 @@ import { registerAddresses } from './libraries/addresses.ts';
 import { registerAuthorizer } from './libraries/authorizer.ts';
 import { registerFormats } from './libraries/formats.ts';
 import { registerJsonPatch } from './libraries/json-patch.ts';
-import { compareValues, registerLists } from './libraries/lists.ts';
+import { registerLists } from './libraries/lists.ts';
 import { naming, noteJoinedLists, registerNamedObjects } from './libraries/named-objects.ts';
 import { registerOptionalEntries, withOptionalEntries } from './libraries/optional-entries.ts';
 import { registerOptionalValues } from './libraries/optional-values.ts';
@@ -64,7 +64,7 @@ const libraries = [
   registerAddresses,
   registerPresence,
   registerSemver,
-  (environment: Environment) => registerSortBy(environment, compareValues),
+  registerSortBy,
   registerTwoVariables,
   (environment: Environment) => registerFormats(environment, celOptional),
 ];

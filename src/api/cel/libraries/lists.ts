@@ -1,8 +1,8 @@
 /** Kubernetes' list functions: isSorted, sum, min, max, indexOf, lastIndexOf, and the sets extension. */
 import type { Environment } from '@marcbachmann/cel-js';
 import { Duration } from '@marcbachmann/cel-js/evaluator';
-import { equalJson } from '../../schema/json-value.ts';
 import { budgetSpent, spendItems } from '../budget.ts';
+import { compareValues, equalValues } from './comparison.ts';
 
 type List = readonly unknown[];
 
@@ -86,22 +86,6 @@ function containsAll(whole: List, part: List): boolean {
 
 function includesValue(list: List, item: unknown): boolean {
   return list.some((candidate) => equalValues(candidate, item));
-}
-
-function equalValues(left: unknown, right: unknown): boolean {
-  if (typeof left === 'number' && typeof right === 'bigint') return left === Number(right);
-  if (typeof left === 'bigint' && typeof right === 'number') return Number(left) === right;
-  return equalJson(left, right);
-}
-
-export function compareValues(left: unknown, right: unknown): number {
-  const a = left instanceof Date || left instanceof Duration ? left.valueOf() : left;
-  const b = right instanceof Date || right instanceof Duration ? right.valueOf() : right;
-  if (typeof a !== typeof b || !['bigint', 'number', 'string', 'boolean'].includes(typeof a)) {
-    throw new Error('no such overload: the items cannot be compared');
-  }
-  if ((a as string) < (b as string)) return -1;
-  return (a as string) > (b as string) ? 1 : 0;
 }
 
 function slice(list: List, start: bigint, end: bigint): List {

@@ -3,8 +3,8 @@
  * `optional.ofNonZeroValue`, and comparing two of them.
  */
 import { type Environment, Optional } from '@marcbachmann/cel-js';
-import { Duration } from '@marcbachmann/cel-js/evaluator';
-import { equalJson } from '../../schema/json-value.ts';
+import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator';
+import { equalOptionals } from './comparison.ts';
 import { type Checker, type Context, type Evaluator, type Node, nameOf } from './macros.ts';
 
 interface Macro {
@@ -29,7 +29,7 @@ export function registerOptionalValues(
     .registerFunction('OptionalNamespace.ofNonZeroValue(dyn): optional<dyn>', (_: unknown, value: unknown) =>
       optional(isZero(value) ? undefined : value),
     )
-    .registerOperator('optional == optional', areEqual);
+    .registerOperator('optional == optional', equalOptionals);
 }
 
 /** A macro that evaluates its body with the value that is there; `wrap` makes the result of it. */
@@ -60,17 +60,12 @@ function expected(value: unknown, place: string): Optional {
   throw new Error(`no such overload: ${place} is no optional value`);
 }
 
-function areEqual(left: Optional, right: Optional): boolean {
-  if (!left.hasValue() || !right.hasValue()) return left.hasValue() === right.hasValue();
-  return equalJson(left.value(), right.value());
-}
-
 /** As CEL sees it: what a value of its type is when nothing was set. */
 function isZero(value: unknown): boolean {
   if (value === undefined || value === null) return true;
   if (typeof value !== 'object') return !value;
   if (Array.isArray(value) || value instanceof Uint8Array) return value.length === 0;
   if (value instanceof Map) return value.size === 0;
-  if (value instanceof Duration) return Number(value.valueOf()) === 0;
+  if (value instanceof Duration || value instanceof UnsignedInt) return Number(value.valueOf()) === 0;
   return Object.getPrototypeOf(value) === Object.prototype && Object.keys(value).length === 0;
 }

@@ -1,6 +1,7 @@
 /** `list.sortBy(item, key)`: the items in the order of what the key is for each of them. The library has no such macro. */
 import type { Environment } from '@marcbachmann/cel-js';
 import { spendItems } from '../budget.ts';
+import { compareValues } from './comparison.ts';
 import { type Checker, type Context, type Evaluator, type Node, nameOf } from './macros.ts';
 
 interface Macro {
@@ -10,11 +11,7 @@ interface Macro {
   inner?: Context;
 }
 
-/** `compare`: the order of two keys. */
-export function registerSortBy(
-  environment: Environment,
-  compare: (left: unknown, right: unknown) => number,
-): void {
+export function registerSortBy(environment: Environment): void {
   const expand = ({ args, receiver }: { args: Node[]; receiver: Node }) => ({
     receiver,
     name: args[0],
@@ -34,7 +31,7 @@ export function registerSortBy(
         const inner = macro.inner!.reuse(context).setIterValue(item, evaluator);
         return { item, key: evaluator.run(macro.key, inner) };
       });
-      return keyed.sort((left, right) => compare(left.key, right.key)).map(({ item }) => item);
+      return keyed.sort((left, right) => compareValues(left.key, right.key)).map(({ item }) => item);
     },
   });
   environment.registerFunction('list.sortBy(ast, ast): list', expand as never);
