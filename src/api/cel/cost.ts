@@ -3,7 +3,13 @@
  * estimate, and where the schema does not determine the size of a value it counts nothing: no rule is refused here that
  * upstream accepts.
  */
-import { isIntOrString, itemSchema, propertySchema, type StructuralSchema } from '../structural/schema.ts';
+import {
+  isIntOrString,
+  itemSchema,
+  propertySchema,
+  type StructuralSchema,
+  valueSchema,
+} from '../structural/schema.ts';
 import { isEntryMark } from './libraries/optional-entries.ts';
 import { isPresence } from './libraries/presence.ts';
 import { escapeName } from './values.ts';
@@ -124,9 +130,10 @@ function estimateOperator(op: string, args: Node[], scope: Scope): Estimate {
 }
 
 /** Functions that read a text from its start to its end. */
-const readers: ReadonlySet<string> = new Set(
-  'url ip cidr isIP isCIDR quantity isQuantity semver isSemver'.split(' '),
-);
+const readers: ReadonlySet<string> = new Set([
+  ...['url', 'ip', 'isIP', 'cidr', 'isCIDR'],
+  ...['quantity', 'isQuantity', 'semver', 'isSemver'],
+]);
 
 function estimateCall([name, args]: [string, Node[]], scope: Scope): Estimate {
   if (isEntryMark(name)) return estimate(args[0]!, scope);
@@ -298,7 +305,7 @@ function fieldOf({ schema }: Known, name: string): Known {
 
 function elementOf({ schema, items }: Known): Known {
   if (!schema) return items ?? unknown;
-  return { schema: itemSchema(schema) ?? (schema.additionalProperties as StructuralSchema | undefined) };
+  return { schema: itemSchema(schema) ?? valueSchema(schema) };
 }
 
 function isMap({ schema }: Known): boolean {
@@ -331,8 +338,8 @@ function sizeOf({ schema, size }: Known): number | undefined {
     const each = items ? serializedSizeMin(items) : 1;
     return schema.maxItems ?? Math.floor((requestBytesMax - 2) / (each + 1));
   }
-  const values = schema.additionalProperties as StructuralSchema | boolean | undefined;
-  if (schema.type === 'object' && typeof values === 'object')
+  const values = valueSchema(schema);
+  if (schema.type === 'object' && values)
     return schema.maxProperties ?? Math.floor((requestBytesMax - 2) / (serializedSizeMin(values) + 6));
   return 1;
 }

@@ -6,6 +6,7 @@ import {
   itemSchema,
   propertySchema,
   type StructuralSchema,
+  schemasBelow,
 } from '../structural/schema.ts';
 import { isUnchanged, oldItems } from '../structural/unchanged.ts';
 import {
@@ -71,13 +72,8 @@ export class SchemaRules {
   validate(object: unknown, old: unknown): RuleResults {
     return this.#times.evaluating(() => {
       const results: RuleResults = { errors: [], warnings: [] };
-      for (const found of this.#value({
-        schema: this.#schema,
-        value: object,
-        old,
-        path: '',
-        isKept: false,
-      })) {
+      const whole = { schema: this.#schema, value: object, old, path: '', isKept: false };
+      for (const found of this.#value(whole)) {
         results[found.isKept ? 'warnings' : 'errors'].push(found.error);
         if (found.error.detail.includes(tooDear)) break;
       }
@@ -95,13 +91,12 @@ export class SchemaRules {
     }
     if (Array.isArray(value)) {
       const items = itemSchema(schema);
+      if (!items) return;
       const before = oldItems(schema, old);
-      for (const [index, item] of value.entries())
-        if (items)
-          yield* this.#value({
-            ...{ schema: items, value: item, old: before(item, index) },
-            ...{ path: childPath(path, index), isKept },
-          });
+      for (const [index, item] of value.entries()) {
+        const child = { value: item, old: before(item, index), path: childPath(path, index) };
+        yield* this.#value({ schema: items, ...child, isKept });
+      }
     } else if (isJsonObject(value)) {
       const before = isJsonObject(old) ? old : {};
       for (const [key, child] of Object.entries(value)) {
@@ -109,7 +104,13 @@ export class SchemaRules {
         const isNamed = Object.hasOwn(schema.properties ?? {}, key);
         const below = isNamed ? childPath(path, key) : `${path}[${key}]`;
         if (property)
-          yield* this.#value({ schema: property, value: child, old: before[key], path: below, isKept });
+          yield* this.#value({
+            schema: property,
+            value: child,
+            old: before[key],
+            path: below,
+            isKept,
+          });
       }
     }
   }
@@ -126,15 +127,9 @@ export class SchemaRules {
   #anyBelow(schema: StructuralSchema): boolean {
     const known = this.#hasRules.get(schema);
     if (known !== undefined) return known;
-    const additional = schema.additionalProperties as StructuralSchema | boolean | undefined;
-    const children = [
-      ...Object.values(schema.properties ?? {}),
-      ...(typeof additional === 'object' && additional !== null ? [additional] : []),
-      ...(itemSchema(schema) ? [itemSchema(schema)!] : []),
-    ];
     const any =
       (schema['x-kubernetes-validations']?.length ?? 0) > 0 ||
-      children.some((child) => this.#anyBelow(child));
+      schemasBelow(schema).some((child) => this.#anyBelow(child));
     this.#hasRules.set(schema, any);
     return any;
   }

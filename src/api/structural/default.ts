@@ -1,7 +1,7 @@
 /** Fills in the defaults of a structural schema. */
 import { setKey } from '../schema/decode.ts';
 import { cloneJson, ownValue } from '../schema/json-value.ts';
-import { isJsonObject, itemSchema, type JsonObject, type StructuralSchema } from './schema.ts';
+import { isJsonObject, itemSchema, type JsonObject, type StructuralSchema, valueSchema } from './schema.ts';
 
 /**
  * Changes `value`. A null where the schema allows none counts as absent: it is replaced by the default, or dropped when
@@ -13,8 +13,8 @@ export function applyStructuralDefaults(schema: StructuralSchema, value: unknown
     if (items) for (const item of value) applyStructuralDefaults(items, item);
   } else if (isJsonObject(value)) {
     fillProperties(schema, value);
-    const additional = schema.additionalProperties as StructuralSchema | boolean | undefined;
-    if (typeof additional !== 'object' || additional === null) return;
+    const additional = valueSchema(schema);
+    if (!additional) return;
     for (const key of Object.keys(value)) {
       if (schema.properties && Object.hasOwn(schema.properties, key)) continue;
       if (value[key] === null && !additional.nullable) {
@@ -46,8 +46,8 @@ export function hasDefaults(schema: StructuralSchema, value: unknown): boolean {
       return false;
     if (!hasDefaults(property, given)) return false;
   }
-  const additional = schema.additionalProperties as StructuralSchema | boolean | undefined;
-  if (typeof additional !== 'object' || additional === null) return true;
+  const additional = valueSchema(schema);
+  if (!additional) return true;
   for (const key in object) {
     if (properties && Object.hasOwn(properties, key)) continue;
     if (object[key] === null && !additional.nullable) return false;

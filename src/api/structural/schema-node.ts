@@ -6,6 +6,7 @@ import {
   itemSchema,
   preservesUnknown,
   type StructuralSchema,
+  valueSchema,
 } from './schema.ts';
 
 const objectMeta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
@@ -51,10 +52,10 @@ function listNode(schema: StructuralSchema): SchemaNode {
 }
 
 function objectNode(schema: StructuralSchema): SchemaNode {
-  const additional = schema.additionalProperties as StructuralSchema | boolean | undefined;
+  const values = valueSchema(schema);
   const atomic = schema['x-kubernetes-map-type'] === 'atomic' && { atomic: true };
-  if (!schema.properties && typeof additional === 'object' && additional !== null) {
-    return { type: 'map', goType: 'map[string]interface {}', element: structuralNode(additional), ...atomic };
+  if (!schema.properties && values) {
+    return { type: 'map', goType: 'map[string]interface {}', element: structuralNode(values), ...atomic };
   }
   const fields = new Map<string, SchemaField>();
   for (const [name, property] of Object.entries(schema.properties ?? {})) {

@@ -8,12 +8,23 @@ export type StructuralSchema = JSONSchemaProps;
 export function propertySchema(schema: StructuralSchema, key: string): StructuralSchema | undefined {
   const { properties } = schema;
   if (properties && Object.hasOwn(properties, key)) return properties[key];
-  const additional = schema.additionalProperties as StructuralSchema | boolean | undefined;
-  return typeof additional === 'object' && additional !== null ? additional : undefined;
+  return valueSchema(schema);
+}
+
+/** The schema for the keys of an object that have none of their own. */
+export function valueSchema({ additionalProperties }: StructuralSchema): StructuralSchema | undefined {
+  const values = additionalProperties as StructuralSchema | boolean | null | undefined;
+  return typeof values === 'object' && values !== null ? values : undefined;
 }
 
 export function itemSchema(schema: StructuralSchema): StructuralSchema | undefined {
   return (schema.items as StructuralSchema | undefined) ?? undefined;
+}
+
+/** The schemas for all that a value of this one may hold. */
+export function schemasBelow(schema: StructuralSchema): StructuralSchema[] {
+  const below = [...Object.values(schema.properties ?? {}), valueSchema(schema), itemSchema(schema)];
+  return below.filter((each) => each !== undefined);
 }
 
 export function preservesUnknown(schema: StructuralSchema): boolean {

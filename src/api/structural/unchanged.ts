@@ -6,6 +6,7 @@ import {
   type JsonObject,
   propertySchema,
   type StructuralSchema,
+  schemasBelow,
 } from './schema.ts';
 
 /** Finds what an item was before: by its keys in a list map; not at all in other lists, whose items have no identity. */
@@ -56,14 +57,7 @@ const known = new WeakMap<StructuralSchema, boolean>();
 function holdsListMap(schema: StructuralSchema): boolean {
   const found = known.get(schema);
   if (found !== undefined) return found;
-  const values = schema.additionalProperties as StructuralSchema | boolean | undefined;
-  const items = itemSchema(schema);
-  const below = [
-    ...Object.values(schema.properties ?? {}),
-    ...(typeof values === 'object' && values !== null ? [values] : []),
-    ...(items ? [items] : []),
-  ];
-  const holds = isListMap(schema) || below.some(holdsListMap);
+  const holds = isListMap(schema) || schemasBelow(schema).some(holdsListMap);
   known.set(schema, holds);
   return holds;
 }
