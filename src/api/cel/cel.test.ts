@@ -169,6 +169,16 @@ test('of what an update has left alone the client is only warned, and the order 
   ]);
 });
 
+test('an entry of a map that was not there before is new, whatever its name', () => {
+  const entries = {
+    type: 'object',
+    additionalProperties: { type: 'string', 'x-kubernetes-validations': [{ rule: 'self == oldSelf' }] },
+  };
+  const judged = new SchemaRules(entries as StructuralSchema);
+  assert.deepEqual(judged.validate({ constructor: 'a' }, {}).errors, []);
+  assert.equal(judged.validate({ constructor: 'a' }, { constructor: 'b' }).errors.length, 1);
+});
+
 test('a transition rule holds on updates only, and an unchanged part is not judged again', () => {
   assert.deepEqual(errorsOf({ min: 1, max: 2, 'my-name': 'a' }), []);
   assert.deepEqual(errorsOf({ min: 1, max: 2, 'my-name': 'b' }, { min: 1, max: 2, 'my-name': 'a' }), [

@@ -1,5 +1,6 @@
 /** `x-kubernetes-validations`: the rules of a schema, compiled once and held against objects. */
 
+import { ownValue } from '../schema/json-value.ts';
 import {
   childPath,
   isJsonObject,
@@ -107,7 +108,7 @@ export class SchemaRules {
           yield* this.#value({
             schema: property,
             value: child,
-            old: before[key],
+            old: ownValue(before, key),
             path: below,
             isKept,
           });
