@@ -18,7 +18,11 @@ import { StoreUnavailableError } from '../storage/store.ts';
 import type { AuditLog } from './audit/audit-log.ts';
 import { anonymousUser, authorizationWarning } from './authentication/authenticator.ts';
 import { impersonate } from './authentication/impersonation.ts';
-import { type Impersonated, LastModes } from './authentication/impersonation-modes.ts';
+import {
+  type Impersonated,
+  type ImpersonationRequest,
+  LastModes,
+} from './authentication/impersonation-modes.ts';
 import { type Attributes, type Authorizer, type Decision, whyNot } from './authorization/authorizer.ts';
 import { selectedBy } from './authorization/selected.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
@@ -161,23 +165,12 @@ export class RequestHandler {
     const { request, user: caller } = context;
     const info = { ...context.info, name: authorizedName(context.info, request.query) };
     const { authorize } = this.#options;
-    const { user, constraint } = await this.#impersonate(context, { caller, info, authorize });
+    const given = { caller, info, authorize, lastModes: this.#lastModes };
+    const { user, constraint } = await impersonating(context, given);
     context.user = user;
     if (user !== caller) context.impersonator = caller;
     if (constraint) context.impersonationConstraint = constraint;
     return await this.#answerInTime(context);
-  }
-
-  async #impersonate(
-    { request, headers }: RequestContext,
-    given: { caller: UserInfo; info: RequestInfo; authorize: Authorizer },
-  ): Promise<Impersonated> {
-    try {
-      return await impersonate(request, { ...given, lastModes: this.#lastModes });
-    } catch (error) {
-      headers['x-content-type-options'] = 'nosniff';
-      throw error;
-    }
   }
 
   /** Before its time is up. */
@@ -306,6 +299,19 @@ export class RequestHandler {
     if (error instanceof StoreUnavailableError) return storeUnavailable(error);
     this.#options.logger.error('request failed', { verb: info.verb, path: info.path, error });
     return internalError('the server could not serve the request', { cause: error });
+  }
+}
+
+/** A refusal, of whatever text, is not to be taken for anything else by a browser. */
+async function impersonating(
+  { request, headers }: RequestContext,
+  given: ImpersonationRequest,
+): Promise<Impersonated> {
+  try {
+    return await impersonate(request, given);
+  } catch (error) {
+    headers['x-content-type-options'] = 'nosniff';
+    throw error;
   }
 }
 

@@ -8,7 +8,7 @@ import { FakeObjects } from '../object-reader.fake.ts';
 import type { ApiRequest, UserInfo } from '../request.ts';
 import { authorizationWarning, createAuthenticator } from './authenticator.ts';
 import { impersonate } from './impersonation.ts';
-import { LastModes } from './impersonation-modes.ts';
+import { type ImpersonationRequest, LastModes } from './impersonation-modes.ts';
 import { JsonWebTokens } from './json-web-token.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
 import { bootstrapTokens, staticTokens } from './simple-tokens.ts';
@@ -322,6 +322,17 @@ function askedAuthorizer(isAllowed: (asked: string) => boolean) {
   return { asked, authorize };
 }
 
+/** Whom the caller acts as; unless `lastModes` says otherwise, nothing is known of it yet. */
+function toListPods(
+  asked: ApiRequest,
+  {
+    lastModes = new LastModes(),
+    ...given
+  }: Omit<ImpersonationRequest, 'info' | 'lastModes'> & { lastModes?: LastModes },
+) {
+  return impersonate(asked, { ...given, info: listPods, lastModes });
+}
+
 const robot = 'system:serviceaccount:ns:robot';
 
 test('impersonation asks for every part, in the old way when no narrow one is open', async () => {
@@ -332,12 +343,7 @@ test('impersonation asks for every part, in the old way when no narrow one is op
     'impersonate-group': 'a,b',
     'impersonate-extra-scopes': 'view',
   };
-  const { user } = await impersonate(request(headers), {
-    caller,
-    info: listPods,
-    authorize,
-    lastModes: new LastModes(),
-  });
+  const { user } = await toListPods(request(headers), { caller, authorize });
   assert.deepEqual(user, {
     name: 'bob',
     groups: ['a', 'b', 'system:authenticated'],
@@ -350,33 +356,20 @@ test('impersonation asks for every part, in the old way when no narrow one is op
     'impersonate groups b',
     'impersonate userextras view',
   ]);
-  const { user: account } = await impersonate(request({ 'impersonate-user': robot }), {
-    caller,
-    info: listPods,
-    authorize,
-    lastModes: new LastModes(),
-  });
+  const { user: account } = await toListPods(request({ 'impersonate-user': robot }), { caller, authorize });
   assert.deepEqual(account.groups, [
     'system:serviceaccounts',
     'system:serviceaccounts:ns',
     'system:authenticated',
   ]);
-  assert.deepEqual(
-    await impersonate(request({}), { caller, info: listPods, authorize, lastModes: new LastModes() }),
-    { user: caller },
-  );
+  assert.deepEqual(await toListPods(request({}), { caller, authorize }), { user: caller });
 });
 
 test('a key of extra values that is not well encoded stands as it came', async () => {
   const { authorize } = askedAuthorizer(() => true);
   const headers = { 'impersonate-user': 'bob', 'impersonate-extra-%zz': 'a', 'impersonate-extra-a%2fb': 'c' };
   const caller: UserInfo = { name: 'root', groups: [] };
-  const { user } = await impersonate(request(headers), {
-    caller,
-    info: listPods,
-    authorize,
-    lastModes: new LastModes(),
-  });
+  const { user } = await toListPods(request(headers), { caller, authorize });
   assert.deepEqual(user.extra, { '%zz': ['a'], 'a/b': ['c'] });
 });
 
@@ -410,12 +403,7 @@ test('a narrow impersonation needs the right to be the user and to do as that us
   for (const [name, caller, rights, groups] of rows) {
     const asRequest = request({ 'impersonate-user': name });
     const { asked, authorize } = askedAuthorizer((text) => rights.includes(text));
-    const { user, constraint } = await impersonate(asRequest, {
-      caller,
-      info: listPods,
-      authorize,
-      lastModes: new LastModes(),
-    });
+    const { user, constraint } = await toListPods(asRequest, { caller, authorize });
     assert.deepEqual([user.name, user.groups], [name, groups]);
     const narrow = rights.map((right) => /^impersonate:\S+/.exec(right)?.[0]).find(Boolean);
     assert.equal(constraint, narrow);
@@ -423,12 +411,7 @@ test('a narrow impersonation needs the right to be the user and to do as that us
     for (const right of rights) {
       const without = askedAuthorizer((text) => rights.includes(text) && text !== right);
       await assert.rejects(
-        impersonate(asRequest, {
-          caller,
-          info: listPods,
-          authorize: without.authorize,
-          lastModes: new LastModes(),
-        }),
+        toListPods(asRequest, { caller, authorize: without.authorize }),
         { code: 403 },
         right,
       );
@@ -439,10 +422,10 @@ test('a narrow impersonation needs the right to be the user and to do as that us
 test('whoever has impersonated before gets the refusal of the mode in which it succeeded', async () => {
   const caller = { name: 'eve', groups: [] };
   const { authorize } = askedAuthorizer((text) => text === 'impersonate users bob');
-  const given = { caller, info: listPods, authorize, lastModes: new LastModes() };
-  const asCarol = () => impersonate(request({ 'impersonate-user': 'carol' }), given);
+  const given = { caller, authorize, lastModes: new LastModes() };
+  const asCarol = () => toListPods(request({ 'impersonate-user': 'carol' }), given);
   await assert.rejects(asCarol(), { message: /cannot impersonate-on:user-info:list resource "pods"/ });
-  await impersonate(request({ 'impersonate-user': 'bob' }), given);
+  await toListPods(request({ 'impersonate-user': 'bob' }), given);
   await assert.rejects(asCarol(), {
     message:
       'users "carol" is forbidden: User "eve" cannot impersonate resource "users" in API group "" at the cluster scope',
@@ -452,14 +435,9 @@ test('whoever has impersonated before gets the refusal of the mode in which it s
 test('groups of an impersonated user are those that were named, and the one that follows from them', async () => {
   const { authorize } = askedAuthorizer(() => true);
   const groupsOf = async (user: string, groups?: string) => {
-    const given = {
-      caller: { name: 'eve', groups: [] },
-      info: listPods,
-      authorize,
-      lastModes: new LastModes(),
-    };
+    const caller = { name: 'eve', groups: [] };
     const named = { 'impersonate-user': user, ...(groups !== undefined && { 'impersonate-group': groups }) };
-    return (await impersonate(request(named), given)).user.groups;
+    return (await toListPods(request(named), { caller, authorize })).user.groups;
   };
   assert.deepEqual(await groupsOf('bob'), ['system:authenticated']);
   assert.deepEqual(await groupsOf('bob', 'system:unauthenticated'), ['system:unauthenticated']);
@@ -476,36 +454,17 @@ test('groups of an impersonated user are those that were named, and the one that
 test('a user who may not impersonate gets the refusal of the first mode', async () => {
   const caller: UserInfo = { name: 'eve', groups: [] };
   const { authorize } = askedAuthorizer(() => false);
-  await assert.rejects(
-    impersonate(request({ 'impersonate-user': 'bob' }), {
-      caller,
-      info: listPods,
-      authorize,
-      lastModes: new LastModes(),
-    }),
-    {
-      message:
-        'pods is forbidden: User "eve" cannot impersonate-on:user-info:list resource "pods" in API group "" at the cluster scope',
-    },
-  );
+  await assert.rejects(toListPods(request({ 'impersonate-user': 'bob' }), { caller, authorize }), {
+    message:
+      'pods is forbidden: User "eve" cannot impersonate-on:user-info:list resource "pods" in API group "" at the cluster scope',
+  });
   const all = askedAuthorizer((text) => !text.startsWith('impersonate '));
   const masters = request({ 'impersonate-user': 'bob', 'impersonate-group': 'system:masters' });
-  await assert.rejects(
-    impersonate(masters, { caller, info: listPods, authorize: all.authorize, lastModes: new LastModes() }),
-    {
-      message: /impersonating the system:masters group is not allowed$/,
-    },
-  );
-  await assert.rejects(
-    impersonate(request({ 'impersonate-group': 'a' }), {
-      caller,
-      info: listPods,
-      authorize,
-      lastModes: new LastModes(),
-    }),
-    {
-      message:
-        'requested &user.DefaultInfo{Name:"", UID:"", Groups:[]string{"a"}, Extra:map[string][]string(nil)} without impersonating a user name',
-    },
-  );
+  await assert.rejects(toListPods(masters, { caller, authorize: all.authorize }), {
+    message: /impersonating the system:masters group is not allowed$/,
+  });
+  await assert.rejects(toListPods(request({ 'impersonate-group': 'a' }), { caller, authorize }), {
+    message:
+      'requested &user.DefaultInfo{Name:"", UID:"", Groups:[]string{"a"}, Extra:map[string][]string(nil)} without impersonating a user name',
+  });
 });

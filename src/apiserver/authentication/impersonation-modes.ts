@@ -39,8 +39,8 @@ export class LastModes {
   }
 }
 
-export interface Impersonation {
-  wanted: UserInfo;
+/** Who wants to act as another, and for what. */
+export interface ImpersonationRequest {
   caller: UserInfo;
   /** What the request is about. */
   info: RequestInfo;
@@ -48,12 +48,17 @@ export interface Impersonation {
   lastModes: LastModes;
 }
 
-/** A constrained mode, and the users that it is for. */
+export interface Impersonation extends ImpersonationRequest {
+  wanted: UserInfo;
+}
+
+/** A way to impersonate, and the users that it is for. */
 interface Mode {
   name: string;
   appliesTo(impersonation: Impersonation): boolean;
 }
 
+/** In the order in which they are tried. */
 const modes: readonly Mode[] = [
   { name: 'associated-node', appliesTo: isAssociatedNode },
   { name: 'arbitrary-node', appliesTo: ({ wanted }) => isNameOnly(wanted) && nodeOf(wanted.name) !== '' },
@@ -65,6 +70,7 @@ const modes: readonly Mode[] = [
     name: 'user-info',
     appliesTo: ({ wanted }) => nodeOf(wanted.name) === '' && !serviceAccountOf(wanted.name),
   },
+  { name: legacyMode, appliesTo: () => true },
 ];
 
 /** Whom a caller acts as. */
@@ -76,19 +82,18 @@ export interface Impersonated {
 
 /**
  * The user, with the groups that its name implies.
- * @throws StatusError 403 when no mode applies, in the words of the first that could have
+ * @throws StatusError 403 when no mode allows it, in the words of the first that is for such a user
  */
 export async function impersonatedUser(impersonation: Impersonation): Promise<Impersonated> {
   const { caller, lastModes } = impersonation;
   const last = lastModes.get(caller);
-  const order = [...modes.map(({ name }) => name), legacyMode];
-  if (last) order.unshift(...order.splice(order.indexOf(last), 1));
+  const possible = modes.filter((mode) => mode.appliesTo(impersonation));
+  possible.sort((one, other) => Number(other.name === last) - Number(one.name === last));
   let first: StatusError | undefined;
-  for (const mode of order) {
-    const outcome = await inMode(impersonation, mode);
-    if (outcome === undefined) continue;
+  for (const { name } of possible) {
+    const outcome = await inMode(impersonation, name);
     if (!(outcome instanceof StatusError)) {
-      lastModes.set(caller, mode);
+      lastModes.set(caller, name);
       return outcome;
     }
     first ??= outcome;
@@ -97,17 +102,12 @@ export async function impersonatedUser(impersonation: Impersonation): Promise<Im
   throw first!;
 }
 
-/** Undefined: the mode is not for such users. */
-async function inMode(
-  impersonation: Impersonation,
-  name: string,
-): Promise<Impersonated | StatusError | undefined> {
+async function inMode(impersonation: Impersonation, mode: string): Promise<Impersonated | StatusError> {
   const { wanted } = impersonation;
-  if (name === legacyMode)
+  if (mode === legacyMode)
     return (await partsRefusal(impersonation, legacyMode, { anyNode: false })) ?? { user: wanted };
-  if (!modes.find((mode) => mode.name === name)!.appliesTo(impersonation)) return undefined;
-  const refusal = await narrowRefusal(impersonation, name);
-  return refusal ?? { user: withNodeGroup(wanted), constraint: verbOf(name) };
+  const refusal = await narrowRefusal(impersonation, mode);
+  return refusal ?? { user: withNodeGroup(wanted), constraint: verbOf(mode) };
 }
 
 function verbOf(mode: string): string {

@@ -1,9 +1,8 @@
 /** `Impersonate-*` headers: acting as another user, when authorization allows it. */
 import { badRequest } from '../../api/status.ts';
-import type { Authorizer } from '../authorization/authorizer.ts';
-import type { ApiRequest, RequestInfo, UserInfo } from '../request.ts';
+import type { ApiRequest, UserInfo } from '../request.ts';
 import { anonymousUser, withAuthenticatedGroup } from './authenticator.ts';
-import { type Impersonated, impersonatedUser, type LastModes } from './impersonation-modes.ts';
+import { type Impersonated, type ImpersonationRequest, impersonatedUser } from './impersonation-modes.ts';
 import { serviceAccountOf, serviceAccountUser } from './service-account-tokens.ts';
 
 type Headers = ReturnType<ApiRequest['headers']>;
@@ -14,10 +13,7 @@ const extraPrefix = 'impersonate-extra-';
  * The user to act as: the caller itself without such headers. `info`: the request to be made as that user.
  * @throws StatusError 403 for the first thing that the caller may not impersonate
  */
-export async function impersonate(
-  request: ApiRequest,
-  given: { caller: UserInfo; info: RequestInfo; authorize: Authorizer; lastModes: LastModes },
-): Promise<Impersonated> {
+export async function impersonate(request: ApiRequest, given: ImpersonationRequest): Promise<Impersonated> {
   const { caller } = given;
   const headers = request.headers();
   if (!asksForAnother(headers)) return { user: caller };
