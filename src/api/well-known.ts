@@ -67,3 +67,4 @@ export const nodeNetworkAccount = { namespace: 'kube-system', name: 'wherry-node
 export const nodeUserPrefix = 'system:node:';
 /** Everybody who has shown who he is. */
 export const authenticatedGroup = 'system:authenticated';
+export const unauthenticatedGroup = 'system:unauthenticated';

@@ -72,7 +72,13 @@ export function createSecurity(options: SecurityOptions, parts: SecurityParts): 
   const serviceAccounts =
     tokens &&
     new ServiceAccountTokens({
-      ...{ tokens, issuer, audiences: [issuer], objects, clock, random, legacyTokenUsed },
+      tokens,
+      issuer,
+      audiences: [issuer],
+      objects,
+      clock,
+      random,
+      legacyTokenUsed,
     });
   const tokenAuthenticators: TokenAuthenticator[] = [bootstrapTokens(objects, clock)];
   if (options.staticTokens) tokenAuthenticators.unshift(staticTokens(options.staticTokens));

@@ -1,6 +1,6 @@
 /** Authentication: the chain that turns a request's credentials into a user. */
 import { unauthorized } from '../../api/status.ts';
-import { authenticatedGroup } from '../../api/well-known.ts';
+import { authenticatedGroup, unauthenticatedGroup } from '../../api/well-known.ts';
 import type { ApiRequest, UserInfo } from '../request.ts';
 
 /**
@@ -19,7 +19,7 @@ export interface AuthenticatedToken {
   audiences?: readonly string[];
 }
 
-export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
+export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: [unauthenticatedGroup] };
 
 /**
  * Tries the certificate, then the bearer token; a client with neither is anonymous, where `admitsAnonymous` allows that

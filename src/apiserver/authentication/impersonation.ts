@@ -1,5 +1,6 @@
 /** `Impersonate-*` headers: acting as another user, when authorization allows it. */
 import { badRequest } from '../../api/status.ts';
+import { unauthenticatedGroup } from '../../api/well-known.ts';
 import type { ApiRequest, UserInfo } from '../request.ts';
 import { anonymousUser, withAuthenticatedGroup } from './authenticator.ts';
 import { type Impersonated, type ImpersonationRequest, impersonatedUser } from './impersonation-modes.ts';
@@ -33,11 +34,9 @@ export async function impersonate(request: ApiRequest, given: ImpersonationReque
 
 /** Whoever is not known to be unauthenticated counts as authenticated. */
 function withFinalGroup(user: UserInfo): UserInfo {
-  const { groups } = user;
-  const [unauthenticated] = anonymousUser.groups as [string];
-  if (groups.includes(unauthenticated)) return user;
+  if (user.groups.includes(unauthenticatedGroup)) return user;
   return user.name === anonymousUser.name
-    ? { ...user, groups: [...groups, unauthenticated] }
+    ? { ...user, groups: [...user.groups, unauthenticatedGroup] }
     : withAuthenticatedGroup(user);
 }
 

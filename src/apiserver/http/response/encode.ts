@@ -87,7 +87,7 @@ export function encodeList(response: ListResponse, context: EncodeContext): Enco
   const { format } = context;
   const { resource, items } = response;
   const metadata = listMetadata(response);
-  // Only a list of the objects themselves has it for nothing.
+  // Tables, and lists of metadata only, leave an empty one out, of custom resources too.
   if (format.as && !response.continue) delete metadata.continue;
   if (!format.as && format.media !== 'protobuf') {
     const body = jsonList(resource, items, metadata);
