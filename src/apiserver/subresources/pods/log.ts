@@ -5,6 +5,7 @@ import { type FieldError, forbiddenField, invalidValue } from '../../../api/vali
 import { exchange } from '../../nodes/http-over.ts';
 import type { NodeConnector } from '../../nodes/node-connector.ts';
 import { UnreachableError } from '../../nodes/unreachable.ts';
+import { numberOf } from '../../registry/request-options.ts';
 import type { SubresourceHandler } from '../handlers.ts';
 import { containerOf, nodeOf, readPod } from './pod-target.ts';
 
@@ -78,15 +79,12 @@ async function readText(answer: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString().trim();
 }
 
+/** @throws StatusError 400, 422 */
 function checkOptions(name: string, query: URLSearchParams): void {
   const errors: FieldError[] = [];
   const check = (field: string, min: number) => {
-    const text = query.get(field);
-    if (text === null) return;
-    if (!/^-?\d+$/.test(text))
-      throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-    const value = Number(text);
-    if (value < min)
+    const value = numberOf(query, field);
+    if (value !== undefined && value < min)
       errors.push(
         invalidValue(
           field,
