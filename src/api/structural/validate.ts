@@ -94,7 +94,7 @@ class StructureCheck {
       if (!isInteger(value) && typeof value !== 'string')
         this.#found.push(wrongType(this.#path, 'integer,string', typeOf(value)));
     } else if (type && !hasType(value, type)) {
-      // Formats of values are compared, where these have one.
+      // Where values of the type have formats, upstream compares that of this value with the schema's.
       const isByFormat =
         knowsFormat(type, format) && value !== null && typeof value !== 'string' && !Array.isArray(value);
       this.#found.push(

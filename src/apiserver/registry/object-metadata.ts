@@ -5,7 +5,7 @@ import { equalJson } from '../../api/schema/json-value.ts';
 import { badRequest } from '../../api/status.ts';
 import type { WriteRequest } from './registry.ts';
 
-/** A body may leave out the namespace of its path, but not name another. */
+/** An object may leave out the namespace of its path, but not name another, nor be sent there by a webhook or a policy. */
 export function matchNamespace(request: WriteRequest, object: KubeObject): void {
   const { resource, namespace } = request;
   const meta = object.metadata;

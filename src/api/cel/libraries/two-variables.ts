@@ -1,6 +1,6 @@
 /**
- * Comprehensions over index and value, or key and value: `list.all(i, v, …)`, `exists`, `existsOne`, `transformList`,
- * `transformMap`, `transformMapEntry`. The library has only those with one variable.
+ * Comprehensions over index and value, or key and value: `list.all(i, v, …)`, `exists`, `existsOne` or `exists_one`,
+ * `transformList`, `transformMap`, `transformMapEntry`. The library has only those with one variable.
  */
 import type { Environment } from '@marcbachmann/cel-js';
 import { checkBudget } from '../budget.ts';

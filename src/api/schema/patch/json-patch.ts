@@ -136,8 +136,7 @@ class PatchedDocument {
   #hasChild(container: unknown, key: string): boolean {
     if (!Array.isArray(container)) return isObject(container) && Object.hasOwn(container, key);
     const index = indexIn(key);
-    const length = this.#lists.lengthOf(container);
-    return index !== undefined && index < length && index >= -length;
+    return index !== undefined && this.#placeOf(container, index) !== undefined;
   }
 
   #add(pointer: string[], value: unknown): void {
@@ -190,10 +189,16 @@ class PatchedDocument {
 
   #existingIndex(list: unknown[], key: string): number {
     const index = parseIndex(key);
+    const place = this.#placeOf(list, index);
+    if (place === undefined) throw new JsonPatchError(invalidIndex(index));
+    return place;
+  }
+
+  /** From the start of the list, where a negative index counts from its end; undefined when there is no such item. */
+  #placeOf(list: unknown[], index: number): number | undefined {
     const length = this.#lists.lengthOf(list);
     const at = index < 0 ? index + length : index;
-    if (at < 0 || at >= length) throw new JsonPatchError(invalidIndex(index));
-    return at;
+    return at >= 0 && at < length ? at : undefined;
   }
 }
 

@@ -48,7 +48,6 @@ export async function createObject(
   };
   await inStep(request, () => registry.admission.mutate(attributes));
   const admitted = attributes.object;
-  // A webhook or a policy may not send it elsewhere.
   matchNamespace(request, admitted);
   // Only now, as upstream has it: what changes a new object may yet give it a name, and refusals quote what it has.
   const isGenerated = !admitted.metadata.name && !!admitted.metadata.generateName;
