@@ -51,6 +51,8 @@ const cases: [string, unknown][] = [
   ['sets.contains([{"a": optional.of(1)}], [{"a": optional.of(2)}])', false],
   ['sets.contains([1u, 2u], [2])', true],
   ['sets.contains([{}], [duration("1s")])', false],
+  ['[["k"].transformMapEntry(i, v, {v: 1})].indexOf({"k": 1u})', 0],
+  ['[["k"].transformMapEntry(i, v, {v: 1})].indexOf({"k": 1, "l": 1})', -1],
   ['[3u, 1u, 2u].sort() == [1u, 2u, 3u]', true],
   ['[[1], [2, 3]].all(i, inner, inner.all(j, v, v > i && j < 2))', true],
   ['["1.2.3.4"].all(ip, isIP(ip))', true],

@@ -1,7 +1,7 @@
 /** Which values are equal to CEL, and which of two comes first. */
 import { Optional } from '@marcbachmann/cel-js';
 import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator';
-import { equalJson } from '../../schema/json-value.ts';
+import { equalJson, ownValue } from '../../schema/json-value.ts';
 
 /** Numbers are equal by value, of whatever type they are; lists, maps and optional values by what they hold. */
 export function equalValues(left: unknown, right: unknown): boolean {
@@ -26,6 +26,7 @@ function equalObjects(a: object, b: object): boolean {
   if (a instanceof Optional) return b instanceof Optional && equalOptionals(a, b);
   if (Array.isArray(a))
     return Array.isArray(b) && a.length === b.length && a.every((item, index) => equalValues(item, b[index]));
+  if (isRecord(a) && isRecord(b)) return equalRecords(a, b);
   const [entries, others] = [entriesOf(a), entriesOf(b)];
   if (!entries && !others) return equalJson(a, b);
   return entries !== undefined && others !== undefined && equalMaps(entries, others);
@@ -36,16 +37,29 @@ export function equalOptionals(left: Optional, right: Optional): boolean {
   return equalValues(left.value(), right.value());
 }
 
+type Fields = Record<string, unknown>;
+
+function isRecord(value: object): value is Fields {
+  return Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** In place: an expression may compare millions. A key whose value is undefined counts as absent. */
+function equalRecords(a: Fields, b: Fields): boolean {
+  for (const key in a) if (!equalValues(a[key], ownValue(b, key))) return false;
+  for (const key in b) if (b[key] !== undefined && ownValue(a, key) === undefined) return false;
+  return true;
+}
+
 function equalMaps(a: ReadonlyMap<unknown, unknown>, b: ReadonlyMap<unknown, unknown>): boolean {
   if (a.size !== b.size) return false;
   for (const [key, value] of a) if (!b.has(key) || !equalValues(value, b.get(key))) return false;
   return true;
 }
 
-/** Undefined for what is no map. A key whose value is undefined counts as absent. */
+/** Undefined for what is no map. */
 function entriesOf(value: object): ReadonlyMap<unknown, unknown> | undefined {
   if (value instanceof Map) return value;
-  if (Object.getPrototypeOf(value) !== Object.prototype) return undefined;
+  if (!isRecord(value)) return undefined;
   return new Map(Object.entries(value).filter(([, held]) => held !== undefined));
 }
 
