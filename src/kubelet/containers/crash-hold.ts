@@ -13,14 +13,14 @@ export type HoldVerdict =
   /** It may start now. `shows`: it was waiting, which must be visible once before it starts. */
   | { waitMs: 0; shows?: WaitingReason };
 
-/** How long an end is shown as such before it is shown as a back-off; shorter for a container that never ran. */
-const endShownMs = 10_000;
-const failedStartShownMs = 1_000;
+/** After which a container that still waits is told of again, as upstream looks at it again; sooner if it never ran. */
+const toldAgainMs = 10_000;
+const failedStartToldAgainMs = 1_000;
 
 export class CrashHold {
   readonly #context: KubeletContext;
-  /** Back-off keys of containers that wait, and whether the wait has been shown. */
-  readonly #held = new Map<string, { shown: boolean }>();
+  /** Back-off keys of containers that wait, and whether they were told of again. */
+  readonly #held = new Map<string, { isToldAgain: boolean }>();
 
   constructor(context: KubeletContext) {
     this.#context = context;
@@ -38,25 +38,29 @@ export class CrashHold {
     const key = `${uid}/${container.name}/${containerHash(container)}`;
     const who = `${name}_${namespace}(${uid})`;
     const remainingMs = crashBackoff.remainingMs(key, endedMs);
+    const delayMs = crashBackoff.delayMs(key);
     const shows = {
       reason: 'CrashLoopBackOff',
-      message: `back-off ${formatSeconds(crashBackoff.delayMs(key))} restarting failed container=${container.name} pod=${who}`,
+      message: `back-off ${formatSeconds(delayMs)} restarting failed container=${container.name} pod=${who}`,
     };
     if (remainingMs <= 0) {
       crashBackoff.next(key, endedMs);
       return this.#held.delete(key) ? { waitMs: 0, shows } : { waitMs: 0 };
     }
-    const shownMs = last.startedAtMs > 0 ? endShownMs : failedStartShownMs;
-    const unseenMs = Math.min(shownMs, shownMs - (clock.now() - endedMs));
-    const isShown = unseenMs <= 0;
+    const againMs = last.startedAtMs > 0 ? toldAgainMs : failedStartToldAgainMs;
+    // Before that an end is shown as such; a back-off for half of its time at least, so that a first one is seen, too.
+    const shownMs = Math.min(againMs, delayMs / 2);
+    const sinceMs = Math.max(0, clock.now() - endedMs);
+    const [isShown, isToldAgain] = [sinceMs >= shownMs, sinceMs >= againMs];
     const held = this.#held.get(key);
-    if (!held || (isShown && !held.shown))
+    if (!held || (isToldAgain && !held.isToldAgain))
       containerEvents(this.#context.recorder, pod, container).warning(
         'BackOff',
         `Back-off restarting failed container ${container.name} in pod ${who}`,
       );
-    this.#held.set(key, { shown: isShown });
-    return isShown ? { waitMs: remainingMs, shows } : { waitMs: Math.min(remainingMs, unseenMs) };
+    this.#held.set(key, { isToldAgain });
+    const nextMs = isToldAgain ? remainingMs : (isShown ? againMs : shownMs) - sinceMs;
+    return { waitMs: Math.min(remainingMs, nextMs), ...(isShown && { shows }) };
   }
 }
 
