@@ -30,7 +30,7 @@ export interface AdmissionPlugin {
   readonly name: string;
   /** Where it may have a say; others do not concern it, and it is not counted for them. All of them when absent. */
   readonly operations?: readonly Operation[];
-  /** Of what it may have a say, in the same sense; made by {@link of}. */
+  /** Of what it may have a say, in the same sense; made by {@link writesOf}. */
   readonly resources?: readonly AdmittedResource[];
   /** Whether it also handles objects of other kinds than the resource's. */
   readonly handlesAnyKind?: boolean;
@@ -51,7 +51,7 @@ export interface AdmittedResource {
 }
 
 /** Objects of a type, or a subresource of theirs. */
-export function of(
+export function writesOf(
   { group, plural }: Pick<AdmittedResource, 'group' | 'plural'>,
   subresource = '',
 ): AdmittedResource {
@@ -101,7 +101,7 @@ class PluginChoice {
     const key = `${step} ${operation} ${request.subresource}`;
     let chosen = known.get(key);
     if (!chosen) {
-      const written = of(definition.type, request.subresource);
+      const written = writesOf(definition.type, request.subresource);
       chosen = this.#plugins.filter(
         (plugin) =>
           plugin[called[step]] &&

@@ -3,7 +3,7 @@ import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import { type Authorizer, resourceQuestion } from '../authorization/authorizer.ts';
-import { type AdmissionAttributes, type AdmissionPlugin, of } from './admission.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, writesOf } from './admission.ts';
 
 const clientSigner = 'kubernetes.io/kube-apiserver-client';
 
@@ -12,9 +12,9 @@ export function certificateAdmission(authorize: Authorizer): AdmissionPlugin {
     name: 'CertificateAdmission',
     operations: ['CREATE', 'UPDATE'],
     resources: [
-      of(CertificateSigningRequest),
-      of(CertificateSigningRequest, 'approval'),
-      of(CertificateSigningRequest, 'status'),
+      writesOf(CertificateSigningRequest),
+      writesOf(CertificateSigningRequest, 'approval'),
+      writesOf(CertificateSigningRequest, 'status'),
     ],
     mutate(attributes) {
       if (attributes.operation !== 'CREATE') return;

@@ -11,7 +11,7 @@ import { semanticEqual } from '../../api/validation/equality.ts';
 import { type FieldError, forbiddenField } from '../../api/validation/field-error.ts';
 import { nodeNameKey } from '../authentication/impersonation-modes.ts';
 import { type Attributes, type Authorizer, whyNot } from '../authorization/authorizer.ts';
-import { type AdmissionAttributes, type AdmissionPlugin, of } from './admission.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, writesOf } from './admission.ts';
 
 type Claimed = ResourceClaim['status'];
 
@@ -21,7 +21,7 @@ export function claimStatusRights(authorize: Authorizer): AdmissionPlugin {
   return {
     name: 'ClaimStatusRights',
     operations: ['UPDATE'],
-    resources: [of(ResourceClaim, 'status')],
+    resources: [writesOf(ResourceClaim, 'status')],
     validate: (attributes) => checkStatusRights(authorize, attributes),
   };
 }

@@ -3,13 +3,13 @@ import { newestOf } from '../../api/meta.ts';
 import { Ingress, IngressClass } from '../../api/resources.gen.ts';
 import { defaultIngressClassAnnotation, ingressClassAnnotation } from '../../api/well-known.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { type AdmissionPlugin, of } from './admission.ts';
+import { type AdmissionPlugin, writesOf } from './admission.ts';
 
 export function defaultIngressClass(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'DefaultIngressClass',
     operations: ['CREATE'],
-    resources: [of(Ingress)],
+    resources: [writesOf(Ingress)],
     mutate(attributes) {
       const { metadata, spec } = attributes.object as Ingress;
       if (!spec || spec.ingressClassName !== undefined) return;

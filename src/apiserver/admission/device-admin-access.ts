@@ -5,7 +5,7 @@ import { invalid } from '../../api/status.ts';
 import type { DeviceClaim } from '../../api/types/resource-v1.gen.ts';
 import { forbiddenField } from '../../api/validation/field-error.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { type AdmissionAttributes, type AdmissionPlugin, of } from './admission.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, writesOf } from './admission.ts';
 
 const adminLabel = 'resource.kubernetes.io/admin-access';
 
@@ -13,7 +13,7 @@ export function deviceAdminAccess(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'DeviceAdminAccess',
     operations: ['CREATE', 'UPDATE'],
-    resources: [of(ResourceClaim), of(ResourceClaim, 'status'), of(ResourceClaimTemplate)],
+    resources: [writesOf(ResourceClaim), writesOf(ResourceClaim, 'status'), writesOf(ResourceClaimTemplate)],
     validate(attributes) {
       const field = adminAccessAsked(attributes);
       if (!field) return;

@@ -11,7 +11,7 @@ import { LimitRange, PersistentVolumeClaim, Pod } from '../../api/resources.gen.
 import { forbidden } from '../../api/status.ts';
 import type { LimitRangeItem } from '../../api/types/core-v1.gen.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { type AdmissionAttributes, type AdmissionPlugin, of } from './admission.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, writesOf } from './admission.ts';
 import { isPodResize, isPodWrite, isWriteOf } from './writes.ts';
 
 type Container = NonNullable<Pod['spec']>['containers'][number];
@@ -23,7 +23,7 @@ export function limitRanger(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'LimitRanger',
     operations: ['CREATE', 'UPDATE'],
-    resources: [of(Pod), of(Pod, 'resize'), of(PersistentVolumeClaim)],
+    resources: [writesOf(Pod), writesOf(Pod, 'resize'), writesOf(PersistentVolumeClaim)],
     mutate(attributes) {
       if (!isPodWrite(attributes, 'CREATE') && !isPodResize(attributes)) return;
       for (const { spec } of objects.list(LimitRange, attributes.request.namespace))

@@ -5,14 +5,14 @@ import { semanticEqual } from '../../api/validation/equality.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import { checkBindingEscalation, checkRoleEscalation } from '../authorization/escalation.ts';
 import type { RbacAuthorizer } from '../authorization/rbac.ts';
-import { type AdmissionPlugin, of } from './admission.ts';
+import { type AdmissionPlugin, writesOf } from './admission.ts';
 import { isWriteOf } from './writes.ts';
 
 export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): AdmissionPlugin {
   return {
     name: 'RbacEscalation',
     operations: ['CREATE', 'UPDATE'],
-    resources: [of(Role), of(ClusterRole), of(RoleBinding), of(ClusterRoleBinding)],
+    resources: [writesOf(Role), writesOf(ClusterRole), writesOf(RoleBinding), writesOf(ClusterRoleBinding)],
     validate(attributes) {
       const { request, object, old } = attributes;
       if (old && isForGarbageCollection(object!, old)) return undefined;

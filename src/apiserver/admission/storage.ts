@@ -9,7 +9,7 @@ import {
 import { forbidden } from '../../api/status.ts';
 import { classOfClaim, defaultClassOf, volumeAnnotations } from '../../api/storage/volume-binding.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { type AdmissionPlugin, of } from './admission.ts';
+import { type AdmissionPlugin, writesOf } from './admission.ts';
 import { isWriteOf } from './writes.ts';
 
 /** A claim without a class gets the default one. */
@@ -17,7 +17,7 @@ export function defaultStorageClass(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'DefaultStorageClass',
     operations: ['CREATE'],
-    resources: [of(PersistentVolumeClaim)],
+    resources: [writesOf(PersistentVolumeClaim)],
     mutate(attributes) {
       const { metadata, spec } = attributes.object as PersistentVolumeClaim;
       if (!spec || spec.storageClassName !== undefined) return;
@@ -38,7 +38,7 @@ const finalizers = [
 export const storageObjectInUseProtection: AdmissionPlugin = {
   name: 'StorageObjectInUseProtection',
   operations: ['CREATE'],
-  resources: finalizers.map(([type]) => of(type)),
+  resources: finalizers.map(([type]) => writesOf(type)),
   mutate(attributes) {
     for (const [type, finalizer] of finalizers) {
       if (!isWriteOf(attributes, type, 'CREATE')) continue;
@@ -54,7 +54,7 @@ export function persistentVolumeClaimResize(objects: ObjectReader): AdmissionPlu
   return {
     name: 'PersistentVolumeClaimResize',
     operations: ['UPDATE'],
-    resources: [of(PersistentVolumeClaim)],
+    resources: [writesOf(PersistentVolumeClaim)],
     validate(attributes) {
       const [claim, old] = [attributes.object, attributes.old] as [
         PersistentVolumeClaim,

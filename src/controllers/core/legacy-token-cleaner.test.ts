@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import { dayMs } from '../../api/core/legacy-token.ts';
 import type { Secret, ServiceAccount } from '../../api/resources.gen.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
-import { isTrackedLongEnough, planToken } from './legacy-token-cleaner.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { ControllerEnvironment } from '../../client/controller/controller-cluster.ts';
+import { isTrackedLongEnough, planToken, runLegacyTokenCleaner } from './legacy-token-cleaner.ts';
 
 const nowMs = Date.parse('2030-06-15T12:00:00Z');
 const used = 'kubernetes.io/legacy-token-last-used';
@@ -55,4 +57,45 @@ test('nothing follows from missing notes before they were taken for a year', () 
   const startMs = Date.parse('2029-01-01T00:00:00Z');
   assert.equal(isTrackedLongEnough('2029-01-01', startMs + 366 * dayMs - 1), false);
   assert.equal(isTrackedLongEnough('2029-01-01', startMs + 366 * dayMs), true);
+});
+
+test('a day on which the server does not answer is passed over, and the token marked on the next', async () => {
+  const clock = new VirtualClock(nowMs);
+  const type = 'kubernetes.io/service-account-token';
+  const annotations = { 'kubernetes.io/service-account.name': 'a' };
+  const token = { ...secret({}, { annotations, uid: 's' }), type };
+  let asked = 0;
+  const patches: unknown[] = [];
+  const warnings: string[] = [];
+  const logger = { warn: (message: string) => void warnings.push(message) };
+  const stop = new AbortController();
+  const running = runLegacyTokenCleaner(
+    sparse<ControllerEnvironment>({
+      clock,
+      logger: sparse({ for: () => sparse(logger) }),
+      informers: sparse({
+        synced: async () => undefined,
+        of: ({ kind }: { kind: string }) =>
+          sparse({
+            list: () => (kind === 'Secret' ? [token] : []),
+            get: () => account,
+            inNamespace: () => [],
+          }),
+      }),
+      client: sparse({
+        async get() {
+          if (++asked === 1) throw new Error('no answer');
+          return { data: { since: '2028-01-01' } };
+        },
+        patch: async (_: unknown, __: unknown, patch: unknown) => void patches.push(patch),
+      }),
+    }),
+    stop.signal,
+  );
+  await clock.advance(1000);
+  assert.deepEqual([patches.length, warnings.length], [0, 1]);
+  await clock.advance(dayMs);
+  assert.deepEqual(patches, [{ metadata: { uid: 's', labels: { [invalid]: '2030-06-16' } } }]);
+  stop.abort();
+  await running;
 });

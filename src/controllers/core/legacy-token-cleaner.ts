@@ -42,10 +42,12 @@ export async function runLegacyTokenCleaner(
   await informers.synced();
   for (; !signal.aborted; await pause(clock, checkIntervalMs, signal)) {
     const nowMs = clock.now();
-    const tracking = await client
-      .get(ConfigMap, { namespace: 'kube-system', name: trackingConfigMap }, signal)
-      .catch(undefinedIfNotFound);
-    if (!isTrackedLongEnough(tracking?.data?.[trackedSinceKey], nowMs)) continue;
+    const since = await readTrackedSince(client, signal).catch((error: unknown) => {
+      // The next round asks again: a store that is away for a moment must not end this for good.
+      if (!signal.aborted) logger.warn('since when uses of tokens are noted cannot be read', { error });
+      return undefined;
+    });
+    if (!isTrackedLongEnough(since, nowMs)) continue;
     for (const secret of [...secrets.list()]) {
       if (secret.type !== tokenType) continue;
       const { namespace = '', name } = secret.metadata;
@@ -63,6 +65,12 @@ export async function runLegacyTokenCleaner(
       }
     }
   }
+}
+
+async function readTrackedSince(client: Client, signal: AbortSignal): Promise<string | undefined> {
+  const at = { namespace: 'kube-system', name: trackingConfigMap };
+  const tracking = await client.get(ConfigMap, at, signal).catch(undefinedIfNotFound);
+  return tracking?.data?.[trackedSinceKey];
 }
 
 async function invalidate(

@@ -42,7 +42,7 @@ export const nodeFlags = [
   new URL('../processes/stripped-modules.mjs', import.meta.url).href,
 ];
 
-/** The C library's allocator is set to return memory. */
+/** With the cache that {@link nodeFlags} make use of; the C library's allocator is set to return memory. */
 export function processEnvironment(data: DataFolder): NodeJS.ProcessEnv {
   return {
     PATH: nodeSearchPath,

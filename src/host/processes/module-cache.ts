@@ -25,7 +25,7 @@ export async function fillModuleCache(
   const missing = programs.filter((_, index) => before[index] !== stamp);
   if (missing.length === 0) return;
   const isFirst = before.includes(undefined);
-  const title = isFirst ? 'compiled for the first time' : 'compiled again, as it has changed';
+  const title = isFirst ? 'prepared for the first time' : 'prepared again, as it has changed';
   await steps.run(`Wherry itself, ${title}`, async () => {
     mkdirSync(data.moduleCache, { recursive: true });
     const env = processEnvironment(data);

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { registerHooks, stripTypeScriptTypes } from 'node:module';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { threadId } from 'node:worker_threads';
 
@@ -58,9 +58,9 @@ function readIfThere(file) {
  * @param {string} source
  */
 function keep(file, source) {
-  const unfinished = join(file, '..', `.${process.pid}-${threadId}-${basename(file)}`);
+  const unfinished = join(dirname(file), `.${process.pid}-${threadId}-${basename(file)}`);
   try {
-    mkdirSync(join(file, '..'), { recursive: true });
+    mkdirSync(dirname(file), { recursive: true });
     writeFileSync(unfinished, source);
     renameSync(unfinished, file);
   } catch (error) {

@@ -1,11 +1,12 @@
 /** The quality-of-service class of a pod, and what follows from it for the kernel's OOM killer. */
+
+import { isMirror } from '../../api/core/pod/mirror.ts';
 import { computeQosClass, type QosClass } from '../../api/core/pod/qos.ts';
 import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import { computePodRequests, numericAmounts } from '../../api/quantities/pod-resources.ts';
 import { wholeValueOf } from '../../api/quantities/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { mirrorPodAnnotation } from '../../api/well-known.ts';
 
 /** The class set by the API server, which stays for the pod's life, or the one that follows from its spec. */
 export function qosClassOf(pod: Pod): QosClass {
@@ -20,7 +21,7 @@ const nodeCriticalClass = 'system-node-critical';
 export function isCriticalPod(pod: Pod): boolean {
   return (
     pod.metadata.annotations?.['kubernetes.io/config.source'] === 'file' ||
-    pod.metadata.annotations?.[mirrorPodAnnotation] !== undefined ||
+    isMirror(pod) ||
     (pod.spec.priority ?? 0) >= criticalPriority
   );
 }

@@ -3,9 +3,9 @@
 import type { Container, Pod, ResourceRequirements } from '../../types/core-v1.gen.ts';
 import { semanticEqual } from '../../validation/equality.ts';
 import { type FieldErrors, forbiddenField, invalidValue } from '../../validation/field-error.ts';
+import { isMirror } from './mirror.ts';
 import { computeQosClass } from './qos.ts';
 import { isSidecar } from './sidecars.ts';
-import { isMirror } from './update.ts';
 
 const lists = ['containers', 'initContainers'] as const;
 const amounts = ['requests', 'limits'] as const;

@@ -6,6 +6,7 @@ import { innerDiff } from '../../validation/error-value.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../../validation/field-error.ts';
 import { validateImagePadding } from '../pod-spec/containers.ts';
 import { validateGatedPodUpdate } from './gated-update.ts';
+import { isMirror } from './mirror.ts';
 
 const mutableFields =
   '`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
@@ -140,9 +141,4 @@ export function* validateEphemeralContainersUpdate(pod: Pod, old: Pod): FieldErr
         `existing ephemeral containers "${before.name}" may not be changed\n${innerDiff('core.EphemeralContainer', before, now)}`,
       );
   }
-}
-
-/** Stands for a static pod, which is changed in its file alone. */
-export function isMirror({ metadata }: Pod): boolean {
-  return metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined;
 }

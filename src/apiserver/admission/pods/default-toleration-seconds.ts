@@ -1,7 +1,7 @@
 /** DefaultTolerationSeconds: pods outlive a lost node for five minutes, unless they say otherwise. */
 import { Pod } from '../../../api/resources.gen.ts';
 import { nodeTaints } from '../../../api/well-known.ts';
-import { type AdmissionPlugin, of } from '../admission.ts';
+import { type AdmissionPlugin, writesOf } from '../admission.ts';
 
 const lostNodeTaints = [nodeTaints.notReady, nodeTaints.unreachable];
 const tolerationSeconds = 300;
@@ -9,7 +9,7 @@ const tolerationSeconds = 300;
 export const defaultTolerationSeconds: AdmissionPlugin = {
   name: 'DefaultTolerationSeconds',
   operations: ['CREATE', 'UPDATE'],
-  resources: [of(Pod)],
+  resources: [writesOf(Pod)],
   mutate(attributes) {
     const { spec } = attributes.object as Pod;
     if (!spec) return;

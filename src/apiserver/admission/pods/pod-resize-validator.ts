@@ -4,7 +4,7 @@ import { Node, Pod } from '../../../api/resources.gen.ts';
 import { forbidden, type StatusError } from '../../../api/status.ts';
 import { semanticEqual } from '../../../api/validation/equality.ts';
 import type { ObjectReader } from '../../object-reader.ts';
-import { type AdmissionAttributes, type AdmissionPlugin, of } from '../admission.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, writesOf } from '../admission.ts';
 
 type Cause = 'UnsupportedPlatform' | 'NodeCapacity';
 
@@ -12,7 +12,7 @@ export function podResizeValidator(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'PodResizeValidator',
     operations: ['UPDATE'],
-    resources: [of(Pod, 'resize')],
+    resources: [writesOf(Pod, 'resize')],
     validate(attributes) {
       const [pod, old] = [attributes.object, attributes.old] as [Pod, Pod];
       const { nodeName } = pod.spec;

@@ -3,7 +3,7 @@ import { reportedName } from '../../../api/meta.ts';
 import { Pod, PriorityClass } from '../../../api/resources.gen.ts';
 import { forbidden, type StatusError } from '../../../api/status.ts';
 import type { ObjectReader } from '../../object-reader.ts';
-import { type AdmissionAttributes, type AdmissionPlugin, of } from '../admission.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, writesOf } from '../admission.ts';
 import { isPodWrite, isWriteOf } from '../writes.ts';
 
 /** Classes that every cluster has. */
@@ -25,7 +25,7 @@ export function priority(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'Priority',
     operations: ['CREATE', 'UPDATE', 'DELETE'],
-    resources: [of(Pod), of(PriorityClass)],
+    resources: [writesOf(Pod), writesOf(PriorityClass)],
     mutate(attributes) {
       if (isPodWrite(attributes, 'CREATE')) setPriority(objects, attributes.object as Pod);
       else if (isPodWrite(attributes, 'UPDATE')) carryPriority(attributes);

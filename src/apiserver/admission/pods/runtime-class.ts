@@ -3,7 +3,7 @@ import { reportedName } from '../../../api/meta.ts';
 import { Pod, RuntimeClass } from '../../../api/resources.gen.ts';
 import { forbidden } from '../../../api/status.ts';
 import type { ObjectReader } from '../../object-reader.ts';
-import { type AdmissionPlugin, of } from '../admission.ts';
+import { type AdmissionPlugin, writesOf } from '../admission.ts';
 
 export function runtimeClass(objects: ObjectReader): AdmissionPlugin {
   const classOf = (pod: Pod): RuntimeClass | undefined => {
@@ -21,7 +21,7 @@ export function runtimeClass(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'RuntimeClass',
     operations: ['CREATE'],
-    resources: [of(Pod)],
+    resources: [writesOf(Pod)],
     mutate(attributes) {
       const pod = attributes.object as Pod;
       const found = classOf(pod);

@@ -1,12 +1,12 @@
 /** ServiceAccount: every pod runs as one, with its token mounted unless that is turned off. */
 
+import { isMirror } from '../../../api/core/pod/mirror.ts';
 import { reportedName } from '../../../api/meta.ts';
 import { Pod, ServiceAccount } from '../../../api/resources.gen.ts';
 import { forbidden, type StatusError } from '../../../api/status.ts';
-import { mirrorPodAnnotation } from '../../../api/well-known.ts';
 import type { Random } from '../../../base/random.ts';
 import type { ObjectReader } from '../../object-reader.ts';
-import { type AdmissionPlugin, of } from '../admission.ts';
+import { type AdmissionPlugin, writesOf } from '../admission.ts';
 import { isPodWrite } from '../writes.ts';
 
 type PodSpec = NonNullable<Pod['spec']>;
@@ -22,7 +22,7 @@ export function serviceAccount(objects: ObjectReader, random: Random): Admission
   return {
     name: 'ServiceAccount',
     operations: ['CREATE', 'UPDATE'],
-    resources: [of(Pod)],
+    resources: [writesOf(Pod)],
     mutate(attributes) {
       if (!isPodWrite(attributes, 'CREATE')) return;
       const pod = attributes.object as Pod;
@@ -44,10 +44,6 @@ export function serviceAccount(objects: ObjectReader, random: Random): Admission
       if (account.metadata.annotations?.[enforceSecretsAnnotation] === 'true') checkSecrets(pod, account);
     },
   };
-}
-
-function isMirror(pod: Pod): boolean {
-  return pod.metadata.annotations?.[mirrorPodAnnotation] !== undefined;
 }
 
 function findAccount(objects: ObjectReader, pod: Pod, namespace: string): ServiceAccount {

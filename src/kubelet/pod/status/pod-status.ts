@@ -1,4 +1,5 @@
 /** The status of a pod as the node sees it: phase, conditions, addresses, containers. Pure. */
+import { isMirror } from '../../../api/core/pod/mirror.ts';
 import { isSidecar } from '../../../api/core/pod/sidecars.ts';
 import type { Pod } from '../../../api/resources.gen.ts';
 import { formatTime } from '../../../api/schema/time.ts';
@@ -12,7 +13,7 @@ import {
 import { askersForRestartOfAll } from '../../containers/restart-policy.ts';
 import { qosClassOf } from '../../resources/qos.ts';
 import type { ObservedPod } from '../pod-observation.ts';
-import { isMirror, observedGeneration } from './observed-generation.ts';
+import { observedGeneration } from './observed-generation.ts';
 import { computeConditions } from './pod-conditions.ts';
 import { computePhase, isTerminalPhase, type Phase } from './pod-phase.ts';
 

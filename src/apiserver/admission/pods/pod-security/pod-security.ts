@@ -3,7 +3,7 @@ import type { KubeObject } from '../../../../api/meta.ts';
 import { Namespace, Pod } from '../../../../api/resources.gen.ts';
 import { forbidden, invalid } from '../../../../api/status.ts';
 import type { ObjectReader } from '../../../object-reader.ts';
-import { type AdmissionAttributes, type AdmissionPlugin, of } from '../../admission.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, writesOf } from '../../admission.ts';
 import { isWriteOf } from '../../writes.ts';
 import { violationsOf } from './checks.ts';
 import {
@@ -45,12 +45,12 @@ const templatePaths: Readonly<Record<string, readonly string[]>> = {
 };
 
 const resources = [
-  of(Namespace),
-  of(Pod),
-  of(Pod, 'ephemeralcontainers'),
+  writesOf(Namespace),
+  writesOf(Pod),
+  writesOf(Pod, 'ephemeralcontainers'),
   ...Object.keys(templatePaths).map((resource) => {
     const [plural = '', group = ''] = resource.split('/').reverse();
-    return of({ group, plural });
+    return writesOf({ group, plural });
   }),
 ];
 
