@@ -14,6 +14,7 @@ import { addBuiltinPlugins } from './admission/plugins.ts';
 import { Aggregation } from './aggregation/aggregation.ts';
 import { AuditLog } from './audit/audit-log.ts';
 import { LegacyTokenUses } from './authentication/legacy-token-uses.ts';
+import { moveOldKeys } from './bootstrap/moved-keys.ts';
 import { ComponentStatuses } from './diagnostics/component-statuses.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { addDynamicPlugins } from './dynamic-admission/plugins.ts';
@@ -60,6 +61,7 @@ export async function openStore(options: ApiServerOptions): Promise<OpenStore> {
   const { clock, metrics, sharedStore: shared = false } = options;
   const logger = options.logger.for('apiserver');
   const store = measuredStore(options.store, metrics, clock);
+  await moveOldKeys(store, logger);
   const view = new StoreView({ store, clock, logger, shared });
   await view.start();
   return { store, view, logger };

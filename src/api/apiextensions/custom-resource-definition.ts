@@ -9,6 +9,7 @@ import { unknownFormatsIn } from './unknown-formats.ts';
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 
 export const customResourceDefinitionKind = defineKind(CustomResourceDefinition, {
+  storagePrefix: 'apiextensions.k8s.io/customresourcedefinitions',
   status: 'separate',
   hasGeneration: true,
   deletionFinalizers: [cleanupFinalizer],

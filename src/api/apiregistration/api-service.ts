@@ -10,6 +10,7 @@ const groupPriorityMax = 20000;
 const versionPriorityMax = 1000;
 
 export const apiServiceKind = defineKind(APIService, {
+  storagePrefix: 'apiregistration.k8s.io/apiservices',
   status: 'separate',
   requiresVersionOnUpdate: true,
   columns: [

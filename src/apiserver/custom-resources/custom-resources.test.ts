@@ -348,7 +348,9 @@ suite('custom resources', () => {
       await before.clock.advanceUntil(async () => (await before.ask('POST', instances, cog)).status === 201);
     }
     const stored = async (key: string) => (await own.get(key)).entry;
-    const entry = (await stored('/registry/customresourcedefinitions/cogs.example.com'))!;
+    const entry = (await stored(
+      '/registry/apiextensions.k8s.io/customresourcedefinitions/cogs.example.com',
+    ))!;
     const odd = JSON.parse(Buffer.from(entry.value).toString());
     odd.spec.versions[0].selectableFields = [{ jsonPath: '.spec[' }];
     await own.update(entry.key, Buffer.from(JSON.stringify(odd)), entry.modRevision);

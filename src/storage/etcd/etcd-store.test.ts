@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { systemClock } from '../../base/clock.ts';
+import { testMoveKeys } from '../move-keys.contract.ts';
 import { testStoreContract } from '../store.contract.ts';
 import type { Store, StoreEvent } from '../store.ts';
 import { StoreUnavailableError } from '../store.ts';
@@ -16,12 +17,14 @@ if (!skip) {
     single = await startEtcdCluster(1);
   });
   after(() => single.stop());
-  testStoreContract('etcd', async () => {
+  const emptyStore = async () => {
     const store = await createEtcdStore({ endpoints: single.clientUrls, clock: systemClock });
     for (const entry of (await store.list('/registry/')).entries)
       await store.delete(entry.key, entry.modRevision);
     return store;
-  });
+  };
+  testStoreContract('etcd', emptyStore);
+  testMoveKeys('etcd', emptyStore);
 }
 
 test('over the loss of the leader and of the majority no acknowledged write is lost and no event skipped or doubled', {

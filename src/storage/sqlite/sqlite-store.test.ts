@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { testMoveKeys } from '../move-keys.contract.ts';
 import { testStoreContract } from '../store.contract.ts';
 import { LogDatabase } from './database.ts';
 import { createSqliteStore } from './sqlite-store.ts';
@@ -14,6 +15,7 @@ const freshPath = () => join(folder, `${++files}.db`);
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 testStoreContract('sqlite', () => createSqliteStore({ path: freshPath() }));
+testMoveKeys('sqlite', () => createSqliteStore({ path: freshPath() }));
 
 test('acknowledged writes are there after the store is reopened, with history and revisions', async () => {
   const path = freshPath();
