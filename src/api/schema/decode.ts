@@ -229,6 +229,8 @@ class Decoder {
   }
 
   #integer(node: SchemaNode, value: unknown, goType = node.goType): unknown {
+    if (this.#words === 'conversion' && goType === node.goType && isWhole(value))
+      return convertedInteger(value, node.bits);
     if (typeof value === 'bigint')
       return node.bits === 32 ? this.#mismatch(node, value, `number ${value}`, goType) : value;
     if (typeof value !== 'number') return this.#mismatch(node, value, jsonTypeOf(value), goType);
@@ -308,6 +310,18 @@ class Decoder {
     }
     return names;
   }
+}
+
+function isWhole(value: unknown): value is number | bigint {
+  return typeof value === 'bigint' || Number.isInteger(value);
+}
+
+/** As Go's reflection converts whole numbers: those beyond 64 bits have become the least number, 32 bits are the lower ones. */
+function convertedInteger(value: number | bigint, bits: number | undefined): number | bigint {
+  const isInRange = typeof value === 'bigint' || Math.abs(value) < 2 ** 63;
+  const whole = isInRange ? BigInt(value) : -(2n ** 63n);
+  if (bits === 32) return Number(BigInt.asIntN(32, whole));
+  return Number.isSafeInteger(Number(whole)) ? Number(whole) : whole;
 }
 
 function conversionMismatch(node: SchemaNode, value: unknown): string {

@@ -2,9 +2,21 @@
 
 import type { KubeObject } from '../../api/meta.ts';
 import { cannotBeHandled, warningsOf } from '../../api/schema/body/body.ts';
-import { checkCustomBody, checkCustomKind, type ExpectedKind } from '../../api/schema/body/body-kind.ts';
+import {
+  checkCustomBody,
+  checkCustomKind,
+  type ExpectedKind,
+  unreadableType,
+} from '../../api/schema/body/body-kind.ts';
 import { type FieldProblem, unknownField } from '../../api/schema/body/body-problem.ts';
-import { asJsonObject, asKubeObject, DecodeError, type JsonObject, setKey } from '../../api/schema/decode.ts';
+import {
+  asJsonObject,
+  asKubeObject,
+  DecodeError,
+  isObject,
+  type JsonObject,
+  setKey,
+} from '../../api/schema/decode.ts';
 import { cloneJson, sortedKeys } from '../../api/schema/json-value.ts';
 import { patchJson, patchWarnings, refusedPatch } from '../../api/schema/patch/patch.ts';
 import type { StatusError } from '../../api/status.ts';
@@ -68,8 +80,12 @@ export function customCodec(
     },
     patch(current, patch, validation) {
       const patched = patchJson({ ...current }, patch, undefined);
+      const shown = () => goJson(sortedKeys(patched));
+      const refuse = (why: string) => refusedPatch(shown(), why);
+      const unreadable = unreadableType(patched);
+      if (unreadable || !isObject(patched)) throw refuse(unreadable ?? '');
+      if (!patched.kind) throw refuse(`Object 'Kind' is missing in '${shown()}'`);
       checkCustomKind(patched, expected);
-      const refuse = (why: string) => refusedPatch(goJson(sortedKeys(patched)), why);
       const { metadata: _, ...settled } = mayShare && Object.isFrozen(current) ? current : blank;
       const { object, problems } = shape(patched, refuse, settled);
       return { object, warnings: patchWarnings(patch, problems, { validation, refuse }) };

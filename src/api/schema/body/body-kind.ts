@@ -3,7 +3,7 @@
 import { apiVersionOf, parseApiVersion } from '../../meta.ts';
 import { badRequest, invalid } from '../../status.ts';
 import { invalidValue } from '../../validation/field-error.ts';
-import { isObject, type JsonObject } from '../decode.ts';
+import { isObject, type JsonObject, jsonTypeOf } from '../decode.ts';
 import { rawSchema, schemaNames } from '../schemas.ts';
 
 /** The kind of the request's path, in the version of the path. */
@@ -13,12 +13,14 @@ export interface ExpectedKind {
   kind: string;
 }
 
-/** Why the type of an object cannot even be read; undefined when it can. */
-export function unreadableType({ apiVersion, kind }: JsonObject): string | undefined {
+/** Why the type of what should be an object cannot even be read; undefined when it can. */
+export function unreadableType(value: unknown): string | undefined {
+  if (!isObject(value))
+    return `couldn't get version/kind; json parse error: json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
+  const { apiVersion, kind } = value;
   for (const [name, value] of Object.entries({ apiVersion, kind })) {
     if (value === undefined || value === null || typeof value === 'string') continue;
-    const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
-    return `couldn't get version/kind; json parse error: json: cannot unmarshal ${found === 'bigint' ? 'number' : found} into Go struct field .${name} of type string`;
+    return `couldn't get version/kind; json parse error: json: cannot unmarshal ${jsonTypeOf(value)} into Go struct field .${name} of type string`;
   }
   if (typeof apiVersion === 'string' && apiVersion.split('/').length > 2)
     return `unexpected GroupVersion string: ${apiVersion}`;
@@ -34,20 +36,23 @@ export function checkKind(object: JsonObject, expected: ExpectedKind): void {
   const apiVersion = typeof object.apiVersion === 'string' && object.apiVersion ? object.apiVersion : wanted;
   const kind = typeof object.kind === 'string' && object.kind ? object.kind : expected.kind;
   if (apiVersion === wanted && kind === expected.kind) return;
-  const scheme = schemeOf(expected.group);
   const { version } = parseApiVersion(apiVersion);
-  const cannotBe = `${kind} in version "${version}" cannot be handled as a ${expected.kind}`;
-  if (!scheme.knows(apiVersion, kind))
-    throw badRequest(
-      `${cannotBe}: no kind "${kind}" is registered for version "${apiVersion}" in scheme "${scheme.place}"`,
-    );
-  if (kind !== expected.kind)
-    throw badRequest(
-      `${cannotBe}: converting (${version}.${kind}) to (${internalPackage(expected)}.${expected.kind}): unknown conversion`,
-    );
+  const problem = otherKind(apiVersion, kind, expected);
+  if (problem)
+    throw badRequest(`${kind} in version "${version}" cannot be handled as a ${expected.kind}: ${problem}`);
   throw badRequest(
     `the API version in the data (${apiVersion}) does not match the expected API version (${wanted})`,
   );
+}
+
+/** Why an object cannot be one of the expected kind in any version; undefined when it is one. */
+export function otherKind(apiVersion: string, kind: string, expected: ExpectedKind): string | undefined {
+  const scheme = schemeOf(expected.group);
+  const { version } = parseApiVersion(apiVersion);
+  if (!scheme.knows(apiVersion, kind))
+    return `no kind "${kind}" is registered for version "${apiVersion}" in scheme "${scheme.place}"`;
+  if (kind === expected.kind) return undefined;
+  return `converting (${version}.${kind}) to (${internalPackage(expected)}.${expected.kind}): unknown conversion`;
 }
 
 /** The same for the body of a custom resource, which must state both. @throws {StatusError} 400, 422 */

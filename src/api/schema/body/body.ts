@@ -40,14 +40,9 @@ export function parseBody(
   );
   // An empty body is an empty object.
   if (parsed.value === null) return { ...parsed, value: {} };
-  if (!isObject(parsed.value)) {
-    const found = describeType(parsed.value);
-    const message = `couldn't get version/kind; json parse error: json: cannot unmarshal ${found} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
-    throw unrecognized(expectedKind, message, bytes);
-  }
   const problem = unreadableType(parsed.value);
   if (problem) throw unrecognized(expectedKind, problem, bytes);
-  return { ...parsed, value: parsed.value };
+  return { ...parsed, value: parsed.value as JsonObject };
 }
 
 export interface ParsedBody extends ParsedText {

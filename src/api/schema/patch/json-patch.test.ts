@@ -42,6 +42,18 @@ const applied: [string, unknown, JsonPatchOperation[], unknown][] = [
     { a: { b: [1, 'x'] } },
   ],
   ['test of an absent field for null', {}, [{ op: 'test', path: '/a', value: null }], {}],
+  ['test of the whole document', { a: [1] }, [{ op: 'test', path: '', value: { a: [1] } }], { a: [1] }],
+  ['copy of an absent field', {}, [{ op: 'copy', from: '/a', path: '/b' }], { b: null }],
+  [
+    'add at a negative index counts the place behind the last',
+    [1, 3],
+    [{ op: 'add', path: '/-2', value: 2 }],
+    [1, 2, 3],
+  ],
+  ['add first by a negative index', [1], [{ op: 'add', path: '/-2', value: 0 }], [0, 1]],
+  ['add at an index with a sign or zeros', [1, 2], [{ op: 'add', path: '/+01', value: 0 }], [1, 0, 2]],
+  ['what stands before the first slash is of no account', { a: 1 }, [{ op: 'remove', path: 'x/a' }], {}],
+  ['an empty key', { '': 1 }, [{ op: 'remove', path: '/' }], {}],
   [
     'a missing value is null',
     { b: 1 },
@@ -72,12 +84,22 @@ const refused: [string, unknown, JsonPatchOperation][] = [
   ['add below what is not there', {}, { op: 'add', path: '/a/b', value: 1 }],
   ['add below a string', { a: 'x' }, { op: 'add', path: '/a/b', value: 1 }],
   ['an index beyond the end', [1], { op: 'add', path: '/2', value: 1 }],
-  ['an index with leading zeros', [1], { op: 'replace', path: '/00', value: 1 }],
+  ['an index in which there is more than a number', [1], { op: 'replace', path: '/0x0', value: 1 }],
   ['a key of a list', [1], { op: 'add', path: '/x', value: 1 }],
   ['a test that fails', { a: 1 }, { op: 'test', path: '/a', value: 2 }],
   ['a method of objects', {}, { op: 'test', path: '/toString/name', value: 'toString' }],
   ['an unknown operation', {}, { op: 'frob', path: '/a' }],
   ['a pointer without a slash', { a: 1 }, { op: 'remove', path: 'a' }],
+  ['another document', { a: 1 }, { op: 'add', path: '', value: { b: 1 } }],
+  ['no document', { a: 1 }, { op: 'remove', path: '' }],
+  ['a document that is a string', { a: 1 }, { op: 'replace', path: '', value: 'x' }],
+  ['a copy of the document', { a: 1 }, { op: 'copy', from: '', path: '/b' }],
+  ['a copy of an absent item', { a: [] }, { op: 'copy', from: '/a/0', path: '/b' }],
+  ['a copy of what is below an absent field', {}, { op: 'copy', from: '/a/b', path: '/b' }],
+  ['a move of an absent field', {}, { op: 'move', from: '/a', path: '/b' }],
+  ['a move below itself', { a: {} }, { op: 'move', from: '/a', path: '/a/b' }],
+  ['an index before the first', [1], { op: 'add', path: '/-3', value: 1 }],
+  ['an item behind the last', [1], { op: 'remove', path: '/-' }],
 ];
 for (const [what, document, operation] of refused) {
   test(`JSON patch: ${what} is refused`, () => {
@@ -116,6 +138,39 @@ const words: [operation: JsonPatchOperation, message: string][] = [
     'move operation does not apply: doc is missing from path: /z/a: missing value',
   ],
   [
+    { op: 'move', from: '/z', path: '/b' },
+    "error in move for path: 'z': Unable to remove nonexistent key: z: missing value",
+  ],
+  [
+    { op: 'replace', path: '/l/7', value: 1 },
+    'replace operation does not apply: doc is missing key: /l/7: missing value',
+  ],
+  [
+    { op: 'test', path: '/l/7', value: 1 },
+    "error in test for path: '/l/7': Unable to access invalid index: 7: invalid index referenced",
+  ],
+  [
+    { op: 'add', path: '/l/x', value: 1 },
+    "error in add for path: '/l/x': value was not a proper array index: 'x': strconv.Atoi: parsing \"x\": invalid syntax",
+  ],
+  [
+    { op: 'remove', path: '/l/99999999999999999999' },
+    'error in remove for path: \'/l/99999999999999999999\': strconv.Atoi: parsing "99999999999999999999": value out of range',
+  ],
+  [
+    { op: 'copy', from: '/l/1', path: '/b' },
+    "error in copy for from: '/l/1': Unable to access invalid index: 1: invalid index referenced",
+  ],
+  [
+    { op: 'copy', from: '/l/0', path: '/l/5' },
+    'error while adding value during copy: Unable to access invalid index: 5: invalid index referenced',
+  ],
+  [{ op: 'replace', path: '', value: 1 }, 'replace operation value must be object or array: %!w(<nil>)'],
+  [
+    { op: 'copy', path: '/b' },
+    'copy operation failed to decode from: operation, missing from field: missing value',
+  ],
+  [
     { op: 'copy', from: '/l/0', path: '/z/a' },
     'copy operation does not apply: doc is missing destination path: /z/a: missing value',
   ],
@@ -126,11 +181,14 @@ for (const [operation, message] of words)
   });
 
 test('copies of copies do not grow without bound', () => {
-  const operations = [{ op: 'add', path: '/a', value: Array.from({ length: 1000 }, () => 1) }];
-  for (let round = 0; round < 40; round++) {
-    operations.push({ op: 'copy', from: '', path: `/b${round}` } as never);
-  }
-  assert.throws(() => applyJsonPatch({}, operations), JsonPatchError);
+  const operations: JsonPatchOperation[] = [
+    { op: 'add', path: '/a', value: Array.from({ length: 1000 }, () => 1) },
+  ];
+  for (let round = 0; round < 40; round++) operations.push({ op: 'copy', from: '/a', path: '/a/-' });
+  assert.throws(() => applyJsonPatch({}, operations), {
+    message:
+      'Unable to complete the copy, the accumulated size increase of copy is 4098083, exceeding the limit 3145728',
+  });
 });
 
 test('values that are put below each other nest no deeper than those of a body', () => {
@@ -192,10 +250,10 @@ test('fields that no operation names are shared with the document; it stays as i
   assert.equal(patched.kept, document.kept);
   assert.deepEqual(patched, { kept: { a: [1] }, 'na/med': { b: [1, 2] }, from: {}, tested: [[1], 1] });
   const nested = applyJsonPatch(document, [
-    { op: 'copy', from: '', path: '/all' },
-    { op: 'add', path: '/all/kept/a/-', value: 2 },
+    { op: 'copy', from: '/kept', path: '/all' },
+    { op: 'add', path: '/all/a/-', value: 2 },
     { op: 'remove', path: '/kept/a/0' },
-  ]) as typeof document & { all: typeof document };
-  assert.deepEqual([nested.kept, nested.all.kept], [{ a: [] }, { a: [1, 2] }]);
+  ]) as typeof document & { all: { a: number[] } };
+  assert.deepEqual([nested.kept, nested.all], [{ a: [] }, { a: [1, 2] }]);
   assert.deepEqual(document, before);
 });

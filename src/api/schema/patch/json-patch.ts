@@ -1,6 +1,6 @@
 /**
  * JSON patches, RFC 6902, with the leniencies of upstream's library (negative indexes, a missing value is null, what is
- * replaced in an object need not be there).
+ * replaced or copied in an object need not be there) and its words.
  */
 import { isObject, type JsonObject, nestingDepthMax, setKey } from '../decode.ts';
 import { cloneJson, equalJson, ownValue } from '../json-value.ts';
@@ -21,27 +21,12 @@ export class JsonPatchError extends Error {
   }
 }
 
-/** Nothing can hold what a pointer names. */
-class MissingParentError extends JsonPatchError {}
-
-/** What upstream's library says of a path whose parent is missing, by operation. */
-const missingParent: Readonly<Record<string, (path: string) => string>> = {
-  add: (path) => `doc is missing path: "${path}"`,
-  remove: (path) => `doc is missing path: "${path}"`,
-  replace: (path) => `doc is missing path: ${path}`,
-  test: (path) => `is missing path: ${path}`,
-  'move from': (path) => `doc is missing from path: ${path}`,
-  'move to': (path) => `doc is missing destination path: ${path}`,
-  'copy from': (path) => `doc is missing from path: ${path}`,
-  'copy to': (path) => `doc is missing destination path: ${path}`,
-};
-
 /** A `test` operation found another value. */
 export class JsonPatchTestError extends JsonPatchError {}
 
 export const operationsMax = 10_000;
-/** How many values all copy operations of one patch may add together: a patch must not grow an object without limit. */
-const copiedValuesMax = 500_000;
+/** What all copy operations of one patch may add together, as JSON: a patch must not grow an object without limit. */
+const copiedBytesMax = 3 * 1024 * 1024;
 
 /**
  * A new document; `document` is not changed. Its fields that no operation names are shared. @throws {JsonPatchError}
@@ -58,198 +43,258 @@ function ownDocument(document: unknown, operations: readonly JsonPatchOperation[
   const named = new Set<string>();
   for (const { path, from } of operations)
     for (const pointer of [path, from]) {
-      // Faulty pointers are refused when their turn comes.
-      if (typeof pointer !== 'string') continue;
-      const [, field] = pointer.split('/', 2);
-      // The whole document.
-      if (field === undefined) return cloneJson(document);
-      named.add(unescapeToken(field));
+      // Faulty pointers are refused when their turn comes, and only reads are about the whole document.
+      const [, field] = typeof pointer === 'string' ? pointer.split('/', 2) : [];
+      if (field !== undefined) named.add(unescapeToken(field));
     }
   const own: JsonObject = {};
   for (const key in document) setKey(own, key, named.has(key) ? cloneJson(document[key]) : document[key]);
   return own;
 }
 
+/** What a path leads to: the last of its keys, and what may have it. */
+interface Place {
+  container: JsonObject | unknown[];
+  key: string;
+}
+
 class PatchedDocument {
   /** Changed in place. */
-  readonly #holder: JsonObject;
+  #root: unknown;
   readonly #lists = new ListEdits();
-  #copied = 0;
+  #copiedBytes = 0;
 
   constructor(document: unknown) {
-    this.#holder = { root: document };
+    this.#root = document;
   }
 
   finish(): unknown {
-    const { root } = this.#holder;
-    this.#lists.settle(root);
+    this.#lists.settle(this.#root);
     // Even values within the limit can be nested deeply, and readers of the stored object recurse into them.
-    countValues(root);
-    return root;
+    checkDepth(this.#root);
+    return this.#root;
   }
 
   apply(operation: JsonPatchOperation): void {
-    const { op, path, from = '', value = null } = operation;
-    const pointer = parsePointer(path);
+    const { op } = operation;
     switch (op) {
       case 'add':
-        worded(op, path, () => this.#add(pointer, cloneJson(value)));
+        this.#add(pathOf(operation), cloneJson(operation.value ?? null));
         break;
       case 'remove':
-        worded(op, path, () => this.#remove(pointer));
+        this.#remove(pathOf(operation));
         break;
       case 'replace':
-        worded(op, path, () => this.#replace(pointer, cloneJson(value)));
+        this.#replace(pathOf(operation), cloneJson(operation.value ?? null));
         break;
-      case 'move': {
-        const moved = worded('move from', from, () => this.#remove(parsePointer(operation.from)));
-        worded('move to', path, () => this.#add(pointer, moved));
+      case 'move':
+        this.#move(fromOf(operation), operation);
         break;
-      }
-      case 'copy': {
-        const copied = worded('copy from', from, () => this.#copyOf(parsePointer(operation.from)));
-        worded('copy to', path, () => this.#add(pointer, copied));
+      case 'copy':
+        this.#copy(fromOf(operation), operation);
         break;
-      }
       case 'test':
-        worded(op, path, () => this.#test(pointer, operation));
+        this.#test(pathOf(operation), operation.value ?? null);
         break;
       default:
-        throw new JsonPatchError(`Unexpected kind: ${op}`);
+        throw new JsonPatchError(`Unexpected kind: ${typeof op === 'string' ? op : 'unknown'}`);
     }
   }
 
-  /** The container that holds the last key of the pointer. */
-  #parentOf(pointer: string[]): JsonObject | unknown[] {
-    let at: unknown = this.#holder;
-    for (const key of pointer.slice(0, -1)) at = this.#hasChild(at, key) ? this.#child(at, key) : undefined;
-    if (Array.isArray(at) || isObject(at)) return at;
-    throw new MissingParentError(`nothing holds "${pointer.join('/')}"`);
+  #add(path: string, value: unknown): void {
+    const place = this.#find(path);
+    if (!place) throw missing(`add operation does not apply: doc is missing path: "${path}"`);
+    explained(`error in add for path: '${path}'`, () => this.#addAt(place, value));
   }
 
-  #child(container: unknown, key: string): unknown {
-    if (Array.isArray(container)) return this.#lists.at(container, this.#existingIndex(container, key));
-    if (isObject(container) && Object.hasOwn(container, key)) return container[key];
-    throw new JsonPatchError(`Unable to remove nonexistent key: ${key}: missing value`);
+  #remove(path: string): void {
+    const place = this.#find(path);
+    if (!place) throw missing(`remove operation does not apply: doc is missing path: "${path}"`);
+    explained(`error in remove for path: '${path}'`, () => this.#removeAt(place));
   }
 
-  #hasChild(container: unknown, key: string): boolean {
-    if (!Array.isArray(container)) return isObject(container) && Object.hasOwn(container, key);
-    const index = indexIn(key);
-    return index !== undefined && this.#placeOf(container, index) !== undefined;
-  }
-
-  #add(pointer: string[], value: unknown): void {
-    const parent = this.#parentOf(pointer);
-    const key = pointer.at(-1)!;
-    if (!Array.isArray(parent)) {
-      setKey(parent, key, value);
+  #replace(path: string, value: unknown): void {
+    if (path === '') {
+      if (typeof value !== 'object' || value === null)
+        throw new JsonPatchError('replace operation value must be object or array: %!w(<nil>)');
+      this.#root = value;
       return;
     }
-    const length = this.#lists.lengthOf(parent);
-    const index = key === '-' ? length : parseIndex(key);
-    const at = index < 0 ? index + length + 1 : index;
-    if (at < 0 || at > length) throw new JsonPatchError(invalidIndex(index));
-    this.#lists.insert(parent, at, value);
-  }
-
-  #remove(pointer: string[]): unknown {
-    const parent = this.#parentOf(pointer);
-    const key = pointer.at(-1)!;
-    const value = this.#child(parent, key);
-    if (Array.isArray(parent)) this.#lists.remove(parent, this.#existingIndex(parent, key));
-    else delete parent[key];
-    return value;
-  }
-
-  #replace(pointer: string[], value: unknown): void {
-    const parent = this.#parentOf(pointer);
-    const key = pointer.at(-1)!;
-    if (Array.isArray(parent)) this.#lists.set(parent, this.#existingIndex(parent, key), value);
-    else setKey(parent, key, value);
-  }
-
-  #copyOf(pointer: string[]): unknown {
-    const value = this.#child(this.#parentOf(pointer), pointer.at(-1)!);
-    this.#lists.settle(value);
-    this.#copied += countValues(value);
-    if (this.#copied > copiedValuesMax) throw new JsonPatchError('copied values exceed the limit');
-    return cloneJson(value);
-  }
-
-  #test(pointer: string[], operation: JsonPatchOperation): void {
-    const parent = this.#parentOf(pointer);
-    const key = pointer.at(-1)!;
-    const found = Array.isArray(parent) ? this.#child(parent, key) : ownValue(parent, key);
-    this.#lists.settle(found);
-    if (!equalJson(found ?? null, operation.value ?? null)) {
-      throw new JsonPatchTestError(`testing value ${operation.path} failed: test failed`);
+    const place = this.#find(path);
+    if (!place) throw missing(`replace operation does not apply: doc is missing path: ${path}`);
+    const { container, key } = place;
+    if (!Array.isArray(container)) {
+      setKey(container, key, value);
+      return;
     }
+    const index = indexOf(key);
+    const at = index === undefined ? undefined : this.#placeIn(container, index);
+    if (at === undefined) throw missing(`replace operation does not apply: doc is missing key: ${path}`);
+    this.#lists.set(container, at, value);
+  }
+
+  #move(from: string, operation: JsonPatchOperation): void {
+    const source = this.#find(from);
+    if (!source) throw missing(`move operation does not apply: doc is missing from path: ${from}`);
+    const value = explained(`error in move for path: '${source.key}'`, () => {
+      const moved = this.#valueAt(source) ?? null;
+      this.#removeAt(source);
+      return moved;
+    });
+    const path = pathOf(operation);
+    const place = this.#find(path);
+    if (!place) throw missing(`move operation does not apply: doc is missing destination path: ${path}`);
+    explained(`error in move for path: '${path}'`, () => this.#addAt(place, value));
+  }
+
+  /** What is absent in an object is copied as null. */
+  #copy(from: string, operation: JsonPatchOperation): void {
+    const source = this.#find(from);
+    if (!source) throw missing(`copy operation does not apply: doc is missing from path: ${from}`);
+    const value = explained(`error in copy for from: '${from}'`, () => this.#valueAt(source)) ?? null;
+    const path = pathOf(operation);
+    const place = this.#find(path);
+    if (!place) throw missing(`copy operation does not apply: doc is missing destination path: ${path}`);
+    this.#lists.settle(value);
+    this.#pay(value);
+    explained('error while adding value during copy', () => this.#addAt(place, cloneJson(value)));
+  }
+
+  #pay(copied: unknown): void {
+    checkDepth(copied);
+    this.#copiedBytes += Buffer.byteLength(JSON.stringify(copied));
+    if (this.#copiedBytes > copiedBytesMax)
+      throw new JsonPatchError(
+        `Unable to complete the copy, the accumulated size increase of copy is ${this.#copiedBytes}, exceeding the limit ${copiedBytesMax}`,
+      );
+  }
+
+  #test(path: string, wanted: unknown): void {
+    const found = path === '' ? this.#root : this.#tested(path);
+    this.#lists.settle(found);
+    if (!equalJson(found ?? null, wanted))
+      throw new JsonPatchTestError(`testing value ${path} failed: test failed`);
+  }
+
+  #tested(path: string): unknown {
+    const place = this.#find(path);
+    if (!place) throw missing(`test operation does not apply: is missing path: ${path}`);
+    return explained(`error in test for path: '${path}'`, () => this.#valueAt(place));
+  }
+
+  /** Undefined when nothing can have the path's last key. What stands before the first slash is of no account. */
+  #find(path: string): Place | undefined {
+    const keys = path.split('/').slice(1).map(unescapeToken);
+    const key = keys.pop();
+    if (key === undefined) return undefined;
+    let container = this.#root;
+    for (const step of keys) container = this.#childOf(container, step);
+    return Array.isArray(container) || isObject(container) ? { container, key } : undefined;
+  }
+
+  #childOf(container: unknown, key: string): unknown {
+    if (!Array.isArray(container)) return isObject(container) ? ownValue(container, key) : undefined;
+    const index = indexOf(key);
+    const at = index === undefined ? undefined : this.#placeIn(container, index);
+    return at === undefined ? undefined : this.#lists.at(container, at);
+  }
+
+  /** Undefined when an object does not have it. @throws {JsonPatchError} when it is no index of a list */
+  #valueAt({ container, key }: Place): unknown {
+    if (!Array.isArray(container)) return ownValue(container, key);
+    return this.#lists.at(container, this.#existingIndex(container, key));
+  }
+
+  #addAt({ container, key }: Place, value: unknown): void {
+    if (!Array.isArray(container)) {
+      setKey(container, key, value);
+      return;
+    }
+    const length = this.#lists.lengthOf(container);
+    const index =
+      key === '-' ? length : explained(`value was not a proper array index: '${key}'`, () => parseIndex(key));
+    const at = index < 0 ? index + length + 1 : index;
+    if (at < 0 || at > length) throw invalidIndex(index);
+    this.#lists.insert(container, at, value);
+  }
+
+  #removeAt({ container, key }: Place): void {
+    if (Array.isArray(container)) this.#lists.remove(container, this.#existingIndex(container, key));
+    else if (Object.hasOwn(container, key)) delete container[key];
+    else throw missing(`Unable to remove nonexistent key: ${key}`);
   }
 
   #existingIndex(list: unknown[], key: string): number {
     const index = parseIndex(key);
-    const place = this.#placeOf(list, index);
-    if (place === undefined) throw new JsonPatchError(invalidIndex(index));
-    return place;
+    const at = this.#placeIn(list, index);
+    if (at === undefined) throw invalidIndex(index);
+    return at;
   }
 
   /** From the start of the list, where a negative index counts from its end; undefined when there is no such item. */
-  #placeOf(list: unknown[], index: number): number | undefined {
+  #placeIn(list: unknown[], index: number): number | undefined {
     const length = this.#lists.lengthOf(list);
     const at = index < 0 ? index + length : index;
     return at >= 0 && at < length ? at : undefined;
   }
 }
 
-function invalidIndex(index: number): string {
-  return `Unable to access invalid index: ${index}: invalid index referenced`;
+function missing(message: string): JsonPatchError {
+  return new JsonPatchError(`${message}: missing value`);
 }
 
-/** Work on a path; its failures are told in the words of upstream's library. */
-function worded<T>(operation: string, path: string, work: () => T): T {
+function invalidIndex(index: number): JsonPatchError {
+  return new JsonPatchError(`Unable to access invalid index: ${index}: invalid index referenced`);
+}
+
+/** Work whose failure is told as part of another. */
+function explained<T>(what: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof JsonPatchError) || error instanceof JsonPatchTestError) throw error;
-    const [op] = operation.split(' ');
-    if (error instanceof MissingParentError)
-      throw new JsonPatchError(
-        `${op} operation does not apply: ${missingParent[operation]!(path)}: missing value`,
-      );
-    throw new JsonPatchError(`error in ${op} for path: '${path}': ${error.message}`);
+    if (error instanceof JsonPatchError) throw new JsonPatchError(`${what}: ${error.message}`);
+    throw error;
   }
 }
 
-/** Keys from the holder on: every pointer starts at its `root`. */
-function parsePointer(pointer: unknown): string[] {
-  if (typeof pointer !== 'string') throw new JsonPatchError('operation missing path field');
-  if (pointer === '') return ['root'];
-  if (!pointer.startsWith('/')) throw new JsonPatchError(`doc is missing path: "${pointer}"`);
-  const keys = pointer.split('/').map(unescapeToken);
-  keys[0] = 'root';
-  return keys;
+function pathOf({ op, path }: JsonPatchOperation): string {
+  if (typeof path === 'string') return path;
+  const what = `${op} operation failed to decode path`;
+  throw missing(namingThePath.has(op) ? `${what}: operation missing path field` : what);
+}
+
+/** Operations that say what is wrong with their path. */
+const namingThePath: ReadonlySet<string> = new Set(['replace', 'move', 'test']);
+
+function fromOf({ op, from }: JsonPatchOperation): string {
+  if (typeof from === 'string') return from;
+  throw missing(`${op} operation failed to decode from: operation, missing from field`);
 }
 
 function unescapeToken(token: string): string {
   return token.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
+/** @throws {JsonPatchError} in the words of Go's strconv */
 function parseIndex(key: string): number {
-  const index = indexIn(key);
-  if (index === undefined) throw new JsonPatchError(`value was not a proper array index: '${key}'`);
-  return index;
+  const index = indexOf(key);
+  if (index !== undefined) return index;
+  const why = isInteger.test(key) ? 'value out of range' : 'invalid syntax';
+  throw new JsonPatchError(`strconv.Atoi: parsing ${JSON.stringify(key)}: ${why}`);
 }
 
-function indexIn(key: string): number | undefined {
-  return /^-?(?:0|[1-9]\d{0,9})$/.test(key) ? Number(key) : undefined;
+const isInteger = /^[+-]?\d+$/;
+
+function indexOf(key: string): number | undefined {
+  if (!isInteger.test(key)) return undefined;
+  const index = Number(key);
+  // Go counts in 64 bits; no list is that long.
+  return Math.abs(index) < 2 ** 63 ? index : undefined;
 }
 
 /** @throws {JsonPatchError} when they nest too deep */
-function countValues(value: unknown, depth = 0): number {
-  if (typeof value !== 'object' || value === null) return 1;
+function checkDepth(value: unknown, depth = 0): void {
+  if (typeof value !== 'object' || value === null) return;
   if (depth > nestingDepthMax) throw new JsonPatchError('the document nests too deep');
-  let count = 1;
-  for (const key in value) count += countValues((value as JsonObject)[key], depth + 1);
-  return count;
+  for (const key in value) checkDepth((value as JsonObject)[key], depth + 1);
 }

@@ -4,10 +4,10 @@ import { apiVersionOf } from '../../meta.ts';
 import { badRequest, invalid, StatusError, tooLarge } from '../../status.ts';
 import { invalidValue } from '../../validation/field-error.ts';
 import { bodySizeBytesMax, type DecodedBody, type FieldValidation } from '../body/body.ts';
-import type { ExpectedKind } from '../body/body-kind.ts';
+import { type ExpectedKind, otherKind, unreadableType } from '../body/body-kind.ts';
 import { type BodyProblem, problemText, unknownField } from '../body/body-problem.ts';
 import { JsonError, type ParsedText, parseJson } from '../body/json.ts';
-import { DecodeError, decode, isObject, type JsonObject } from '../decode.ts';
+import { DecodeError, decode, isObject, type JsonObject, jsonTypeOf } from '../decode.ts';
 import { goText } from '../json-value.ts';
 import { type SchemaNode, schemaNode } from '../schemas.ts';
 import { applyJsonPatch, JsonPatchError, type JsonPatchOperation, operationsMax } from './json-patch.ts';
@@ -69,38 +69,48 @@ function checkOperations(value: unknown): JsonPatchOperation[] {
   if (!Array.isArray(value)) {
     throw badRequest(`${cannotUnmarshal(value)} []handlers.jsonPatchOp`);
   }
-  if (value.length > operationsMax) {
-    throw tooLarge(`The allowed maximum operations in a JSON patch is ${operationsMax}, got ${value.length}`);
-  }
-  for (const item of value) {
-    if (!isObject(item)) throw badRequest(`${cannotUnmarshal(item)} handlers.jsonPatchOp`);
-  }
-  return value as JsonPatchOperation[];
+  const operations = value.map(operationOf);
+  if (operations.length > operationsMax)
+    throw tooLarge(
+      `The allowed maximum operations in a JSON patch is ${operationsMax}, got ${operations.length}`,
+    );
+  return operations;
+}
+
+const textFields: ReadonlySet<string> = new Set(['op', 'path', 'from']);
+
+function operationOf(item: unknown): JsonPatchOperation {
+  // To Go, nothing is an operation of which nothing is said.
+  const operation = item === null ? {} : item;
+  if (!isObject(operation)) throw badRequest(`${cannotUnmarshal(item)} handlers.jsonPatchOp`);
+  for (const [name, value] of Object.entries(operation))
+    if (textFields.has(name) && value !== null && typeof value !== 'string')
+      throw badRequest(
+        `${decoding('json')}json: cannot unmarshal ${jsonTypeOf(value)} into Go struct field jsonPatchOp.${name} of type string`,
+      );
+  return operation as unknown as JsonPatchOperation;
 }
 
 function cannotUnmarshal(value: unknown): string {
-  const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
-  return `${decoding('json')}json: cannot unmarshal ${found} into Go value of type`;
+  return `${decoding('json')}json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type`;
 }
 
 /**
- * The patched object, not decoded: what custom resources need. `node` is for strategic merge patches.
+ * The patched value, not decoded: what custom resources need. `node` is for strategic merge patches.
  * @throws {StatusError} 400, 422
  */
-export function patchJson(current: JsonObject, patch: ParsedPatch, node: SchemaNode | undefined): JsonObject {
+export function patchJson(current: JsonObject, patch: ParsedPatch, node: SchemaNode | undefined): unknown {
   if (patch.format === 'json') {
     try {
-      const patched = applyJsonPatch(current, patch.operations);
-      // Another root would be another object.
-      if (isObject(patched) && patched.kind !== undefined) return patched;
+      return applyJsonPatch(current, patch.operations);
     } catch (error) {
       if (!(error instanceof JsonPatchError)) throw error;
+      // Upstream says no more than this, whatever the operation was.
+      const message = 'the server rejected our request due to an error in our request';
+      throw new StatusError(422, 'Invalid', message, { details: {} });
     }
-    // Upstream says no more than this, whatever the operation was.
-    const message = 'the server rejected our request due to an error in our request';
-    throw new StatusError(422, 'Invalid', message, { details: {} });
   }
-  if (patch.format === 'merge') return applyMergePatch(current, patch.patch) as JsonObject;
+  if (patch.format === 'merge') return applyMergePatch(current, patch.patch);
   if (!node) throw badRequest('strategic merge patch format is not supported');
   return applyStrategicMergePatch(current, patch.patch, node);
 }
@@ -124,19 +134,17 @@ export function applyPatch<T = JsonObject>(
   { schema, expected, validation }: PatchTarget,
 ): DecodedBody<T> {
   const patched = patchJson(current, patch, schemaNode(schema));
-  if (patch.format === 'strategic')
-    Object.assign(patched, { kind: expected.kind, apiVersion: apiVersionOf(expected) });
   const refuse = (why: string) =>
     refusedPatch(patch.format === 'strategic' ? goText(patch.patch) : JSON.stringify(patched), why);
-  const apiVersion = apiVersionOf(expected);
-  if (patched.kind !== expected.kind || patched.apiVersion !== apiVersion) {
-    const found = `${goText(patched.apiVersion)}, Kind=${goText(patched.kind)}`;
-    throw refuse(`unable to decode ${found} into ${apiVersion}, Kind=${expected.kind}`);
-  }
+  const typed =
+    patch.format === 'strategic' && isObject(patched)
+      ? { ...patched, kind: expected.kind, apiVersion: apiVersionOf(expected) }
+      : typedAs(expected, patched, refuse);
+  if (typed.apiVersion === undefined) throw ofNoVersion(typed, current, { validation, refuse });
   try {
     const { object, problems } = decode<T>(
       schema,
-      patched,
+      typed,
       patch.format === 'strategic' ? { words: 'conversion', decoded: current } : {},
     );
     return { object, warnings: patchWarnings(patch, problems, { validation, refuse }) };
@@ -144,6 +152,40 @@ export function applyPatch<T = JsonObject>(
     if (error instanceof DecodeError) throw refuse(error.message);
     throw error;
   }
+}
+
+type Refusal = (why: string) => StatusError;
+
+/** With the kind that is assumed where none is said. @throws {StatusError} by `refuse` */
+function typedAs(expected: ExpectedKind, patched: unknown, refuse: Refusal): JsonObject {
+  const unreadable = unreadableType(patched);
+  if (unreadable) throw refuse(unreadable);
+  const { kind, apiVersion, ...others } = patched as JsonObject & { kind?: string; apiVersion?: string };
+  const typed = { ...others, kind: kind || expected.kind };
+  if (!apiVersion) return typed;
+  const problem = otherKind(apiVersion, typed.kind, expected);
+  if (problem) throw refuse(problem);
+  const wanted = apiVersionOf(expected);
+  if (apiVersion !== wanted)
+    throw refuse(`unable to decode ${apiVersion}, Kind=${typed.kind} into ${wanted}, Kind=${expected.kind}`);
+  return { ...typed, apiVersion };
+}
+
+/**
+ * What says no version is taken by upstream for its internal form of the kind, which has other names for all fields: an
+ * object without a name.
+ */
+function ofNoVersion(
+  { kind: _, ...fields }: JsonObject,
+  { metadata }: JsonObject,
+  { validation, refuse }: { validation: FieldValidation; refuse: Refusal },
+): StatusError {
+  const unknown = Object.keys(fields).sort().map(unknownField).map(problemText);
+  if (validation === 'Strict') return refuse(`strict decoding error: ${unknown.join(', ')}`);
+  const { name } = (isObject(metadata) ? metadata : {}) as { name?: string };
+  return badRequest(
+    `the name of the object (${name ?? ''} based on URL) was undeterminable: name must be provided`,
+  );
 }
 
 /** `shown`: what the patch makes, as text. */
@@ -155,7 +197,7 @@ export function refusedPatch(shown: string, why: string): StatusError {
 export function patchWarnings(
   patch: ParsedPatch,
   problems: readonly BodyProblem[],
-  { validation, refuse }: { validation: FieldValidation; refuse(why: string): StatusError },
+  { validation, refuse }: { validation: FieldValidation; refuse: Refusal },
 ): string[] {
   const all = [...patchProblems(patch), ...problems.map(problemText)];
   if (all.length > 0 && validation === 'Strict') throw refuse(`strict decoding error: ${all.join(', ')}`);
