@@ -1,7 +1,7 @@
 /** What a webhook answers, held against what was asked. */
+import { JsonError, parseJson } from '../../api/schema/body/json.ts';
 import { isObject, type JsonObject, jsonTypeOf } from '../../api/schema/decode.ts';
 import type { JsonPatchOperation } from '../../api/schema/patch/json-patch.ts';
-import { parseExactJson } from '../../base/text/exact-json.ts';
 import type { AdmissionResponse } from './review.ts';
 import { WebhookCallError } from './webhook-client.ts';
 
@@ -32,7 +32,8 @@ export function readResponse(answer: unknown, asked: Asked): AdmissionResponse {
     throw invalid(
       `expected response.uid=${JSON.stringify(asked.uid)}, got ${JSON.stringify(response.uid ?? '')}`,
     );
-  const [hasPatch, hasType] = [!!response.patch, !!response.patchType];
+  const { patchType = null } = response;
+  const [hasPatch, hasType] = [!!response.patch, patchType !== null];
   if (!asked.isMutating && hasPatch) throw invalid('validating webhook may not return response.patch');
   if (!asked.isMutating && hasType) throw invalid('validating webhook may not return response.patchType');
   // The older version's answers need not name their type.
@@ -40,6 +41,7 @@ export function readResponse(answer: unknown, asked: Asked): AdmissionResponse {
     return hasPatch ? { ...response, patchType: 'JSONPatch' } : response;
   if (hasPatch && !hasType) throw invalid('webhook returned response.patch but not response.patchType');
   if (hasType && !hasPatch) throw invalid('webhook returned response.patchType but not response.patch');
+  if (patchType === '') throw invalid('webhook returned invalid response.patchType of ""');
   return response;
 }
 
@@ -48,21 +50,27 @@ export function readPatch({ patch, patchType }: AdmissionResponse): readonly Jso
   if (!patch) return [];
   const undecodable = (why: string) =>
     new WebhookCallError(`received undecodable patch in webhook response: ${why}`);
-  const text = Buffer.from(patch, 'base64').toString('utf8');
-  let value: unknown;
-  try {
-    value = parseExactJson(text);
-  } catch {
-    // In Go's words instead of V8's.
-    throw undecodable(`invalid character '${text[0] ?? ''}' looking for beginning of value`);
-  }
+  const value = patchValue(Buffer.from(patch, 'base64').toString('utf8'), undecodable);
   // What Go writes for a list of no operations.
   if (value === null) return [];
-  if (!Array.isArray(value))
-    throw undecodable('json: cannot unmarshal object into Go value of type jsonpatch.Patch');
-  if (value.length > 0 && patchType !== 'JSONPatch')
+  const unfitting = (what: unknown, type: string) =>
+    undecodable(`json: cannot unmarshal ${jsonTypeOf(what)} into Go value of type jsonpatch.${type}`);
+  if (!Array.isArray(value)) throw unfitting(value, 'Patch');
+  // To Go, nothing is an operation of which nothing is said.
+  const operations = value.map((item) => item ?? {});
+  for (const item of operations) if (!isObject(item)) throw unfitting(item, 'Operation');
+  if (operations.length > 0 && patchType !== 'JSONPatch')
     throw new WebhookCallError(`unsupported patch type ${JSON.stringify(patchType)}`);
-  return value as readonly JsonPatchOperation[];
+  return operations;
+}
+
+function patchValue(text: string, undecodable: (why: string) => WebhookCallError): unknown {
+  try {
+    return parseJson(text).value;
+  } catch (error) {
+    if (error instanceof JsonError) throw undecodable(error.message);
+    throw error;
+  }
 }
 
 type Form = 'string' | 'bool' | 'int32' | '[]string' | 'map[string]string';

@@ -1,5 +1,8 @@
 /** Calls webhooks over HTTPS: at a URL, or at a Service through something that can reach the cluster network. */
 import type { Duplex } from 'node:stream';
+import { unreadableType } from '../../api/schema/body/body-kind.ts';
+import { JsonError, parseJson } from '../../api/schema/body/json.ts';
+import { parseYaml, YamlError } from '../../api/schema/body/yaml.ts';
 import { StatusError } from '../../api/status.ts';
 import type { ServiceReference, WebhookClientConfig } from '../../api/types/admissionregistration-v1.gen.ts';
 import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
@@ -54,14 +57,16 @@ export class WebhookClient {
     const { service, caBundle } = config;
     const signal = AbortSignal.timeout(timeoutMs);
     try {
-      const socket = service && (await this.#dial(service, signal));
       const answer = await postJson(url, {
         body: JSON.stringify(body),
         headers,
         signal,
-        tls: { ca: caBundle ? Buffer.from(caBundle, 'base64') : undefined },
+        tls: {
+          ca: caBundle ? Buffer.from(caBundle, 'base64') : undefined,
+          serverName: service && url.hostname,
+        },
         agent: this.#agent,
-        socket,
+        connect: service && (({ host }) => (host === url.host ? this.#dial(service, signal) : undefined)),
       });
       return readAnswer(answer);
     } catch (error) {
@@ -91,24 +96,26 @@ class NoAnswerError extends Error {
   }
 }
 
-const jsonParseError =
-  'couldn\'t get version/kind; json parse error: json: cannot unmarshal string into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
-
-/** @throws NoAnswerError */
-function readAnswer({ status, text }: PostAnswer): unknown {
+/** JSON or YAML, whatever it is called. @throws NoAnswerError */
+function readAnswer({ status, text, headers }: PostAnswer): unknown {
+  const { 'content-type': type = 'application/json' } = headers;
   if (text === '')
-    throw new NoAnswerError(
-      `0-length response with status code: ${status} and content type: application/json`,
-    );
-  let answer: unknown;
-  try {
-    answer = parseExactJson(text);
-  } catch {
-    // In Go's words, whatever the actual problem is.
-    throw new NoAnswerError(jsonParseError);
-  }
-  if (typeof answer !== 'object' || answer === null) throw new NoAnswerError(jsonParseError);
+    throw new NoAnswerError(`0-length response with status code: ${status} and content type: ${type}`);
+  const answer = parsed(text) ?? {};
+  const unreadable = unreadableType(answer);
+  if (unreadable) throw new NoAnswerError(unreadable);
   return answer;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return (/^\s*\{/.test(text) ? parseJson(text) : parseYaml(text)).value;
+  } catch (error) {
+    if (error instanceof JsonError)
+      throw new NoAnswerError(`couldn't get version/kind; json parse error: ${error.message}`);
+    if (error instanceof YamlError) throw new NoAnswerError(error.message);
+    throw error;
+  }
 }
 
 /** In the words of upstream's client. */

@@ -12,6 +12,7 @@ import {
 } from '../../api/schema/patch/json-patch.ts';
 import { badRequest, forbidden, internalError, StatusError } from '../../api/status.ts';
 import type { MutatingWebhook, ValidatingWebhook } from '../../api/types/admissionregistration-v1.gen.ts';
+import { qualifiedNameProblems } from '../../api/validation/names.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
@@ -274,9 +275,10 @@ class Hooks {
     }
   }
 
-  /** For the audit log. */
+  /** For the audit log, which keeps what was said first, and takes no keys but those of annotations with a prefix. */
   #annotate({ request }: AdmissionAttributes, key: string, value: string | object): void {
-    if (!request.annotations) return;
+    if (!request.annotations || Object.hasOwn(request.annotations, key)) return;
+    if (!key.includes('/') || qualifiedNameProblems(key).length > 0) return;
     request.annotations[key] = typeof value === 'string' ? value : JSON.stringify(value);
   }
 
