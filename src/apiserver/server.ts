@@ -23,6 +23,7 @@ import { type Listener, listen } from './http/listener.ts';
 import { createLocalTransport } from './http/local-transport.ts';
 import { serveHttp } from './http/serve.ts';
 import { celMetrics } from './metrics/cel-metrics.ts';
+import { collectFeatures } from './metrics/feature-metrics.ts';
 import { collectApiServices, registerMetrics } from './metrics/register.ts';
 import { RequestMetrics } from './metrics/request-metrics.ts';
 import { collectStorage } from './metrics/storage-metrics.ts';
@@ -120,6 +121,7 @@ function describe(parts: ApiServerParts): void {
   registerTokenDiscovery(handler, parts.security);
   registerMetrics(handler, options.metrics, collectStorage(options.metrics, registry));
   collectApiServices(options.metrics, parts.objects);
+  collectFeatures(options.metrics);
   collectWatchCaches(options.metrics, parts.kinds);
 }
 

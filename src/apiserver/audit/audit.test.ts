@@ -301,10 +301,18 @@ test('what webhooks did is recorded: whether they changed the object, how, and w
   const policy = parseAuditPolicy({ ...head, omitStages: ['RequestReceived'], rules });
   await using server = await createTestServer({ audit: { policy, write } });
   const patch = [{ op: 'add', path: '/data', value: { by: 'hook' } }];
+  const keys = Array.from({ length: 30 }, (_, index) => `key${index}`);
   const hookServer = await startWebhookServer(({ request }: { request: { uid: string; name: string } }) => {
     if (request.name === 'unanswered') return undefined;
     const change = { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') };
-    const response = { uid: request.uid, allowed: true, ...(request.name === 'changed' && change) };
+    const auditAnnotations =
+      request.name === 'noted' && Object.fromEntries([...keys, 'no name', 'a/b'].map((key) => [key, 'said']));
+    const response = {
+      uid: request.uid,
+      allowed: true,
+      ...(request.name === 'changed' && change),
+      ...(auditAnnotations && { auditAnnotations }),
+    };
     return { kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1', response };
   });
   using _ = { [Symbol.dispose]: () => hookServer.close() };
@@ -350,6 +358,12 @@ test('what webhooks did is recorded: whether they changed the object, how, and w
   });
   await server.ask('DELETE', `${configMaps}/changed`);
   assert.deepEqual(await annotationsOf('changed', 'discreet'), mutation(true));
+  await annotationsOf('noted');
+  const noted = Object.keys(JSON.parse(lines.at(-1)!).annotations).filter((key) => key.startsWith('second.'));
+  assert.deepEqual(
+    noted,
+    keys.map((key) => `second.example.com/${key}`),
+  );
 });
 
 test('the audit policy applies to the user who impersonates, not to the impersonated one', async () => {

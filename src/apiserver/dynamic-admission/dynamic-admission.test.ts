@@ -287,12 +287,26 @@ suite('dynamic admission', () => {
       [{ allowed: false, status: { message: {} } }, /response\.status\.message of type string$/],
       [{ allowed: false, status: 'no' }, /response\.status of type v1\.Status$/],
       [{ auditAnnotations: { a: 1 } }, /response\.auditAnnotations of type map\[string\]string$/],
+      [{ patchType: '' }, /: validating webhook may not return response\.patchType$/],
     ];
     await client.create(ValidatingWebhookConfiguration, { metadata: { name: 'v' }, webhooks: [hook()] });
     for (const [given, message] of odd) {
       answer = () => ({ allowed: true, ...given }) as Answer;
       await assert.rejects(client.create(ConfigMap, named('odd')), { code: 500, message });
     }
+    await client.delete(ValidatingWebhookConfiguration, { name: 'v' });
+    await client.create(MutatingWebhookConfiguration, { metadata: { name: 'm' }, webhooks: [hook()] });
+    const unusable: [unknown, RegExp][] = [
+      [[1], /webhook response: json: cannot unmarshal number into Go value of type jsonpatch\.Operation$/],
+      ['x', /webhook response: json: cannot unmarshal string into Go value of type jsonpatch\.Patch$/],
+      [[null], /: Unexpected kind: unknown$/],
+    ];
+    for (const [patch, message] of unusable) {
+      answer = () => ({ allowed: true, patch: patch as object[] });
+      await assert.rejects(client.create(ConfigMap, named('odd')), { code: 500, message });
+    }
+    await client.delete(MutatingWebhookConfiguration, { name: 'm' });
+    await client.create(ValidatingWebhookConfiguration, { metadata: { name: 'v' }, webhooks: [hook()] });
     answer = () => ({ allowed: false, status: { code: 4030 } });
     await assert.rejects(client.create(ConfigMap, named('odd')), { code: 500 });
     await client.delete(ValidatingWebhookConfiguration, { name: 'v' });

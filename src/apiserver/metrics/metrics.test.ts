@@ -227,6 +227,14 @@ suite('metrics of a server', () => {
     assert.match(text, /^kubernetes_healthchecks_total\{name="etcd",status="success",type="livez"\} 1$/m);
   });
 
+  test('clients learn which features there are', async () => {
+    const features = await samplesOf('kubernetes_feature_enabled');
+    const named = (name: string) => features.find(({ labels }) => labels.name === name);
+    assert.deepEqual(named('WatchList'), { labels: { name: 'WatchList', stage: 'BETA' }, value: 1 });
+    assert.deepEqual(named('MutatingAdmissionPolicy')?.labels.stage, '');
+    assert.equal(named('CBORServingAndStorage')?.value, 0);
+  });
+
   test('each metric says how stable it is, and how many there are of each', async () => {
     const text = (await admin('GET', '/metrics')).body.toString();
     assert.match(text, /^# HELP apiserver_request_total \[STABLE\] /m);

@@ -82,9 +82,12 @@ test('pods are bound by way of the old bindings resource, too', async () => {
   assert.equal((await bind('q')).object.message, 'pods "q" not found');
 });
 
-test('a token request is an object made now, of the namespace of its path', async () => {
+test('a token request is made now, about the account that its path names', async () => {
   await using server = await serverWithTokens();
-  await server.ask('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'sa' } });
+  const account = await server.ask('POST', '/api/v1/namespaces/default/serviceaccounts', {
+    metadata: { name: 'sa' },
+  });
+  const { uid } = account.object.metadata;
   const request = (metadata: object) =>
     server.ask('POST', '/api/v1/namespaces/default/serviceaccounts/sa/token', { metadata, spec: {} });
   const { object } = await request({ labels: { a: 'b' } });
@@ -92,6 +95,16 @@ test('a token request is an object made now, of the namespace of its path', asyn
   assert.deepEqual({ name, namespace, labels }, { name: 'sa', namespace: 'default', labels: { a: 'b' } });
   assert.equal(managedFields[0].subresource, 'token');
   assert.match((await request({ namespace: 'x' })).object.message, /^the namespace of the provided object/);
+  assert.equal(object.metadata.uid, uid);
+  assert.equal((await request({ uid })).status, 201);
+  const other = await request({ uid: 'other' });
+  assert.deepEqual(
+    [other.status, other.object.message],
+    [
+      409,
+      `Operation cannot be fulfilled on TokenRequest.authentication.k8s.io "sa": the UID in the token request (other) does not match the UID of the service account (${uid})`,
+    ],
+  );
 });
 
 test('a local review has its namespace where it stands, and in what is quoted of it', async () => {

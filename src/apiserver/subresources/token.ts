@@ -43,6 +43,7 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
     const account = current.object as ServiceAccount;
     checkNames(asked, account);
     const request = await admitRequest(registry, writeRequest(context, resource), asked, account);
+    checkUid(request, account);
     const { expirationSeconds = expirationSecondsDefault } = request.spec;
     checkExpiration(expirationSeconds);
     const { name, namespace = '', uid } = account.metadata;
@@ -62,7 +63,7 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
       object: {
         kind: 'TokenRequest',
         apiVersion: 'authentication.k8s.io/v1',
-        metadata: made(registry, request, { name, namespace }),
+        metadata: made(registry, request, { name, namespace, uid }),
         spec: { audiences, expirationSeconds, boundObjectRef },
         status,
       },
@@ -104,15 +105,14 @@ async function admitRequest(
   });
 }
 
-/** A request is an object of its own, made now. */
+/** A request is made now, and about the account that it names. */
 function made(
-  { clock, random }: Registry,
+  { clock }: Registry,
   { metadata: { labels, annotations, managedFields } }: TokenRequest,
-  names: { name: string; namespace: string },
+  identity: { name: string; namespace: string; uid: string | undefined },
 ): object {
   return {
-    ...names,
-    uid: random.uuid(),
+    ...identity,
     creationTimestamp: formatTime(clock.now()),
     ...(labels && { labels }),
     ...(annotations && { annotations }),
@@ -137,6 +137,17 @@ function checkNames({ metadata }: TokenRequest, account: ServiceAccount): void {
   if (!metadata.name || metadata.name === name) return;
   const why = 'must match the service account name if specified';
   throw invalid(tokenRequestType, name, [invalidValue('metadata.name', metadata.name, why)]);
+}
+
+/** A client that names the account's UID gets no token for one that was made anew. @throws StatusError 409 */
+function checkUid(
+  { metadata: { uid: asked } }: TokenRequest,
+  { metadata: { name, uid } }: ServiceAccount,
+): void {
+  if (!asked || asked === uid) return;
+  const { group, kind: plural } = tokenRequestType;
+  const why = `the UID in the token request (${asked}) does not match the UID of the service account (${uid})`;
+  throw conflict({ group, plural }, name, why);
 }
 
 function checkExpiration(seconds: number): void {
