@@ -190,6 +190,13 @@ export function methodNotAllowed(): StatusError {
   return new StatusError(405, 'MethodNotAllowed', message, { details: {} });
 }
 
+/** As custom resources say it. */
+export function methodNotSupported({ group, plural }: ResourceName, verb: string): StatusError {
+  const resource = group ? `${plural}.${group}` : plural;
+  const message = `${verb} is not supported on resources of kind ${JSON.stringify(resource)}`;
+  return new StatusError(405, 'MethodNotAllowed', message, { details: { group, kind: plural } });
+}
+
 /** Nothing is served at a path. */
 export function unknownPath(): StatusError {
   const message = 'the server could not find the requested resource';

@@ -25,6 +25,7 @@ import {
 } from './authentication/impersonation-modes.ts';
 import { type Attributes, type Authorizer, type Decision, whyNot } from './authorization/authorizer.ts';
 import { selectedBy } from './authorization/selected.ts';
+import { outOfScope, requireCustomVerb } from './custom-resources/custom-routes.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import { RefusedError } from './flow-control/priority-level.ts';
 import { isLongRunning, requestTimeoutMsDefault, timeoutMsOf, withinTime } from './http/deadline.ts';
@@ -265,13 +266,15 @@ export class RequestHandler {
 
   #serve(context: RequestContext, resource: ServedResource): Promise<ApiResponse> | ApiResponse {
     const { info } = context;
-    if (resource.namespaced && info.namespace === '' && info.name !== '') throw unknownPath();
-    if (!resource.namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw unknownPath();
-    if (context.request.method === 'HEAD' && info.subresource !== 'proxy') throw methodNotAllowed();
+    if (resource.isCustom) {
+      const elsewhere = outOfScope(context, resource);
+      if (elsewhere) return elsewhere;
+    } else requireRoute(context, resource);
     warnOfDeprecation(context, resource);
     const handler = this.#options.subresources.find(resource, info.subresource);
     if (!handler && info.subresource !== '')
       throw resource.isCustom ? notFound(resource, info.name) : unknownPath();
+    if (resource.isCustom) requireCustomVerb(context, resource);
     requireAcceptable(context, resource);
     if (handler) return handler(this.#options.registry, context, resource);
     if (!resource.cache) {
@@ -300,6 +303,13 @@ export class RequestHandler {
     this.#options.logger.error('request failed', { verb: info.verb, path: info.path, error });
     return internalError('the server could not serve the request', { cause: error });
   }
+}
+
+/** Of built-in kinds. @throws StatusError 404, 405 */
+function requireRoute({ info, request }: RequestContext, { namespaced }: ServedResource): void {
+  if (namespaced && info.namespace === '' && info.name !== '') throw unknownPath();
+  if (!namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw unknownPath();
+  if (request.method === 'HEAD' && info.subresource !== 'proxy') throw methodNotAllowed();
 }
 
 /** A refusal, of whatever text, is not to be taken for anything else by a browser. */
