@@ -22,6 +22,7 @@ import { goSyntax } from '../json-value.ts';
 import { problemText, type RepeatedKey } from './body-problem.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';
 import { directiveProblem } from './yaml-directives.ts';
+import { syntaxProblem } from './yaml-syntax.ts';
 
 export class YamlError extends Error {
   constructor(message: string) {
@@ -147,12 +148,14 @@ function parseAsYaml(text: string): ParsedText {
     value = read(text);
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
-    if (error.reason !== 'duplicated mapping key') throw asYamlError(error);
+    const indented = isTooFarLeft(error) ? withIndentedLines(text, error) : undefined;
+    if (indented !== undefined) return parseAsYaml(indented);
+    if (error.reason !== 'duplicated mapping key') throw asYamlError(error, text);
     problems.push(repeatedKey(error, text));
     try {
       value = read(text, { mayRepeatKeys: true });
     } catch (second) {
-      throw second instanceof YAMLException ? asYamlError(second) : second;
+      throw second instanceof YAMLException ? asYamlError(second, text) : second;
     }
   }
   if (text.includes('*')) checkUnfolded(value);
@@ -179,35 +182,52 @@ function repeatedKey({ mark }: YAMLException, text: string): RepeatedKey {
   };
 }
 
-/** Upstream's messages for common mistakes. */
-const errorTexts: [RegExp, string][] = [
-  [/^bad indentation of a mapping entry/, 'mapping values are not allowed in this context'],
-  [
-    /^(expected the node content|unexpected end of the stream within a flow)/,
-    'did not find expected node content',
-  ],
-  [/^tab characters/, 'found character that cannot start any token'],
-  [/^missed comma/, "did not find expected ',' or ']'"],
-  [/^(can not read|a multiline key|implicit)/, "could not find expected ':'"],
-  [/^unexpected end of the stream within a (double|single)/, 'found unexpected end of stream'],
-  [/^unknown escape/, 'found unknown escape character'],
-  [
-    /^(alias count|too many aliases|.*maxAliases|.*maxTotalMergeKeys)/,
-    'document contains excessive aliasing',
-  ],
-  [/^nesting exceeded/, 'exceeded max depth of 10000'],
-];
+function isTooFarLeft({ reason }: YAMLException): boolean {
+  return reason === 'deficient indentation';
+}
 
-function asYamlError({ reason, mark }: YAMLException): YamlError {
+/** Characters that are looked at to indent the lines of one text. */
+const indentedCharactersMax = 16 * 1024 * 1024;
+
+/**
+ * To upstream, lines within brackets and quotes may begin anywhere: they get as many blanks more as the library wants, which
+ * say nothing there. Undefined when there is nothing to be done, or it takes too long.
+ */
+function withIndentedLines(text: string, { mark }: YAMLException): string | undefined {
+  let indented = text;
+  let place = mark;
+  let blanks = indentation;
+  for (let left = indentedCharactersMax; place && left > 0; left -= indented.length) {
+    const { line, column, position } = place;
+    const start = position - column;
+    if (start >= indented.length || /^(---|\.\.\.)(\s|$)/.test(indented.slice(start, start + 4)))
+      return undefined;
+    indented = indented.slice(0, start) + blanks + indented.slice(start);
+    try {
+      read(indented, { mayRepeatKeys: true });
+      return indented;
+    } catch (error) {
+      if (!(error instanceof YAMLException) || !isTooFarLeft(error)) return indented;
+      place = error.mark;
+    }
+    blanks = place?.line === line ? blanks + blanks : indentation;
+  }
+  return undefined;
+}
+
+const indentation = ' '.repeat(16);
+
+function asYamlError({ reason, mark }: YAMLException, text: string): YamlError {
   const anchor = /^unidentified alias "(.*)"/.exec(reason)?.[1];
   if (anchor !== undefined) return new YamlError(`yaml: unknown anchor '${anchor}' referenced`);
   if (/^cannot resolve a node with !<tag:yaml.org,2002:binary>/.test(reason))
     return new YamlError('yaml: !!binary value contains invalid base64 data');
   if (reason.startsWith('invalid map key')) return new YamlError(`yaml: ${reason}`);
   if (reason.startsWith('unsupported map key')) return new YamlError(reason);
-  const text = errorTexts.find(([pattern]) => pattern.test(reason))?.[1] ?? reason;
-  if (/^(document contains|exceeded)/.test(text)) return new YamlError(`yaml: ${text}`);
-  return new YamlError(`yaml: line ${(mark?.line ?? 0) + 1}: ${text}`);
+  if (/^(alias count|too many aliases|.*maxAliases|.*maxTotalMergeKeys)/.test(reason))
+    return new YamlError('yaml: document contains excessive aliasing');
+  if (reason.startsWith('nesting exceeded')) return new YamlError('yaml: exceeded max depth of 10000');
+  return new YamlError(`yaml: ${syntaxProblem(text, { reason, mark })}`);
 }
 
 /** YAML has numbers that JSON lacks. @throws {YamlError} */
