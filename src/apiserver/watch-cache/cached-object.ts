@@ -60,7 +60,7 @@ export class CachedObject {
   #layout: Layout | undefined;
   #decoded: WeakRef<KubeObject> | undefined;
   /** Known once it has been decoded. */
-  #hasBigints = false;
+  #hasBigints: boolean | undefined;
   /** Renderings of this object in other versions or formats; see {@link CachedObject.form}. */
   #forms: Map<unknown, WeakRef<object>> | undefined;
   /** Forms that were too dear to make again. */
@@ -142,8 +142,8 @@ export class CachedObject {
   /** Whether whole numbers of {@link object} are bigints, since numbers would lose their last digits. */
   get hasBigints(): boolean {
     // Asking for the decoded form is what finds out.
-    void this.object;
-    return this.#hasBigints;
+    if (this.#hasBigints === undefined) void this.object;
+    return this.#hasBigints!;
   }
 
   /** An own copy, free to change. */

@@ -68,7 +68,7 @@ export async function changeObject(
 interface Change {
   request: WriteRequest;
   options: ChangeOptions;
-  /** As the client sent it. */
+  /** As the client sent it, and in the end as it is to be stored. */
   object: KubeObject;
   current: CachedObject;
   /** The object of it. */
@@ -77,11 +77,11 @@ interface Change {
 
 /** Undefined when another writer was faster. */
 function tryChange(registry: Registry, change: Change): Promise<CachedObject | undefined> {
-  const { request, current } = change;
+  const { request } = change;
   return withAllocations(registry, async (allocations) => {
     const admitted = await prepareChange(registry, change, allocations);
     for (const allocation of allocations) await allocation.claim();
-    return inStep(request, () => storeChange(registry, request, admitted, current));
+    return inStep(request, () => storeChange(registry, { ...change, object: admitted }));
   });
 }
 
@@ -149,13 +149,10 @@ function add(allocations: Allocation[], allocation: Allocation | undefined): voi
 /** Undefined when another writer was faster. */
 async function storeChange(
   registry: Registry,
-  request: WriteRequest,
-  object: KubeObject,
-  current: CachedObject,
+  { request, object, current, old }: Change,
 ): Promise<CachedObject | undefined> {
-  if (isReadyToGo(object) && !isReadyToGo(current.object))
-    return removeFinalized(registry, request, object, current);
-  keepTimesWhenUnchanged(asJsonObject(current.object), asJsonObject(object));
+  if (isReadyToGo(object) && !isReadyToGo(old)) return removeFinalized(registry, request, object, current);
+  keepTimesWhenUnchanged(asJsonObject(old), asJsonObject(object));
   const value = await inStep(request, () => encodeAndShare(object, current));
   const isSame = await inStep(request, () => !current.isOutdated && isUnchanged(value, object, current));
   if (isSame) return current;
