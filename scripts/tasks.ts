@@ -4,7 +4,7 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeFlags } from '../src/host/cluster/cluster-context.ts';
+import { serverNodeFlags } from '../src/host/cluster/cluster-context.ts';
 import { obstacleToRealNodes } from '../src/host/machine/machine.ts';
 import {
   installPackages,
@@ -210,7 +210,7 @@ function filesOf(patterns: readonly string[]): readonly string[] {
 
 /** With the flags that the server has: with Node's own, a Deployment of 1,000 pods takes a tenth longer. */
 function runBenchmark(name: string, args: readonly string[]): Promise<number> {
-  return runCommand([process.execPath, ...nodeFlags, `bench/${name}.ts`, ...args], compiledEnvironment);
+  return runCommand([process.execPath, ...serverNodeFlags, `bench/${name}.ts`, ...args], compiledEnvironment);
 }
 
 function testCommand(files: readonly string[], more: readonly string[]): readonly string[] {

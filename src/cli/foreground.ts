@@ -2,7 +2,7 @@
  * Runs a process of Wherry as a child of this command, which shares its output, passes signals on, and ends with it.
  */
 import { spawn } from 'node:child_process';
-import { nodeFlags, processEnvironment } from '../host/cluster/cluster-context.ts';
+import { processEnvironment, serverNodeFlags } from '../host/cluster/cluster-context.ts';
 import type { CliContext } from './context.ts';
 
 /** @returns its exit code */
@@ -11,7 +11,7 @@ export function runForeground(
   args: readonly string[],
   enter: readonly string[] = [],
 ): Promise<number> {
-  const [command, ...rest] = [...enter, context.programs.node, ...nodeFlags, ...args];
+  const [command, ...rest] = [...enter, context.programs.node, ...serverNodeFlags, ...args];
   // The command's own compile cache would be held in memory for as long as the process lives.
   const { NODE_COMPILE_CACHE: _, ...inherited } = process.env;
   const env = { ...processEnvironment(context.data), ...inherited };

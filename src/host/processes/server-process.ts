@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { apiProbe } from '../api-probe.ts';
 import {
   type ClusterContext,
-  nodeFlags,
   processEnvironment,
   serverLogFile,
+  serverNodeFlags,
   serverRecordFile,
 } from '../cluster/cluster-context.ts';
 import { type ClusterRecord, clusterCgroup, defaultClusterDomain } from '../cluster/cluster-record.ts';
@@ -71,7 +71,7 @@ export async function ensureServer(
   writeConfig(configFile, serverConfig(context, record, place));
   return await startProcess({
     command: programs.node,
-    args: [...nodeFlags, programs.server, configFile],
+    args: [...serverNodeFlags, programs.server, configFile],
     cgroupProcs: place.cgroupProcs,
     logFile: serverLogFile(folder),
     recordFile: serverRecordFile(folder),
