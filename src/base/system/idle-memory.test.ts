@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { planRelease } from './idle-memory.ts';
+import { type MemoryUse, planRelease, release } from './idle-memory.ts';
 
 const mebibyte = 1024 * 1024;
 const rows: [
@@ -32,3 +32,20 @@ for (const [name, afterLastMiB, wasBusy, cpuShare, nowMiB, usedMiB, expected] of
     const use = { cpuShare, heapBytes: nowMiB * mebibyte, usedBytes: usedMiB * mebibyte };
     assert.equal(planRelease(last, use), expected);
   });
+
+test('much garbage after a burst does not keep a process from a thorough collection', () => {
+  const state = { heapBytes: 60 * mebibyte, wasBusy: true };
+  let use: MemoryUse = { cpuShare: 0.01, heapBytes: 200 * mebibyte, usedBytes: 180 * mebibyte };
+  const collected: string[] = [];
+  release(
+    state,
+    () => use,
+    (kind) => {
+      collected.push(kind);
+      const heapMiB = kind === 'thorough' ? 70 : 150;
+      use = { ...use, heapBytes: heapMiB * mebibyte, usedBytes: 40 * mebibyte };
+    },
+  );
+  assert.deepEqual(collected, ['ordinary', 'thorough']);
+  assert.deepEqual(state, { heapBytes: 70 * mebibyte, wasBusy: false });
+});

@@ -36,26 +36,41 @@ export function planRelease(last: ReleaseState, use: MemoryUse): 'nothing' | 'or
   return last.wasBusy && use.usedBytes <= thoroughUsedBytesMax ? 'thorough' : 'ordinary';
 }
 
+type Release = 'ordinary' | 'thorough';
+
+/**
+ * Gives back what {@link planRelease} says, and keeps in `state` how that left the process. Garbage counts as in use until
+ * it is collected: only after an ordinary collection is it known whether a thorough one is quick.
+ */
+export function release(state: ReleaseState, look: () => MemoryUse, collect: (kind: Release) => void): void {
+  const planned = planRelease(state, look());
+  if (planned === 'nothing') return;
+  collect(planned);
+  const isThorough = planned === 'thorough' || planRelease(state, look()) === 'thorough';
+  if (isThorough && planned === 'ordinary') collect('thorough');
+  state.heapBytes = look().heapBytes;
+  if (isThorough) state.wasBusy = false;
+}
+
 export function releaseMemoryWhenIdle(clock: Clock, signal: AbortSignal): void {
   // There with the flag --expose-gc. One that is set later on would keep workers from the compiled code in Node's cache.
-  const collect = globalThis.gc;
-  if (!collect) return;
+  const { gc } = globalThis;
+  if (!gc) return;
+  const collect = (kind: Release) =>
+    gc({ type: 'major', execution: 'sync', flavor: kind === 'thorough' ? 'last-resort' : 'regular' });
   let cpu = process.cpuUsage();
   const state: ReleaseState = { heapBytes: 0, wasBusy: true };
   const tick = () => {
     if (signal.aborted) return;
     const { user, system } = process.cpuUsage(cpu);
     cpu = process.cpuUsage();
-    const { heapTotal, heapUsed } = process.memoryUsage();
     const cpuShare = (user + system) / 1000 / intervalMs;
-    const use = { cpuShare, heapBytes: heapTotal, usedBytes: heapUsed };
-    const kind = planRelease(state, use);
-    if (use.cpuShare >= idleCpuShare) state.wasBusy = true;
-    if (kind !== 'nothing') {
-      collect({ type: 'major', execution: 'sync', flavor: kind === 'thorough' ? 'last-resort' : 'regular' });
-      state.heapBytes = process.memoryUsage().heapTotal;
-      if (kind === 'thorough') state.wasBusy = false;
-    }
+    if (cpuShare >= idleCpuShare) state.wasBusy = true;
+    const look = () => {
+      const { heapTotal, heapUsed } = process.memoryUsage();
+      return { cpuShare, heapBytes: heapTotal, usedBytes: heapUsed };
+    };
+    release(state, look, collect);
     clock.after(intervalMs, tick);
   };
   clock.after(intervalMs, tick);
