@@ -13,7 +13,6 @@ const broken: [text: string, problem: string][] = [
   ['a: "b" c', 'did not find expected key'],
   ['a: b\n- c', 'line 1: did not find expected key'],
   ['- 1\nb: 2', "line 1: did not find expected '-' indicator"],
-  ['{a: 1}}', 'did not find expected <document start>'],
   ['x: 1\nfoo\nb: 1', "line 3: could not find expected ':'"],
   ['a: [', 'line 1: did not find expected node content'],
   ['a: [\n', 'line 1: did not find expected node content'],
@@ -27,6 +26,11 @@ const broken: [text: string, problem: string][] = [
   ['z: 1\na: "\\q"', 'line 2: found unknown escape character'],
   ['a: `x`', 'found character that cannot start any token'],
   ['@a', 'found character that cannot start any token'],
+  ['\tk: v', 'found character that cannot start any token'],
+  ['x: 1\n\ta: 1', 'line 2: found a tab character that violates indentation'],
+  ['a: b\n c\nd', "line 4: could not find expected ':'"],
+  ['k:\nb', "line 3: could not find expected ':'"],
+  ["k: 'a\n# c\n", 'line 3: found unexpected end of stream'],
   ['a:\n\t- b', 'line 2: found character that cannot start any token'],
   ['a: &\nb: 1', 'did not find expected alphabetic or numeric character'],
   ['a: |x\n', 'did not find expected comment or line break'],
@@ -47,6 +51,21 @@ const flowing: [text: string, value: unknown][] = [
 ];
 for (const [text, value] of flowing)
   test(`within brackets and quotes lines begin anywhere: ${JSON.stringify(text)}`, () => {
+    assert.deepEqual(parseYaml(text).value, value);
+  });
+
+const ends: [text: string, value: unknown][] = [
+  ['k: |\n  x\n  y', { k: 'x\ny' }],
+  ['k: |\n  x\n', { k: 'x\n' }],
+  ['k: |+\n  x', { k: 'x' }],
+  ['k: >\n  x\n  y', { k: 'x y' }],
+  ['k: |-\n  x', { k: 'x' }],
+  ['a:\n- b: |2\n    x', { a: [{ b: 'x' }] }],
+  ['k: |\n  x\n ', { k: 'x\n' }],
+  ['a: |\n  x\nb: z', { a: 'x\n', b: 'z' }],
+];
+for (const [text, value] of ends)
+  test(`a text has the last line break only if it is there: ${JSON.stringify(text)}`, () => {
     assert.deepEqual(parseYaml(text).value, value);
   });
 

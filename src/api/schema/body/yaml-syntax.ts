@@ -44,23 +44,46 @@ const problems: readonly [reason: RegExp, problem: Problem | ((text: string, at:
 ];
 
 /** `line 3: did not find expected key`, for a text that could not be read. */
-export function syntaxProblem(text: string, { reason, mark }: Failure): string {
-  const { position = 0 } = mark ?? {};
+export function syntaxProblem(text: string, { reason, mark = { line: 0, position: 0 } }: Failure): string {
   const found = problems.find(([pattern]) => pattern.test(reason))?.[1] ?? scanner(reason);
-  const problem = typeof found === 'function' ? found(text, position) : found;
-  const line = lineOf(problem, text, mark ?? { line: 0, position: 0 });
+  const problem =
+    tabProblem(text, mark.position) ?? (typeof found === 'function' ? found(text, mark.position) : found);
+  const line = lineOf(problem, text, { reason, mark });
   return line > 0 ? `line ${line}: ${problem.text}` : problem.text;
 }
 
-function lineOf(
-  { by }: Problem,
-  text: string,
-  { line, position }: { line: number; position: number },
-): number {
-  if (by === 'scanner') return line > 0 ? line + 1 : 0;
-  // The end of the text is on a line of its own.
-  const isInLastLine = position >= text.length && !text.endsWith('\n');
-  return isInLastLine ? line + 1 : line;
+function lineOf(problem: Problem, text: string, { reason, mark }: Required<Failure>): number {
+  const { line, position } = mark;
+  if (problem.by === 'parser') return position >= text.length ? lastLineOf(text) : line;
+  let seen = line;
+  if (problem === noEnd) seen = breaksIn(text);
+  else if (reason.startsWith("expected ':'")) seen = nextLine(text, line);
+  return seen > 0 ? seen + 1 : 0;
+}
+
+function breaksIn(text: string): number {
+  return text.split('\n').length - 1;
+}
+
+/** The end of the text is on a line of its own. */
+function lastLineOf(text: string): number {
+  return breaksIn(text) + (text.endsWith('\n') ? 0 : 1);
+}
+
+/** Where the next token is. */
+function nextLine(text: string, line: number): number {
+  const lines = text.split('\n');
+  const next = lines.findIndex((each, index) => index > line && /^\s*[^\s#]/.test(each));
+  return next < 0 ? lastLineOf(text) : next;
+}
+
+/** Of a line that begins with a tab: it may have been taken for more of the plain text before it. */
+function tabProblem(text: string, at: number): Problem | undefined {
+  const start = text.lastIndexOf('\n', at - 1) + 1;
+  if (!/^ *\t/.test(text.slice(start, start + 1000))) return undefined;
+  const before = text.slice(0, start).trimEnd();
+  const isPlain = before !== '' && !/(?:^|\s)[-?]$|[:"'\]}|>]$|(?:^|\s)#.*$/.test(before);
+  return isPlain ? scanner('found a tab character that violates indentation') : noToken;
 }
 
 /** What stands where nothing of the kind may be. */

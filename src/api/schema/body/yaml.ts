@@ -17,7 +17,7 @@ import {
   YAMLException,
 } from 'js-yaml';
 import { exactInteger } from '../../../base/text/exact-json.ts';
-import { nestingDepthMax } from '../decode.ts';
+import { type JsonObject, nestingDepthMax, setKey } from '../decode.ts';
 import { goSyntax } from '../json-value.ts';
 import { problemText, type RepeatedKey } from './body-problem.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';
@@ -163,7 +163,46 @@ function parseAsYaml(text: string): ParsedText {
   return { value: value ?? null, problems };
 }
 
-function read(text: string, { mayRepeatKeys = false } = {}): unknown {
+function read(text: string, options: { mayRepeatKeys?: boolean } = {}): unknown {
+  const value = loaded(text, options);
+  return mayEndInBlock(text) ? withOpenEnd(value, text, options) : value;
+}
+
+/** Whether the last line has no end, and may belong to a text of several lines. */
+function mayEndInBlock(text: string): boolean {
+  return !text.endsWith('\n') && /[|>][-+\d]*[ \t]*(?:#.*)?$/m.test(text);
+}
+
+/**
+ * The library takes a line break at the end for granted, also where it counts. It is found by what the last line is made to
+ * say in addition.
+ */
+function withOpenEnd(value: unknown, text: string, options: { mayRepeatKeys?: boolean }): unknown {
+  try {
+    return withoutEnd(loaded(text + endMark, options), `${endMark}\n`) ?? value;
+  } catch (error) {
+    // With more in it, the line would be another.
+    if (error instanceof YAMLException) return value;
+    throw error;
+  }
+}
+
+const endMark = '\u{e000}end\u{e000}';
+
+/** Undefined when no text has the end. */
+function withoutEnd(value: unknown, end: string): unknown {
+  if (typeof value === 'string') return value.endsWith(end) ? value.slice(0, -end.length) : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [key, each] of Object.entries(value)) {
+    const ended = withoutEnd(each, end);
+    if (ended === undefined) continue;
+    setKey(value as JsonObject, key, ended);
+    return value;
+  }
+  return undefined;
+}
+
+function loaded(text: string, { mayRepeatKeys = false }: { mayRepeatKeys?: boolean }): unknown {
   return load(text, {
     schema,
     json: mayRepeatKeys,
