@@ -17,6 +17,7 @@ import type { Machine } from './machine.ts';
 import type { KubeletMetrics } from './metrics/kubelet-metrics.ts';
 import type { PodCounts } from './metrics/pod-metrics.ts';
 import type { ObjectSource } from './object-source.ts';
+import type { PodStarts } from './pod/pod-starts.ts';
 import type { StartTimes } from './pod/status/pod-start-latency.ts';
 import type { StatusManager } from './pod/status/status-manager.ts';
 import type { ProbeManager } from './probes/probe-manager.ts';
@@ -49,6 +50,7 @@ export interface KubeletContext {
   objects: ObjectSource;
   images: ImageManager;
   sandboxStarts: SandboxStarts;
+  podStarts: PodStarts;
   userNamespaces: UserNamespaces;
   probes: ProbeManager;
   volumes: PodVolumes;

@@ -34,6 +34,7 @@ import { type NodeResources, nodeResources } from './node/node-resources.ts';
 import { PodAdmitter } from './node/pod-admitter.ts';
 import { ObjectSource } from './object-source.ts';
 import { PodSet } from './pod/pod-set.ts';
+import { PodStarts } from './pod/pod-starts.ts';
 import { StatusManager } from './pod/status/status-manager.ts';
 import { ProbeManager } from './probes/probe-manager.ts';
 import { SandboxStarts } from './sandbox/sandbox-starts.ts';
@@ -234,6 +235,7 @@ export class KubeletParts {
       memoryCapacityBytes: facts.memoryBytes,
       images: this.#createImages(objects),
       sandboxStarts: new SandboxStarts(),
+      podStarts: new PodStarts(clock),
       userNamespaces: this.#createUserNamespaces(),
       probes: this.#createProbes(),
       volumes: this.#createVolumes(objects),

@@ -131,18 +131,21 @@ async function createAndStart(
   config: ContainerConfig,
 ): Promise<string> {
   const { pod, container } = start;
+  const { runtime, podStarts } = context;
   const events = containerEvents(context.recorder, pod, container);
   let id: string;
   try {
     const withDevices = await context.injectDevices(pod.metadata.uid, config);
-    id = await context.runtime.createContainer(start.sandboxId, withDevices, start.sandboxConfig);
+    id = await podStarts.during(() =>
+      runtime.createContainer(start.sandboxId, withDevices, start.sandboxConfig),
+    );
   } catch (error) {
     throw reportProblem(context, start, { reason: 'CreateContainerError', message: descriptionOf(error) });
   }
   context.track(id, pod.metadata.uid);
   events.normal('Created', `Created container: ${container.name}`);
   try {
-    await context.runtime.startContainer(id);
+    await podStarts.during(() => runtime.startContainer(id));
   } catch (error) {
     throw reportProblem(context, start, { reason: 'RunContainerError', message: descriptionOf(error) }, 0);
   }

@@ -94,10 +94,11 @@ export class PodSandbox {
   }
 
   async #run(config: SandboxConfig, runtimeHandler: string, signal: AbortSignal): Promise<string> {
-    const { runtime, clock, counts, sandboxStarts } = this.#context;
+    const { runtime, clock, counts, sandboxStarts, podStarts } = this.#context;
     const ended = sandboxStarts.begin(clock.monotonic());
     const late = abortLater(clock, signal, interruptedAfterMs);
-    const start = () => runtime.runPodSandbox(config, runtimeHandler, { signal: late.signal });
+    const start = () =>
+      podStarts.during(() => runtime.runPodSandbox(config, runtimeHandler, { signal: late.signal }));
     return timed(clock, start, (outcome, seconds) => {
       ended();
       late.close();
