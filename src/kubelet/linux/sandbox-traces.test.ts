@@ -106,3 +106,13 @@ test('processes and files of other programs and of users are not touched', async
   };
   await withMachine(files, async (traces, home) => assert.deepEqual(await tracesOf(traces, home), []));
 });
+
+test('the specifications of containers that the runtime knows are not read', async () => {
+  const files = {
+    'proc/10/cmdline': shim(known),
+    // A folder, which cannot be read like a file.
+    [`state/${tasks}/${known}/config.json/file`]: '',
+    [`state/runc/k8s.io/${known}/state.json`]: '',
+  };
+  await withMachine(files, async (traces, home) => assert.deepEqual(await tracesOf(traces, home), []));
+});

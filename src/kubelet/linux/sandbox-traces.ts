@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import { run } from '../../base/system/command.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
 import type { SandboxTrace, SandboxTraces } from '../machine.ts';
+import { readText } from './kernel-files.ts';
 import { mountsBelow, unmountBelow } from './mounts.ts';
 
 /** The containerd namespace used by its CRI plugin. */
@@ -39,8 +40,8 @@ export class LinuxSandboxTraces implements SandboxTraces {
   async unknown(known: ReadonlySet<string>): Promise<SandboxTrace[]> {
     const results = await this.#results();
     const all = await Promise.all([
-      this.#shims(),
-      this.#bundles(),
+      this.#shims(known),
+      this.#bundles(known),
       this.#sockets(),
       results.map(({ id, path }): SandboxTrace => ({ kind: 'file', id, at: path })),
       this.#leases(),
@@ -90,24 +91,24 @@ export class LinuxSandboxTraces implements SandboxTraces {
   }
 
   /** The shims between containerd and its containers. */
-  async #shims(): Promise<SandboxTrace[]> {
+  async #shims(known: ReadonlySet<string>): Promise<SandboxTrace[]> {
     const { proc, state } = this.#folders;
     const found: SandboxTrace[] = [];
     for (const pid of await this.#processes()) {
-      const text = await readFile(join(proc, pid, 'cmdline'), 'utf8').catch(ifMissing(''));
+      const text = readText(join(proc, pid, 'cmdline'));
       const [command = '', ...words] = text.split('\0');
       if (!basename(command).startsWith('containerd-shim-')) continue;
       const option = (name: string) => words[words.indexOf(name) + 1] ?? '';
       const id = option('-id');
       if (option('-namespace') !== containerdNamespace || !option('-address').startsWith(`${state}/`))
         continue;
-      if (!(await this.#isByHand(id))) found.push({ kind: 'process', id, at: pid });
+      if (!known.has(id) && !(await this.#isByHand(id))) found.push({ kind: 'process', id, at: pid });
     }
     return found;
   }
 
   /** Folders of containerd and runc. */
-  async #bundles(): Promise<SandboxTrace[]> {
+  async #bundles(known: ReadonlySet<string>): Promise<SandboxTrace[]> {
     const { root, state } = this.#folders;
     const parents = [
       join(state, taskFolder),
@@ -117,7 +118,8 @@ export class LinuxSandboxTraces implements SandboxTraces {
     const found: SandboxTrace[] = [];
     for (const parent of parents)
       for (const id of await namesIn(parent))
-        if (!(await this.#isByHand(id))) found.push({ kind: 'folder', id, at: join(parent, id) });
+        if (!known.has(id) && !(await this.#isByHand(id)))
+          found.push({ kind: 'folder', id, at: join(parent, id) });
     return found;
   }
 
@@ -156,7 +158,8 @@ export class LinuxSandboxTraces implements SandboxTraces {
     const found: SandboxTrace[] = [];
     for (const name of await namesIn(this.#folders.leases)) {
       const at = join(this.#folders.leases, name);
-      const id = /^([0-9a-f]{64})\s/.exec(await readFile(at, 'utf8').catch(ifMissing('')))?.[1];
+      // In memory, like what the kernel shows.
+      const id = /^([0-9a-f]{64})\s/.exec(readText(at))?.[1];
       if (id !== undefined) found.push({ kind: 'file', id, at });
     }
     return found;
