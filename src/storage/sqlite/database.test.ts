@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -52,6 +52,33 @@ suite('the database', () => {
       [4],
     );
     database.close();
+  });
+
+  for (const [what, lose] of [
+    ['emptied', (path: string) => truncateSync(path)],
+    ['removed', (path: string) => rmSync(path)],
+  ] as const)
+    test(`a file that was ${what} is not taken for a new one while the log of its writes is there`, async () => {
+      const path = join(folder, `${what}.db`);
+      const whole = join(folder, `${what}-whole.db`);
+      const database = new LogDatabase(path);
+      database.append([row(2)]);
+      for (const end of ['', '-wal']) copyFileSync(path + end, whole + end);
+      database.close();
+      for (const end of ['', '-wal']) copyFileSync(whole + end, path + end);
+      lose(path);
+      await assert.rejects(createSqliteStore({ path }), new RegExp(`${what}.db: .*empty or gone`));
+      copyFileSync(whole, path);
+      const again = new LogDatabase(path);
+      assert.equal(again.facts().revision, 2);
+      again.close();
+    });
+
+  test('a damaged file is named', async () => {
+    const path = join(folder, 'damaged.db');
+    new LogDatabase(path).close();
+    truncateSync(path, statSync(path).size / 2);
+    await assert.rejects(createSqliteStore({ path }), /damaged\.db: .*malformed/);
   });
 
   test('a file that cannot be loaded is let go', async () => {

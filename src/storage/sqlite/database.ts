@@ -2,7 +2,7 @@
  * The SQLite file: one table that is the log of all writes. Synchronous; runs on the store's worker thread.
  * The newest row of a key is its current state; older rows are the history that compaction trims.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 
 export interface LogRow {
@@ -34,6 +34,7 @@ export class LogDatabase {
   readonly #insert: StatementSync;
 
   constructor(path: string) {
+    refuseLostContent(path);
     // A new one is its owner's alone, wherever it lies; SQLite gives its other files the same rights.
     closeSync(openSync(path, 'a', 0o600));
     this.#db = new DatabaseSync(path);
@@ -180,6 +181,16 @@ export class LogDatabase {
     `;
     this.#inTransaction(() => this.#db.exec(create));
   }
+}
+
+/**
+ * SQLite takes an empty file for a new one and removes the log beside it, the last trace of what was there. A file of its own
+ * making is never empty while it has such a log.
+ */
+function refuseLostContent(path: string): void {
+  const sizeOf = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (sizeOf(path) === 0 && sizeOf(`${path}-wal`) > 0)
+    throw new Error('the file is empty or gone, but there is a log of writes (-wal) that belongs to it');
 }
 
 /** The first string after all that start with `prefix`. */

@@ -48,7 +48,7 @@ export async function createSqliteStore(options: { path: string }): Promise<Stor
   } catch (error) {
     // A thread that has ended cannot be closed; the caller needs to know why the file could not be opened.
     await worker.close().catch(() => undefined);
-    throw error;
+    throw new StoreUnavailableError(`${options.path}: ${(error as Error).message}`, { cause: error });
   }
 }
 
