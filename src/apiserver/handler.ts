@@ -47,6 +47,7 @@ import {
   type RequestInfo,
   type UserInfo,
 } from './request.ts';
+import { StoreFailures } from './store-failures.ts';
 import type { SubresourceHandler, SubresourceHandlers } from './subresources/handlers.ts';
 import { CachedObject } from './watch-cache/cached-object.ts';
 
@@ -86,9 +87,11 @@ export class RequestHandler {
   readonly #bodies: BodyBudget;
   readonly #lastModes = new LastModes();
   readonly #turns = new Turns();
+  readonly #storeFailures: StoreFailures;
 
   constructor(options: HandlerOptions) {
     this.#options = options;
+    this.#storeFailures = new StoreFailures(options);
     this.#bodies = new BodyBudget(options.bodyBytesMax);
   }
 
@@ -299,7 +302,10 @@ export class RequestHandler {
   /** A defect is logged here; the client gets no internals. */
   #asStatus(error: unknown, { info }: RequestContext): StatusError {
     if (error instanceof StatusError) return error;
-    if (error instanceof StoreUnavailableError) return storeUnavailable(error);
+    if (error instanceof StoreUnavailableError) {
+      this.#storeFailures.note(error);
+      return storeUnavailable(error);
+    }
     this.#options.logger.error('request failed', { verb: info.verb, path: info.path, error });
     return internalError('the server could not serve the request', { cause: error });
   }
