@@ -11,6 +11,8 @@ const logger = createLogger({
   write: (line) => process.stderr.write(line),
   component: 'supervisor',
 });
+// The supervisor that asks may have ended: its successor looks for itself.
+process.stdout.on('error', () => undefined);
 const steps = { run: <Result>(_title: string, work: () => Promise<Result>) => work() };
 const context = { data: dataFolder(dataPath!, process.env), programs, steps };
 try {
