@@ -44,11 +44,17 @@ export class CurrentEntries {
     this.#keys.delete(key);
   }
 
+  /** Keys that start with `prefix` and come after `after`. */
+  count(prefix: string, after?: string): number {
+    return this.#keys.countWithPrefix(prefix, after);
+  }
+
   list(prefix: string, options: ListOptions, revision: Revision): ListResult {
     const { limit = Number.POSITIVE_INFINITY, after } = options;
     const entries: StoredEntry[] = [];
     for (const key of this.#keys.withPrefix(prefix, after)) {
-      if (entries.length === limit) return { entries, revision, more: true };
+      if (entries.length === limit)
+        return { entries, revision, more: true, remaining: this.count(prefix, entries.at(-1)?.key ?? after) };
       entries.push(this.#entries.get(key)!);
     }
     return { entries, revision, more: false };

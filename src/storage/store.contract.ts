@@ -81,6 +81,30 @@ export function testStoreContract(name: string, open: () => Promise<Store>): voi
       assert.equal(creates.filter((result) => result.ok).length, 1);
     });
 
+    storeTest('a page says how many entries it has left out, also as of a past revision', async (store) => {
+      const keys = Array.from({ length: 10 }, (_, index) => `/registry/a/${index}`);
+      let last = 0;
+      for (const key of keys) last = revisionOf(await store.create(key, bytes(key)));
+      await store.create('/registry/b/0', bytes('other'));
+      const page = { limit: 3, revision: last };
+      const remaining = async (after?: string) =>
+        (await store.list('/registry/a/', { ...page, ...(after && { after }) })).remaining;
+      assert.equal(await remaining(), 7);
+      // Some go, some come, some come back, some change, before and behind the page.
+      for (const key of ['/registry/a/1', '/registry/a/5', '/registry/a/8']) {
+        const { entry } = await store.get(key);
+        revisionOf(await store.delete(key, entry!.modRevision));
+      }
+      for (const key of ['/registry/a/45', '/registry/a/46', '/registry/a/0x', '/registry/a/5'])
+        revisionOf(await store.create(key, bytes('new')));
+      const { entry } = await store.get('/registry/a/9');
+      revisionOf(await store.update('/registry/a/9', bytes('changed'), entry!.modRevision));
+      assert.equal(await remaining(), 7);
+      assert.equal(await remaining('/registry/a/3'), 3);
+      assert.equal(await remaining('/registry/a/6'), undefined);
+      assert.equal((await store.list('/registry/a/', { limit: 4 })).remaining, 7);
+    });
+
     storeTest('lists are sorted, cut by prefix, paged, and keep their revision', async (store) => {
       for (const key of ['b/2', 'a/3', 'a/1', 'ab/1', 'a/2'])
         await store.create(`/registry/${key}`, bytes(key));

@@ -93,6 +93,15 @@ export class LogDatabase {
     );
   }
 
+  /** How many more keys there are `until` a revision than there were at `from`, of those under `prefix` after `after`. */
+  growth(prefix: string, after: string, from: number, until: number): number {
+    // The plus has the rows read by revision, as they stand in the file.
+    const query = `SELECT coalesce(sum(CASE WHEN value IS NULL THEN -1 WHEN revision = create_revision THEN 1 END), 0) AS growth
+      FROM log WHERE revision > ? AND revision <= ? AND +key > ? AND +key >= ? AND +key < ?`;
+    const row = this.#db.prepare(query).get(from, until, after, prefix, prefixEnd(prefix))!;
+    return row.growth as number;
+  }
+
   /**
    * The newest rows of all keys, deletes left out, after `revision`, in order of revision: that is how they stand in the
    * file, so reading them all is reading it once from start to end.

@@ -20,6 +20,7 @@ export type WorkerRequest =
   /** The newest rows of all keys, as the store begins with; those after a revision. */
   | { kind: 'load'; after: number; limit: number }
   | { kind: 'history'; prefix: string; from: number; until: number }
+  | { kind: 'growth'; prefix: string; after: string; from: number; until: number }
   | { kind: 'compact'; revision: number }
   | { kind: 'size' }
   | { kind: 'close' };
@@ -30,6 +31,7 @@ export interface WorkerAnswers {
   state: LogRow[];
   load: PackedRows;
   history: HistoryRow[];
+  growth: number;
   compact: undefined;
   size: number;
   close: undefined;

@@ -65,6 +65,9 @@ async function loadEntries(worker: WorkerPort): Promise<StoredEntry[]> {
   }
 }
 
+/** Of older revisions it is not known how many keys a list has left out: other work waits while they are counted. */
+const countedRevisionsMax = 50_000;
+
 class SqliteStore implements Store {
   readonly #worker: WorkerPort;
   readonly #current: CurrentEntries;
@@ -102,7 +105,19 @@ class SqliteStore implements Store {
     if (revision === this.#revision) return this.#current.list(prefix, options, revision);
     this.#checkRevision(revision);
     const rows = await this.#worker.ask({ kind: 'state', revision, prefix, limit: limit + 1, after });
-    return { entries: rows.slice(0, limit).map(entryOf), revision, more: rows.length > limit };
+    const entries = rows.slice(0, limit).map(entryOf);
+    if (rows.length <= limit) return { entries, revision, more: false };
+    const remaining = await this.#remainingAt(revision, prefix, entries.at(-1)?.key ?? after ?? '');
+    return { entries, revision, more: true, ...(remaining !== undefined && { remaining }) };
+  }
+
+  /** Keys that came after one at a past revision: those of now, less what they have become more. */
+  async #remainingAt(revision: Revision, prefix: string, after: string): Promise<number | undefined> {
+    const until = this.#revision;
+    if (until - revision > countedRevisionsMax) return undefined;
+    const now = this.#current.count(prefix, after);
+    const growth = await this.#worker.ask({ kind: 'growth', prefix, after, from: revision, until });
+    return revision < this.#compacted ? undefined : now - growth;
   }
 
   create(key: string, value: Uint8Array): Promise<WriteResult> {

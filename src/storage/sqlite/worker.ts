@@ -36,6 +36,8 @@ async function perform(database: LogDatabase, request: WorkerRequest): Promise<u
       return packRows(firstRows(database.newest(request.after), request.limit));
     case 'history':
       return [...database.history(request.prefix, request.from, request.until)];
+    case 'growth':
+      return database.growth(request.prefix, request.after, request.from, request.until);
     case 'compact':
       return database.compact(request.revision, () => new Promise((resolve) => setImmediate(resolve)));
     case 'size':
