@@ -92,6 +92,14 @@ suite('odd requests', () => {
     assert.equal((await server.ask('GET', `${configMaps}/spared`)).status, 200);
   });
 
+  test('of a collection to empty, what it is is read before how it is emptied', async () => {
+    const both = `${configMaps}?resourceVersionMatch=Exact&propagationPolicy=Odd`;
+    assert.match(
+      (await server.ask('DELETE', both)).object.message,
+      /^ListOptions\.meta\.k8s\.io "" is invalid/,
+    );
+  });
+
   test('an object created by a dry run has no resourceVersion', async () => {
     const { object } = await server.ask('POST', `${configMaps}?dryRun=All`, configMap('dry'));
     assert.equal(object.metadata.resourceVersion, undefined);

@@ -140,7 +140,7 @@ export function applyPatch<T = JsonObject>(
     patch.format === 'strategic' && isObject(patched)
       ? { ...patched, kind: expected.kind, apiVersion: apiVersionOf(expected) }
       : typedAs(expected, patched, refuse);
-  if (typed.apiVersion === undefined) throw ofNoVersion(typed, current, { validation, refuse });
+  if (!typed.apiVersion) throw ofNoVersion(typed, current, { validation, refuse });
   try {
     const { object, problems } = decode<T>(
       schema,
@@ -160,15 +160,17 @@ type Refusal = (why: string) => StatusError;
 function typedAs(expected: ExpectedKind, patched: unknown, refuse: Refusal): JsonObject {
   const unreadable = unreadableType(patched);
   if (unreadable) throw refuse(unreadable);
-  const { kind, apiVersion, ...others } = patched as JsonObject & { kind?: string; apiVersion?: string };
-  const typed = { ...others, kind: kind || expected.kind };
+  const { kind, apiVersion } = patched as { kind?: string; apiVersion?: string };
+  const typed = { kind, ...(patched as JsonObject), ...(!kind && { kind: expected.kind }) };
   if (!apiVersion) return typed;
-  const problem = otherKind(apiVersion, typed.kind, expected);
+  const problem = otherKind(apiVersion, kind || expected.kind, expected);
   if (problem) throw refuse(problem);
   const wanted = apiVersionOf(expected);
   if (apiVersion !== wanted)
-    throw refuse(`unable to decode ${apiVersion}, Kind=${typed.kind} into ${wanted}, Kind=${expected.kind}`);
-  return { ...typed, apiVersion };
+    throw refuse(
+      `unable to decode ${apiVersion}, Kind=${expected.kind} into ${wanted}, Kind=${expected.kind}`,
+    );
+  return typed;
 }
 
 /**
@@ -176,7 +178,7 @@ function typedAs(expected: ExpectedKind, patched: unknown, refuse: Refusal): Jso
  * object without a name.
  */
 function ofNoVersion(
-  { kind: _, ...fields }: JsonObject,
+  { kind: _kind, apiVersion: _version, ...fields }: JsonObject,
   { metadata }: JsonObject,
   { validation, refuse }: { validation: FieldValidation; refuse: Refusal },
 ): StatusError {

@@ -9,7 +9,7 @@ import { writeRequest } from '../request-options.ts';
 import { deleteObject } from './delete.ts';
 import { readDeleteOptionsOf } from './delete-options.ts';
 import { listObjects } from './list.ts';
-import { readListRequest } from './list-request.ts';
+import { checkListOptions, readListRequest } from './list-request.ts';
 
 /** Deletes under way at the same time within one request. */
 const parallelDeletes = 16;
@@ -19,8 +19,10 @@ export async function deleteCollection(
   context: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
+  const listRequest = readListRequest(context, resource);
+  checkListOptions(listRequest);
   const options = await readDeleteOptionsOf(context, resource);
-  const { items, ...rest } = await listObjects(registry, readListRequest(context, resource));
+  const { items, ...rest } = await listObjects(registry, listRequest);
   const base = { ...writeRequest(context, resource), ...options };
   // One iterator for all: each takes the next object.
   const queue = items.values();
