@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { writeBusyboxImage } from './images.ts';
 import { execute, leftovers, TestCluster } from './test-cluster.ts';
 
 suite('the life of clusters', () => {
@@ -36,6 +37,22 @@ current-context: work
     const status = await first.tryWherry('status');
     assert.equal(status.code, 0, status.stdout);
     assert.match(await first.kubectl('get', 'nodes'), /^wherry +Ready/m);
+  });
+
+  test('an image whose archive names it in short is kept, used and removed by its full name', async () => {
+    const archive = join(first.home, 'short.tar');
+    await writeBusyboxImage(archive, ['short/busybox:1', 'plain']);
+    assert.equal(
+      await first.wherry('image', 'load', archive),
+      'loaded docker.io/short/busybox:1\nloaded docker.io/library/plain:latest\n',
+    );
+    const run = ['run', 'short', '--image=short/busybox:1', '--image-pull-policy=Never', '--restart=Never'];
+    await first.kubectl(...run, '--', 'sleep', '3600');
+    await first.kubectl('wait', 'pod/short', '--for=condition=Ready', '--timeout=60s');
+    await first.kubectl('delete', 'pod', 'short', '--now');
+    await first.wherry('image', 'remove', 'short/busybox:1');
+    await first.wherry('image', 'remove', 'plain');
+    assert.doesNotMatch(await first.wherry('image', 'list'), /short|plain/);
   });
 
   test('the agent shares its processor time neither with what containerd starts nor with pods', () => {

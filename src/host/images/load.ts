@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DataFolder } from '../data-folder.ts';
 import { type NodeNamespace, runInNode } from '../node/node-namespace.ts';
-import { imageArchitecture, writeImageArchive } from './archive.ts';
+import { fullImageName, imageArchitecture, writeImageArchive } from './archive.ts';
 import { pauseProgram } from './pause.ts';
 
 /** containerd's namespace (in its own sense of the word) for pods. */
@@ -11,13 +11,23 @@ const ctr = ['ctr', '--namespace', 'k8s.io', 'images'];
 const importTimeoutMs = 1_800_000;
 const pullTimeoutMs = 1_800_000;
 
-/** @returns the names that the archive brought */
+/** @returns the full names of the images that the archive brought */
 export async function loadImageArchive(namespace: NodeNamespace, file: string): Promise<string[]> {
   const output = await runInNode(namespace, [...ctr, 'import', '-'], {
     inputFile: file,
     timeoutMs: importTimeoutMs,
   });
-  return [...output.matchAll(/^unpacking (\S+)/gm)].map((match) => match[1]!);
+  const names = [...output.matchAll(/^unpacking (\S+)/gm)].map((match) => match[1]!);
+  for (const name of names) await keepUnderFullName(namespace, name);
+  return [...new Set(names.map(fullImageName))];
+}
+
+/** An archive in the OCI layout may name its image in short, as skopeo does; pods ask for images by their full names. */
+async function keepUnderFullName(namespace: NodeNamespace, name: string): Promise<void> {
+  const fullName = fullImageName(name);
+  if (fullName === name) return;
+  await runInNode(namespace, [...ctr, 'tag', '--force', name, fullName]);
+  await removeImage(namespace, name);
 }
 
 /** The digest of the manifest behind each name. */
