@@ -158,13 +158,15 @@ async function ensureNamespace(context: NodeContext, record: NodeRecord): Promis
 }
 
 /** True when something takes connections on the socket. */
-function accepts(socketPath: string): Promise<boolean> {
+export function accepts(socketPath: string): Promise<boolean> {
   if (!existsSync(socketPath)) return Promise.resolve(false);
   return new Promise((resolve) => {
     const socket = createConnection(socketPath);
-    socket.once('connect', () => resolve(true));
+    socket.once('connect', () => {
+      // One that hangs would not close its end, and this process not end before it does.
+      socket.destroy();
+      resolve(true);
+    });
     socket.once('error', () => resolve(false));
-    socket.once('close', () => socket.destroy());
-    socket.once('connect', () => socket.end());
   });
 }
