@@ -73,17 +73,27 @@ export function reencodeObject(
 }
 
 function fieldsAfterMetadata(object: KubeObject): string[] {
-  return Object.keys(object).filter((key) => key !== 'kind' && key !== 'apiVersion' && key !== 'metadata');
+  const fields: string[] = [];
+  for (const key in object) if (!isInHead(key)) fields.push(key);
+  return fields;
+}
+
+function isInHead(key: string): boolean {
+  return key === 'kind' || key === 'apiVersion' || key === 'metadata';
 }
 
 /** How many leading fields the object shares with `before`. -1: it has others, or another order. */
 function sharedFields(object: KubeObject, before: KubeObject, fields: readonly string[]): number {
-  const fieldsBefore = fieldsAfterMetadata(before);
-  if (fieldsBefore.length !== fields.length || fields.some((key, index) => key !== fieldsBefore[index]))
-    return -1;
   const [next, old] = [asJsonObject(object), asJsonObject(before)];
-  const firstNew = fields.findIndex((key) => next[key] !== old[key]);
-  return firstNew < 0 ? fields.length : firstNew;
+  let position = 0;
+  let shared = 0;
+  for (const key in before) {
+    if (isInHead(key)) continue;
+    if (key !== fields[position]) return -1;
+    if (shared === position && next[key] === old[key]) shared++;
+    position++;
+  }
+  return position === fields.length ? shared : -1;
 }
 
 /** Without the brace that ends the object. `metadataAt` is the same in bytes: what stands before is ASCII. */

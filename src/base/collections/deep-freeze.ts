@@ -4,6 +4,9 @@
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   Object.freeze(value);
-  for (const key in value) deepFreeze(value[key]);
+  for (const key in value) {
+    const part = value[key];
+    if (typeof part === 'object') deepFreeze(part);
+  }
   return value;
 }
