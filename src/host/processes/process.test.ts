@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Failure } from '../failure.ts';
 import {
   processIdentity,
@@ -65,6 +68,22 @@ suite('processes that outlive the command that starts them', { skip: process.pla
     const other = await shell('exec sleep 60');
     assert.throws(() => recordProcess(recordFile, other), { code: 'EEXIST' });
     while (processIdentity(other.pid)) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  test('several that record a process in the same place at once do not get in one another’s way', async () => {
+    const recordFile = join(folder, 'contended.json');
+    const module = fileURLToPath(new URL('./process.ts', import.meta.url));
+    const code = `
+      import { processIdentity, recordProcess } from ${JSON.stringify(module)};
+      const own = processIdentity(process.pid);
+      for (let times = 0; times < 2_000; times++) recordProcess(${JSON.stringify(recordFile)}, own);`;
+    const writers = Array.from({ length: 2 }, () =>
+      spawn(process.execPath, ['--input-type=module', '--eval', code], { stdio: 'ignore' }),
+    );
+    const codes = await Promise.all(writers.map(async (writer) => (await once(writer, 'exit'))[0] as number));
+    assert.deepEqual(codes, [0, 0]);
+    const { pid } = JSON.parse(readFileSync(recordFile, 'utf8')) as { pid: number };
+    assert.ok(writers.some((writer) => writer.pid === pid));
   });
 
   test('a process that ignores SIGTERM is killed', async () => {

@@ -81,21 +81,26 @@ export function runningProcess(recordFile: string): ProcessIdentity | undefined 
  * @throws the obstacle, such as a full disk
  */
 export function recordProcess(recordFile: string, identity: ProcessIdentity): void {
-  const temporary = `${recordFile}.new`;
   try {
-    reserveRecord(recordFile);
-    writeFileSync(temporary, JSON.stringify(identity).padEnd(recordBytes), { flag: 'r+' });
-    renameSync(temporary, recordFile);
+    const reserved = reserveRecord(recordFile);
+    writeFileSync(reserved, JSON.stringify(identity).padEnd(recordBytes), { flag: 'r+' });
+    renameSync(reserved, recordFile);
   } catch (error) {
     if (isRunning(identity)) signalProcess(identity, 'SIGKILL');
     throw error;
   }
 }
 
-/** @throws when there is no room for a record; one that is written in place of this needs no more. */
-function reserveRecord(recordFile: string): void {
+/**
+ * This process's own: a command and the server may start the same supervisor at the same time.
+ * @returns the file that is to become the record
+ * @throws when there is no room for it; one that is written in place of this needs no more
+ */
+function reserveRecord(recordFile: string): string {
+  const reserved = `${recordFile}.${process.pid}.new`;
   mkdirSync(dirname(recordFile), { recursive: true });
-  writeFileSync(`${recordFile}.new`, ' '.repeat(recordBytes));
+  writeFileSync(reserved, ' '.repeat(recordBytes));
+  return reserved;
 }
 
 /**
@@ -104,7 +109,7 @@ function reserveRecord(recordFile: string): void {
  */
 export async function startProcess(options: ProcessOptions): Promise<ProcessIdentity> {
   // Before there is anything to record.
-  reserveRecord(options.recordFile);
+  const reserved = reserveRecord(options.recordFile);
   const log = openLog(options.logFile);
   try {
     const logStart = fstatSync(log).size;
@@ -131,6 +136,7 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessIden
     return identity;
   } finally {
     closeSync(log);
+    rmSync(reserved, { force: true });
   }
 }
 

@@ -2,7 +2,7 @@
 #
 # usage: supervise.sh LIST RECORD HEAL…
 #   LIST    lines "NAME PID START-TICKS"; when it is gone, so is the cluster
-#   RECORD  names this very process; when it names another, that one has taken over
+#   RECORD  names this very process, soon; when it names another then, that one has taken over
 #   HEAL…   a command that starts what is dead, and prints how many seconds it wants to be left alone
 #
 # A shell, because it has to be there all the time and may not cost anything. Busybox's, where it is, can wait by itself:
@@ -40,17 +40,27 @@ fi
 known=
 left=0
 turn=0
+# Who has started this may be slow to record it: until then the record is missing, or names the one before.
+recorded=
+unrecorded_turns=0
 while :; do
   a_second
   # A shell reads byte by byte: a pid that is given out again, which hardly ever happens, is looked for now and then.
   turn=$(((turn + 1) % 10))
   thorough=
   [ "$turn" -ne 1 ] || thorough=yes
+  [ -e "$list" ] || exit 0
   identity=
   # A last line without its end is read, too, but counts as a failure.
-  { read -r identity <"$record"; } 2>/dev/null || [ -n "$identity" ] || exit 0
-  case $identity in *"\"pid\":$$,"*) ;; *) exit 0 ;; esac
-  [ -e "$list" ] || exit 0
+  { read -r identity <"$record"; } 2>/dev/null
+  case $identity in
+    *"\"pid\":$$,"*) recorded=yes ;;
+    *)
+      unrecorded_turns=$((unrecorded_turns + 1))
+      [ -z "$recorded" ] && [ "$unrecorded_turns" -lt 30 ] || exit 0
+      continue
+      ;;
+  esac
 
   dead=
   while read -r name pid ticks; do

@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { until } from '../../base/async/until.fixture.ts';
-import { isRunning, type ProcessIdentity, startProcess, stopProcess } from '../processes/process.ts';
+import {
+  isRunning,
+  type ProcessIdentity,
+  processIdentity,
+  recordProcess,
+  startProcess,
+  stopProcess,
+} from '../processes/process.ts';
 
 const script = fileURLToPath(new URL('./supervise.sh', import.meta.url));
 const limitMs = 60_000;
@@ -50,6 +60,26 @@ suite('the script of the supervisor', { skip: process.platform === 'win32', time
     rmSync(path('watched'));
     await until(() => !isRunning(supervisor));
     assert.equal(repairs().length, 2);
+  });
+
+  test('it waits for whoever has started it to record it, and ends when another is recorded', async () => {
+    watch(['dead', { ...processIdentity(process.pid)!, pid: 2 ** 22 - 1 }]);
+    rmSync(path('supervisor.json'), { force: true });
+    const repair = ['/bin/sh', '-c', 'echo mended late >&2; echo 600'];
+    const log = openSync(path('supervisor.log'), 'a');
+    const child = spawn('/bin/sh', [script, path('watched'), path('supervisor.json'), ...repair], {
+      stdio: ['ignore', log, log],
+    });
+    closeSync(log);
+    const ended = once(child, 'exit');
+    // Longer than the script takes for a turn.
+    await setTimeout(2_500);
+    assert.equal(child.exitCode, null);
+    assert.ok(!repairs().includes('mended late'));
+    recordProcess(path('supervisor.json'), processIdentity(child.pid!)!);
+    await until(() => repairs().includes('mended late'));
+    recordProcess(path('supervisor.json'), { ...processIdentity(process.pid)!, pid: 1 });
+    await ended;
   });
 
   test('a pid that belongs to another process counts as dead, and processes no longer recorded are ended', async () => {
