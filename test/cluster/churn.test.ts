@@ -24,7 +24,7 @@ const lapsMeasured = 3;
 /** 1,600 objects of 2 KiB come and go in a lap: kept for good, they would be far more in each. */
 const growthBytesMax = 1024 * 1024;
 
-test('objects that come and go leave no memory behind', { timeout: 300_000 }, async () => {
+test('objects that come and go leave no memory behind', { timeout: 600_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-churn-'));
   const store = await createSqliteStore({ path: join(folder, 'store.db') });
   const listening = await createListeningServer({ store });
