@@ -9,7 +9,8 @@ const repeatMs = 10_000;
 export class StoreFailures {
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #logger: Logger;
-  #told: { reason: string; atMs: number; since: number } | undefined;
+  /** What was told last, and how many like it were not told since. */
+  #told: { reason: string; atMs: number; alike: number } | undefined;
 
   constructor({ clock, logger }: { clock: Pick<Clock, 'monotonic'>; logger: Logger }) {
     this.#clock = clock;
@@ -20,10 +21,10 @@ export class StoreFailures {
     const told = this.#told;
     const now = this.#clock.monotonic();
     if (told?.reason === error.message && now - told.atMs < repeatMs) {
-      told.since += 1;
+      told.alike += 1;
       return;
     }
-    this.#logger.error('the storage does not answer', { error, ...(told?.since && { alike: told.since }) });
-    this.#told = { reason: error.message, atMs: now, since: 0 };
+    this.#logger.error('the storage does not answer', { error, ...(told?.alike && { alike: told.alike }) });
+    this.#told = { reason: error.message, atMs: now, alike: 0 };
   }
 }

@@ -1,22 +1,15 @@
 /** How keys move within every store, as tests that each implementation runs. */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe } from 'node:test';
 import { moveKeys } from './move-keys.ts';
 import { type Store, StoreUnavailableError } from './store.ts';
+import { storeTests } from './store-tests.fixture.ts';
 
 const move = { from: '/registry/old/', to: '/registry/new.example/old/' };
 
 /** `open` returns an empty store for each test; it is closed afterwards. */
 export function testMoveKeys(name: string, open: () => Promise<Store>): void {
-  const moveTest = (title: string, body: (store: Store) => Promise<void>) =>
-    test(title, { timeout: 60_000 }, async () => {
-      const store = await open();
-      try {
-        await body(store);
-      } finally {
-        await store.close();
-      }
-    });
+  const moveTest = storeTests(open);
 
   describe(`keys move in a ${name} store`, () => {
     moveTest('wherever it breaks off, it can be done again, and nothing is lost or double', async (store) => {

@@ -1,6 +1,6 @@
 /** What every store must do, as tests that each implementation runs. */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe } from 'node:test';
 import { seededRandom } from '../base/random.ts';
 import {
   CompactedError,
@@ -9,6 +9,7 @@ import {
   type StoreEvent,
   type WriteResult,
 } from './store.ts';
+import { storeTests } from './store-tests.fixture.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (value: Uint8Array | undefined) => (value ? new TextDecoder().decode(value) : undefined);
@@ -20,15 +21,7 @@ function revisionOf(result: WriteResult): number {
 
 /** `open` returns an empty store for each test; it is closed afterwards. */
 export function testStoreContract(name: string, open: () => Promise<Store>): void {
-  const storeTest = (title: string, body: (store: Store) => Promise<void>) =>
-    test(title, { timeout: 60_000 }, async () => {
-      const store = await open();
-      try {
-        await body(store);
-      } finally {
-        await store.close();
-      }
-    });
+  const storeTest = storeTests(open);
 
   describe(`${name} store`, () => {
     storeTest('a created value can be read, with equal create and mod revision', async (store) => {

@@ -43,6 +43,7 @@ turn=0
 # Who has started this may be slow to record it: until then the record is missing, or names the one before.
 recorded=
 unrecorded_turns=0
+unrecorded_turns_max=30
 while :; do
   a_second
   # A shell reads byte by byte: a pid that is given out again, which hardly ever happens, is looked for now and then.
@@ -57,7 +58,7 @@ while :; do
     *"\"pid\":$$,"*) recorded=yes ;;
     *)
       unrecorded_turns=$((unrecorded_turns + 1))
-      [ -z "$recorded" ] && [ "$unrecorded_turns" -lt 30 ] || exit 0
+      [ -z "$recorded" ] && [ "$unrecorded_turns" -lt "$unrecorded_turns_max" ] || exit 0
       continue
       ;;
   esac
