@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CustomResourceDefinition, JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
 import { customResourceDefinitionKind } from './custom-resource-definition.ts';
+import { validateDefinitionUpdate } from './definition-rules.ts';
 
 function fields(schema: object, spec: object = {}): string[] {
   const definition = {
@@ -222,6 +223,34 @@ test('an update is refused for what it changes, and not for what was so before',
     stored,
     'spec.preserveUnknownFields',
   ]);
+});
+
+test('the certificates of a conversion webhook may be filled in later, but not be spoilt', () => {
+  const encoded = (text: string) => Buffer.from(text).toString('base64');
+  const established = { type: 'Established', status: 'True' };
+  const definition = (caBundle: string, conditions: object[] = [established]) =>
+    ({
+      metadata: { name: 'widgets.example.com' },
+      spec: {
+        group: 'example.com',
+        names: { plural: 'widgets' },
+        versions: [{ name: 'v1', storage: true }],
+        conversion: { strategy: 'Webhook', webhook: { clientConfig: { caBundle } } },
+      },
+      status: { storedVersions: ['v1'], conditions },
+    }) as unknown as CustomResourceDefinition;
+  const problems = (next: string, old: CustomResourceDefinition) =>
+    [...validateDefinitionUpdate(definition(next), old, { isBeta: false })].map(({ detail }) => detail);
+  const placeholder = encoded('\n');
+  assert.deepEqual(problems(placeholder, definition('')), [
+    'Invalid value: "Cg==": unable to load root certificates: unable to parse bytes as PEM block',
+  ]);
+  const block = (type: string) => encoded(`-----BEGIN ${type}-----\nAAAA\n-----END ${type}-----\n`);
+  assert.match(problems(block('KEY'), definition(''))[0]!, /: no valid certificate authority data seen$/);
+  assert.match(problems(block('CERTIFICATE'), definition(''))[0]!, /: failed to parse certificate: /);
+  assert.deepEqual(problems(placeholder, definition('', [])), []);
+  assert.deepEqual(problems(block('KEY'), definition(placeholder)), []);
+  assert.deepEqual(problems('', definition('')), []);
 });
 
 test('a status without stored versions gets the one that is', () => {

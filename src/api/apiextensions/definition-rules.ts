@@ -10,6 +10,7 @@ import type {
   CustomResourceDefinitionVersion,
   CustomResourceSubresources,
 } from '../types/apiextensions-v1.gen.ts';
+import { caBundleProblem } from '../validation/ca-bundle.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { innerForm } from '../validation/error-value.ts';
 import {
@@ -376,6 +377,7 @@ export function* validateDefinitionUpdate(
     ({ type, status }) => type === 'Established' && status === 'True',
   );
   if (established) {
+    yield* validateCaBundle(definition.spec.conversion, old.spec.conversion);
     yield* immutable(definition.spec.scope, old.spec.scope, 'spec.scope');
     yield* immutable(definition.spec.names?.kind, old.spec.names?.kind, 'spec.names.kind');
   }
@@ -385,4 +387,16 @@ export function* validateDefinitionUpdate(
   // What is not as it should be may stay so.
   if (approvalOf(definition)?.reason !== approvalOf(old)?.reason) yield* validateApproval(definition);
   if (!old.spec.preserveUnknownFields) yield* validatePreservation(definition.spec, version);
+}
+
+/** Tools fill in a new definition's bundle later, so only one that was in order has to stay so. */
+function* validateCaBundle(
+  conversion: CustomResourceConversion | undefined,
+  old: CustomResourceConversion | undefined,
+): FieldErrors {
+  const caBundle = conversion?.strategy === 'Webhook' && conversion.webhook?.clientConfig?.caBundle;
+  const before = old?.webhook?.clientConfig?.caBundle;
+  if (!caBundle || (before && caBundleProblem(before))) return;
+  const problem = caBundleProblem(caBundle);
+  if (problem) yield invalidValue('spec.conversion.webhookClientConfig.caBundle', caBundle, problem);
 }
