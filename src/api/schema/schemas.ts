@@ -42,6 +42,8 @@ export type NodeType =
   | 'intOrString'
   /** Opaque JSON: raw extensions, field sets, literal values. */
   | 'any'
+  /** Of custom resources: whatever is there, objects by their keys and lists as a whole. */
+  | 'deduced'
   /** `true`, a schema, or a list of schemas or strings: what JSONSchemaProps nests. */
   | 'schemaOr';
 

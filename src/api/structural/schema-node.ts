@@ -13,64 +13,73 @@ const objectMeta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
 
 /** The tree of a whole custom resource; undefined schema: nothing is known but what every object has. */
 export function resourceNode(schema: StructuralSchema | undefined): SchemaNode {
-  const node = structuralNode(schema ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true });
-  const fields = new Map(node.fields ?? []);
-  for (const name of ['apiVersion', 'kind'])
-    fields.set(
-      name,
-      field(name, () => scalar('string')),
-    );
-  fields.set(
-    'metadata',
-    field('metadata', () => schemaNode(objectMeta)),
+  const node = structuralNode(
+    schema ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+    false,
   );
-  return { ...node, type: 'object', fields };
+  return { ...node, type: 'object', fields: new Map([...(node.fields ?? []), ...commonFields()]) };
 }
 
-/** The tree of a part of one. */
-function structuralNode(schema: StructuralSchema): SchemaNode {
+/** What every object has, also one within another. */
+function* commonFields(): Generator<[string, SchemaField]> {
+  for (const name of ['apiVersion', 'kind']) yield [name, field(name, () => scalar('string'))];
+  yield ['metadata', field('metadata', () => schemaNode(objectMeta))];
+}
+
+/**
+ * The tree of a part of one.
+ * @param isKept unknown fields are kept further up: to server-side apply, that goes for all below, too
+ */
+function structuralNode(schema: StructuralSchema, isKept: boolean): SchemaNode {
   const { type } = schema;
+  const keeps = isKept || preservesUnknown(schema);
   if (isIntOrString(schema)) return scalar('intOrString');
-  if (type === 'array') return listNode(schema);
-  if (type === 'object' || schema.properties || schema.additionalProperties) return objectNode(schema);
+  if (type === 'array') return listNode(schema, keeps);
+  if (type === 'object' || schema.properties || schema.additionalProperties) return objectNode(schema, keeps);
   if (type === 'string' || type === 'boolean' || type === 'number') return scalar(type);
   if (type === 'integer') return { ...scalar('integer'), bits: 64 };
-  return scalar('any');
+  return scalar('deduced');
 }
 
-function listNode(schema: StructuralSchema): SchemaNode {
+function listNode(schema: StructuralSchema, keeps: boolean): SchemaNode {
   const items = itemSchema(schema);
   const listType = schema['x-kubernetes-list-type'];
   const keys = schema['x-kubernetes-list-map-keys'];
   return {
     type: 'list',
     goType: '[]interface {}',
-    element: items ? structuralNode(items) : scalar('any'),
+    element: items ? structuralNode(items, keeps) : scalar('any'),
     ...((listType === 'set' || listType === 'map' || listType === 'atomic') && { listType }),
     ...(keys && { listMapKeys: keys }),
   };
 }
 
-function objectNode(schema: StructuralSchema): SchemaNode {
+function objectNode(schema: StructuralSchema, keeps: boolean): SchemaNode {
   const values = valueSchema(schema);
   const atomic = schema['x-kubernetes-map-type'] === 'atomic' && { atomic: true };
   if (!schema.properties && values) {
-    return { type: 'map', goType: 'map[string]interface {}', element: structuralNode(values), ...atomic };
+    return {
+      type: 'map',
+      goType: 'map[string]interface {}',
+      element: structuralNode(values, keeps),
+      ...atomic,
+    };
   }
   const fields = new Map<string, SchemaField>();
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     const isRequired = schema.required?.includes(name) ?? false;
     fields.set(
       name,
-      field(name, () => structuralNode(property), isRequired, property.default),
+      field(name, () => structuralNode(property, keeps), isRequired, property.default),
     );
   }
-  const keepsUnknown = preservesUnknown(schema) || isEmbeddedResource(schema);
+  const isFree = keeps || fields.size === 0;
+  if (isEmbeddedResource(schema)) for (const [name, common] of commonFields()) fields.set(name, common);
   return {
     type: 'object',
     goType: 'map[string]interface {}',
     fields,
-    ...(keepsUnknown && { preserveUnknown: true }),
+    ...(isFree && { preserveUnknown: true }),
     ...atomic,
   };
 }

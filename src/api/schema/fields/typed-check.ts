@@ -5,7 +5,7 @@ import { goSyntax, goText } from '../json-value.ts';
 import type { SchemaNode } from '../schemas.ts';
 import { childNode, itemElement, TypedValueError } from './typed-value.ts';
 
-/** All mistakes are reported at once. @throws {TypedValueError} */
+/** All mistakes are reported at once, but of an object's unknown fields one. @throws {TypedValueError} */
 export function checkTyped(value: unknown, node: SchemaNode | undefined): void {
   const check = new TypedCheck();
   check.value(value, node);
@@ -24,6 +24,7 @@ class TypedCheck {
     if (value === null || value === undefined || node === undefined) return;
     switch (node.type) {
       case 'any':
+      case 'deduced':
       case 'schemaOr':
         return;
       case 'object':
@@ -51,11 +52,13 @@ class TypedCheck {
   #fields(object: JsonObject, node: SchemaNode): void {
     for (const key of Object.keys(object)) {
       const child = childNode(node, key);
+      const isUnknown = !child && node.type === 'object' && !node.preserveUnknown;
       this.#elements.push(`f:${key}`);
-      if (!child && node.type === 'object' && !node.preserveUnknown)
-        this.#note('field not declared in schema');
+      if (isUnknown) this.#note('field not declared in schema');
       else this.value(object[key], child);
       this.#elements.pop();
+      // As upstream, nothing is said of the fields behind one that is unknown.
+      if (isUnknown) return;
     }
   }
 

@@ -21,7 +21,7 @@ type Shape = 'leaf' | 'object' | 'list';
 
 /** How a value is looked at: a leaf has one owner as a whole. */
 export function shapeOf(node: Node, value: unknown): Shape {
-  if (node === undefined) return isObject(value) ? 'object' : 'leaf';
+  if (node === undefined || node.type === 'deduced') return isObject(value) ? 'object' : 'leaf';
   if (isAtomic(node)) return 'leaf';
   return node.type === 'list' ? 'list' : 'object';
 }
@@ -34,6 +34,8 @@ export function isAtomic(node: SchemaNode): boolean {
       return node.atomic === true;
     case 'list':
       return node.listType !== 'map' && node.listType !== 'set';
+    case 'deduced':
+      return false;
     default:
       return true;
   }
