@@ -130,6 +130,18 @@ export function* validateFinalizers(
     yield invalidValue(field, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set');
 }
 
+/** Of a custom resource's new finalizers, which may have any name. */
+export function* finalizerWarnings(
+  finalizers: readonly string[] = [],
+  old: readonly string[] = [],
+): Iterable<string> {
+  for (const finalizer of [...new Set(finalizers)].filter((each) => !old.includes(each)).sort()) {
+    if (finalizer.includes('/') || standardFinalizers.has(finalizer)) continue;
+    const better = `a domain-qualified finalizer name${finalizer.includes('.') ? ' including a path (/)' : ''}`;
+    yield `metadata.finalizers: ${JSON.stringify(finalizer)}: prefer ${better} to avoid accidental conflicts with other finalizer writers`;
+  }
+}
+
 const immutableNames = [
   'name',
   'namespace',

@@ -1,6 +1,6 @@
 /** From the bytes of a request to an object of the expected kind, with upstream's answers to invalid ones. */
 import { apiVersionOf } from '../../meta.ts';
-import { badRequest, type StatusError, tooLarge } from '../../status.ts';
+import { badRequest, StatusError, tooLarge } from '../../status.ts';
 import { DecodeError, decode, isObject, type JsonObject } from '../decode.ts';
 import { checkKind, type ExpectedKind, unreadableType } from './body-kind.ts';
 import { type BodyProblem, type FieldProblem, problemText } from './body-problem.ts';
@@ -171,8 +171,20 @@ function decodeOrRefuse(value: JsonObject, schema: string, expected: ExpectedKin
   try {
     return decode(schema, value);
   } catch (error) {
-    if (error instanceof DecodeError) throw cannotBeHandled(expected, error.message);
+    if (error instanceof DecodeError) throw new UnreadableBody(expected, error.message);
     throw error;
+  }
+}
+
+/** A value is not of its field's type; what is refused for being unknown, or there twice, is not one of these. */
+export class UnreadableBody extends StatusError {
+  /** The decoder's own words, such as `illegal base64 data at input byte 4`. */
+  readonly why: string;
+
+  constructor(expected: ExpectedKind, why: string) {
+    const { code, reason, message } = cannotBeHandled(expected, why);
+    super(code, reason, message);
+    this.why = why;
   }
 }
 

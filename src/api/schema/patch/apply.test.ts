@@ -325,9 +325,17 @@ const bad: [string, JsonObject, RegExp, number?][] = [
     500,
   ],
   [
-    'with several mistakes, all of them named,',
-    { apiVersion: 'v1', kind: 'ConfigMap', foo: 1, data: { a: 5, b: 'x' }, binaryData: 'y', immutable: {} },
-    /: errors:\n {2}\.foo: field not declared in schema\n {2}\.data\.a: expected string, got &value\.valueUnstructured\{Value:5\}\n {2}\.binaryData: expected map, got &\{y\}\n {2}\.immutable: expected boolean, got &\{map\[\]\}$/,
+    'with several mistakes, all of them named but for further unknown fields,',
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      data: { a: 5, b: 'x' },
+      binaryData: 'y',
+      immutable: {},
+      foo: 1,
+      bar: 1,
+    },
+    /: errors:\n {2}\.data\.a: expected string, got &value\.valueUnstructured\{Value:5\}\n {2}\.binaryData: expected map, got &\{y\}\n {2}\.immutable: expected boolean, got &\{map\[\]\}\n {2}\.foo: field not declared in schema$/,
     500,
   ],
 ];

@@ -104,6 +104,16 @@ export function* applyConfigInSteps(
   }
 }
 
+/** What upstream answers when the merged object has the form that its schema asks for, and a value that cannot be read. */
+export function unreadableMerge(config: JsonObject, why: string): StatusError {
+  const inner = why.startsWith('illegal base64 data') ? `error decoding from json: ${why}` : why;
+  return new StatusError(
+    500,
+    '',
+    `failed to convert new object (${describe(config)}) to proper version: unable to convert unstructured object to ${kindText(config)}: ${inner}`,
+  );
+}
+
 function describe(config: JsonObject): string {
   const metadata = isObject(config.metadata) ? config.metadata : {};
   return `${metadata.namespace ?? ''}/${metadata.name ?? ''}; ${kindText(config)}`;

@@ -3,9 +3,9 @@
  */
 
 import type { KubeObject } from '../../../api/meta.ts';
-import { bodySizeBytesMax, parseApplyBody } from '../../../api/schema/body/body.ts';
+import { bodySizeBytesMax, parseApplyBody, UnreadableBody } from '../../../api/schema/body/body.ts';
 import type { JsonObject } from '../../../api/schema/decode.ts';
-import { applyConfigInSteps } from '../../../api/schema/patch/apply.ts';
+import { applyConfigInSteps, unreadableMerge } from '../../../api/schema/patch/apply.ts';
 import { badRequest, conflict, invalid, StatusError } from '../../../api/status.ts';
 import { required } from '../../../api/validation/field-error.ts';
 import { inStep, inSteps } from '../../../base/async/turns.ts';
@@ -106,14 +106,14 @@ function liveOf(resource: ServedResource, current: CachedObject): KubeObject {
 async function applyAsNew(request: ApplyRequest): Promise<ApiResponse> {
   const { registry, context, write, config } = request;
   const { resource, name } = write;
+  const work = () => applied(request, undefined);
+  const object = await converting(work, context.warnings);
+  checkIdentity(write, object);
   const uid = (config.metadata as { uid?: string } | undefined)?.uid;
   if (uid) {
     const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
     throw conflict(resource, name, why);
   }
-  const work = () => applied(request, undefined);
-  const object = await converting(work, context.warnings);
-  checkIdentity(write, object);
   delete (object.metadata as { resourceVersion?: string }).resourceVersion;
   const created = await createObject(registry, write, object, { fieldsTracked: true });
   return { type: 'object', status: 201, resource, object: created };
@@ -132,6 +132,12 @@ async function applied(
   });
   const parsed = { value: await inSteps(write, steps), problems: [] };
   const validation = fieldValidationOf(context);
-  const decoded = await inStep(write, () => decodeAs(resource, parsed, validation, context.warnings));
+  const decoded = await inStep(write, () => {
+    try {
+      return decodeAs(resource, parsed, validation, context.warnings);
+    } catch (error) {
+      throw error instanceof UnreadableBody ? unreadableMerge(config, error.why) : error;
+    }
+  });
   return await inStep(write, () => toStoredVersion(resource, decoded));
 }
