@@ -34,6 +34,8 @@ export function collectDefinitions(
     for (const resource of source.resources) {
       const gvk = kindOf(source, resource);
       const custom = gvk.group === source.group ? source.customSchemas?.get(resource.kind) : undefined;
+      // Named by the resource itself, of which subresources come later.
+      if (custom && out.has(definitionName(gvk))) continue;
       if (custom) addCustomKind(out, { gvk, plural: resource.name }, custom, conversion);
       else
         for (const each of [gvk, { ...gvk, kind: `${gvk.kind}List` }]) kinds.set(definitionName(each), each);
@@ -149,7 +151,8 @@ function addCustomKind(
   const metadata = () => reference(`${metaV1}.ObjectMeta`, typeMetaTexts.metadata);
   const isOpen = schema['x-kubernetes-preserve-unknown-fields'] === true;
   const selectable = schema['x-kubernetes-selectable-fields'];
-  const published: JsonSchema = selectable ? { 'x-kubernetes-selectable-fields': selectable } : {};
+  const selection: JsonSchema = selectable ? { 'x-kubernetes-selectable-fields': selectable } : {};
+  const published: JsonSchema = { ...selection };
   // Clients of OpenAPI 2 take a kind with any property at all for closed, and one with none for open.
   if (dialect === 'v3' || !isOpen) {
     Object.assign(published, publishedCustomSchema(schema, dialect, metadata));
@@ -164,6 +167,7 @@ function addCustomKind(
   const item = refTo(name, dialect);
   const listGvk = { ...gvk, kind: `${gvk.kind}List` };
   out.set(`${name}List`, {
+    ...selection,
     description: `${gvk.kind}List is a list of ${gvk.kind}`,
     type: 'object',
     required: ['items'],

@@ -42,13 +42,17 @@ const core: OpenApiGroupVersion = {
 const widgets: OpenApiGroupVersion = {
   group: 'example.com',
   version: 'v1',
-  resources: [{ name: 'widgets', namespaced: true, kind: 'Widget', verbs: everyVerb }],
+  resources: [
+    { name: 'widgets', namespaced: true, kind: 'Widget', verbs: everyVerb },
+    { name: 'widgets/status', namespaced: true, kind: 'Widget', verbs: ['get', 'patch', 'update'] },
+  ],
   customSchemas: new Map([
     [
       'Widget',
       {
         type: 'object',
         description: 'A widget.',
+        'x-kubernetes-selectable-fields': [{ fieldPath: 'spec.size' }],
         properties: {
           spec: {
             type: 'object',
@@ -228,6 +232,7 @@ test('custom resources have no watch paths, no protobuf and no strategic patches
     '/apis/example.com/v1/namespaces/{namespace}/widgets',
     '/apis/example.com/v1/namespaces/{namespace}/widgets/{name}',
     '/apis/example.com/v1/widgets',
+    '/apis/example.com/v1/namespaces/{namespace}/widgets/{name}/status',
   ]);
   assert.equal(
     paths!['/apis/example.com/v1/namespaces/{namespace}/widgets']!.delete!.operationId,
@@ -286,8 +291,9 @@ test('a custom resource is published with what a document can say of it', () => 
   });
   assert.deepEqual(pod!.required, ['kind', 'apiVersion']);
   assert.deepEqual(Object.keys(pod!.properties!), ['apiVersion', 'kind', 'metadata']);
-  const { items } = v2.definitions!['com.example.v1.WidgetList']!.properties!;
-  assert.match(String(items!.description), /^List of widgets\. More info: /);
+  const list = v2.definitions!['com.example.v1.WidgetList']!;
+  assert.match(String(list.properties!.items!.description), /^List of widgets\. More info: /);
+  assert.deepEqual(list['x-kubernetes-selectable-fields'], [{ fieldPath: 'spec.size' }]);
 });
 
 test('the hash of a document follows its resources', () => {
