@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -37,6 +37,16 @@ test('the error of a volume that cannot be mounted names the persistent volume',
     message: `MountVolume.SetUp failed for volume "disk-1" : hostPath type check failed: ${folder} is not a file`,
   });
   await assert.rejects(mount({ iscsi: {} }), /volume "disk-1" : no volume plugin matched for iscsi$/);
+});
+
+test('a folder of the node has no mount options: a volume that asks for some is not mounted', async () => {
+  const path = join(folder, 'optioned');
+  await assert.rejects(mount({ hostPath: { path }, mountOptions: ['ro'] }), {
+    message:
+      'MountVolume.MountOptionSupport check failed for volume "disk-1" : mount options are not supported for this volume type',
+  });
+  assert.equal(existsSync(path), false);
+  assert.equal(await mount({ hostPath: { path }, mountOptions: [] }), path);
 });
 
 test('a claim for a block device gets no folder', async () => {

@@ -109,20 +109,25 @@ export async function mountPersistent(
     return await mountSource(volume, volumesDir);
   } catch (error) {
     const isMapped = volume.spec?.volumeMode === 'Block';
-    // Upstream checks the path before it begins to mount.
-    const operation =
-      error instanceof LocalPathMissing
-        ? `New${isMapped ? 'BlockVolumeMapper' : 'Mounter'} initialization`
-        : isMapped
-          ? 'MapBlockVolume'
-          : 'SetUp';
+    const operation = operationOf(error, isMapped);
     throw new VolumeError(name, (error as Error).message, { shownAs, operation, isMapped, cause: error });
   }
+}
+
+/** The step that failed: upstream checks some things before it begins to mount. */
+function operationOf(error: unknown, isMapped: boolean): string {
+  if (error instanceof MountOptionsUnsupported) return 'MountOptionSupport check';
+  if (error instanceof LocalPathMissing)
+    return `New${isMapped ? 'BlockVolumeMapper' : 'Mounter'} initialization`;
+  return isMapped ? 'MapBlockVolume' : 'SetUp';
 }
 
 async function mountSource(volume: PersistentVolume, volumesDir: string): Promise<string> {
   const { metadata, spec } = volume;
   if (spec?.hostPath) {
+    // Nothing is mounted that could heed them: who asks for `ro` must not get a volume that can be written to.
+    if (spec.volumeMode !== 'Block' && spec.mountOptions?.length)
+      throw new MountOptionsUnsupported('mount options are not supported for this volume type');
     await prepareHostPath(spec.hostPath.path, spec.hostPath.type ?? '');
     return spec.hostPath.path;
   }
@@ -159,6 +164,8 @@ export function isGrowing({ spec }: PersistentVolume): boolean {
 }
 
 class LocalPathMissing extends Error {}
+
+class MountOptionsUnsupported extends Error {}
 
 const knownSources = new Set([
   'iscsi',
