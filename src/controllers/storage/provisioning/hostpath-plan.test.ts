@@ -46,6 +46,12 @@ for (const [what, given, on, plan] of [
     node('n1'),
     { act: 'fail', why: 'block volumes are not supported' },
   ],
+  [
+    'that selects volumes by label',
+    claim(undefined, { selector: { matchLabels: { disk: 'ssd' } } }),
+    node('n1'),
+    { act: 'fail', why: 'claim.Spec.Selector is not supported' },
+  ],
 ] as const)
   test(`a claim ${what}: ${plan.act}`, () => {
     assert.deepEqual(planProvisioning(given, storageClass(), on), plan);

@@ -6,7 +6,7 @@ import type {
   PersistentVolumeClaim,
   StorageClass,
 } from '../../../api/resources.gen.ts';
-import { volumeAnnotations } from '../../../api/storage/volume-binding.ts';
+import { isAllowedTopology, volumeAnnotations } from '../../../api/storage/volume-binding.ts';
 import { hostnameLabel } from '../../../api/well-known.ts';
 import { nodeCondition } from '../../nodes/node-state.ts';
 import { ownProvisioners } from './provisioner-names.ts';
@@ -50,6 +50,8 @@ export function planProvisioning(
 ): ProvisioningPlan {
   if (!node && selectedNodeOf(claim) !== undefined) return { act: 'reschedule' };
   if (!node) return { act: 'fail', why: 'no node is ready to hold the volume' };
+  // A new volume has no labels that could match.
+  if (claim.spec?.selector) return { act: 'fail', why: 'claim.Spec.Selector is not supported' };
   if (claim.spec?.volumeMode === 'Block') return { act: 'fail', why: 'block volumes are not supported' };
   return { act: 'create', node, volume: volumeFor(claim, storageClass, node) };
 }
@@ -97,6 +99,11 @@ export function hostnameOf({ metadata }: Node): string {
 /** The nodes to which the volume's affinity ties it. */
 export function hostnamesOf({ spec }: Pick<PersistentVolume, 'spec'>): readonly string[] {
   return spec?.nodeAffinity?.required?.nodeSelectorTerms?.[0]?.matchExpressions?.[0]?.values ?? [];
+}
+
+/** The nodes that may hold volumes of the class. */
+export function allowedNodes(storageClass: StorageClass, nodes: readonly Node[]): Node[] {
+  return nodes.filter(({ metadata }) => isAllowedTopology(storageClass, metadata.labels));
 }
 
 export function takesPods(node: Node): boolean {
