@@ -50,10 +50,20 @@ export function planProvisioning(
 ): ProvisioningPlan {
   if (!node && selectedNodeOf(claim) !== undefined) return { act: 'reschedule' };
   if (!node) return { act: 'fail', why: 'no node is ready to hold the volume' };
-  // A new volume has no labels that could match.
-  if (claim.spec?.selector) return { act: 'fail', why: 'claim.Spec.Selector is not supported' };
-  if (claim.spec?.volumeMode === 'Block') return { act: 'fail', why: 'block volumes are not supported' };
+  const why = whyImpossible(claim.spec, storageClass.provisioner);
+  if (why) return { act: 'fail', why };
   return { act: 'create', node, volume: volumeFor(claim, storageClass, node) };
+}
+
+/** What a claim asks for that a new, empty directory is not. */
+function whyImpossible(spec: PersistentVolumeClaim['spec'], provisioner: string): string | undefined {
+  // A new volume has no labels that could match.
+  if (spec?.selector) return 'claim.Spec.Selector is not supported';
+  if (spec?.volumeMode === 'Block') return 'block volumes are not supported';
+  // The claim is left to a populator of such sources, if there is one.
+  if (spec?.dataSource || spec?.dataSourceRef)
+    return `plugin "${provisioner}" is not a CSI plugin. Only CSI plugin can provision a claim with a datasource`;
+  return undefined;
 }
 
 type HostPathVolume = Draft<PersistentVolume> & { spec: { hostPath: { path: string } } };
