@@ -28,6 +28,7 @@ import { AuthorizationMetrics } from './metrics/authorization-metrics.ts';
 import { IdentityMetrics } from './metrics/identity-metrics.ts';
 import { podSecurityMetrics } from './metrics/pod-security-metrics.ts';
 import { measuredStore } from './metrics/storage-metrics.ts';
+import { besideAdapters } from './metrics-api/beside-adapters.ts';
 import { MetricsApi } from './metrics-api/metrics-api.ts';
 import { serviceDialer } from './nodes/endpoints.ts';
 import { NodeConnector } from './nodes/node-connector.ts';
@@ -133,7 +134,8 @@ export class ApiServerParts {
     this.#metricsApi = new MetricsApi({ objects: this.objects, nodes: this.#nodes, clock, logger, signal });
     this.components = this.#createComponents();
     this.discovery = this.#createDiscovery();
-    for (const { delegate } of [this.aggregation, this.#metricsApi, this.components])
+    const aggregated = besideAdapters(this.aggregation.delegate, this.#metricsApi.answerForPods);
+    for (const delegate of [aggregated, this.#metricsApi.delegate, this.components.delegate])
       this.handler.addDelegate(delegate);
   }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Draft } from '../../src/api/meta.ts';
 import {
   Event,
+  Node,
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
@@ -77,6 +78,29 @@ test('claims of one pod get volumes on one node, those of a StatefulSet spread w
   await cluster.until(async () => (await running()).length === 5);
   const members = (await running()).filter(({ metadata }) => metadata.labels?.app === 'db');
   assert.equal(new Set(members.map(({ spec }) => spec.nodeName)).size, 2);
+});
+
+test('a volume of a class with topologies is made where they allow it, or not at all', async () => {
+  await using cluster = await createCluster({ nodes: 3 });
+  const { client } = cluster;
+  const { items: nodes } = await client.list(Node);
+  const hostname = (name: string) => ({ key: 'kubernetes.io/hostname', values: [name] });
+  for (const name of [...nodes.map(({ metadata }) => metadata.name), 'nowhere'])
+    await client.create(StorageClass, {
+      metadata: { name: `on-${name}` },
+      provisioner: 'rancher.io/local-path',
+      allowedTopologies: [{ matchLabelExpressions: [hostname(name)] }],
+    });
+  await client.create(PersistentVolumeClaim, claim('none', '1Gi', 'on-nowhere'));
+  for (const { metadata } of nodes) {
+    await client.create(PersistentVolumeClaim, claim(metadata.name, '1Gi', `on-${metadata.name}`));
+    await bound(cluster, metadata.name);
+    const { spec } = await client.get(PersistentVolumeClaim, { name: metadata.name, namespace });
+    const made = await client.get(PersistentVolume, { name: spec!.volumeName! });
+    const [term] = made.spec?.nodeAffinity?.required?.nodeSelectorTerms ?? [];
+    assert.deepEqual(term?.matchExpressions?.[0]?.values, [metadata.name]);
+  }
+  assert.equal(await phaseOf(client, 'none'), 'Pending');
 });
 
 test('a volume is made once, also for a claim that changes before it is bound', async () => {

@@ -112,6 +112,46 @@ test('a recycled volume is free again, and a deleted one is gone with its claim'
   assert.equal((await client.get(PersistentVolume, { name: 'again' })).spec?.claimRef, undefined);
 });
 
+test('a volume that a pod still uses is not recycled, though its claim was forced to go', async () => {
+  await using cluster = await createCluster({ nodes: 1 });
+  const { client } = cluster;
+  await client.create(PersistentVolume, volume('disk', '1Gi', { persistentVolumeReclaimPolicy: 'Recycle' }));
+  await client.create(PersistentVolumeClaim, claim('data', '1Gi', ''));
+  await bound(cluster, 'data');
+  const volumes = [{ name: 'd', persistentVolumeClaim: { claimName: 'data' } }];
+  const spec = { containers: [{ name: 'c', image: 'db' }], volumes };
+  await client.create(Pod, { metadata: { name: 'db', namespace }, spec });
+  await cluster.until(
+    async () => (await client.get(Pod, { name: 'db', namespace })).status?.phase === 'Running',
+  );
+  const data = { name: 'data', namespace };
+  await client.delete(PersistentVolumeClaim, data);
+  await client.patch(PersistentVolumeClaim, data, { metadata: { finalizers: null } }, { type: 'merge' });
+  const message = 'Normal VolumeFailedRecycle persistentvolume-controller Volume is used by pods: default/db';
+  await cluster.until(async () => (await eventsOf(client, 'disk')).includes(message));
+  assert.equal(await volumePhase(client, 'disk'), 'Released');
+  await client.delete(Pod, { name: 'db', namespace });
+  await cluster.until(async () => (await volumePhase(client, 'disk')) === 'Available');
+});
+
+test('a claim and the volume that is reserved for it say that their modes do not match', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const { metadata } = await client.create(
+    PersistentVolumeClaim,
+    claim('data', '1Gi', '', { volumeMode: 'Block' }),
+  );
+  const claimRef = { kind: 'PersistentVolumeClaim', namespace, name: 'data', uid: metadata.uid };
+  await client.create(PersistentVolume, volume('disk', '1Gi', { claimRef }));
+  const said = 'Warning VolumeMismatch persistentvolume-controller Cannot bind PersistentVolume';
+  const why = 'due to incompatible volumeMode.';
+  for (const [name, message] of [
+    ['disk', `${said} to requested PersistentVolumeClaim "data" ${why}`],
+    ['data', `${said} "disk" to requested PersistentVolumeClaim ${why}`],
+  ] as const)
+    await cluster.until(async () => (await eventsOf(client, name)).includes(message));
+});
+
 test('a claim in use, and a volume that is bound, wait with their deletion', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;

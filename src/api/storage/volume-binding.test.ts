@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ObjectMeta } from '../meta.ts';
 import type { PersistentVolume, PersistentVolumeClaim } from '../resources.gen.ts';
-import { findVolume } from './volume-binding.ts';
+import { findVolume, isAllowedTopology } from './volume-binding.ts';
 
 const metadata = (name: string): ObjectMeta => ({
   name,
@@ -56,6 +56,11 @@ const cases: [what: string, volumes: PersistentVolume[], chosen: string | undefi
     [volume('m', '2Gi', once), volume('l', '9Gi', many, { claimRef: { namespace: 'n', name: 'c' } })],
     'l',
   ],
+  [
+    'none that names it but lacks the mode',
+    [volume('x', '2Gi', ['ReadWriteMany'], { claimRef: { namespace: 'n', name: 'c' } })],
+    undefined,
+  ],
 ];
 
 for (const [what, volumes, chosen] of cases)
@@ -68,3 +73,28 @@ test('on a node the smallest is taken, whatever its modes', () => {
   const node = { metadata: { name: 'a', labels: {} } } as never;
   assert.equal(findVolume(claim, volumes, { isDelayed: true, node })?.metadata.name, 'm');
 });
+
+const zone = (...values: string[]) => ({ key: 'zone', values });
+for (const [what, allowedTopologies, labels, expected] of [
+  ['of a class without topologies', undefined, {}, true],
+  ['with an allowed value', [{ matchLabelExpressions: [zone('a', 'b')] }], { zone: 'b' }, true],
+  ['with another value', [{ matchLabelExpressions: [zone('a')] }], { zone: 'b' }, false],
+  ['without the label', [{ matchLabelExpressions: [zone('a')] }], {}, false],
+  [
+    'that matches the second term',
+    [{ matchLabelExpressions: [zone('a')] }, { matchLabelExpressions: [zone('b')] }],
+    { zone: 'b' },
+    true,
+  ],
+  [
+    'that matches half a term',
+    [{ matchLabelExpressions: [zone('a'), { key: 'rack', values: ['1'] }] }],
+    { zone: 'a' },
+    false,
+  ],
+  ['of a class with an empty term', [{}], {}, false],
+] as const)
+  test(`a volume ${expected ? 'may' : 'must not'} be made on a node ${what}`, () => {
+    const storageClass = { allowedTopologies } as Parameters<typeof isAllowedTopology>[0];
+    assert.equal(isAllowedTopology(storageClass, labels), expected);
+  });

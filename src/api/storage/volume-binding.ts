@@ -68,6 +68,19 @@ export function reachesNode(volume: PersistentVolume, node: Pick<Node, 'metadata
   return !required || compileNodeSelector(required)(node);
 }
 
+/** Whether a volume of the class may be made on a node with these labels. A term without expressions allows none. */
+export function isAllowedTopology(
+  { allowedTopologies = [] }: Pick<StorageClass, 'allowedTopologies'>,
+  labels: Readonly<Record<string, string>> = {},
+): boolean {
+  if (allowedTopologies.length === 0) return true;
+  return allowedTopologies.some(
+    ({ matchLabelExpressions = [] }) =>
+      matchLabelExpressions.length > 0 &&
+      matchLabelExpressions.every(({ key, values }) => values.includes(labels[key] ?? '')),
+  );
+}
+
 export function requestedBytes(claim: PersistentVolumeClaim): number {
   return wholeValueOf(claim.spec?.resources?.requests?.storage ?? '0');
 }
@@ -91,7 +104,8 @@ function attributesClassOf(spec: { volumeAttributesClassName?: string } | undefi
   return spec?.volumeAttributesClassName ?? '';
 }
 
-function modeOf(spec: { volumeMode?: string } | undefined): string {
+/** Of a claim or a volume. */
+export function modeOf(spec: { volumeMode?: string } | undefined): string {
   return spec?.volumeMode ?? 'Filesystem';
 }
 
@@ -145,6 +159,8 @@ export function findVolume(
     if (bytes < wanted) continue;
     if (spec?.claimRef) {
       if (!isVolumeFor(volume, claim)) continue;
+      // The scheduler takes it whatever its modes, as upstream's does.
+      if (!node && !offersModes(claim, volume)) continue;
       return node && !reachesNode(volume, node) ? undefined : volume;
     }
     if (!node && isDelayed) continue;

@@ -17,6 +17,7 @@ import type { NodeConnector } from '../nodes/node-connector.ts';
 import { unverifiedTls } from '../nodes/unverified-tls.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
+import type { AnswerForPods } from './beside-adapters.ts';
 import { customMetricsGroup, metricsGroups, resourceMetricsGroup } from './discovered-groups.ts';
 import { NodeScraper } from './node-scraper.ts';
 import { PodScraper } from './pod-scraper.ts';
@@ -79,6 +80,13 @@ export class MetricsApi {
     return info.group === resourceMetricsGroup
       ? this.#resourceMetrics(context)
       : this.#customMetrics(context);
+  };
+
+  /** For custom metrics that an adapter does not know. */
+  readonly answerForPods: AnswerForPods = (context) => {
+    const { group, isResource, verb } = context.info;
+    if (group !== customMetricsGroup || !isResource || (verb !== 'get' && verb !== 'list')) return undefined;
+    return this.#customMetrics(context);
   };
 
   async #resourceMetrics(context: RequestContext): Promise<ApiResponse> {

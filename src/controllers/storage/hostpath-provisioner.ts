@@ -17,6 +17,7 @@ import type { ReconcileCluster } from '../../client/controller/controller-cluste
 import { targetOf } from '../../client/events/event-recorder.ts';
 import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
 import {
+  allowedNodes,
   hostnameOf,
   hostnamesOf,
   isDue,
@@ -58,7 +59,8 @@ export function hostpathProvisioner(): AnyController {
       // It has its volume, and waits to be bound to it.
       if (cluster.get(PersistentVolume, `pvc-${claim.metadata.uid}`)) return undefined;
       const selected = selectedNodeOf(claim);
-      const node = selected === undefined ? choose(claim, cluster) : cluster.get(Node, selected);
+      const node =
+        selected === undefined ? choose(claim, storageClass, cluster) : cluster.get(Node, selected);
       try {
         await provision(claim, storageClass, planProvisioning(claim, storageClass, node), {
           cluster,
@@ -73,12 +75,17 @@ export function hostpathProvisioner(): AnyController {
   });
 
   /** Chooses and remembers without a pause in between: claims of one pod are processed concurrently. */
-  function choose(claim: PersistentVolumeClaim, cluster: ReconcileCluster): Node | undefined {
+  function choose(
+    claim: PersistentVolumeClaim,
+    storageClass: StorageClass,
+    cluster: ReconcileCluster,
+  ): Node | undefined {
     const { namespace = '', uid } = claim.metadata;
     const before = underWay.get(keyOf(claim));
     // The cache may not show the volume yet: a directory on a second node would be nobody's.
     if (before?.uid === uid) return before.node;
-    const node = pickNode(claim, worldOf(namespace, cluster, underWay));
+    const world = worldOf(namespace, cluster, underWay);
+    const node = pickNode(claim, { ...world, nodes: allowedNodes(storageClass, world.nodes) });
     if (node) underWay.set(keyOf(claim), { uid, node });
     return node;
   }

@@ -1,5 +1,5 @@
 /** The mounts of this process's namespace. */
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { CommandError, run } from '../../base/system/command.ts';
 
 /** Mount points below `folder`, the deepest and newest first. */
@@ -21,12 +21,12 @@ export async function isMounted(point: string): Promise<boolean> {
 
 /** Keeps the content out of swap as well, where the kernel supports that (from 6.4 on). */
 export async function mountTmpfs(point: string, options: string): Promise<void> {
-  const mount = (all: string) => run('mount', ['-t', 'tmpfs', '-o', all, 'tmpfs', point]);
+  const mountWith = (all: string) => run('mount', ['-t', 'tmpfs', '-o', all, 'tmpfs', point]);
   try {
-    await mount(`${options},noswap`);
+    await mountWith(`${options},noswap`);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    await mount(options);
+    await mountWith(options);
   }
 }
 
@@ -46,9 +46,30 @@ export interface FileSystemMount {
   options: readonly string[];
 }
 
+/** Shows a folder at another place with options of its own. @throws Error as {@link mountFileSystem} does */
+export async function mountFolder({
+  source,
+  target,
+  options,
+}: Omit<FileSystemMount, 'fsType'>): Promise<void> {
+  await mkdir(target, { recursive: true, mode: 0o750 });
+  if (await isMounted(target)) return;
+  await mount(['-o', 'bind', source, target]);
+  try {
+    // The options of a bind mount hold only from when it is mounted again.
+    await mount(['-o', ['bind', 'remount', ...options].join(','), source, target]);
+  } catch (error) {
+    await unmountBelow(target);
+    throw error;
+  }
+}
+
 /** @throws Error in upstream's words: the command, its arguments and its output */
 export async function mountFileSystem({ source, target, fsType, options }: FileSystemMount): Promise<void> {
-  const args = ['-t', fsType, ...(options.length > 0 ? ['-o', options.join(',')] : []), source, target];
+  await mount(['-t', fsType, ...(options.length > 0 ? ['-o', options.join(',')] : []), source, target]);
+}
+
+async function mount(args: readonly string[]): Promise<void> {
   try {
     await run('mount', args);
   } catch (error) {

@@ -9,6 +9,7 @@ import { seededRandom } from '../../base/random.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import { testPod } from '../pod.fixture.ts';
 import { LinuxVolumes } from './linux-volumes.ts';
 import type { VolumeInputs, VolumesNotReady } from './pod-volumes.ts';
@@ -21,6 +22,7 @@ function volumesOver(
   root: string,
   objects: readonly { metadata: { name: string } }[],
   metrics = new MetricsRegistry(),
+  recorder = sparse<EventRecorder>({}),
 ): LinuxVolumes {
   const get = async (_: unknown, { name }: { name: string }) =>
     objects.find(({ metadata }) => metadata.name === name);
@@ -33,7 +35,7 @@ function volumesOver(
       logger: silentLogger,
       storage: storageMetrics(metrics),
       node: () => ({ nodeName: 'n', hostIps: [], allocatable: {} }),
-      csi: { inUseChanged: () => undefined },
+      csi: { inUseChanged: () => undefined, recorder },
     }),
   );
 }
@@ -84,6 +86,52 @@ test(
     assert.deepEqual(shown(), [counts('volume_mount'), counts('volume_unmount')]);
     assert.deepEqual(look('key'), [0o600, 1234]);
     assert.equal(existsSync(join(root, 'kubelet/pods/u/given-to-group')), false);
+  },
+);
+
+test(
+  'a volume that a pod uses keeps its group when another pod comes, which is told',
+  needsRoot,
+  async (t) => {
+    const root = mkdtempSync(join(tmpdir(), 'wherry-linux-volumes-'));
+    t.after(() => rmSync(root, { recursive: true }));
+    const path = join(root, 'disk');
+    mkdirSync(path);
+    const objects = [
+      { metadata: { name: 'claim', uid: 'c' }, spec: { volumeName: 'pv' }, status: { phase: 'Bound' } },
+      { metadata: { name: 'pv' }, spec: { local: { path }, claimRef: { uid: 'c' } } },
+    ];
+    const podOf = (uid: string, fsGroup: number, readOnly = false) => {
+      const pod = testPod({
+        securityContext: { fsGroup },
+        volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'claim', readOnly } }],
+        containers: [{ name: 'c', volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
+      });
+      pod.metadata.uid = uid;
+      return pod;
+    };
+    const events: string[] = [];
+    const recorder = sparse<EventRecorder>({
+      event: (_target, type, reason, message) => void events.push(`${type} ${reason}: ${message}`),
+    });
+    const start = () => volumesOver(root, objects, new MetricsRegistry(), recorder);
+    const group = () => statSync(path).gid;
+    let volumes = start();
+    await volumes.setUp(podOf('reader', 1233, true));
+    assert.equal(group(), 0, 'a pod that only reads changes nothing');
+    await volumes.tearDown('reader');
+    await Promise.all([volumes.setUp(podOf('first', 1234)), volumes.setUp(podOf('like it', 1234))]);
+    assert.deepEqual([group(), events], [1234, []]);
+    await volumes.setUp(podOf('second', 1235));
+    const told =
+      'Warning AlreadyMountedVolume: The requested fsGroup is 1235, but the volume pv has GID 1234. The volume may not be shareable.';
+    assert.deepEqual([group(), events], [1234, [told]]);
+    volumes = start();
+    await volumes.setUp(podOf('second', 1235));
+    assert.deepEqual([group(), events], [1234, [told]], 'the next agent leaves it so');
+    for (const uid of ['first', 'like it', 'second']) await volumes.tearDown(uid);
+    await volumes.setUp(podOf('third', 1236));
+    assert.deepEqual([group(), events], [1236, [told]]);
   },
 );
 

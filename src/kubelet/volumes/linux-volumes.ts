@@ -1,6 +1,6 @@
 /** Volumes of pods on a Linux machine, below the kubelet's folder in upstream's layout. */
 
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PersistentVolume, Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
@@ -11,9 +11,10 @@ import { CsiVolumes } from '../csi/csi-volumes.ts';
 import { growFileSystem } from '../linux/device-mount.ts';
 import { isMounted, unmountBelow } from '../linux/mounts.ts';
 import { GrowingClaims } from './claims/growing-claims.ts';
+import { LocalVolumes } from './claims/local-volumes.ts';
 import { findClaimedVolume, isGrowing, localTarget, mountPersistent } from './claims/persistent-volume.ts';
 import { SinglePodVolumes } from './claims/single-pod-volumes.ts';
-import { giveToPodsGroup } from './directories/group-change.ts';
+import { giveToPodsGroup, keepGroup } from './directories/group-change.ts';
 import { makeOnce } from './directories/make-once.ts';
 import { mountSubPath, readInside } from './directories/sub-path.ts';
 import {
@@ -48,6 +49,7 @@ export class LinuxVolumes implements PodVolumes {
   readonly #csi: CsiVolumes;
   readonly #claims: GrowingClaims;
   readonly #singlePod = new SinglePodVolumes();
+  readonly #local = new LocalVolumes();
   /** What was already set up and does not change, by pod uid and volume. */
   readonly #done = new Map<string, MountedVolume>();
   /** Those that are mounted, by pod uid and volume; `path`: of its files. */
@@ -146,6 +148,7 @@ export class LinuxVolumes implements PodVolumes {
     await storage.operation(clock, operation, () => this.#tearDown(podUid));
     this.#mounted.delete(podUid);
     this.#singlePod.forget(podUid);
+    this.#local.forget(podUid);
     storage.forget(podUid);
   }
 
@@ -246,7 +249,9 @@ export class LinuxVolumes implements PodVolumes {
       const { csi, local } = claimed.spec ?? {};
       if (csi) return this.#csi.expand(pod, claimed);
       const target = localTarget(claimed, this.#volumesDir(pod));
-      if (local && (await isMounted(target))) await growFileSystem(local.path, target);
+      // A folder has the size of its disk.
+      if (local && (await stat(local.path)).isBlockDevice() && (await isMounted(target)))
+        await growFileSystem(local.path, target);
       return true;
     });
   }
@@ -311,19 +316,30 @@ export class LinuxVolumes implements PodVolumes {
       await this.#claims.follow(pod, volume.name, claimName);
       return { hostPath, readOnly };
     }
-    const hostPath = await mountPersistent(claimed, volume.name, this.#volumesDir(pod));
-    await this.#giveToGroup(pod, volume.name, claimed, hostPath);
+    const mount = () => mountPersistent(claimed, volume.name, this.#volumesDir(pod));
+    // Neither a folder of the node nor one of a server is the pod's alone: its group stays.
+    if (!claimed.spec?.local) return { hostPath: await mount(), readOnly };
+    const isGiven = !readOnly && claimed.spec.volumeMode !== 'Block';
+    const hostPath = await this.#local.use(pod.metadata.uid, claimed, async (isShared) => {
+      const path = await mount();
+      if (isGiven) await this.#giveToGroup(pod, volume.name, { claimed, path, isShared });
+      return path;
+    });
     if (isGrowing(claimed)) await this.#claims.follow(pod, volume.name, claimName);
     return { hostPath, readOnly };
   }
 
-  /** Once for each pod: files that come later are the pod's. A folder of the node is not the pod's alone. */
-  async #giveToGroup(pod: Pod, volumeName: string, claimed: PersistentVolume, path: string): Promise<void> {
+  /** Once for each pod: files that come later are the pod's. A volume that another pod uses keeps its group. */
+  async #giveToGroup(
+    pod: Pod,
+    volumeName: string,
+    { claimed, path, isShared }: { claimed: PersistentVolume; path: string; isShared: boolean },
+  ): Promise<void> {
     const { fsGroup } = pod.spec.securityContext ?? {};
-    const isShared = claimed.spec?.hostPath !== undefined;
-    if (fsGroup === undefined || isShared || claimed.spec?.volumeMode === 'Block') return;
+    if (fsGroup === undefined) return;
+    const change = { ...this.#inputs, ...this.#inputs.csi, pod, path };
     await makeOnce(join(this.#givenDir(pod.metadata.uid), volumeName), () =>
-      giveToPodsGroup({ ...this.#inputs, ...this.#inputs.csi, pod, path }, fsGroup),
+      isShared ? keepGroup(change, claimed.metadata.name, fsGroup) : giveToPodsGroup(change, fsGroup),
     );
   }
 

@@ -64,7 +64,12 @@ test('a claim is marked as bound, and by whom', () => {
 test("a bound claim's status describes its volume, and is written once", () => {
   const status = boundStatus(claim(), volume());
   assert.deepEqual(status, { phase: 'Bound', accessModes: ['ReadWriteOnce'], capacity: { storage: '1Gi' } });
-  assert.equal(boundStatus(claim({ status: { phase: 'Bound' } }), volume()), undefined);
+  assert.equal(boundStatus(claim({ status: { ...status, capacity: {} } }), volume()), undefined);
+});
+
+test("a bound claim's status follows what its volume offers", () => {
+  const was = { phase: 'Bound', accessModes: ['ReadWriteMany'], capacity: { storage: '500Mi' } };
+  assert.deepEqual(boundStatus(claim({ status: was }), volume()), { ...was, accessModes: ['ReadWriteOnce'] });
 });
 
 test('a claim that has lost its volume describes it no longer', () => {

@@ -1,4 +1,5 @@
 /** What a volume and its claim look like at each step of their binding. Undefined: they look so already. */
+import { isDeepStrictEqual } from 'node:util';
 import type { PersistentVolume, PersistentVolumeClaim } from '../../../api/resources.gen.ts';
 import { volumeAnnotations } from '../../../api/storage/volume-binding.ts';
 
@@ -38,12 +39,13 @@ export function boundClaim(
   return { ...claim, metadata: { ...metadata, annotations }, spec: { ...spec!, volumeName } };
 }
 
-/** The claim's status describes its volume. */
+/** The claim's status describes its volume. A bound one's capacity may differ while its file system has yet to grow. */
 export function boundStatus(
   { status }: PersistentVolumeClaim,
   { spec: { accessModes = [], capacity = {}, volumeAttributesClassName } = {} }: PersistentVolume,
 ): ClaimStatus | undefined {
-  if (status?.phase === 'Bound') return undefined;
+  if (status?.phase === 'Bound')
+    return isDeepStrictEqual(status.accessModes ?? [], accessModes) ? undefined : { ...status, accessModes };
   return {
     ...status,
     phase: 'Bound',

@@ -11,6 +11,7 @@ import {
 import type { ReconcileCluster } from '../../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../../client/events/event-recorder.ts';
 import type { InformerFactory } from '../../../client/informers/informer.ts';
+import { isPodTerminal } from '../../pods/pod-state.ts';
 import { claimKeysOf, podsByClaim } from '../claims-of-pod.ts';
 import { boundClaim, boundStatus, claimedVolume, provisionerMarks, unboundStatus } from './binding.ts';
 import { type ClaimWorld, type PlannedEvent, planClaim } from './claim-plan.ts';
@@ -134,7 +135,7 @@ function worldOf(
     defaultClass: () => defaultClassOf(classes.list()),
     waitingPods: ({ metadata }) =>
       [...pods.byIndex(podsByClaim, keyOf({ metadata }))]
-        .filter(({ spec }) => !spec?.nodeName)
+        .filter((pod) => !pod.spec?.nodeName && !isPodTerminal(pod))
         .map((pod) => pod.metadata.name)
         .sort(),
   };

@@ -118,6 +118,12 @@ const rows: [string, PersistentVolumeClaim, ClaimWorld, string][] = [
     world({ classes: [storageClass('x', waits)] }),
     'provision example.com/disk',
   ],
+  [
+    'whose node is chosen leaves volumes to the scheduler',
+    claim({ storageClassName: 'x' }, { [selectedNode]: 'n' }),
+    world({ classes: [storageClass('x', waits)], volumes: [volume('v', { storageClassName: 'x' })] }),
+    'provision example.com/disk',
+  ],
   ['names a volume', claim({ volumeName: 'v' }), world({ volumes: [volume('v')] }), 'bind v'],
   ['names a volume that is not there yet', claim({ volumeName: 'v' }), world({}), 'pending'],
   [
@@ -146,3 +152,10 @@ for (const [what, given, around, expected] of rows)
   test(`a claim ${what}: ${expected}`, () => {
     assert.equal(outcome(given, around), expected);
   });
+
+test('a claim that several pods wait for names them all', () => {
+  const around = world({ classes: [storageClass('x', waits)], pods: ['db', 'web'] });
+  const plan = planClaim(claim({ storageClassName: 'x' }), around);
+  assert.ok(plan.kind === 'pending');
+  assert.equal(plan.event?.message, 'waiting for pods db,web to be scheduled');
+});

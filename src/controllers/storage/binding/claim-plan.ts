@@ -84,10 +84,11 @@ function planPreboundClaim(claim: PersistentVolumeClaim, world: ClaimWorld): Cla
 function planFreeClaim(claim: PersistentVolumeClaim, world: ClaimWorld): ClaimPlan {
   const className = classOfClaim(claim);
   const storageClass = className ? world.storageClass(className) : undefined;
+  const isDelayed = storageClass?.volumeBindingMode === 'WaitForFirstConsumer';
   const isAwaitingPod =
-    storageClass?.volumeBindingMode === 'WaitForFirstConsumer' &&
-    claim.metadata.annotations?.[volumeAnnotations.selectedNode] === undefined;
-  const volume = findVolume(claim, world.volumes(), { taken: world.taken, isDelayed: isAwaitingPod });
+    isDelayed && claim.metadata.annotations?.[volumeAnnotations.selectedNode] === undefined;
+  // Once its node is chosen, a free volume may be on another one.
+  const volume = findVolume(claim, world.volumes(), { taken: world.taken, isDelayed });
   if (volume) return { kind: 'bind', volume };
   if (className === '') {
     // An absent class means the default one, an empty one means none.
@@ -115,7 +116,7 @@ function planAwaitingPod(claim: PersistentVolumeClaim, world: ClaimWorld): Claim
       'WaitForFirstConsumer',
       'waiting for first consumer to be created before binding',
     );
-  const named = pods.length === 1 ? `pod ${pods[0]}` : `pods ${pods.join(', ')}`;
+  const named = pods.length === 1 ? `pod ${pods[0]}` : `pods ${pods.join(',')}`;
   return pending('Normal', 'WaitForPodScheduled', `waiting for ${named} to be scheduled`);
 }
 

@@ -1,15 +1,16 @@
 /** The controller of volumes: shows to whom each belongs, and applies the reclaim policy to those whose claim is gone. */
-import { Node, PersistentVolume, PersistentVolumeClaim } from '../../../api/resources.gen.ts';
+import { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../../api/resources.gen.ts';
 import type { ObjectReference } from '../../../api/types/core-v1.gen.ts';
 import { type AnyController, defineController, watch } from '../../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../../client/controller/controller-cluster.ts';
+import { targetOf } from '../../../client/events/event-recorder.ts';
 import type { InformerFactory } from '../../../client/informers/informer.ts';
 import { setVolumePhase } from './volume-phase.ts';
 import { planVolume, withoutClaim } from './volume-plan.ts';
 import { reclaimVolume } from './volume-reclaim.ts';
 
-/** How soon a failed reclaim is tried again; upstream looks at all volumes this often. */
-const reclaimRetryMs = 15_000;
+/** How often upstream looks at all volumes: a failed reclaim is tried again, and a mismatch is reported again. */
+const lookAtVolumesMs = 15_000;
 
 /** `promised`: as in {@link claimBinder}; a promise ends when the cache shows what became of it. */
 export function volumeBinder(promised: Map<string, string>): AnyController {
@@ -23,7 +24,7 @@ export function volumeBinder(promised: Map<string, string>): AnyController {
     component: 'persistentvolume-controller',
     reconciles: PersistentVolume,
     watches: [watch(PersistentVolumeClaim, (claim, _old, informers) => volumesConcerned(claim, informers))],
-    reads: [Node],
+    reads: [Node, Pod],
     async reconcile(name, cluster, signal) {
       const volume = cluster.get(PersistentVolume, name);
       if (!volume || volume.spec?.claimRef?.uid) promised.delete(name);
@@ -35,6 +36,9 @@ export function volumeBinder(promised: Map<string, string>): AnyController {
       switch (plan.kind) {
         case 'leaveToClaim':
           return undefined;
+        case 'mismatched':
+          reportMismatch(volume, plan.claim, cluster);
+          return { requeueAfterMs: lookAtVolumesMs };
         case 'available':
           await setVolumePhase(volume, 'Available', cluster, signal);
           return undefined;
@@ -61,9 +65,28 @@ export function volumeBinder(promised: Map<string, string>): AnyController {
     const isFailed = volume.status?.phase === 'Failed';
     const released = isFailed ? volume : await setVolumePhase(volume, 'Released', cluster, signal);
     if (await reclaimVolume(released, cluster, signal)) return undefined;
-    failures.set(name, { spec, untilMs: cluster.clock.monotonic() + reclaimRetryMs });
-    return { requeueAfterMs: reclaimRetryMs };
+    failures.set(name, { spec, untilMs: cluster.clock.monotonic() + lookAtVolumesMs });
+    return { requeueAfterMs: lookAtVolumesMs };
   }
+}
+
+/** No other claim may have the volume, and its own takes none of another mode. Upstream's words. */
+function reportMismatch(
+  volume: PersistentVolume,
+  claim: PersistentVolumeClaim,
+  cluster: ReconcileCluster,
+): void {
+  const told = [
+    [
+      targetOf(PersistentVolume, volume),
+      `Cannot bind PersistentVolume to requested PersistentVolumeClaim "${claim.metadata.name}" due to incompatible volumeMode.`,
+    ],
+    [
+      targetOf(PersistentVolumeClaim, claim),
+      `Cannot bind PersistentVolume "${volume.metadata.name}" to requested PersistentVolumeClaim due to incompatible volumeMode.`,
+    ],
+  ] as const;
+  for (const [target, message] of told) cluster.event(target, 'Warning', 'VolumeMismatch', message);
 }
 
 async function unbind(

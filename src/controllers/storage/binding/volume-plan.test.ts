@@ -22,6 +22,12 @@ for (const [what, given, of, kind] of [
   ['that names none', volume(), undefined, 'available'],
   ['reserved for one that may come', volume({ namespace: 'default', name: 'c' }), claim('u'), 'available'],
   ['that binds to it', volume(reference), claim('u'), 'leaveToClaim'],
+  [
+    'of another mode that names none',
+    volume(reference),
+    sparse<PersistentVolumeClaim>({ metadata: { name: 'c', uid: 'u' }, spec: { volumeMode: 'Block' } }),
+    'mismatched',
+  ],
   ['bound to it', volume(reference), claim('u', 'v'), 'bound'],
   ['that is gone', volume(reference), undefined, 'reclaim'],
   ['of the name of one that is gone', volume(reference), claim('u2', 'v'), 'reclaim'],

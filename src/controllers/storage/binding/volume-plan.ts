@@ -1,12 +1,14 @@
 /** What to do about a volume: all rules of binding from the volume's side. Decides; never acts. */
 import type { PersistentVolume, PersistentVolumeClaim } from '../../../api/resources.gen.ts';
-import { volumeAnnotations } from '../../../api/storage/volume-binding.ts';
+import { modeOf, volumeAnnotations } from '../../../api/storage/volume-binding.ts';
 
 export type VolumePlan =
   | { kind: 'available' }
   | { kind: 'bound' }
   /** Its claim has yet to bind to it; the phase stays. */
   | { kind: 'leaveToClaim' }
+  /** Its claim cannot bind to it; the phase stays, and both are told why. */
+  | { kind: 'mismatched'; claim: PersistentVolumeClaim }
   /** Its claim is gone: the reclaim policy applies. */
   | { kind: 'reclaim' }
   /** Its claim has another volume: it is free again, reserved for that claim only if the user named it. */
@@ -20,7 +22,10 @@ export function planVolume(volume: PersistentVolume, claim: PersistentVolumeClai
   // A claim created later under the same name is another claim.
   const own = claim?.metadata.uid === reference.uid ? claim : undefined;
   if (!own) return { kind: 'reclaim' };
-  if (!own.spec?.volumeName) return { kind: 'leaveToClaim' };
+  if (!own.spec?.volumeName)
+    return modeOf(own.spec) === modeOf(volume.spec)
+      ? { kind: 'leaveToClaim' }
+      : { kind: 'mismatched', claim: own };
   if (own.spec.volumeName === volume.metadata.name) return { kind: 'bound' };
   const { provisionedBy } = volumeAnnotations;
   const wasMadeForIt = volume.metadata.annotations?.[provisionedBy] !== undefined;

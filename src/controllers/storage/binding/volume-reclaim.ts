@@ -1,9 +1,12 @@
 /** What happens to a volume whose claim is gone: kept, emptied for the next claim, or deleted with its data. */
-import { Node, PersistentVolume } from '../../../api/resources.gen.ts';
+import { keyOf } from '../../../api/meta.ts';
+import { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../../api/resources.gen.ts';
 import { volumeAnnotations } from '../../../api/storage/volume-binding.ts';
 import { messageOf } from '../../../base/text/error-message.ts';
 import type { ReconcileCluster } from '../../../client/controller/controller-cluster.ts';
 import { targetOf } from '../../../client/events/event-recorder.ts';
+import { isPodTerminal } from '../../pods/pod-state.ts';
+import { claimKeysOf, podsByClaim } from '../claims-of-pod.ts';
 import {
   type DirectoryRequest,
   directoryOf,
@@ -64,6 +67,12 @@ export async function reclaimVolume(
 ): Promise<boolean> {
   const plan = planReclaim(volume);
   if (plan.act === 'keep') return true;
+  const users = plan.act === 'recycle' ? podsUsing(volume, cluster) : [];
+  if (users.length > 0) {
+    const message = `Volume is used by pods: ${users.join(',')}`;
+    cluster.event(targetOf(PersistentVolume, volume), 'Normal', failed.recycle, message);
+    return false;
+  }
   if (plan.act === 'fail') {
     await showFailure(volume, plan, cluster, signal);
     return false;
@@ -76,6 +85,21 @@ export async function reclaimVolume(
     await showFailure(volume, { reason: failed[plan.act], message: messageOf(error) }, cluster, signal);
     return false;
   }
+}
+
+/**
+ * Pods that still write to the volume, `namespace/name`: a claim that was freed of its protection goes before them.
+ * Those of a later claim under the same name use that one's volume.
+ */
+function podsUsing({ spec }: PersistentVolume, cluster: ReconcileCluster): string[] {
+  const key = `${spec?.claimRef?.namespace}/${spec?.claimRef?.name}`;
+  if (cluster.get(PersistentVolumeClaim, key)) return [];
+  const pods = cluster.informer(Pod);
+  pods.addIndex(podsByClaim, claimKeysOf);
+  return [...pods.byIndex(podsByClaim, key)]
+    .filter((pod) => !isPodTerminal(pod))
+    .map(keyOf)
+    .sort();
 }
 
 async function showFailure(

@@ -46,6 +46,21 @@ for (const [what, given, on, plan] of [
     node('n1'),
     { act: 'fail', why: 'block volumes are not supported' },
   ],
+  [
+    'that wants what a snapshot holds',
+    claim(undefined, { dataSourceRef: { apiGroup: 'x', kind: 'VolumeSnapshot', name: 's' } }),
+    node('n1'),
+    {
+      act: 'fail',
+      why: `plugin "${own}" is not a CSI plugin. Only CSI plugin can provision a claim with a datasource`,
+    },
+  ],
+  [
+    'that selects volumes by label',
+    claim(undefined, { selector: { matchLabels: { disk: 'ssd' } } }),
+    node('n1'),
+    { act: 'fail', why: 'claim.Spec.Selector is not supported' },
+  ],
 ] as const)
   test(`a claim ${what}: ${plan.act}`, () => {
     assert.deepEqual(planProvisioning(given, storageClass(), on), plan);

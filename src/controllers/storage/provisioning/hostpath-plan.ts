@@ -6,7 +6,7 @@ import type {
   PersistentVolumeClaim,
   StorageClass,
 } from '../../../api/resources.gen.ts';
-import { volumeAnnotations } from '../../../api/storage/volume-binding.ts';
+import { isAllowedTopology, volumeAnnotations } from '../../../api/storage/volume-binding.ts';
 import { hostnameLabel } from '../../../api/well-known.ts';
 import { nodeCondition } from '../../nodes/node-state.ts';
 import { ownProvisioners } from './provisioner-names.ts';
@@ -50,8 +50,20 @@ export function planProvisioning(
 ): ProvisioningPlan {
   if (!node && selectedNodeOf(claim) !== undefined) return { act: 'reschedule' };
   if (!node) return { act: 'fail', why: 'no node is ready to hold the volume' };
-  if (claim.spec?.volumeMode === 'Block') return { act: 'fail', why: 'block volumes are not supported' };
+  const why = whyImpossible(claim.spec, storageClass.provisioner);
+  if (why) return { act: 'fail', why };
   return { act: 'create', node, volume: volumeFor(claim, storageClass, node) };
+}
+
+/** What a claim asks for that a new, empty directory is not. */
+function whyImpossible(spec: PersistentVolumeClaim['spec'], provisioner: string): string | undefined {
+  // A new volume has no labels that could match.
+  if (spec?.selector) return 'claim.Spec.Selector is not supported';
+  if (spec?.volumeMode === 'Block') return 'block volumes are not supported';
+  // The claim is left to a populator of such sources, if there is one.
+  if (spec?.dataSource || spec?.dataSourceRef)
+    return `plugin "${provisioner}" is not a CSI plugin. Only CSI plugin can provision a claim with a datasource`;
+  return undefined;
 }
 
 type HostPathVolume = Draft<PersistentVolume> & { spec: { hostPath: { path: string } } };
@@ -97,6 +109,11 @@ export function hostnameOf({ metadata }: Node): string {
 /** The nodes to which the volume's affinity ties it. */
 export function hostnamesOf({ spec }: Pick<PersistentVolume, 'spec'>): readonly string[] {
   return spec?.nodeAffinity?.required?.nodeSelectorTerms?.[0]?.matchExpressions?.[0]?.values ?? [];
+}
+
+/** The nodes that may hold volumes of the class. */
+export function allowedNodes(storageClass: StorageClass, nodes: readonly Node[]): Node[] {
+  return nodes.filter(({ metadata }) => isAllowedTopology(storageClass, metadata.labels));
 }
 
 export function takesPods(node: Node): boolean {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -7,8 +7,11 @@ import { Node, PersistentVolume, PersistentVolumeClaim, type Pod } from '../../.
 import { notFound } from '../../../api/status.ts';
 import { sparse } from '../../../base/sparse.fixture.ts';
 import type { Client } from '../../../client/client.ts';
+import { unmountBelow } from '../../linux/mounts.ts';
 import { describeLack } from '../sources/nfs.ts';
 import { findClaimedVolume, mountPersistent } from './persistent-volume.ts';
+
+const needsRoot = { skip: process.getuid?.() === 0 ? false : 'mounts need root' };
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-persistent-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -33,11 +36,54 @@ test('the error of a volume that cannot be mounted names the persistent volume',
     message:
       'MountVolume.NewMounter initialization failed for volume "disk-1" : path "/no/such" does not exist',
   });
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  await assert.rejects(mount({ local: { path: file } }), {
+    message:
+      'MountVolume.NewMounter initialization failed for volume "disk-1" : only directory and block device are supported',
+  });
   await assert.rejects(mount({ hostPath: { path: folder, type: 'File' } }), {
     message: `MountVolume.SetUp failed for volume "disk-1" : hostPath type check failed: ${folder} is not a file`,
   });
   await assert.rejects(mount({ iscsi: {} }), /volume "disk-1" : no volume plugin matched for iscsi$/);
 });
+
+test('a folder of the node has no mount options: a volume that asks for some is not mounted', async () => {
+  const path = join(folder, 'optioned');
+  await assert.rejects(mount({ hostPath: { path }, mountOptions: ['ro'] }), {
+    message:
+      'MountVolume.MountOptionSupport check failed for volume "disk-1" : mount options are not supported for this volume type',
+  });
+  assert.equal(existsSync(path), false);
+  assert.equal(await mount({ hostPath: { path }, mountOptions: [] }), path);
+});
+
+test(
+  'a folder that is a volume of its own has the mount options that are asked for, once',
+  needsRoot,
+  async () => {
+    const source = join(folder, 'source');
+    mkdirSync(source);
+    const spec = { local: { path: source }, mountOptions: ['ro', 'noexec'] };
+    const target = await mount(spec);
+    assert.equal(await mount(spec), target);
+    try {
+      const mounts = readFileSync('/proc/mounts', 'utf8').split('\n');
+      const options = mounts
+        .filter((line) => line.includes(` ${target} `))
+        .map((line) => line.split(' ')[3]!);
+      assert.equal(options.length, 1);
+      assert.deepEqual(
+        ['ro', 'noexec', 'nosuid'].map((option) => options[0]!.split(',').includes(option)),
+        [true, true, false],
+      );
+      writeFileSync(join(source, 'file'), 'x');
+      assert.throws(() => writeFileSync(join(target, 'file'), 'y'), { code: 'EROFS' });
+    } finally {
+      await unmountBelow(join(folder, 'volumes'));
+    }
+  },
+);
 
 test('a claim for a block device gets no folder', async () => {
   await assert.rejects(mount({ volumeMode: 'Block', local: { path: folder } }), {

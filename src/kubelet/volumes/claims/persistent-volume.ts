@@ -8,6 +8,7 @@ import type { Volume } from '../../../api/types/core-v1.gen.ts';
 import { ifMissing } from '../../../base/system/if-missing.ts';
 import type { Client } from '../../../client/client.ts';
 import { mountDevice } from '../../linux/device-mount.ts';
+import { mountFolder } from '../../linux/mounts.ts';
 import { UnfitVolumeError, VolumeError } from '../pod-volumes.ts';
 import { prepareHostPath } from '../sources/host-path.ts';
 import { mountNfs } from '../sources/nfs.ts';
@@ -109,34 +110,42 @@ export async function mountPersistent(
     return await mountSource(volume, volumesDir);
   } catch (error) {
     const isMapped = volume.spec?.volumeMode === 'Block';
-    // Upstream checks the path before it begins to mount.
-    const operation =
-      error instanceof LocalPathMissing
-        ? `New${isMapped ? 'BlockVolumeMapper' : 'Mounter'} initialization`
-        : isMapped
-          ? 'MapBlockVolume'
-          : 'SetUp';
+    const operation = operationOf(error, isMapped);
     throw new VolumeError(name, (error as Error).message, { shownAs, operation, isMapped, cause: error });
   }
+}
+
+/** The step that failed: upstream checks some things before it begins to mount. */
+function operationOf(error: unknown, isMapped: boolean): string {
+  if (error instanceof MountOptionsUnsupported) return 'MountOptionSupport check';
+  if (error instanceof LocalPathUnfit)
+    return `New${isMapped ? 'BlockVolumeMapper' : 'Mounter'} initialization`;
+  return isMapped ? 'MapBlockVolume' : 'SetUp';
 }
 
 async function mountSource(volume: PersistentVolume, volumesDir: string): Promise<string> {
   const { metadata, spec } = volume;
   if (spec?.hostPath) {
+    // Nothing is mounted that could heed them: who asks for `ro` must not get a volume that can be written to.
+    if (spec.volumeMode !== 'Block' && spec.mountOptions?.length)
+      throw new MountOptionsUnsupported('mount options are not supported for this volume type');
     await prepareHostPath(spec.hostPath.path, spec.hostPath.type ?? '');
     return spec.hostPath.path;
   }
   if (spec?.local) {
     const { path, fsType = '' } = spec.local;
     const found = await stat(path).catch(ifMissing(undefined));
-    if (!found) throw new LocalPathMissing(`path "${path}" does not exist`);
+    if (!found) throw new LocalPathUnfit(`path "${path}" does not exist`);
     if (spec.volumeMode === 'Block') {
       if (!found.isBlockDevice()) throw new Error(`path "${path}" is not a block device`);
       return path;
     }
-    if (!found.isBlockDevice()) return path;
     const target = localTarget(volume, volumesDir);
-    await mountDevice({ device: path, target, fsType, options: spec.mountOptions ?? [] });
+    const { mountOptions: options = [] } = spec;
+    if (found.isBlockDevice()) await mountDevice({ device: path, target, fsType, options });
+    else if (!found.isDirectory()) throw new LocalPathUnfit('only directory and block device are supported');
+    else if (options.length === 0) return path;
+    else await mountFolder({ source: path, target, options });
     return target;
   }
   if (spec?.nfs) {
@@ -148,7 +157,7 @@ async function mountSource(volume: PersistentVolume, volumesDir: string): Promis
   throw new Error(`no volume plugin matched for ${kind ?? 'the volume'}`);
 }
 
-/** Where the file system on a local device is mounted. */
+/** Where the file system on a local device is mounted, or a folder that has mount options. */
 export function localTarget({ metadata }: PersistentVolume, volumesDir: string): string {
   return join(volumesDir, 'kubernetes.io~local-volume', metadata.name);
 }
@@ -158,7 +167,9 @@ export function isGrowing({ spec }: PersistentVolume): boolean {
   return spec?.local !== undefined && spec.volumeMode !== 'Block';
 }
 
-class LocalPathMissing extends Error {}
+class LocalPathUnfit extends Error {}
+
+class MountOptionsUnsupported extends Error {}
 
 const knownSources = new Set([
   'iscsi',

@@ -1,4 +1,5 @@
 /** Gives a pod's volume to its group, and says in events when that takes long, as upstream does. */
+import { stat } from 'node:fs/promises';
 import type { Pod } from '../../../api/resources.gen.ts';
 import { type Clock, pause } from '../../../base/clock.ts';
 import type { EventRecorder } from '../../../client/events/event-recorder.ts';
@@ -27,6 +28,20 @@ export async function giveToPodsGroup(change: GroupChange, gid: number, give = g
   } finally {
     ended.abort();
   }
+}
+
+/** A volume that other pods use is not taken from their group: the pod is told when that is another one. */
+export async function keepGroup(
+  { pod, path, recorder }: Pick<GroupChange, 'pod' | 'path' | 'recorder'>,
+  shownAs: string,
+  gid: number,
+): Promise<void> {
+  const present = (await stat(path)).gid;
+  if (present === gid) return;
+  podEvents(recorder, pod).warning(
+    'AlreadyMountedVolume',
+    `The requested fsGroup is ${gid}, but the volume ${shownAs} has GID ${present}. The volume may not be shareable.`,
+  );
 }
 
 async function reportProgress(

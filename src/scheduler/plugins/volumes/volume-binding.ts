@@ -8,13 +8,14 @@ import { PersistentVolume, PersistentVolumeClaim, type StorageClass } from '../.
 import {
   classOfClaim,
   findVolume,
+  isAllowedTopology,
   isClaimBound,
   noProvisioner,
   reachesNode,
   requestedBytes,
   volumeAnnotations,
 } from '../../../api/storage/volume-binding.ts';
-import type { TopologySelectorTerm, Volume } from '../../../api/types/core-v1.gen.ts';
+import type { Volume } from '../../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { Client } from '../../../client/client.ts';
 import type { NodeInfo } from '../../framework/node-info.ts';
@@ -207,11 +208,7 @@ function isDelayed(storageClass: StorageClass | undefined): boolean {
 /** A new volume of the class may be made on the node. */
 function canProvision(storageClass: StorageClass | undefined, node: NodeInfo): boolean {
   if (!storageClass || storageClass.provisioner === noProvisioner) return false;
-  const terms: TopologySelectorTerm[] = storageClass.allowedTopologies ?? [];
-  if (terms.length === 0) return true;
-  return terms.some(({ matchLabelExpressions = [] }) =>
-    matchLabelExpressions.every(({ key, values }) => values.includes(node.labels[key] ?? '')),
-  );
+  return isAllowedTopology(storageClass, node.labels);
 }
 
 /** Passes the decision on to binder and provisioner, unless that was done before. */
