@@ -132,6 +132,29 @@ test('each rule of a schema has upstream’s words', () => {
   for (const [spec, expected] of cases) assert.deepEqual(errorsOf(spec), expected, JSON.stringify(spec));
 });
 
+test('of alternatives that all fail, the one is told of in which most was checked', () => {
+  const isAddress = { enum: ['IPAddress'] };
+  const schema: StructuralSchema = {
+    type: 'object',
+    properties: { type: { type: 'string' }, value: { type: 'string' } },
+    oneOf: [
+      { properties: { type: isAddress, value: { anyOf: [{ format: 'ipv4' }, { format: 'ipv6' }] } } },
+      { properties: { type: { not: isAddress } } },
+    ],
+  };
+  const errors = validateStructure(schema, { type: 'IPAddress', value: 'x' });
+  assert.deepEqual(
+    errors.map(({ detail }) => detail),
+    [
+      'Invalid value: "": "" must validate one and only one schema (oneOf). Found none valid',
+      'Invalid value: "": "value" must validate at least one schema (anyOf)',
+      'Invalid value: "x": value in body must be of type ipv4: "x"',
+    ],
+  );
+  assert.deepEqual(validateStructure(schema, { type: 'IPAddress', value: '1.2.3.4' }), []);
+  assert.deepEqual(validateStructure(schema, { type: 'Hostname', value: 'x' }), []);
+});
+
 test('invalid values that an update does not change are not reported', () => {
   const old = {
     size: 'q',

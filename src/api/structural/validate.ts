@@ -59,6 +59,8 @@ class StructureCheck {
   readonly #steps: (string | number)[];
   /** Collects what is to be checked later: parts of long lists. Absent where all is checked at once. */
   readonly #later: (() => void)[] | undefined;
+  /** How many checks were made of the value, those of types that it passed counted twice: upstream's measure of nearness. */
+  #checks = 0;
 
   constructor(steps: readonly (string | number)[], later?: (() => void)[]) {
     this.#steps = [...steps];
@@ -78,6 +80,7 @@ class StructureCheck {
     if (old !== undefined && isUnchanged(schema, value, old)) return;
     if (value === null && schema.nullable) return;
     this.#type(schema, value);
+    this.#checks += checksOf(schema, value);
     // One after the other in upstream's order, also for a value of the wrong type: all that is wrong is told at once.
     if (value !== null) this.#junctors(schema, value);
     if (typeof value === 'string') this.#string(schema, value);
@@ -91,8 +94,8 @@ class StructureCheck {
   #type(schema: StructuralSchema, value: unknown): void {
     const { type, format } = schema;
     if (isIntOrString(schema)) {
-      if (!isInteger(value) && typeof value !== 'string')
-        this.#found.push(wrongType(this.#path, 'integer,string', typeOf(value)));
+      if (isInteger(value) || typeof value === 'string') this.#checks++;
+      else this.#found.push(wrongType(this.#path, 'integer,string', typeOf(value)));
     } else if (type && !hasType(value, type)) {
       // Where values of the type have formats, upstream compares that of this value with the schema's.
       const isByFormat =
@@ -102,7 +105,7 @@ class StructureCheck {
           ? wrongType(this.#path, format!, formatOf(value))
           : wrongType(this.#path, type, typeOf(value)),
       );
-    }
+    } else if (type || format || value === null) this.#checks++;
   }
 
   #below(step: string | number, schema: StructuralSchema, value: unknown, old: unknown): void {
@@ -210,19 +213,38 @@ class StructureCheck {
     const { anyOf, oneOf, allOf, not } = schema;
     if (!anyOf && !oneOf && !allOf && !not) return;
     const path = this.#path;
-    const errorsUnder = (option: StructuralSchema) => {
+    const outcomeOf = (option: StructuralSchema): Outcome => {
       const check = new StructureCheck(this.#steps);
       check.value(option, value, undefined);
-      return check.errors;
+      return { errors: check.errors, checks: check.#checks };
     };
-    const found: FieldError[] = [];
-    if (anyOf?.length) found.push(...anyOfErrors(anyOf.map(errorsUnder), path));
-    if (oneOf?.length) found.push(...oneOfErrors(oneOf.map(errorsUnder), path));
-    if (allOf?.length) found.push(...allOfErrors(allOf.map(errorsUnder), path));
-    if (not && errorsUnder(not).length === 0)
-      found.push(compositeError(path, 'must not validate the schema (not)'));
-    for (const error of found) this.#found.push(error);
+    const take = ({ errors, checks }: Outcome) => {
+      for (const error of errors) this.#found.push(error);
+      this.#checks += checks;
+    };
+    if (anyOf?.length) take(anyOfOutcome(anyOf.map(outcomeOf), path));
+    if (oneOf?.length) take(oneOfOutcome(oneOf.map(outcomeOf), path));
+    if (allOf?.length) take(allOfOutcome(allOf.map(outcomeOf), path));
+    if (not && isValid(outcomeOf(not)))
+      this.#found.push(compositeError(path, 'must not validate the schema (not)'));
   }
+}
+
+/** What was found of a value under one of several schemas. */
+interface Outcome {
+  errors: readonly FieldError[];
+  checks: number;
+}
+
+/** The checks that upstream makes of a value, whatever their outcome. */
+function checksOf({ type, format }: StructuralSchema, value: unknown): number {
+  if (value === null) return 0;
+  const ofType = type || format ? 1 : 0;
+  const ofFormat = typeof value === 'string' && format && isKnownFormat(format) ? 1 : 0;
+  // Numbers and lists count for what is checked of them as well.
+  const ofKind = typeof value === 'number' || typeof value === 'bigint' || Array.isArray(value) ? 2 : 1;
+  // Combined schemas count twice, constants once, and the whole once.
+  return ofType + ofFormat + (typeof value === 'boolean' ? 0 : ofKind) + 4;
 }
 
 function flatten(found: Found): FieldError[] {
@@ -330,29 +352,45 @@ function isMultiple(value: number | bigint, step: number): boolean {
   return Number.isInteger(quotient) || Math.abs(quotient - Math.round(quotient)) < 1e-9 * Math.abs(quotient);
 }
 
-function anyOfErrors(results: FieldError[][], path: string): FieldError[] {
-  if (results.some((errors) => errors.length === 0)) return [];
-  return [compositeError(path, 'must validate at least one schema (anyOf)'), ...fewest(results)];
+function isValid({ errors }: Outcome): boolean {
+  return errors.length === 0;
 }
 
-function oneOfErrors(results: FieldError[][], path: string): FieldError[] {
-  const valid = results.filter((errors) => errors.length === 0).length;
-  if (valid === 1) return [];
-  const found = valid === 0 ? 'Found none valid' : `Found ${valid} valid alternatives`;
+const nothingFound: Outcome = { errors: [], checks: 0 };
+
+function anyOfOutcome(outcomes: readonly Outcome[], path: string): Outcome {
+  return (
+    outcomes.find(isValid) ??
+    withError(compositeError(path, 'must validate at least one schema (anyOf)'), nearest(outcomes))
+  );
+}
+
+function oneOfOutcome(outcomes: readonly Outcome[], path: string): Outcome {
+  const valid = outcomes.filter(isValid);
+  if (valid.length === 1) return valid[0]!;
+  const found = valid.length === 0 ? 'Found none valid' : `Found ${valid.length} valid alternatives`;
   const error = compositeError(path, `must validate one and only one schema (oneOf). ${found}`);
-  return valid === 0 ? [error, ...fewest(results)] : [error];
+  return withError(error, valid.length === 0 ? nearest(outcomes) : nothingFound);
 }
 
-function allOfErrors(results: FieldError[][], path: string): FieldError[] {
-  const failures = results.flat();
-  if (failures.length === 0) return [];
-  const none = results.every((errors) => errors.length > 0) ? '. None validated' : '';
-  return [...failures, compositeError(path, `must validate all the schemas (allOf)${none}`)];
+function allOfOutcome(outcomes: readonly Outcome[], path: string): Outcome {
+  const errors = outcomes.flatMap((each) => each.errors);
+  const checks = outcomes.reduce((sum, each) => sum + each.checks, 0);
+  if (errors.length === 0) return { errors, checks };
+  const none = outcomes.some(isValid) ? '' : '. None validated';
+  return {
+    errors: [...errors, compositeError(path, `must validate all the schemas (allOf)${none}`)],
+    checks,
+  };
 }
 
-/** The errors of the alternative that comes nearest. */
-function fewest(results: readonly FieldError[][]): FieldError[] {
-  return results.reduce((best, errors) => (errors.length < best.length ? errors : best));
+/** The alternative that comes nearest: of which most was checked. */
+function nearest(outcomes: readonly Outcome[]): Outcome {
+  return outcomes.reduce((best, each) => (each.checks > best.checks ? each : best));
+}
+
+function withError(error: FieldError, { errors, checks }: Outcome): Outcome {
+  return { errors: [error, ...errors], checks };
 }
 
 function compositeError(path: string, why: string): FieldError {
