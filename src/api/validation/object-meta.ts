@@ -130,6 +130,21 @@ export function* validateFinalizers(
     yield invalidValue(field, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set');
 }
 
+/** Custom resources may have any: `added` ones that others may use as well are warned of. */
+export function* finalizerWarnings(
+  { finalizers }: Partial<ObjectMeta>,
+  old: Partial<ObjectMeta> | undefined,
+): Iterable<string> {
+  const before = new Set(old?.finalizers);
+  for (const name of [...new Set(finalizers)].filter((finalizer) => !before.has(finalizer)).sort()) {
+    const shown = `metadata.finalizers: ${JSON.stringify(name)}`;
+    for (const problem of qualifiedNameProblems(name)) yield `${shown}: ${problem}`;
+    if (name.includes('/') || standardFinalizers.has(name)) continue;
+    const how = name.includes('.') ? ' including a path (/)' : '';
+    yield `${shown}: prefer a domain-qualified finalizer name${how} to avoid accidental conflicts with other finalizer writers`;
+  }
+}
+
 const immutableNames = [
   'name',
   'namespace',

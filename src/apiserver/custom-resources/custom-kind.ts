@@ -9,6 +9,7 @@ import type {
   CustomResourceDefinitionNames,
   CustomResourceDefinitionVersion,
 } from '../../api/types/apiextensions-v1.gen.ts';
+import { finalizerWarnings } from '../../api/validation/object-meta.ts';
 import { inOneGo } from '../../base/async/turns.ts';
 import { compareVersions } from '../discovery/groups.ts';
 import type { KindOptions } from '../registry/kind-registry.ts';
@@ -69,7 +70,10 @@ export function customKind(
     hasGeneration: true,
     ...subresourcesOf(stored),
     ...validation(validatorOf),
-    warnings: (object) => [...validators.values()].flatMap((validator) => validator.warningsOf(object)),
+    warnings: (object, old) => [
+      ...finalizerWarnings(object.metadata, old?.metadata),
+      ...[...validators.values()].flatMap((validator) => validator.warningsOf(object)),
+    ],
     ...selectable(stored),
     ...deprecated(spec, stored),
   };

@@ -56,7 +56,7 @@ export async function serveScale(
     info.verb === 'patch' && mediaTypeOf(context.request.header('content-type')) === applyMediaType;
   const wanted = isApply
     ? await readScaleApply(registry, context, write)
-    : await (info.verb === 'update' ? readScale(context, write) : readScalePatch(context, write));
+    : await (info.verb === 'update' ? readScale(context, write) : readScalePatch(registry, context, write));
   const replicas = fieldAt(resource.definition.scale!.specReplicas);
   const changed = await changeObject(registry, write, {
     // Admission handles the scale; nothing else of the object changes.
@@ -106,12 +106,13 @@ function fieldAt(path: string): FieldSet {
   )!;
 }
 
-/** A missing object is reported as a missing scale, in upstream's words. */
+/** A missing object is reported as a missing scale, in upstream's words, which know custom resources better. */
 async function readScaled(
   registry: Registry,
   { info }: RequestContext,
   resource: ServedResource,
 ): Promise<CachedObject> {
+  if (resource.isCustom) return await readCurrent(registry, resource, info.namespace, info.name);
   try {
     return await readCurrent(registry, resource, info.namespace, info.name);
   } catch (error) {
@@ -205,10 +206,15 @@ async function readScale(context: RequestContext, write: WriteRequest): Promise<
 }
 
 async function readScalePatch(
+  registry: Registry,
   context: RequestContext,
   write: WriteRequest,
 ): Promise<(current: Scale) => Scale> {
-  const patch = await readPatch(context, { takesStrategic: true });
+  const { resource } = write;
+  const patch = await readPatch(context, {
+    takesStrategic: !resource.isCustom,
+    target: { registry, resource },
+  });
   return (current) => {
     const target = { schema: scaleSchema, expected: scaleType, validation: fieldValidationOf(context) };
     const { object: patched, warnings } = applyPatch<Scale & Record<string, unknown>>(
@@ -229,7 +235,7 @@ async function readScalePatch(
 /** @throws StatusError 409 when the patch was meant for another object of that name */
 function requireSame({ resource, name }: WriteRequest, { metadata }: Scale, current: Scale): void {
   const { uid } = current.metadata;
-  if (metadata.uid === uid) return;
+  if (!metadata.uid || metadata.uid === uid) return;
   throw conflict(
     partOf(resource),
     name,
