@@ -9,6 +9,7 @@ import {
   unreadableType,
 } from '../../api/schema/body/body-kind.ts';
 import { type FieldProblem, unknownField } from '../../api/schema/body/body-problem.ts';
+import { tooLargeNumberIn } from '../../api/schema/body/number-literals.ts';
 import {
   asJsonObject,
   asKubeObject,
@@ -75,6 +76,12 @@ export function customCodec(
     decode(parsed, validation) {
       if (!parsed.value.kind) throw missingKind(expected, parsed.value);
       checkCustomBody(parsed.value, expected);
+      const tooLarge = tooLargeNumberIn(parsed.literals);
+      if (tooLarge !== undefined)
+        throw cannotBeHandled(
+          expected,
+          `json: cannot unmarshal number ${tooLarge} into Go value of type float64`,
+        );
       const { object, problems } = shape(parsed.value, (why) => cannotBeHandled(expected, why));
       return { object, warnings: warningsOf([...parsed.problems, ...problems], expected, validation) };
     },
@@ -90,8 +97,8 @@ export function customCodec(
       const { object, problems } = shape(patched, refuse, settled);
       return { object, warnings: patchWarnings(patch, problems, { validation, refuse }) };
     },
-    setDefaults(object) {
-      if (schema) applyStructuralDefaults(schema, object);
+    setDefaults(object, options) {
+      if (schema) applyStructuralDefaults(schema, object, options);
     },
     isFresh(stored) {
       return !schema || (isPruned(schema, asJsonObject(stored)) && hasDefaults(schema, stored));

@@ -5,6 +5,7 @@ import { DecodeError, decode, isObject, type JsonObject } from '../decode.ts';
 import { checkKind, type ExpectedKind, unreadableType } from './body-kind.ts';
 import { type BodyProblem, type FieldProblem, problemText } from './body-problem.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';
+import { type NumberLiterals, oddNumbersIn } from './number-literals.ts';
 import { parseYaml, YamlError } from './yaml.ts';
 
 /** What a client may send in one request: upstream's limit. */
@@ -42,11 +43,14 @@ export function parseBody(
   if (parsed.value === null) return { ...parsed, value: {} };
   const problem = unreadableType(parsed.value);
   if (problem) throw unrecognized(expectedKind, problem, bytes);
-  return { ...parsed, value: parsed.value as JsonObject };
+  // YAML becomes JSON first, in which all numbers are written in the usual way.
+  const literals = format === 'json' ? oddNumbersIn(text) : undefined;
+  return { ...parsed, value: parsed.value as JsonObject, ...(literals && { literals }) };
 }
 
 export interface ParsedBody extends ParsedText {
   value: JsonObject;
+  literals?: NumberLiterals;
 }
 
 function checkSize(bytes: Uint8Array): void {
@@ -134,7 +138,7 @@ export function decodeParsed<T = JsonObject>(
   validation: FieldValidation,
 ): DecodedBody<T> {
   checkKind(parsed.value, expected);
-  const { object, problems } = decodeOrRefuse(parsed.value, schema, expected);
+  const { object, problems } = decodeOrRefuse(parsed, schema, expected);
   const out: JsonObject = { kind: expected.kind, apiVersion: apiVersionOf(expected) };
   for (const key in object) if (key !== 'apiVersion' && key !== 'kind') out[key] = object[key];
   return {
@@ -167,9 +171,9 @@ export function warningsOf(
   throw cannotBeHandled(expected, `strict decoding error: ${texts.join(', ')}`);
 }
 
-function decodeOrRefuse(value: JsonObject, schema: string, expected: ExpectedKind) {
+function decodeOrRefuse({ value, literals }: ParsedBody, schema: string, expected: ExpectedKind) {
   try {
-    return decode(schema, value);
+    return decode(schema, value, literals ? { literals } : {});
   } catch (error) {
     if (error instanceof DecodeError) throw cannotBeHandled(expected, error.message);
     throw error;

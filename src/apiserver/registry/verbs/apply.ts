@@ -132,5 +132,5 @@ async function applied(
   const parsed = { value: await inSteps(write, steps), problems: [] };
   const validation = fieldValidationOf(context);
   const decoded = await inStep(write, () => decodeAs(resource, parsed, validation, context.warnings));
-  return await inStep(write, () => toStoredVersion(resource, decoded));
+  return await inStep(write, () => toStoredVersion(resource, decoded, { keepsNulls: true }));
 }
