@@ -20,7 +20,7 @@ import {
 } from '../../api/schema/decode.ts';
 import { cloneJson, sortedKeys } from '../../api/schema/json-value.ts';
 import { patchJson, patchWarnings, refusedPatch } from '../../api/schema/patch/patch.ts';
-import type { StatusError } from '../../api/status.ts';
+import { internalError, type StatusError } from '../../api/status.ts';
 import { applyStructuralDefaults, hasDefaults } from '../../api/structural/default.ts';
 import { decodeEmbedded, decodeMetadata, holdsEmbedded } from '../../api/structural/embedded.ts';
 import { isPruned, pruneResource } from '../../api/structural/prune.ts';
@@ -37,6 +37,9 @@ interface Shaped {
 }
 
 const blank: JsonObject = {};
+
+/** Upstream takes it for a failure of its own. */
+const missingVersion = "Object 'apiVersion' is missing in 'object has no apiVersion field'";
 
 /**
  * @param schema undefined when the definition keeps all fields (v1beta1's preserveUnknownFields)
@@ -92,6 +95,7 @@ export function customCodec(
       const unreadable = unreadableType(patched);
       if (unreadable || !isObject(patched)) throw refuse(unreadable ?? '');
       if (!patched.kind) throw refuse(`Object 'Kind' is missing in '${shown()}'`);
+      if (!patched.apiVersion) throw internalError(missingVersion);
       checkCustomKind(patched, expected);
       const { metadata: _, ...settled } = mayShare && Object.isFrozen(current) ? current : blank;
       const { object, problems } = shape(patched, refuse, settled);

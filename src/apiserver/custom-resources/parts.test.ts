@@ -55,6 +55,8 @@ suite('status and scale of custom resources', () => {
     assert.equal((await server.ask('PATCH', `${shops}/s/scale`, {}, strategic)).status, 415);
     const { object } = await server.ask('GET', `${shops}/none/scale`);
     assert.equal(object.message, 'shops.example.com "none" not found');
+    const deployment = await server.ask('GET', '/apis/apps/v1/namespaces/default/deployments/none/scale');
+    assert.equal(deployment.object.message, 'deployments.apps "none" not found');
   });
 
   test('what is not there is not found, whatever is applied to a part of it, or patched', async () => {

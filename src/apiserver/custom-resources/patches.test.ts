@@ -78,6 +78,16 @@ suite('patches of custom resources', () => {
     );
   });
 
+  test('a patch that takes the version away is a failure to upstream', async () => {
+    const { status, object } = await server.ask('PATCH', shop, { apiVersion: null }, mergePatch);
+    const message = "Object 'apiVersion' is missing in 'object has no apiVersion field'";
+    assert.deepEqual(
+      [status, object.reason, object.message],
+      [500, 'InternalError', `Internal error occurred: ${message}`],
+    );
+    assert.deepEqual(object.details.causes, [{ message }]);
+  });
+
   test('a patch that makes metadata unreadable is refused with what it makes', async () => {
     const { status, object } = await server.ask('PATCH', shop, { metadata: { labels: 1 } }, mergePatch);
     assert.equal(status, 422);

@@ -407,6 +407,14 @@ test('warnings about parts of a pod name the part', () => {
   for (const [more, container, texts] of rows) assert.deepEqual(errorsOf(spec(more, container)), texts);
 });
 
+test('a volume of a repository is warned of', () => {
+  const subject = spec({ volumes: [{ name: 'v', gitRepo: { repository: 'r' } }] });
+  assert.deepEqual(
+    [...podWarnings({ spec: subject })],
+    ['spec.volumes[0].gitRepo: deprecated in v1.11, and disabled by default in v1.33+'],
+  );
+});
+
 test('an affinity without a selector matches nothing, of which the client is warned', () => {
   const term = { topologyKey: 'zone' };
   const subject = spec({

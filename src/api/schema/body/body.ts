@@ -36,13 +36,12 @@ export function parseBody(
 ): ParsedBody {
   checkSize(bytes);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-  const parsed = parseText(text, format === 'json' ? parseJson : yaml, (message) =>
-    unrecognized(expectedKind, message, bytes),
-  );
+  const refuse = (message: string) => unrecognized(expectedKind, message, bytes);
+  const parsed = parseText(text, format === 'json' ? parseJson : yaml, refuse);
   // An empty body is an empty object.
   if (parsed.value === null) return { ...parsed, value: {} };
   const problem = unreadableType(parsed.value);
-  if (problem) throw unrecognized(expectedKind, problem, bytes);
+  if (problem) throw refuse(problem);
   // YAML becomes JSON first, in which all numbers are written in the usual way.
   const literals = format === 'json' ? oddNumbersIn(text) : undefined;
   return { ...parsed, value: parsed.value as JsonObject, ...(literals && { literals }) };
@@ -81,6 +80,8 @@ const prefixBytesMax = 30;
 const openingBrace = 0x7b;
 
 export function unrecognized(kind: string, message: string, bytes: Uint8Array): StatusError {
+  // These are read elsewhere in upstream, which does not say what it looked for.
+  if (kind === 'DeleteOptions') return badRequest(message);
   const encoding = bytes[0] === openingBrace ? 'utf8' : 'hex';
   const start =
     bytes.length === 0 ? '<empty>' : Buffer.from(bytes.subarray(0, prefixBytesMax)).toString(encoding);
