@@ -385,10 +385,10 @@ function storeUnavailable(cause: Error): StatusError {
 
 function warnOfDeprecation(
   { info, warnings, annotations }: RequestContext,
-  { served, definition, kind, apiVersion }: ServedResource,
+  { served, definition, kind, apiVersion, isCustom }: ServedResource,
 ): void {
   const deprecation = served ? served.deprecation : definition.deprecation;
-  if (!deprecation || info.subresource !== '') return;
+  if (!deprecation || (info.subresource !== '' && !isCustom)) return;
   if (annotations) {
     annotations['k8s.io/deprecated'] = 'true';
     if (deprecation.removedIn) annotations['k8s.io/removed-release'] = deprecation.removedIn;

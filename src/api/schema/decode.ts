@@ -7,6 +7,7 @@ import type { KubeObject } from '../meta.ts';
 import { formatQuantity, parseQuantity, QuantityError } from '../quantities/quantity.ts';
 import { canonicalBase64 } from './base64.ts';
 import { type FieldProblem, unknownField } from './body/body-problem.ts';
+import { type NumberLiterals, placeOf } from './body/number-literals.ts';
 import { embeddedAt } from './embedded-structs.ts';
 import type { SchemaNode } from './schemas.ts';
 import { schemaNode } from './schemas.ts';
@@ -55,6 +56,8 @@ export interface DecodeOptions {
   words?: MismatchWords;
   /** A decoded object: fields of the root that are unchanged values of it are taken over. */
   decoded?: JsonObject;
+  /** Numbers whose text counts, not their value. */
+  literals?: NumberLiterals;
 }
 
 /**
@@ -119,13 +122,15 @@ class Decoder {
   readonly problems: FieldProblem[] = [];
   readonly #words: MismatchWords;
   readonly #decoded: JsonObject | undefined;
+  readonly #literals: NumberLiterals | undefined;
   /** Field names, list indexes and map keys (these marked) from the root to the value at hand. */
   readonly #path: (string | number)[] = [];
   #struct = '';
   #root: SchemaNode | undefined;
 
-  constructor({ words = 'json', decoded }: DecodeOptions) {
+  constructor({ words = 'json', decoded, literals }: DecodeOptions) {
     this.#words = words;
+    this.#literals = literals;
     this.#decoded = decoded;
   }
 
@@ -151,6 +156,7 @@ class Decoder {
         return typeof value === 'boolean' ? value : this.#mismatch(node, value);
       case 'number':
         if (typeof value === 'bigint') return Number(value);
+        if (value === Infinity || value === -Infinity) return this.#unfitNumber(node, value);
         return typeof value === 'number' ? value : this.#mismatch(node, value);
       case 'quantity':
         return this.#quantity(value);
@@ -236,12 +242,22 @@ class Decoder {
     if (typeof value !== 'number') return this.#mismatch(node, value, jsonTypeOf(value), goType);
     // Whole numbers of 64 bits that are no safe integers have come as bigints.
     const fits = node.bits === 32 ? value === (value | 0) : Number.isSafeInteger(value);
-    if (!fits) return this.#mismatch(node, value, `number ${value}`, goType);
+    if (!fits || this.#literal()) return this.#unfitNumber(node, value, goType);
     return value === 0 ? 0 : value;
   }
 
+  #unfitNumber(node: SchemaNode, value: number, goType = node.goType): never {
+    return this.#mismatch(node, value, `number ${this.#literal() ?? value}`, goType);
+  }
+
+  /** The text of the number at hand, when it is what counts. */
+  #literal(): string | undefined {
+    if (!this.#literals) return undefined;
+    return this.#literals.get(placeOf(this.#path.map(withoutMark)));
+  }
+
   #quantity(value: unknown): unknown {
-    const amount = typeof value === 'bigint' ? String(value) : value;
+    const amount = typeof value === 'bigint' ? String(value) : (this.#literal() ?? value);
     if (typeof amount !== 'string' && typeof amount !== 'number') throw new DecodeError(malformedQuantity);
     try {
       return canonicalQuantity(amount);
@@ -336,13 +352,17 @@ function conversionMismatch(node: SchemaNode, value: unknown): string {
     : `unrecognized type: ${node.goType}`;
 }
 
+function withoutMark(part: string | number): string | number {
+  return typeof part === 'string' && part.startsWith(mapKeyMark) ? part.slice(mapKeyMark.length) : part;
+}
+
 /** `spec.containers[0].image` */
 export function joinPath(parts: readonly (string | number)[]): string {
   let text = '';
   for (const part of parts) {
     if (typeof part === 'number') text += `[${part}]`;
     else {
-      const name = part.startsWith(mapKeyMark) ? part.slice(mapKeyMark.length) : part;
+      const name = withoutMark(part);
       text += text === '' ? name : `.${name}`;
     }
   }

@@ -130,15 +130,18 @@ export function* validateFinalizers(
     yield invalidValue(field, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set');
 }
 
-/** Of a custom resource's new finalizers, which may have any name. */
+/** Custom resources may have any: `added` ones that others may use as well are warned of. */
 export function* finalizerWarnings(
-  finalizers: readonly string[] = [],
-  old: readonly string[] = [],
+  { finalizers }: Partial<ObjectMeta>,
+  old: Partial<ObjectMeta> | undefined,
 ): Iterable<string> {
-  for (const finalizer of [...new Set(finalizers)].filter((each) => !old.includes(each)).sort()) {
-    if (finalizer.includes('/') || standardFinalizers.has(finalizer)) continue;
-    const better = `a domain-qualified finalizer name${finalizer.includes('.') ? ' including a path (/)' : ''}`;
-    yield `metadata.finalizers: ${JSON.stringify(finalizer)}: prefer ${better} to avoid accidental conflicts with other finalizer writers`;
+  const before = new Set(old?.finalizers);
+  for (const name of [...new Set(finalizers)].filter((finalizer) => !before.has(finalizer)).sort()) {
+    const shown = `metadata.finalizers: ${JSON.stringify(name)}`;
+    for (const problem of qualifiedNameProblems(name)) yield `${shown}: ${problem}`;
+    if (name.includes('/') || standardFinalizers.has(name)) continue;
+    const how = name.includes('.') ? ' including a path (/)' : '';
+    yield `${shown}: prefer a domain-qualified finalizer name${how} to avoid accidental conflicts with other finalizer writers`;
   }
 }
 

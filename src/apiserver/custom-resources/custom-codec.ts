@@ -9,6 +9,7 @@ import {
   unreadableType,
 } from '../../api/schema/body/body-kind.ts';
 import { type FieldProblem, unknownField } from '../../api/schema/body/body-problem.ts';
+import { tooLargeNumberIn } from '../../api/schema/body/number-literals.ts';
 import {
   asJsonObject,
   asKubeObject,
@@ -19,7 +20,7 @@ import {
 } from '../../api/schema/decode.ts';
 import { cloneJson, sortedKeys } from '../../api/schema/json-value.ts';
 import { patchJson, patchWarnings, refusedPatch } from '../../api/schema/patch/patch.ts';
-import type { StatusError } from '../../api/status.ts';
+import { internalError, type StatusError } from '../../api/status.ts';
 import { applyStructuralDefaults, hasDefaults } from '../../api/structural/default.ts';
 import { decodeEmbedded, decodeMetadata, holdsEmbedded } from '../../api/structural/embedded.ts';
 import { isPruned, pruneResource } from '../../api/structural/prune.ts';
@@ -36,6 +37,9 @@ interface Shaped {
 }
 
 const blank: JsonObject = {};
+
+/** Upstream takes it for a failure of its own. */
+const missingVersion = "Object 'apiVersion' is missing in 'object has no apiVersion field'";
 
 /**
  * @param schema undefined when the definition keeps all fields (v1beta1's preserveUnknownFields)
@@ -75,6 +79,12 @@ export function customCodec(
     decode(parsed, validation) {
       if (!parsed.value.kind) throw missingKind(expected, parsed.value);
       checkCustomBody(parsed.value, expected);
+      const tooLarge = tooLargeNumberIn(parsed.literals);
+      if (tooLarge !== undefined)
+        throw cannotBeHandled(
+          expected,
+          `json: cannot unmarshal number ${tooLarge} into Go value of type float64`,
+        );
       const { object, problems } = shape(parsed.value, (why) => cannotBeHandled(expected, why));
       return { object, warnings: warningsOf([...parsed.problems, ...problems], expected, validation) };
     },
@@ -85,13 +95,14 @@ export function customCodec(
       const unreadable = unreadableType(patched);
       if (unreadable || !isObject(patched)) throw refuse(unreadable ?? '');
       if (!patched.kind) throw refuse(`Object 'Kind' is missing in '${shown()}'`);
+      if (!patched.apiVersion) throw internalError(missingVersion);
       checkCustomKind(patched, expected);
       const { metadata: _, ...settled } = mayShare && Object.isFrozen(current) ? current : blank;
       const { object, problems } = shape(patched, refuse, settled);
       return { object, warnings: patchWarnings(patch, problems, { validation, refuse }) };
     },
-    setDefaults(object) {
-      if (schema) applyStructuralDefaults(schema, object);
+    setDefaults(object, options) {
+      if (schema) applyStructuralDefaults(schema, object, options);
     },
     isFresh(stored) {
       return !schema || (isPruned(schema, asJsonObject(stored)) && hasDefaults(schema, stored));

@@ -71,7 +71,7 @@ export function customKind(
     ...subresourcesOf(stored),
     ...validation(validatorOf),
     *warnings(object, old) {
-      yield* finalizerWarnings(object.metadata.finalizers, old?.metadata.finalizers);
+      yield* finalizerWarnings(object.metadata, old?.metadata);
       for (const validator of validators.values()) yield* validator.warningsOf(object);
     },
     ...selectable(stored),

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { createTestServer, jsonPatch, mergePatch, type TestServer } from '../server.fixture.ts';
+import {
+  applyPatchType,
+  createTestServer,
+  jsonPatch,
+  mergePatch,
+  type TestServer,
+} from '../server.fixture.ts';
 import { serveShops } from './shops.fixture.ts';
 
 suite('patches of custom resources', () => {
@@ -57,6 +63,29 @@ suite('patches of custom resources', () => {
       object.message,
       /accepted media types include: application\/json-patch\+json, application\/merge-patch\+json, application\/apply-patch\+yaml$/,
     );
+  });
+
+  test('what is applied has nulls only where the schema allows them', async () => {
+    const config = { apiVersion: 'example.com/v2', kind: 'Shop', metadata: { name: 'n' }, spec: { a: null } };
+    const created = await server.ask('POST', `${shop.replace(/\/s$/, '')}?dryRun=All`, config);
+    assert.deepEqual([created.status, created.object.spec], [201, {}]);
+    const path = `${shop.replace(/s$/, 'n')}?fieldManager=me`;
+    const { status, object } = await server.ask('PATCH', path, config, applyPatchType);
+    assert.equal(status, 422);
+    assert.match(
+      object.message,
+      /spec.a: Invalid value: "null": spec.a in body must be of type string: "null"$/,
+    );
+  });
+
+  test('a patch that takes the version away is a failure to upstream', async () => {
+    const { status, object } = await server.ask('PATCH', shop, { apiVersion: null }, mergePatch);
+    const message = "Object 'apiVersion' is missing in 'object has no apiVersion field'";
+    assert.deepEqual(
+      [status, object.reason, object.message],
+      [500, 'InternalError', `Internal error occurred: ${message}`],
+    );
+    assert.deepEqual(object.details.causes, [{ message }]);
   });
 
   test('a patch that makes metadata unreadable is refused with what it makes', async () => {

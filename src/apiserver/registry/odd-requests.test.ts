@@ -114,6 +114,24 @@ suite('odd requests', () => {
     assert.equal((await server.ask('POST', configMaps, numbered('Not_A_Name'))).status, 422);
   });
 
+  test('a version of an object to be changed is a number, however it is written', async () => {
+    const changed = async (resourceVersion: string) => {
+      const { status, object } = await server.ask('PUT', `${configMaps}/numbered`, {
+        metadata: { name: 'numbered', resourceVersion },
+      });
+      return [status, object.message];
+    };
+    await server.ask('POST', configMaps, configMap('numbered'));
+    assert.deepEqual(await changed('x'), [500, 'strconv.ParseUint: parsing "x": invalid syntax']);
+    const tooLarge = '18446744073709551616';
+    assert.deepEqual(await changed(tooLarge), [
+      500,
+      `strconv.ParseUint: parsing "${tooLarge}": value out of range`,
+    ]);
+    assert.equal((await changed('00'))[0], 200);
+    assert.equal((await changed('01'))[0], 409);
+  });
+
   test('an object keeps its creation time, and clients cannot set its deletion time', async () => {
     const { object } = await server.ask('POST', configMaps, configMap('dated'));
     const merge = 'application/merge-patch+json';

@@ -1,13 +1,16 @@
 /** Whether a write meets the object that it was meant for. */
 import type { KubeObject } from '../../api/meta.ts';
-import { conflict, modifiedMessage } from '../../api/status.ts';
+import { conflict, invalid, modifiedMessage, StatusError } from '../../api/status.ts';
+import { invalidValue } from '../../api/validation/field-error.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
+import type { ServedResource } from './kind-registry.ts';
 import { cacheOf, type WriteRequest } from './registry.ts';
+import { numberProblem } from './verbs/read-revision.ts';
 
 /**
  * That the new state names the object, and if any the revision, that it was made from. `isPatch`: it was derived from the
  * stored object, and another uid is for validation to refuse.
- * @throws StatusError Conflict
+ * @throws StatusError Conflict; 500, as upstream, for a version that is no number
  */
 export function checkVersion(
   request: WriteRequest,
@@ -24,8 +27,28 @@ export function checkVersion(
       name,
       `StorageError: invalid object, Code: 4, Key: ${cacheOf(resource).prefix}${current.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${currentUid}`,
     );
-  if (resourceVersion && resourceVersion !== '0' && resourceVersion !== String(current.revision))
+  if (resourceVersion && !names(resourceVersion, current.revision))
     throw conflict(resource, name, modifiedMessage);
+}
+
+/** Of some kinds an update has to say what it was made from. @throws StatusError Invalid */
+export function requireVersion(
+  { definition, group, plural, isCustom }: ServedResource,
+  { name, resourceVersion }: { name: string; resourceVersion?: string },
+): void {
+  if (resourceVersion || !(definition.requiresVersionOnUpdate || isCustom)) return;
+  // The store knows what is stored by its resource only.
+  throw invalid({ group, kind: plural }, name, [
+    invalidValue('metadata.resourceVersion', 0, 'must be specified for an update'),
+  ]);
+}
+
+/** Zero stands for whatever there is. */
+function names(resourceVersion: string, revision: number): boolean {
+  const problem = numberProblem(resourceVersion);
+  if (problem) throw new StatusError(500, '', problem);
+  const wanted = BigInt(resourceVersion);
+  return wanted === 0n || wanted === BigInt(revision);
 }
 
 /** @throws StatusError Conflict, in the words of a delete, when it is not the intended object */

@@ -1,10 +1,10 @@
 /** From a request to the registry's answer: one function per verb of the generic path. */
 
 import type { KubeObject } from '../../api/meta.ts';
-import { badRequest, invalid, methodNotAllowed, StatusError } from '../../api/status.ts';
-import { invalidValue } from '../../api/validation/field-error.ts';
+import { badRequest, methodNotAllowed, StatusError } from '../../api/status.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { ServedResource } from './kind-registry.ts';
+import { requireVersion } from './preconditions.ts';
 import { type Registry, readCurrent, requireCreate } from './registry.ts';
 import { checkIdentity, numberOf, readObject, writeRequest } from './request-options.ts';
 import { createObject } from './verbs/create.ts';
@@ -103,18 +103,11 @@ async function update(
   checkIdentity(request, object);
   const { definition } = resource;
   const { name, uid, resourceVersion } = object.metadata;
-  const checkVersion = () => {
-    if (!resourceVersion && (definition.requiresVersionOnUpdate || resource.isCustom))
-      // The store knows what is stored by its resource only.
-      throw invalid({ group: resource.group, kind: resource.plural }, name, [
-        invalidValue('metadata.resourceVersion', 0, 'must be specified for an update'),
-      ]);
-  };
   try {
     const changed = await changeObject(registry, request, {
       // In a second attempt the first has changed the object: the server's own fields are set again.
       next(_current, attempt) {
-        checkVersion();
+        requireVersion(resource, { name, resourceVersion });
         return attempt === 0 ? object : structuredClone(object);
       },
     });

@@ -1,6 +1,6 @@
 /**
  * Which fields each endpoint writes, where upstream deviates from the rule: the object everything but the status,
- * `status` everything but the spec.
+ * `status` everything but the spec, and of custom resources not their metadata either.
  */
 import type { WrittenFields } from '../../api/schema/fields/written-fields.ts';
 import type { ServedResource } from './kind-registry.ts';
@@ -40,6 +40,6 @@ export function writtenFieldsOf(
 ): WrittenFields {
   const exception = isCustom ? undefined : exceptions[`${plural}/${subresource}`];
   if (exception) return exception;
-  if (subresource === 'status') return notSpec;
+  if (subresource === 'status') return isCustom ? onlyStatus : notSpec;
   return definition.status === 'separate' && subresource === '' ? notStatus : all;
 }

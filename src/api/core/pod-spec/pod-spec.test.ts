@@ -407,6 +407,31 @@ test('warnings about parts of a pod name the part', () => {
   for (const [more, container, texts] of rows) assert.deepEqual(errorsOf(spec(more, container)), texts);
 });
 
+test('a pod for one system has no settings of the other', () => {
+  const windows = spec(
+    { os: { name: 'windows' }, hostPID: true, hostIPC: false, securityContext: { runAsUser: 1 } },
+    { securityContext: { capabilities: {}, runAsNonRoot: true } },
+  );
+  assert.deepEqual(
+    errorsOf(windows),
+    ['hostPID', 'securityContext.runAsUser', 'containers[0].securityContext.capabilities'].map(
+      (path) => `spec.${path}: Forbidden: cannot be set for a windows pod`,
+    ),
+  );
+  const linux = spec({ os: { name: 'linux' } }, { securityContext: { windowsOptions: {} } });
+  assert.deepEqual(errorsOf(linux), [
+    'spec.containers[0].securityContext.windowsOptions: Forbidden: windows options cannot be set for a linux pod',
+  ]);
+});
+
+test('a volume of a repository is warned of', () => {
+  const subject = spec({ volumes: [{ name: 'v', gitRepo: { repository: 'r' } }] });
+  assert.deepEqual(
+    [...podWarnings({ spec: subject })],
+    ['spec.volumes[0].gitRepo: deprecated in v1.11, and disabled by default in v1.33+'],
+  );
+});
+
 test('an affinity without a selector matches nothing, of which the client is warned', () => {
   const term = { topologyKey: 'zone' };
   const subject = spec({

@@ -30,7 +30,7 @@ import {
 } from './scheduling.ts';
 import { validatePodSecurityContext, validateUserNamespace } from './security.ts';
 import { checkVolumes } from './volumes.ts';
-import { validateHostProcesses } from './windows.ts';
+import { validateHostProcesses, validateSystem } from './windows.ts';
 
 const restartPolicies = ['Always', 'OnFailure', 'Never'];
 const preemptionPolicies = ['PreemptLowerPriority', 'Never'];
@@ -95,6 +95,7 @@ export function* validatePodSpec(spec: PodSpec, field: string, pod?: Pod): Field
   }
   if (spec.os?.name) yield* oneOf(spec.os.name, ['linux', 'windows'], `${field}.os`);
   else if (spec.os) yield required(`${field}.os.name`);
+  yield* validateSystem(spec, field);
   yield* validateFileVolumes(spec, field);
 }
 

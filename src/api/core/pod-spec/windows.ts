@@ -1,7 +1,7 @@
 /** Validation of the Windows fields of pods. No node runs Windows here, but the objects are the same. */
 
 import type { PodSpec, WindowsSecurityContextOptions } from '../../types/core-v1.gen.ts';
-import { type FieldErrors, invalidValue } from '../../validation/field-error.ts';
+import { type FieldErrors, forbiddenField, invalidValue } from '../../validation/field-error.ts';
 import { invalidFor } from '../../validation/fields.ts';
 import { subdomainProblems } from '../../validation/names.ts';
 
@@ -87,4 +87,60 @@ export function* validateHostProcesses(spec: PodSpec, field: string): FieldError
       false,
       'hostNetwork must be true if pod contains any hostProcess containers',
     );
+}
+
+/** Of a pod: what its security context has, then what upstream keeps there. */
+const linuxOfPods = [
+  'securityContext.appArmorProfile',
+  'securityContext.seLinuxOptions',
+  'hostUsers',
+  'hostPID',
+  'hostIPC',
+  'securityContext.seccompProfile',
+  'securityContext.fsGroup',
+  'securityContext.fsGroupChangePolicy',
+  'securityContext.sysctls',
+  'shareProcessNamespace',
+  'securityContext.runAsUser',
+  'securityContext.runAsGroup',
+  'securityContext.supplementalGroups',
+  'securityContext.supplementalGroupsPolicy',
+  'securityContext.seLinuxChangePolicy',
+];
+
+const linuxOfContainers = [
+  'appArmorProfile',
+  'seLinuxOptions',
+  'seccompProfile',
+  'capabilities',
+  'readOnlyRootFilesystem',
+  'privileged',
+  'allowPrivilegeEscalation',
+  'procMount',
+  'runAsUser',
+  'runAsGroup',
+];
+
+/** Of these, no is as good as nothing. */
+const flags: ReadonlySet<string> = new Set(['hostPID', 'hostIPC']);
+
+/** A pod that says which system it is for has no settings of the other. */
+export function* validateSystem(spec: PodSpec, field: string): FieldErrors {
+  const system = spec.os?.name;
+  if (system !== 'linux' && system !== 'windows') return;
+  const isLinux = system === 'linux';
+  const why = isLinux ? 'windows options cannot be set for a linux pod' : 'cannot be set for a windows pod';
+  for (const path of isLinux ? ['securityContext.windowsOptions'] : linuxOfPods)
+    if (isSet(spec, path)) yield forbiddenField(`${field}.${path}`, why);
+  for (const list of ['initContainers', 'containers', 'ephemeralContainers'] as const)
+    for (const [index, { securityContext = {} }] of (spec[list] ?? []).entries())
+      for (const name of isLinux ? ['windowsOptions'] : linuxOfContainers)
+        if (isSet(securityContext, name))
+          yield forbiddenField(`${field}.${list}[${index}].securityContext.${name}`, why);
+}
+
+function isSet(object: object, path: string): boolean {
+  let value: unknown = object;
+  for (const name of path.split('.')) value = (value as Record<string, unknown> | undefined)?.[name];
+  return flags.has(path) ? value === true : value !== undefined && value !== null;
 }

@@ -222,3 +222,11 @@ test('a key that stands twice in YAML is refused or a warning, and its last valu
     message: `error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  ${problem}`,
   });
 });
+
+test('options of a delete that cannot be read are refused without a word of what was looked for', () => {
+  for (const [body, message] of [
+    ['{"a":', "couldn't get version/kind; json parse error: unexpected end of JSON input"],
+    ['[]', /^couldn't get version\/kind; json parse error: json: cannot unmarshal array into Go value/],
+  ] as const)
+    assert.throws(() => parseBody(bytes(body), 'json', 'DeleteOptions'), { code: 400, message });
+});

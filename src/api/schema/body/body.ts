@@ -5,6 +5,7 @@ import { DecodeError, decode, isObject, type JsonObject } from '../decode.ts';
 import { checkKind, type ExpectedKind, unreadableType } from './body-kind.ts';
 import { type BodyProblem, type FieldProblem, problemText } from './body-problem.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';
+import { type NumberLiterals, oddNumbersIn } from './number-literals.ts';
 import { parseYaml, YamlError } from './yaml.ts';
 
 /** What a client may send in one request: upstream's limit. */
@@ -35,18 +36,20 @@ export function parseBody(
 ): ParsedBody {
   checkSize(bytes);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-  const parsed = parseText(text, format === 'json' ? parseJson : yaml, (message) =>
-    unrecognized(expectedKind, message, bytes),
-  );
+  const refuse = (message: string) => unrecognized(expectedKind, message, bytes);
+  const parsed = parseText(text, format === 'json' ? parseJson : yaml, refuse);
   // An empty body is an empty object.
   if (parsed.value === null) return { ...parsed, value: {} };
   const problem = unreadableType(parsed.value);
-  if (problem) throw unrecognized(expectedKind, problem, bytes);
-  return { ...parsed, value: parsed.value as JsonObject };
+  if (problem) throw refuse(problem);
+  // YAML becomes JSON first, in which all numbers are written in the usual way.
+  const literals = format === 'json' ? oddNumbersIn(text) : undefined;
+  return { ...parsed, value: parsed.value as JsonObject, ...(literals && { literals }) };
 }
 
 export interface ParsedBody extends ParsedText {
   value: JsonObject;
+  literals?: NumberLiterals;
 }
 
 function checkSize(bytes: Uint8Array): void {
@@ -77,6 +80,8 @@ const prefixBytesMax = 30;
 const openingBrace = 0x7b;
 
 export function unrecognized(kind: string, message: string, bytes: Uint8Array): StatusError {
+  // These are read elsewhere in upstream, which does not say what it looked for.
+  if (kind === 'DeleteOptions') return badRequest(message);
   const encoding = bytes[0] === openingBrace ? 'utf8' : 'hex';
   const start =
     bytes.length === 0 ? '<empty>' : Buffer.from(bytes.subarray(0, prefixBytesMax)).toString(encoding);
@@ -134,7 +139,7 @@ export function decodeParsed<T = JsonObject>(
   validation: FieldValidation,
 ): DecodedBody<T> {
   checkKind(parsed.value, expected);
-  const { object, problems } = decodeOrRefuse(parsed.value, schema, expected);
+  const { object, problems } = decodeOrRefuse(parsed, schema, expected);
   const out: JsonObject = { kind: expected.kind, apiVersion: apiVersionOf(expected) };
   for (const key in object) if (key !== 'apiVersion' && key !== 'kind') out[key] = object[key];
   return {
@@ -167,9 +172,9 @@ export function warningsOf(
   throw cannotBeHandled(expected, `strict decoding error: ${texts.join(', ')}`);
 }
 
-function decodeOrRefuse(value: JsonObject, schema: string, expected: ExpectedKind) {
+function decodeOrRefuse({ value, literals }: ParsedBody, schema: string, expected: ExpectedKind) {
   try {
-    return decode(schema, value);
+    return decode(schema, value, literals ? { literals } : {});
   } catch (error) {
     if (error instanceof DecodeError) throw new UnreadableBody(expected, error.message);
     throw error;

@@ -207,16 +207,6 @@ export function matchingFields(set: FieldSet | undefined, pattern: PathPattern):
   return isEmptySet(out) ? undefined : out;
 }
 
-export function equalSets(left: FieldSet | undefined, right: FieldSet | undefined): boolean {
-  if (left === right) return true;
-  for (const element in left) {
-    const other = right?.[element];
-    if (other === undefined || !equalSets(left[element], other)) return false;
-  }
-  for (const element in right) if (left?.[element] === undefined) return false;
-  return true;
-}
-
 /** The set of one path such as `['f:metadata', 'f:name']`, or of several. */
 export function setOf(...paths: readonly (readonly string[])[]): FieldSet | undefined {
   let set: FieldSet | undefined;

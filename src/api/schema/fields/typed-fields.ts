@@ -40,7 +40,7 @@ function nodeFor(value: unknown, node: Node, { purpose, isSelf }: NodeUse): Fiel
         !isNamedField(node, key) ||
         shapeOf(child, item) === 'leaf' ||
         item === null ||
-        isEmptyStruct(child, item);
+        (isObject(item) && isEmptyObject(item));
       const below = nodeFor(item, child, { purpose, isSelf: isMember });
       if (below) out[`f:${key}`] = below;
     }
@@ -52,13 +52,6 @@ function nodeFor(value: unknown, node: Node, { purpose, isSelf }: NodeUse): Fiel
     }
   }
   return finishNode(out);
-}
-
-/**
- * An empty map has no owner: it has no meaning, and is not stored. An empty struct may mean something (`emptyDir: {}`).
- */
-function isEmptyStruct(node: Node, value: unknown): boolean {
-  return node?.type !== 'map' && isObject(value) && isEmptyObject(value);
 }
 
 /** The fields that an applied object lays claim to. */

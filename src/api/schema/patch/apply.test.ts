@@ -157,11 +157,18 @@ test('the same value is shared, and stays while another manager has it', () => {
   const live = configMap();
   live.apply('one', { data: { a: '1' } });
   live.apply('two', { data: { a: '1' } });
-  assert.deepEqual(Object.keys(live.owners()), ['one/Apply', 'two/Apply']);
-  assert.deepEqual(live.apply('one', { data: {} }).data, { a: '1' });
+  // An apply that changes nothing but owners has no time, and what has none is sorted first.
+  assert.deepEqual(Object.keys(live.owners()), ['two/Apply', 'one/Apply']);
+  assert.deepEqual(live.apply('one', {}).data, { a: '1' });
   assert.deepEqual(live.owners(), {
     'two/Apply': { 'f:data': { 'f:a': {} } },
   });
+});
+
+test('an empty map has an owner, also where it is not stored', () => {
+  const live = configMap();
+  live.apply('one', { metadata: { labels: {} }, data: {} });
+  assert.deepEqual(live.owners(), { 'one/Apply': { 'f:data': {}, 'f:metadata': { 'f:labels': {} } } });
 });
 
 test('an update takes a field from the manager that applied it', () => {

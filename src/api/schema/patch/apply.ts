@@ -15,7 +15,6 @@ import {
 } from '../fields/field-owners.ts';
 import {
   difference,
-  equalSets,
   type FieldSet,
   intersection,
   member,
@@ -171,9 +170,9 @@ function* applyOver(
   yield;
 
   const fields = withoutStrippedFields(claimed);
-  const unchanged = equalSets(fields, last?.fields) && equalJson(live, pruned);
   if (!fields) owners.delete(key);
-  else owners.set(key, { ...owner, fields, time: unchanged ? last?.time : request.time });
+  // What changes the owners alone has no time of its own.
+  else owners.set(key, { ...owner, fields, time: equalJson(live, pruned) ? last?.time : request.time });
   yield;
   return yield* withMetadata(pruned, config, owners, request);
 }

@@ -2,6 +2,7 @@
  * JSON patches, RFC 6902, with the leniencies of upstream's library (negative indexes, a missing value is null, what is
  * replaced or copied in an object need not be there) and its words.
  */
+import { type NumberLiterals, pathOfPlace, placeOf } from '../body/number-literals.ts';
 import { isObject, type JsonObject, nestingDepthMax, setKey } from '../decode.ts';
 import { cloneJson, equalJson, ownValue } from '../json-value.ts';
 import { ListEdits } from './list-edits.ts';
@@ -29,12 +30,46 @@ export const operationsMax = 10_000;
 const copiedBytesMax = 3 * 1024 * 1024;
 
 /**
- * A new document; `document` is not changed. Its fields that no operation names are shared. @throws {JsonPatchError}
+ * A new document; `document` is not changed. Its fields that no operation names are shared. `literals`: numbers of the
+ * operations that are not written as those of the document are. @throws {JsonPatchError}
  */
-export function applyJsonPatch(document: unknown, operations: readonly JsonPatchOperation[]): unknown {
+export function applyJsonPatch(
+  document: unknown,
+  operations: readonly JsonPatchOperation[],
+  literals?: NumberLiterals,
+): unknown {
   const patched = new PatchedDocument(ownDocument(document, operations));
-  for (const operation of operations) patched.apply(operation);
+  const unequal = literals && operationsWith(literals);
+  for (const [index, operation] of operations.entries()) {
+    patched.apply(operation);
+    // Texts are compared: 1.0 is not 1.
+    if (operation.op === 'test' && unequal?.has(index)) throw failedTest(operation.path);
+  }
   return patched.finish();
+}
+
+function operationsWith(literals: NumberLiterals): Set<unknown> {
+  return new Set([...literals.keys()].map((place) => pathOfPlace(place)[0]));
+}
+
+/** The numbers that operations set, by their place in the patched document; none at the end of a list. */
+export function literalsSetBy(
+  operations: readonly JsonPatchOperation[],
+  literals: NumberLiterals,
+): NumberLiterals {
+  const out = new Map<string, string>();
+  for (const [place, literal] of literals) {
+    const [index, field, ...within] = pathOfPlace(place);
+    const { path } = operations[Number(index)] ?? {};
+    if (field !== 'value' || typeof path !== 'string') continue;
+    const keys = path.split('/').slice(1).map(unescapeToken);
+    out.set(placeOf([...keys.map((key) => (isInteger.test(key) ? Number(key) : key)), ...within]), literal);
+  }
+  return out;
+}
+
+function failedTest(path: string): JsonPatchTestError {
+  return new JsonPatchTestError(`testing value ${path} failed: test failed`);
 }
 
 /** With copies of the fields that some operation names, or is below. */
@@ -172,8 +207,7 @@ class PatchedDocument {
   #test(path: string, wanted: unknown): void {
     const found = path === '' ? this.#root : this.#tested(path);
     this.#lists.settle(found);
-    if (!equalJson(found ?? null, wanted))
-      throw new JsonPatchTestError(`testing value ${path} failed: test failed`);
+    if (!equalJson(found ?? null, wanted)) throw failedTest(path);
   }
 
   #tested(path: string): unknown {

@@ -7,10 +7,17 @@ import { bodySizeBytesMax, type DecodedBody, type FieldValidation } from '../bod
 import { type ExpectedKind, otherKind, unreadableType } from '../body/body-kind.ts';
 import { type BodyProblem, problemText, unknownField } from '../body/body-problem.ts';
 import { JsonError, type ParsedText, parseJson } from '../body/json.ts';
+import { type NumberLiterals, oddNumbersIn, tooLargeNumberIn } from '../body/number-literals.ts';
 import { DecodeError, decode, isObject, type JsonObject, jsonTypeOf } from '../decode.ts';
 import { goText } from '../json-value.ts';
 import { type SchemaNode, schemaNode } from '../schemas.ts';
-import { applyJsonPatch, JsonPatchError, type JsonPatchOperation, operationsMax } from './json-patch.ts';
+import {
+  applyJsonPatch,
+  JsonPatchError,
+  type JsonPatchOperation,
+  literalsSetBy,
+  operationsMax,
+} from './json-patch.ts';
 import { applyMergePatch } from './merge-patch.ts';
 import { applyStrategicMergePatch } from './strategic-merge-patch.ts';
 
@@ -18,14 +25,33 @@ export type JsonPatchFormat = 'json' | 'merge' | 'strategic';
 
 /** A patch that can be applied again and again, e.g. after a lost compare-and-swap. */
 export type ParsedPatch =
-  | { format: 'json'; operations: JsonPatchOperation[]; problems: BodyProblem[] }
-  | { format: 'merge' | 'strategic'; patch: JsonObject; problems: BodyProblem[] };
+  | {
+      format: 'json';
+      operations: JsonPatchOperation[];
+      problems: BodyProblem[];
+      literals?: NumberLiterals | undefined;
+    }
+  | {
+      format: 'merge' | 'strategic';
+      patch: JsonObject;
+      problems: BodyProblem[];
+      literals?: NumberLiterals | undefined;
+    };
 
 /** @throws {StatusError} 400, 413 */
 export function parsePatch(bytes: Uint8Array, format: JsonPatchFormat): ParsedPatch {
   if (bytes.length > bodySizeBytesMax) throw tooLarge(`limit is ${bodySizeBytesMax}`);
-  const { value, problems } = parseText(Buffer.from(bytes).toString('utf8'), format);
-  return checkPatch(value, format, problems);
+  const text = Buffer.from(bytes).toString('utf8');
+  const { value, problems } = parseText(text, format);
+  const literals = oddNumbersIn(text);
+  const unfit = tooLargeNumberIn(literals);
+  if (unfit !== undefined) {
+    const where = format === 'json' ? 'struct field jsonPatchOp.value' : 'value';
+    throw badRequest(
+      `${decoding(format)}json: cannot unmarshal number ${unfit} into Go ${where} of type float64`,
+    );
+  }
+  return { ...checkPatch(value, format, problems), literals };
 }
 
 /** The same for a patch that is already parsed. @throws {StatusError} 400, 413 */
@@ -102,7 +128,7 @@ function cannotUnmarshal(value: unknown): string {
 export function patchJson(current: JsonObject, patch: ParsedPatch, node: SchemaNode | undefined): unknown {
   if (patch.format === 'json') {
     try {
-      return applyJsonPatch(current, patch.operations);
+      return applyJsonPatch(current, patch.operations, patch.literals);
     } catch (error) {
       if (!(error instanceof JsonPatchError)) throw error;
       // Upstream says no more than this, whatever the operation was.
@@ -145,13 +171,20 @@ export function applyPatch<T = JsonObject>(
     const { object, problems } = decode<T>(
       schema,
       typed,
-      patch.format === 'strategic' ? { words: 'conversion', decoded: current } : {},
+      patch.format === 'strategic' ? { words: 'conversion', decoded: current } : literalsOf(patch),
     );
     return { object, warnings: patchWarnings(patch, problems, { validation, refuse }) };
   } catch (error) {
     if (error instanceof DecodeError) throw refuse(error.message);
     throw error;
   }
+}
+
+/** Where the patched object has numbers as the patch wrote them. */
+function literalsOf(patch: ParsedPatch): { literals?: NumberLiterals } {
+  const { literals } = patch;
+  if (!literals) return {};
+  return { literals: patch.format === 'json' ? literalsSetBy(patch.operations, literals) : literals };
 }
 
 type Refusal = (why: string) => StatusError;

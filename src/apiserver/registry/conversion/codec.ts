@@ -21,6 +21,7 @@ import { applySchemaDefaults } from '../../../api/schema/defaults.ts';
 import { applyPatch, type ParsedPatch } from '../../../api/schema/patch/patch.ts';
 import type { SchemaNode } from '../../../api/schema/schemas.ts';
 import { unsupportedMediaType } from '../../../api/status.ts';
+import type { DefaultOptions } from '../../../api/structural/default.ts';
 import type { ApiRequest } from '../../request.ts';
 import type { ServedResource } from '../kind-registry.ts';
 import { convertToStored } from './conversion.ts';
@@ -40,7 +41,7 @@ export interface ResourceCodec {
    */
   patch(current: KubeObject, patch: ParsedPatch, validation: FieldValidation): DecodedBody<KubeObject>;
   /** Fills in defaults of this version. Changes the object. */
-  setDefaults(object: KubeObject): void;
+  setDefaults(object: KubeObject, options?: DefaultOptions): void;
   /** The object for a reader when it was stored under an older schema; absent when schemas never change. */
   refresh?(stored: KubeObject): KubeObject;
   /** Whether that would leave it as it is: found out without making it. */
@@ -147,8 +148,12 @@ export function decodeAs(
 }
 
 /** Defaults an object of `resource`'s version and returns it in the stored version, defaulted there too. */
-export function toStoredVersion(resource: ServedResource, object: KubeObject): KubeObject {
-  resource.codec.setDefaults(object);
+export function toStoredVersion(
+  resource: ServedResource,
+  object: KubeObject,
+  options?: DefaultOptions,
+): KubeObject {
+  resource.codec.setDefaults(object, options);
   const { definition, served } = resource;
   if (!served) {
     definition.defaults?.(object);
@@ -156,7 +161,7 @@ export function toStoredVersion(resource: ServedResource, object: KubeObject): K
   }
   served.defaults?.(object);
   const stored = convertToStored(resource, object);
-  resource.storedCodec.setDefaults(stored);
+  resource.storedCodec.setDefaults(stored, options);
   definition.defaults?.(stored);
   return stored;
 }

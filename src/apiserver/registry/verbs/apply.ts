@@ -6,7 +6,7 @@ import type { KubeObject } from '../../../api/meta.ts';
 import { bodySizeBytesMax, parseApplyBody, UnreadableBody } from '../../../api/schema/body/body.ts';
 import type { JsonObject } from '../../../api/schema/decode.ts';
 import { applyConfigInSteps, unreadableMerge } from '../../../api/schema/patch/apply.ts';
-import { badRequest, conflict, invalid, StatusError } from '../../../api/status.ts';
+import { conflict, invalid, notFound, StatusError } from '../../../api/status.ts';
 import { required } from '../../../api/validation/field-error.ts';
 import { inStep, inSteps } from '../../../base/async/turns.ts';
 import { isTrue } from '../../../base/text/query-boolean.ts';
@@ -40,8 +40,7 @@ export async function applyObject(
     const isThere = cacheOf(resource).get(key) !== undefined;
     try {
       if (isThere) return await applyToLive(request);
-      if (write.subresource !== '')
-        throw badRequest('an object must exist before its subresource is applied');
+      if (write.subresource !== '') throw notFound(resource, write.name);
       await requireCreate(registry, write);
       return await applyAsNew(request);
     } catch (error) {
@@ -139,5 +138,5 @@ async function applied(
       throw error instanceof UnreadableBody ? unreadableMerge(config, error.why) : error;
     }
   });
-  return await inStep(write, () => toStoredVersion(resource, decoded));
+  return await inStep(write, () => toStoredVersion(resource, decoded, { keepsNulls: true }));
 }

@@ -74,7 +74,7 @@ async function readBodyObject(request: ApiRequest): Promise<Record<string, unkno
   const { value } = await parseBytes(bytes, mediaType, deleteOptionsType);
   if (value.kind !== undefined && value.kind !== 'DeleteOptions')
     throw badRequest(
-      `no kind "${value.kind}" is registered for version "${value.apiVersion ?? 'v1'}" in scheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"`,
+      `no kind "${value.kind}" is registered for version "${value.apiVersion ?? 'meta.k8s.io/v1'}" in scheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"`,
     );
   return decoded(value);
 }

@@ -19,7 +19,8 @@ import { mediaTypeOf, toStoredVersion } from '../conversion/codec.ts';
 import { convertFromStored, shownAsStored } from '../conversion/conversion.ts';
 import { converting } from '../conversion/version-converter.ts';
 import type { ServedResource } from '../kind-registry.ts';
-import type { Registry } from '../registry.ts';
+import { requireVersion } from '../preconditions.ts';
+import { type Registry, readCurrent } from '../registry.ts';
 import { checkIdentity, fieldValidationOf, writeRequest } from '../request-options.ts';
 import { applyObject } from './apply.ts';
 import { changeObject } from './update.ts';
@@ -39,7 +40,10 @@ export async function patchObject(
 ): Promise<ApiResponse> {
   const mediaType = mediaTypeOf(context.request.header('content-type'));
   if (mediaType === applyMediaType) return applyObject(registry, context, resource);
-  const patch = await readPatch(context, { takesStrategic: !resource.isCustom });
+  const patch = await readPatch(context, {
+    takesStrategic: !resource.isCustom,
+    target: { registry, resource },
+  });
   const validation = fieldValidationOf(context);
   const request = writeRequest(context, resource);
   const isOfStatus = request.subresource === 'status';
@@ -53,6 +57,7 @@ export async function patchObject(
     if (attempt === 0) for (const warning of warnings) context.warnings.push(warning);
     checkIdentity(request, object);
     // A patch without a resourceVersion applies to whatever is stored.
+    requireVersion(resource, object.metadata);
     const meta = object.metadata as { resourceVersion?: string };
     if (meta.resourceVersion === String(current.revision)) delete meta.resourceVersion;
     return inStep(request, () => toStoredVersion(resource, object));
@@ -78,15 +83,31 @@ function withOwnMetadata(object: KubeObject, { patch }: { patch: JsonObject }): 
   return { ...object, metadata: patch.metadata === undefined ? cloneJson(metadata) : metadata };
 }
 
-async function parsedPatch(context: RequestContext, format: JsonPatchFormat): Promise<ParsedPatch> {
-  const bytes = await context.request.readBody(bodySizeBytesMax);
-  return await inStep(context, () => parsePatch(bytes, format));
+/** What is patched. */
+interface PatchTarget {
+  registry: Registry;
+  resource: ServedResource;
 }
 
-/** Any patch but an apply. @throws StatusError 400, 413, 415, 422 */
+/** Of what is not there, that is said first, whatever the patch looks like. */
+async function parsedPatch(
+  context: RequestContext,
+  format: JsonPatchFormat,
+  { registry, resource }: PatchTarget,
+): Promise<ParsedPatch> {
+  const bytes = await context.request.readBody(bodySizeBytesMax);
+  try {
+    return await inStep(context, () => parsePatch(bytes, format));
+  } catch (error) {
+    await readCurrent(registry, resource, context.info.namespace, context.info.name);
+    throw error;
+  }
+}
+
+/** Any patch but an apply. @throws StatusError 400, 404, 413, 415, 422 */
 export async function readPatch(
   context: RequestContext,
-  { takesStrategic }: { takesStrategic: boolean },
+  { takesStrategic, target }: { takesStrategic: boolean; target: PatchTarget },
 ): Promise<ParsedPatch> {
   const { request } = context;
   if (request.query.has('force'))
@@ -105,7 +126,7 @@ export async function readPatch(
   }
   const patch = request.localBody
     ? checkPatch(request.localBody.value, format)
-    : await parsedPatch(context, format);
+    : await parsedPatch(context, format, target);
   context.requestObject = patch.format === 'json' ? patch.operations : patch.patch;
   return patch;
 }

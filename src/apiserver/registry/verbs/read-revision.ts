@@ -18,10 +18,16 @@ const digitsMax = 19;
 
 /** Undefined for what is empty or a number. */
 export function revisionProblem(text: string): string | undefined {
+  const problem = numberProblem(text);
+  return problem && `resourceVersion: Invalid value: "${text}": ${problem}`;
+}
+
+/** The same in the words of Go's strconv alone, which upstream gives to writes. */
+export function numberProblem(text: string): string | undefined {
   const isNumber = /^\d*$/.test(text);
   if (isNumber && (text.length <= digitsMax || BigInt(text) <= revisionMax)) return undefined;
   const why = isNumber ? 'value out of range' : 'invalid syntax';
-  return `resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": ${why}`;
+  return `strconv.ParseUint: parsing ${JSON.stringify(text)}: ${why}`;
 }
 
 /** Waits until the view is at least at `revision`. @throws StatusError 504 as upstream when it does not get there */
