@@ -62,7 +62,7 @@ export interface ImageUser {
   sandbox: SandboxConfig;
   /** About the image. */
   events: ContainerEvents;
-  /** For the container that waits for it, when the functions above are for the pod: with image volumes. */
+  /** About the container that waits for it, where {@link events} are about its pod: for image volumes. */
   containerEvents?: ContainerEvents;
   /** A pull begins, which may take long; `shows`: it was waiting, which must be visible once before. */
   pulling(shows?: WaitingReason): void;
