@@ -101,7 +101,7 @@ export interface RequestContext {
   readonly warnings: string[];
   /** Extra headers of the answer. */
   readonly headers: Record<string, string>;
-  /** Collects the waits for the request's turn and for webhooks, which the duration for service level objectives leaves out. */
+  /** Collects the waits for the request's turn and for webhooks: latency objectives leave them out. */
   readonly waited: { ms: number };
   /** Options of a connection into a pod as admission left them, when it changed them. */
   connectQuery?: URLSearchParams;
