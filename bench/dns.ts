@@ -1,4 +1,7 @@
-/** Questions a second that cluster DNS answers on one core, asked by another process over UDP. Prints JSON. */
+/**
+ * Questions a second that cluster DNS answers on one core, asked by another process over UDP. Prints JSON.
+ * `npm run bench:dns`.
+ */
 import { fork } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';

@@ -22,6 +22,7 @@ import { createInformerFactory } from '../src/client/informers/informer-factory.
 import { startScheduler } from '../src/scheduler/scheduler.ts';
 import { createMemoryStore } from '../src/storage/memory.ts';
 import { createSqliteStore } from '../src/storage/sqlite/sqlite-store.ts';
+import { inParallel } from './in-parallel.ts';
 import { runNamed } from './named-workloads.ts';
 
 interface Workload {
@@ -208,7 +209,7 @@ async function startOwnScheduler({ clientAs }: BenchCluster) {
 }
 
 async function createNodes(client: Client): Promise<void> {
-  await inParallel(nodeCount, async (index) => {
+  await inParallel(nodeCount, requestsAtOnce, async (index) => {
     const { metadata } = await client.create(Node, node(index));
     // New nodes are tainted until a controller has seen that they are ready; none runs here.
     await client.patch(Node, { name: metadata.name }, { spec: { taints: null } }, { type: 'merge' });
@@ -241,21 +242,13 @@ async function createPods(
   count: number,
   make: (index: number) => object,
 ): Promise<void> {
-  await inParallel(count, (index) => {
+  await inParallel(count, requestsAtOnce, (index) => {
     const { metadata, spec } = make(index) as { metadata: object; spec: object };
     return client.create(Pod, {
       metadata: { name: `${prefix}-${index}`, namespace, ...metadata },
       spec,
     } as Draft<Pod>);
   });
-}
-
-async function inParallel(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    while (next < count) await work(next++);
-  };
-  await Promise.all(Array.from({ length: requestsAtOnce }, worker));
 }
 
 /** Resolves when this many pods with the name prefix have a node. */

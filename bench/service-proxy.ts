@@ -1,7 +1,7 @@
 /**
  * The service proxy with 10,000 services and 50,000 endpoints, on the kernel's own nftables in a namespace made for it:
  * milliseconds to load all, for one changed endpoint, and to take over the rules of a former process; the CPU time of each
- * beside it, which other work on the machine changes little. Prints JSON.
+ * beside it, which other work on the machine changes little. Prints JSON. `npm run bench:service-proxy`, as root.
  */
 import { readFileSync } from 'node:fs';
 import { EndpointSlice, Service } from '../src/api/resources.gen.ts';

@@ -23,6 +23,7 @@ import { createControlPlane } from '../src/cmd/server/control-plane.ts';
 import { runSimulatedNodes } from '../src/cmd/server/simulated-nodes.ts';
 import { createMemoryStore } from '../src/storage/memory.ts';
 import { createSqliteStore } from '../src/storage/sqlite/sqlite-store.ts';
+import { inParallel } from './in-parallel.ts';
 import { runNamed } from './named-workloads.ts';
 
 const { values, positionals } = parseArgs({
@@ -86,7 +87,9 @@ async function measure({ count, replicas, aimSeconds }: (typeof workloads)[strin
 
   const cpuBefore = process.cpuUsage();
   const startMs = performance.now();
-  await inParallel(count, (index) => client.create(Deployment, deploymentOf(`web-${index}`, replicas)));
+  await inParallel(count, requestsAtOnce, (index) =>
+    client.create(Deployment, deploymentOf(`web-${index}`, replicas)),
+  );
   await complete;
   const seconds = (performance.now() - startMs) / 1000;
   const { user, system } = process.cpuUsage(cpuBefore);
@@ -152,12 +155,4 @@ function deploymentOf(name: string, replicas: number): Draft<Deployment> {
       template: { metadata: { labels }, spec: { containers } },
     },
   });
-}
-
-async function inParallel(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    while (next < count) await work(next++);
-  };
-  await Promise.all(Array.from({ length: requestsAtOnce }, worker));
 }

@@ -1,4 +1,7 @@
-/** Fails when a file imports from a layer that its own may not know, or when imports form a cycle (types aside). */
+/**
+ * Fails when a file imports from a layer that its own may not know, when the product imports what is only for tests, or
+ * when imports form a cycle (types, and what is loaded later, aside).
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,31 +29,41 @@ const files = readdirSync(root, { recursive: true, withFileTypes: true })
   .map((entry) => join(entry.parentPath, entry.name));
 
 const importPattern = /^(?:import|export)\s+(type\s+)?[^'"]*?from\s+'(\.[^']+)'|^import\s+'(\.[^']+)'/gm;
+/** Also of types: `typeof import('…')`. */
+const laterImportPattern = /\bimport\('(\.[^']+)'\)/g;
+const testPattern = /\.(test|contract)\.ts$/;
+const onlyForTestsPattern = /\.(test|contract|fake|fixture)\.ts$/;
 const problems = [];
 const graph = new Map();
 
 for (const file of files) {
   const layer = relative(root, file).split('/')[0];
-  const allowed = mayImport[layer];
-  if (!allowed) {
+  if (!mayImport[layer]) {
     problems.push(`${relative(root, file)}: the folder ${layer} is not in the table of layers`);
     continue;
   }
+  const text = readFileSync(file, 'utf8');
   const runtimeImports = [];
-  for (const [, typeOnly, from, bare] of readFileSync(file, 'utf8').matchAll(importPattern)) {
+  for (const [, typeOnly, from, bare] of text.matchAll(importPattern)) {
     const target = resolve(dirname(file), from ?? bare);
-    const inside = relative(root, target);
-    const targetLayer = inside.split('/')[0];
-    const isTest = /\.(test|contract)\.ts$/.test(file);
-    if (inside.startsWith('..')) {
-      if (!isTest && !target.includes('/package.json'))
-        problems.push(`${relative(root, file)} imports ${inside}, outside src`);
-    } else if (targetLayer !== layer && !allowed.includes(targetLayer) && !isTest) {
-      problems.push(`${relative(root, file)} (${layer}) may not import ${inside} (${targetLayer})`);
-    }
+    checkImport(file, target);
     if (!typeOnly) runtimeImports.push(target);
   }
+  for (const [, from] of text.matchAll(laterImportPattern)) checkImport(file, resolve(dirname(file), from));
   graph.set(file, runtimeImports);
+}
+
+function checkImport(file, target) {
+  const [name, inside] = [relative(root, file), relative(root, target)];
+  const [layer, targetLayer] = [name.split('/')[0], inside.split('/')[0]];
+  if (onlyForTestsPattern.test(target) && !onlyForTestsPattern.test(file))
+    problems.push(`${name} imports ${inside}, which is only for tests`);
+  if (testPattern.test(file)) return;
+  if (inside.startsWith('..')) {
+    if (!target.includes('/package.json')) problems.push(`${name} imports ${inside}, outside src`);
+  } else if (targetLayer !== layer && !mayImport[layer].includes(targetLayer)) {
+    problems.push(`${name} (${layer}) may not import ${inside} (${targetLayer})`);
+  }
 }
 
 const state = new Map();

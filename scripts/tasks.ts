@@ -70,8 +70,10 @@ const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
     return await runAllTests(args, canRunContainers);
   },
   bench: (args) => runCommand([process.execPath, 'bench/main.ts', ...args]),
+  'bench:dns': (args) => runBenchmark('dns', args),
   'bench:many-objects': (args) => runBenchmark('many-objects', args),
   'bench:scheduler': (args) => runBenchmark('scheduler', args),
+  'bench:service-proxy': (args) => runBenchmark('service-proxy', args),
   'bench:workloads': (args) => runBenchmark('workloads', args),
 };
 

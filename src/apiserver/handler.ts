@@ -132,7 +132,7 @@ export class RequestHandler {
       user: anonymousUser,
       warnings: [],
       headers: {},
-      elsewhere: { ms: 0 },
+      waited: { ms: 0 },
       turns: this.#turns,
     };
   }
@@ -199,16 +199,16 @@ export class RequestHandler {
   async #answerInTurn(context: RequestContext, timeoutMs: number, share?: BodyShare): Promise<ApiResponse> {
     const { request } = context;
     if (share && !(await request.receiveBody?.(bodySizeBytesMax, share))) return tooManyRequests(1);
-    const client = share ? new PayingClient(request, share) : request;
-    const unpaid = new AbortController();
+    const client = share ? new SharingClient(request, share) : request;
+    const shareClosed = new AbortController();
     try {
       return await this.#options.flowControl.run(context, { timeoutMs, client }, (leaveSeat) => {
-        // What is at work is bounded by its seats; what leaves them pays on.
+        // Seats bound what is at work, so its bodies need no share any more; one that leaves its seat keeps its share.
         if (share && request.isBodyComing)
           context.leaveSeat = () => {
-            share.onClose = () => unpaid.abort();
+            share.onClose = () => shareClosed.abort();
             leaveSeat();
-            return unpaid.signal;
+            return shareClosed.signal;
           };
         else share?.close();
         if ((request.bodyBytes ?? 0) > longBytes) startSteps(context);
@@ -216,7 +216,7 @@ export class RequestHandler {
       });
     } catch (error) {
       if (error instanceof RefusedError) return tooManyRequests(error.retryAfterSeconds);
-      if (unpaid.signal.aborted) return tooManyRequests(1);
+      if (shareClosed.signal.aborted) return tooManyRequests(1);
       throw error;
     }
   }
@@ -346,8 +346,8 @@ function hasBodyToRead({ method, hasBody }: ApiRequest): boolean {
   return hasBody === true && method !== 'GET' && method !== 'HEAD';
 }
 
-/** A client that waits as long as it is connected and has a share in the memory for what it has sent. */
-class PayingClient {
+/** A client that waits as long as it is connected and has its share in the memory for bodies. */
+class SharingClient {
   readonly #request: ApiRequest;
   readonly #share: BodyShare;
 

@@ -101,8 +101,8 @@ export interface RequestContext {
   readonly warnings: string[];
   /** Extra headers of the answer. */
   readonly headers: Record<string, string>;
-  /** Time that others took: a wait for the request's turn, calls of webhooks. */
-  readonly elsewhere: { ms: number };
+  /** Collects the waits for the request's turn and for webhooks: latency objectives leave them out. */
+  readonly waited: { ms: number };
   /** Options of a connection into a pod as admission left them, when it changed them. */
   connectQuery?: URLSearchParams;
   /**

@@ -8,7 +8,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds on a scale that never jumps; only differences mean anything. */
   monotonic(): number;
-  /** Calls `task` once after `delayMs`, unless the timer is cancelled first. Does not keep the process alive. */
+  /** Calls `task` once after `delayMs`, unless the timer is cancelled first. Until then the process stays alive. */
   after(delayMs: number, task: () => void): Timer;
   /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;

@@ -61,11 +61,6 @@ export class VirtualClock implements Clock {
     this.#nowMs += byMs;
   }
 
-  /** Timers that wait to fire. */
-  get pendingCount(): number {
-    return this.#pending.length;
-  }
-
   /** Moves on by `durationMs`, firing what falls due, and lets promises settle after every timer. */
   async advance(durationMs: number): Promise<void> {
     const endMs = this.#nowMs + durationMs;

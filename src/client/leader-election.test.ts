@@ -93,3 +93,34 @@ test('the failure of what leads ends the term and reaches the caller', async () 
   await failed;
   assert.equal(ended?.aborted, true);
 });
+
+test('a stop that comes while the lease is being taken starts no term, and leaves the lease free', {
+  timeout: 20_000,
+}, async () => {
+  await using server = await createTestServer();
+  const { api, clock } = server;
+  const inner = api.localTransport({ name: 'a', groups: ['system:masters'] });
+  const stop = new AbortController();
+  let requests = 0;
+  const transport = {
+    ...inner,
+    async send(request: Parameters<typeof inner.send>[0]) {
+      // Who goes on asking without a pause would leave the test's own timeout no turn.
+      if (++requests > requestsMax) return await new Promise<never>(() => undefined);
+      const answer = await inner.send(request);
+      if (request.method === 'POST') stop.abort(new Error('stopped'));
+      return answer;
+    },
+  };
+  const requestsMax = 20;
+  const lease = { namespace: 'kube-system', name: 'test' };
+  const client = createClient(transport);
+  let terms = 0;
+  await runWhileLeading(
+    { client, clock, random: seededRandom(1), logger: silentLogger, lease, identity: 'a' },
+    async () => void terms++,
+    stop.signal,
+  );
+  assert.equal(terms, 0);
+  assert.equal(await findVacancy({ client, clock, lease }), 'nobody holds its lease');
+});

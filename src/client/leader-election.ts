@@ -49,7 +49,10 @@ export async function runWhileLeading(
   status.set(0, { name });
   const untilRetry = () => pause(clock, retryPeriodMs * (1 + 0.2 * random.next()), signal);
   while (!signal.aborted) {
-    if (!(await election.tryToHold(renewDeadlineMs))) {
+    const isLeading = await election.tryToHold(renewDeadlineMs);
+    // A stop that came while the server was asked has no term to end: its event is over.
+    if (signal.aborted) return isLeading ? await election.release() : undefined;
+    if (!isLeading) {
       await untilRetry();
       continue;
     }

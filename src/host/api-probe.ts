@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { systemClock } from '../base/clock.ts';
 import { pkiFiles } from './keys/cluster-pki.ts';
 
 export interface ApiProbe {
@@ -39,18 +38,4 @@ export function apiProbe(options: { host: string; port: number; pkiFolder: strin
         asked.end();
       }),
   };
-}
-
-/** Repeats until `condition` returns something. @returns undefined when it did not within `limitMs` */
-export async function waitFor<Result>(
-  condition: () => Promise<Result | undefined>,
-  options: { limitMs: number; pollMs: number },
-): Promise<Result | undefined> {
-  const deadline = performance.now() + options.limitMs;
-  for (;;) {
-    const result = await condition();
-    if (result !== undefined) return result;
-    if (performance.now() > deadline) return undefined;
-    await systemClock.sleep(options.pollMs);
-  }
 }

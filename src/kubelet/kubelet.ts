@@ -1,7 +1,7 @@
 /** The kubelet of one node: runs the pods bound to it, and reports the state of node and pods to the API. */
 import { join } from 'node:path';
 import type { Node } from '../api/resources.gen.ts';
-import { unlessAborted } from '../base/async/unless-aborted.ts';
+import { unlessAborted, untilAborted } from '../base/async/unless-aborted.ts';
 import { watchClockJumps } from '../base/clock-jumps.ts';
 import type { KubeletConfiguration } from './configuration/configuration.ts';
 import type { KubeletContext } from './context.ts';
@@ -95,10 +95,7 @@ async function stopAfter(started: Promise<void>, { context, drivers, pods }: Kub
   await started.catch((error: unknown) => {
     if (!signal.aborted) throw error;
   });
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+  await untilAborted(signal);
   probes.close();
   drivers.close();
   pods.close();

@@ -236,7 +236,7 @@ export interface PodFiles {
   writableLayers(): Promise<ReadonlyMap<string, string>>;
   /** Uids of pods that have files here. */
   listPods(): Promise<string[]>;
-  /** The number of ended containers whose remains are kept; older ones are removed. */
+  /** Of a container that is removed while its pod goes on. */
   removeContainerLog(logPath: string): Promise<void>;
 }
 

@@ -102,6 +102,27 @@ test('a node whose budget allows it is taken before one whose budget would break
     },
   ));
 
+for (const selector of [undefined, {}, { matchLabels: {} }, { matchLabels: {}, matchExpressions: [] }])
+  test(`a budget with the selector ${JSON.stringify(selector)} guards no pod`, () =>
+    preempt(
+      (cluster) => {
+        cluster.addNodes(makeNode('a'), makeNode('b'));
+        cluster.addPods(running('low', 'a', 1, '3'), running('mid', 'b', 2, '3'));
+        cluster.put(
+          PodDisruptionBudget,
+          sparse<PodDisruptionBudget>({
+            metadata: { name: 'b', namespace: 'default' },
+            spec: { ...(selector && { selector }) },
+            status: { disruptionsAllowed: 0, disruptedPods: { mid: '2026-01-01T00:00:00Z' } },
+          }),
+        );
+      },
+      (cluster) => {
+        assert.equal(cluster.pod('low'), undefined);
+        assert.notEqual(cluster.pod('mid'), undefined);
+      },
+    ));
+
 test('a pod that must not preempt says so and waits', () =>
   preempt(
     (cluster) => {

@@ -64,6 +64,16 @@ test('after a rotation everything is written with the new key, also what was pla
   assert.equal(await reencryptAll(below, { keys: [newKey], prefixes }), 0);
 });
 
+test('a key may have a name of any letters and length: what it wrote can be read, and is not written again', async () => {
+  const below = createMemoryStore();
+  const options = { keys: [{ name: 'Schlüssel 鍵 '.repeat(30), secret: randomBytes(32) }], prefixes };
+  const key = '/registry/secrets/default/s';
+  const store = encryptedStore(below, options);
+  await store.create(key, bytes('password'));
+  assert.equal(text((await store.get(key)).entry!.value), 'password');
+  assert.equal(await reencryptAll(below, options), 0);
+});
+
 test('a damaged value ends neither lists, nor watches, nor a rotation; one whose key is missing does', async () => {
   const below = createMemoryStore();
   const store = encryptedStore(below, { keys: [oldKey], prefixes });

@@ -165,6 +165,8 @@ class EncryptedStore implements Store {
 class ValueCipher {
   readonly #keys: ReadonlyMap<string, Uint8Array>;
   readonly #writingKey: EncryptionKey;
+  /** What values of the writing key begin with. */
+  readonly #header: Buffer;
   readonly #prefixes: readonly string[];
 
   constructor({ keys, prefixes }: EncryptionOptions) {
@@ -176,6 +178,7 @@ class ValueCipher {
         throw new Error(`encryption key ${name} is not ${secretBytes} bytes long`);
     }
     this.#writingKey = first;
+    this.#header = Buffer.from(`${envelope}${first.name}:`);
     this.#keys = new Map(keys.map(({ name, secret }) => [name, secret]));
     this.#prefixes = prefixes;
   }
@@ -185,9 +188,7 @@ class ValueCipher {
   }
 
   isCurrent(value: Uint8Array): boolean {
-    return Buffer.from(value.subarray(0, 200))
-      .toString('latin1')
-      .startsWith(`${envelope}${this.#writingKey.name}:`);
+    return Buffer.from(value.subarray(0, this.#header.length)).equals(this.#header);
   }
 
   encrypt(key: string, value: Uint8Array): Uint8Array {
@@ -195,12 +196,7 @@ class ValueCipher {
     const nonce = randomBytes(nonceBytes);
     const cipher = createCipheriv('aes-256-gcm', this.#writingKey.secret, nonce).setAAD(Buffer.from(key));
     const body = [cipher.update(value), cipher.final()];
-    return Buffer.concat([
-      Buffer.from(`${envelope}${this.#writingKey.name}:`),
-      nonce,
-      ...body,
-      cipher.getAuthTag(),
-    ]);
+    return Buffer.concat([this.#header, nonce, ...body, cipher.getAuthTag()]);
   }
 
   decrypt(key: string, stored: Uint8Array): Uint8Array {
@@ -208,7 +204,7 @@ class ValueCipher {
     const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
     if (bytes.toString('latin1', 0, envelope.length) !== envelope) return stored;
     const nameEnd = bytes.indexOf(':', envelope.length);
-    const name = bytes.toString('latin1', envelope.length, nameEnd);
+    const name = bytes.toString('utf8', envelope.length, nameEnd);
     const secret = this.#keys.get(name);
     if (!secret) throw new DecryptionError(key, `the encryption key ${name} is not configured`);
     const body = bytes.subarray(nameEnd + 1);

@@ -7,10 +7,6 @@ const watcherBacklogEventsMax = 100_000;
 export class WatchHub {
   readonly #watchers = new Set<Watcher>();
 
-  get size(): number {
-    return this.#watchers.size;
-  }
-
   /** `events`: what one commit changed, in order; `revision`: the newest that is committed now. */
   publish(events: readonly StoreEvent[], revision: Revision): void {
     for (const watcher of this.#watchers) watcher.push(events, revision);

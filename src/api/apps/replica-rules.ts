@@ -3,7 +3,7 @@
 import { validatePodTemplate, validateTemplateMetadata } from '../core/pod-spec/validate.ts';
 import type { ValidationContext } from '../kinds/kind.ts';
 import type { KubeObject, LabelSelector } from '../meta.ts';
-import { matchesLabelSelector } from '../selectors/label-selector.ts';
+import { isEmptySelector, matchesLabelSelector } from '../selectors/label-selector.ts';
 import type { PodTemplateSpec } from '../types/core-v1.gen.ts';
 import { innerForm } from '../validation/error-value.ts';
 import {
@@ -14,7 +14,7 @@ import {
   required,
 } from '../validation/field-error.ts';
 import { immutable, nonNegative } from '../validation/fields.ts';
-import { isCompilable, isEmptySelector, validateLabelSelector } from '../validation/label-selector.ts';
+import { isCompilable, validateLabelSelector } from '../validation/label-selector.ts';
 
 interface Templated {
   selector?: LabelSelector | undefined;

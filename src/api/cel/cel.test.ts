@@ -33,6 +33,35 @@ test('Kubernetes’ libraries answer as upstream’s', () => {
     assert.deepEqual(compileCel(source, []).evaluate({}), expected, source);
 });
 
+test('a URL is read as Go reads it', () => {
+  const cases: [string, unknown][] = [
+    ['isURL("https://user:pass@example.com:80/path?query=val#fragment")', true],
+    ['isURL("/absolute-path")', true],
+    ['isURL("https://a:b:c/")', false],
+    ['isURL("../relative-path")', false],
+    ['url("/path").getScheme()', ''],
+    ['url("/path?a=b").getHost()', ''],
+    ['url("HTTP://Example.com:80/").getScheme()', 'http'],
+    ['url("HTTP://Example.com:80/").getHost()', 'Example.com:80'],
+    ['url("https://example.com:443").getPort()', '443'],
+    ['url("https://example.com:/").getPort()', ''],
+    ['url("https://a:b@[::1]:80/").getHost()', '[::1]:80'],
+    ['url("https://[fe80::1%25eth0]:80/").getHostname()', 'fe80::1%eth0'],
+    ['url("https://[::1]/").getPort()', ''],
+    ['url("https://example.com?k=v").getEscapedPath()', ''],
+    ['url("https://example.com/a/../b%2fc#d").getEscapedPath()', '/a/../b%2fc'],
+    ['url("https://example.com/with spaces/(é%2f)").getEscapedPath()', '/with%20spaces/%28%C3%A9/%29'],
+    ['url("mailto:a@example.com").getEscapedPath()', ''],
+    ['url("https://x/p?k1=a&k2=b&k2=c#k3=d").getQuery() == {"k1": ["a"], "k2": ["b", "c"]}', true],
+    ['url("https://x/p?a key=a+value").getQuery() == {"a key": ["a value"]}', true],
+    ['url("https://x/p?").getQuery() == {}', true],
+  ];
+  for (const [source, expected] of cases)
+    assert.deepEqual(compileCel(source, []).evaluate({}), expected, source);
+  for (const text of ['https://a:b:c/', '../relative-path', ''])
+    assert.throws(() => compileCel(`url("${text}").getHost()`, []).evaluate({}), /invalid URI for request/);
+});
+
 test('has() looks behind indices and calls, too', () => {
   const self = { list: [{ name: 'a', sub: [{ x: 1n }] }, {}], map: { k: { v: 1n } } };
   const cases: [string, boolean][] = [

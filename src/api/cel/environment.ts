@@ -17,6 +17,7 @@ import { registerSemver } from './libraries/semver.ts';
 import { registerSortBy } from './libraries/sort-by.ts';
 import { registerText } from './libraries/text.ts';
 import { registerTwoVariables } from './libraries/two-variables.ts';
+import { registerUrls } from './libraries/urls.ts';
 import { linearMatches, withLinearMatches } from './linear-matches.ts';
 
 /** Bounds on one expression; upstream's own are of the same order. */
@@ -66,6 +67,7 @@ const libraries = [
   registerSemver,
   registerSortBy,
   registerTwoVariables,
+  registerUrls,
   (environment: Environment) => registerFormats(environment, celOptional),
 ];
 for (const register of libraries) register(base);

@@ -3,6 +3,7 @@ import { ageColumn, column, countColumn, nameColumn } from '../kinds/columns.ts'
 import { defineKind } from '../kinds/define-kind.ts';
 import type { KubeObject, LabelSelector } from '../meta.ts';
 import { PodDisruptionBudget } from '../resources.gen.ts';
+import { isEmptySelector } from '../selectors/label-selector.ts';
 import type { PodDisruptionBudgetSpec } from '../types/policy-v1.gen.ts';
 import { validateConditions } from '../validation/conditions.ts';
 import { innerForm } from '../validation/error-value.ts';
@@ -14,7 +15,7 @@ import {
   nonNegativeIntOrPercent,
   oneOf,
 } from '../validation/fields.ts';
-import { isEmptySelector, validateLabelSelector } from '../validation/label-selector.ts';
+import { validateLabelSelector } from '../validation/label-selector.ts';
 import { pathSegmentProblems } from '../validation/names.ts';
 
 /** In v1 an empty selector means all pods, in v1beta1 none: each is written in the other with this key. */

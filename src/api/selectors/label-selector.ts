@@ -24,6 +24,14 @@ export function compileLabelSelector(selector: LabelSelector | undefined): Label
   return (labels) => checks.every((check) => check(labels));
 }
 
+/** Without any requirement, or absent. */
+export function isEmptySelector(selector: LabelSelector | undefined): boolean {
+  return (
+    !selector ||
+    (Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0)
+  );
+}
+
 /** For a single match; compile the selector when it is used repeatedly. */
 export function matchesLabelSelector(
   selector: LabelSelector | undefined,

@@ -42,13 +42,6 @@ export function* validateLabelSelector(selector: LabelSelector | undefined, fiel
   }
 }
 
-export function isEmptySelector(selector: LabelSelector | undefined): boolean {
-  return (
-    !selector ||
-    (Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0)
-  );
-}
-
 /** Whether any error of `errors` would keep the selector from being compiled. */
 export function isCompilable(selector: LabelSelector | undefined): boolean {
   const first: IteratorResult<FieldError> = validateLabelSelector(selector, '').next();

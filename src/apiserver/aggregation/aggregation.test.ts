@@ -243,6 +243,13 @@ suite('aggregated servers', () => {
     assert.match(metrics.expose(), /^aggregator_unavailable_apiservice\{name="v1.wardle.example.com"\} 1$/m);
   });
 
+  test('of an APIService that takes the place of a deleted one, it is not known what is served', async () => {
+    const { metadata, spec } = await client.get(APIService, { name: 'v1.wardle.example.com' });
+    await client.delete(APIService, metadata);
+    await client.create(APIService, { metadata: { name: metadata.name }, spec });
+    assert.deepEqual(await discovered(), { version: 'v1', freshness: 'Stale' });
+  });
+
   test('every group version of the server itself has a local APIService', async () => {
     assert.equal(await availabilityOf('v1.apps', 'True'), 'Local');
     const { items } = await client.list(APIService);

@@ -58,7 +58,7 @@ const probeUser = { name: 'system:kube-aggregator', groups: [mastersGroup] };
 
 export class Aggregation {
   readonly #options: AggregationOptions;
-  /** What the last successful probe of an APIService found, by its name. */
+  /** What the last successful probe of an APIService found, by its UID: another one of the same name is not known yet. */
   readonly #resources = new Map<string, ListedResource[]>();
   readonly #documents: OpenApiDocuments;
   #probing: Promise<void> | undefined;
@@ -98,7 +98,7 @@ export class Aggregation {
     const groups = new Map<string, DiscoveredGroup>();
     for (const service of [...this.#remote()].sort(byPriority)) {
       const { group = '', version = '' } = service.spec;
-      const listed = this.#resources.get(service.metadata.name) ?? [];
+      const listed = this.#resources.get(service.metadata.uid) ?? [];
       // They are sorted: that of the first is the highest.
       const known = groups.get(group) ?? { group, versions: [], priority: service.spec.groupPriorityMinimum };
       groups.set(group, known);
@@ -170,8 +170,15 @@ export class Aggregation {
     const changes = this.#options.objects.changesOf(APIService);
     if (changes === this.#probedChanges && this.#remote().next().done) return;
     this.#probedChanges = changes;
-    this.#documents.keepOnly(new Set([...this.#remote()].map(({ metadata }) => metadata.name)));
+    this.#forgetDeleted();
     await Promise.all([...this.#options.objects.list(APIService)].map((service) => this.#probe(service)));
+  }
+
+  #forgetDeleted(): void {
+    const left = [...this.#remote()].map(({ metadata }) => metadata);
+    this.#documents.keepOnly(new Set(left.map(({ name }) => name)));
+    const uids = new Set(left.map(({ uid }) => uid));
+    for (const uid of this.#resources.keys()) if (!uids.has(uid)) this.#resources.delete(uid);
   }
 
   async #probe(service: APIService): Promise<void> {
@@ -203,7 +210,7 @@ export class Aggregation {
     try {
       const answer = await askBackend(service, this.#options, { path, user: probeUser, signal });
       if (answer.status !== 200) return failing(url, `bad status from ${url}: ${answer.status}`);
-      this.#resources.set(service.metadata.name, readResources(answer.text));
+      this.#resources.set(service.metadata.uid, readResources(answer.text));
       this.#documents.refresh(service);
       return passed;
     } catch (error) {

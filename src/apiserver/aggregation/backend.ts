@@ -92,14 +92,14 @@ export async function forward(
       signal: request.signal,
     });
   }
-  const unpaid = context.leaveSeat?.();
+  const shareClosed = context.leaveSeat?.();
   const body = bodyOf(context);
   const answer = await exchange(socket, {
     method: request.method,
     path,
     headers,
     ...(body && { body }),
-    signal: unpaid ? AbortSignal.any([request.signal, unpaid]) : request.signal,
+    signal: shareClosed ? AbortSignal.any([request.signal, shareClosed]) : request.signal,
   });
   return streamed(answer);
 }

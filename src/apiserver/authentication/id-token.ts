@@ -108,7 +108,7 @@ function goTime(ms: number): string {
 const latestMs = 8.64e15;
 
 /** Claims hold one text or a list of them. */
-export function listOf(value: unknown): string[] {
+function listOf(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }

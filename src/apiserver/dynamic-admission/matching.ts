@@ -2,7 +2,11 @@
 
 import type { KubeObject, LabelSelector } from '../../api/meta.ts';
 import { Namespace } from '../../api/resources.gen.ts';
-import { compileLabelSelector, type LabelPredicate } from '../../api/selectors/label-selector.ts';
+import {
+  compileLabelSelector,
+  isEmptySelector,
+  type LabelPredicate,
+} from '../../api/selectors/label-selector.ts';
 import type { NamedRuleWithOperations } from '../../api/types/admissionregistration-v1.gen.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
@@ -46,7 +50,7 @@ export function compileMatcher(
       if (!shown) return undefined;
       if (!namespaceLabelsMatch(namespaceMatches, attributes, objects)) return undefined;
       const isSelected =
-        selectsAll(facts.objectSelector) ||
+        isEmptySelector(facts.objectSelector) ||
         labelsMatch(objectMatches, attributes.object) ||
         labelsMatch(objectMatches, attributes.old);
       return isSelected ? shown : undefined;
@@ -104,10 +108,6 @@ function resourceMatches(pattern: string, plural: string, subresource: string): 
   if (resourcePattern !== '*' && resourcePattern !== plural) return false;
   if (subresourcePattern === undefined) return subresource === '';
   return subresourcePattern === '*' || subresourcePattern === subresource;
-}
-
-function selectsAll({ matchLabels, matchExpressions }: LabelSelector = {}): boolean {
-  return Object.keys(matchLabels ?? {}).length === 0 && (matchExpressions ?? []).length === 0;
 }
 
 /** The options of a connection have no metadata, so no selector of labels is about them. */

@@ -198,12 +198,12 @@ class Hooks {
     attributes: AdmissionAttributes,
     shown: ServedResource,
   ): Promise<{ response: AdmissionResponse; request: AdmissionRequest }> {
-    const { dryRun, elsewhere } = attributes.request;
+    const { dryRun, waited } = attributes.request;
     if (dryRun && webhook.sideEffects !== 'None' && webhook.sideEffects !== 'NoneOnDryRun') {
       throw badRequest(`admission webhook ${JSON.stringify(webhook.name)} does not support dry run`);
     }
     const request = await admissionRequestOf(attributes, shown, this.#options.random.uuid());
-    const response = await this.#call(webhook, request, elsewhere);
+    const response = await this.#call(webhook, request, waited);
     for (const warning of response.warnings ?? [])
       if (isHeaderText(warning)) attributes.request.warnings.push(warning);
     for (const [key, value] of Object.entries(response.auditAnnotations ?? {}))
@@ -215,7 +215,7 @@ class Hooks {
   async #call(
     webhook: Hook['webhook'],
     request: AdmissionRequest,
-    elsewhere: { ms: number } = { ms: 0 },
+    waited: { ms: number } = { ms: 0 },
   ): Promise<AdmissionResponse> {
     const { clock, client } = this.#options;
     const version =
@@ -229,7 +229,7 @@ class Hooks {
       const isMutating = this.#type === MutatingWebhookConfiguration;
       return readResponse(answer, { apiVersion, uid: request.uid, isMutating });
     } finally {
-      elsewhere.ms += clock.monotonic() - startMs;
+      waited.ms += clock.monotonic() - startMs;
     }
   }
 

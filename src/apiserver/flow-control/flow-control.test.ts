@@ -16,7 +16,7 @@ const context = sparse<RequestContext>({
   info: parsePath('GET', '/api/v1/pods', query),
   user: { name: 'jane', groups: [] },
   headers: {},
-  elsewhere: { ms: 0 },
+  waited: { ms: 0 },
 });
 
 test('a level that was deleted ends with its last request', async () => {
@@ -112,7 +112,7 @@ function requestFor(method: string, path: string): RequestContext {
     info: parsePath(method, where, asked),
     user: { name: 'jane', groups: [] },
     headers: {},
-    elsewhere: { ms: 0 },
+    waited: { ms: 0 },
   });
 }
 

@@ -120,7 +120,7 @@ export class FlowControl {
       series.dispatched++;
     } else {
       const entering = { flow: flow?.id ?? user.name, admission, client, waitMs: timeoutMs * waitPart };
-      context.elsewhere.ms += await this.#enter(level, series, entering);
+      context.waited.ms += await this.#enter(level, series, entering);
     }
     const leave = this.#seated(level, series, admission);
     try {

@@ -24,8 +24,13 @@ const headTimeoutMsDefault = 32_000;
  * sends just when the server hangs up cannot know whether its write was done.
  */
 const idleTimeoutMs = 90_000;
-/** Bytes that an HTTP/2 client may send before it must wait for us. */
-const windowBytes = 1024 * 1024;
+/** Bytes that an HTTP/2 client may send on one stream before it must wait for us. */
+const streamWindowBytes = 1024 * 1024;
+/** The same on all streams of a connection: with the window of one they would wait for each other. */
+const connectionWindowBytes = 16 * streamWindowBytes;
+const headersPerRequestMax = 1000;
+/** How long a connection is quiet before TCP asks whether the other end is still there. */
+const keepAliveProbeMs = 30_000;
 
 /** Strong ones only; the cheapest of them first. */
 const ciphers = [
@@ -76,10 +81,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     requestCert: true,
     rejectUnauthorized: false,
     handshakeTimeout: headTimeoutMs,
-    maxHeaderListPairs: 1000,
+    maxHeaderListPairs: headersPerRequestMax,
     settings: {
       maxConcurrentStreams: streamsPerConnectionMax,
-      initialWindowSize: windowBytes,
+      initialWindowSize: streamWindowBytes,
       maxHeaderListSize: headerBytesMax,
     },
     ...{ maxHeaderSize: headerBytesMax, connectionsCheckingInterval: Math.min(headTimeoutMs, 10_000) },
@@ -131,8 +136,7 @@ function serveRequests(
   });
   server.on('session', (session) => {
     session.on('error', (error: Error) => logger.debug('session', { error }));
-    // One window for the whole connection would make its streams wait for each other.
-    session.setLocalWindowSize(windowBytes * 16);
+    session.setLocalWindowSize(connectionWindowBytes);
   });
   // A server-wide timeout of nothing-happened would cut quiet watches.
   server.setTimeout(0);
@@ -142,7 +146,7 @@ function trackSockets(server: Http2SecureServer): Set<Socket> {
   const sockets = new Set<Socket>();
   server.on('secureConnection', (socket: TLSSocket) => {
     socket.setNoDelay(true);
-    socket.setKeepAlive(true, 30_000);
+    socket.setKeepAlive(true, keepAliveProbeMs);
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());

@@ -37,7 +37,7 @@ test('requests for what is made up leave room for those of what is served', () =
       sparse<RequestContext>({
         info: { verb: 'get', group: '', version: 'v1', resource, subresource, name: 'a', namespace: 'b' },
         request: { search: '' },
-        elsewhere: { ms: 0 },
+        waited: { ms: 0 },
       }),
     )(200, 1);
   for (let count = 0; count < 3_000; count++) answered(`x${count}`, count % 2 === 0 ? '' : `y${count}`);

@@ -144,7 +144,7 @@ export class RequestMetrics {
       if (context.info.verb === 'watch') return;
       const tookMs = this.#clock.monotonic() - startMs;
       series.duration.observe(tookMs / 1000);
-      series.sli.observe((tookMs - context.elsewhere.ms) / 1000);
+      series.sli.observe((tookMs - context.waited.ms) / 1000);
     };
   }
 

@@ -50,8 +50,8 @@ export interface WriteRequest {
   warnings: string[];
   /** Collects the audit log's notes on the request; absent when there is no audit log. */
   annotations?: Record<string, string> | undefined;
-  /** Collects the time spent in webhooks; absent when it is not reported. */
-  elsewhere?: { ms: number };
+  /** Collects the waits for webhooks; absent when they are not reported. */
+  waited?: { ms: number };
   /** Work on a long body or object is done in steps. */
   nextStep?: TurnTaker['nextStep'];
   /** Of all requests' long work; absent in requests of the server's own. */

@@ -54,7 +54,7 @@ export function fieldValidationOf({ info, request }: RequestContext): FieldValid
 
 /** What the writing verbs read from the path and the query. */
 export function writeRequest(context: RequestContext, resource: ServedResource): WriteRequest {
-  const { info, request, user, warnings, elsewhere, annotations, nextStep, turns } = context;
+  const { info, request, user, warnings, waited, annotations, nextStep, turns } = context;
   return {
     verb: info.verb,
     resource,
@@ -66,7 +66,7 @@ export function writeRequest(context: RequestContext, resource: ServedResource):
     fieldManager: fieldManagerOf(context),
     options: optionsOf(request.query),
     warnings,
-    elsewhere,
+    waited,
     annotations,
     nextStep,
     turns,

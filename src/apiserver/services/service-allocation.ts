@@ -21,7 +21,7 @@ import type { ServiceClaims, ServiceName } from './service-claims.ts';
 
 type Spec = NonNullable<Service['spec']>;
 
-/** What a service holds: offsets are absolute numbers. */
+/** What a service holds; addresses as numbers. */
 interface Holding {
   addresses: number[];
   ports: number[];
@@ -74,7 +74,7 @@ export class ServiceAllocation implements Allocator {
       first: nodePorts.first,
       size: portCount,
       random,
-      reserved: portCount < 16 ? 0 : Math.min(128, Math.max(16, portCount >> 5)),
+      reserved: reservedPorts(portCount),
     });
     for (const service of services.values()) this.#take(holdingOf(service));
     services.listen((events) => {
@@ -163,22 +163,7 @@ export class ServiceAllocation implements Allocator {
     if (spec.type === 'ExternalName' || spec.clusterIP === 'None' || spec.clusterIPs?.[0] === 'None') return;
     const wanted = spec.clusterIP || spec.clusterIPs?.[0];
     if (wanted) {
-      const value = parseIPv4(wanted);
-      if (value === undefined || held.addresses.includes(value)) return; // validation reports what is no address
-      const refuse = (why: string) =>
-        invalid(Service, service.metadata.name, [
-          invalidValue(
-            'spec.clusterIPs',
-            spec.clusterIPs ?? [wanted],
-            `failed to allocate IP ${wanted}: ${why}`,
-          ),
-        ]);
-      if (!this.#addresses.covers(value))
-        throw refuse('the provided network does not match the current range');
-      if (!this.#addresses.take(value)) throw refuse('provided IP is already allocated');
-      taken.addresses.push(value);
-      spec.clusterIP = wanted;
-      spec.clusterIPs ??= [wanted];
+      this.#takeAddress(service, spec, wanted, { held, taken });
       return;
     }
     const value = this.#addresses.takeAny();
@@ -186,6 +171,30 @@ export class ServiceAllocation implements Allocator {
     taken.addresses.push(value);
     spec.clusterIP = ipv4FromNumber(value);
     spec.clusterIPs = [spec.clusterIP];
+  }
+
+  /** The one that the client chose, unless the service has it. @throws StatusError Invalid */
+  #takeAddress(
+    service: Service,
+    spec: Spec,
+    address: string,
+    { held, taken }: Pick<PortBalance, 'held' | 'taken'>,
+  ): void {
+    const value = parseIPv4(address);
+    // Validation reports what is no address.
+    if (value === undefined || held.addresses.includes(value)) return;
+    const refuse = (why: string) =>
+      refusal(
+        service,
+        'spec.clusterIPs',
+        spec.clusterIPs ?? [address],
+        `failed to allocate IP ${address}: ${why}`,
+      );
+    if (!this.#addresses.covers(value)) throw refuse('the provided network does not match the current range');
+    if (!this.#addresses.take(value)) throw refuse('provided IP is already allocated');
+    taken.addresses.push(value);
+    spec.clusterIP = address;
+    spec.clusterIPs ??= [address];
   }
 
   #allocatePorts(service: Service, spec: Spec, held: Holding, taken: Holding): void {
@@ -218,8 +227,7 @@ export class ServiceAllocation implements Allocator {
   ): void {
     if (held.ports.includes(value) || own.has(value)) return;
     own.add(value);
-    const refuse = (why: string) =>
-      invalid(Service, service.metadata.name, [invalidValue(field, value, why)]);
+    const refuse = (why: string) => refusal(service, field, value, why);
     if (!this.#nodePorts.includes(value))
       throw refuse(
         `provided port is not in the valid range. The range of valid ports is ${this.#ports.first}-${this.#ports.last}`,
@@ -282,6 +290,12 @@ async function claimEach(numbers: number[], { claim, another, replaced, refused 
       replaced(number, next);
       numbers[index] = next;
     }
+}
+
+/** Ports that only a client's own choice gets, as long as there are others: upstream's part of the range. */
+function reservedPorts(count: number): number {
+  const [min, max, step] = [16, 128, 32];
+  return count <= min ? 0 : Math.min(max, Math.max(min, Math.floor(count / step)));
 }
 
 function nameOf({ metadata }: KubeObject): ServiceName {

@@ -29,7 +29,6 @@ export class StoreView {
   /** The newest revision known to this process: from its own writes, or from a query to the store. */
   #known = 0;
   readonly #waiters: RevisionWaiters;
-  readonly #revisionListeners = new Set<(revision: number) => void>();
   /** True when other processes write to the same store: then a consistent read must ask the store for its revision. */
   readonly #shared: boolean;
   #asking: Promise<number> | undefined;
@@ -75,12 +74,6 @@ export class StoreView {
       }
     }
     return cache;
-  }
-
-  /** Calls `listener` whenever the view has advanced. Returns a function that ends that. */
-  onRevision(listener: (revision: number) => void): () => void {
-    this.#revisionListeners.add(listener);
-    return () => void this.#revisionListeners.delete(listener);
   }
 
   /** A write of this process was acknowledged: reads that begin from now on must show it. */
@@ -233,6 +226,5 @@ export class StoreView {
     if (revision > this.#revision) this.#revision = revision;
     if (this.#revision > this.#known) this.#known = this.#revision;
     this.#waiters.release(this.#revision);
-    for (const listener of this.#revisionListeners) listener(this.#revision);
   }
 }

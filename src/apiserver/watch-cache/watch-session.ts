@@ -1,6 +1,7 @@
 /** One watch: the initial state or earlier events, then every change, until it is ended. */
 
 import { expired } from '../../api/status.ts';
+import { untilAborted } from '../../base/async/unless-aborted.ts';
 import type { Clock } from '../../base/clock.ts';
 import { CompactedError, type Store, type StoreEvent } from '../../storage/store.ts';
 import type { CachedObject } from './cached-object.ts';
@@ -107,7 +108,7 @@ export class WatchSession {
       await this.#options.ready?.();
       group = await this.#catchUp(sink);
       if (!group) return sink.end();
-      await aborted(this.#ended.signal);
+      await untilAborted(this.#ended.signal);
       if (sink.wantsBookmarks && !signal.aborted) sink.deliver(sink.encodeBookmark(view.revision));
       sink.end();
     } catch (error) {
@@ -234,9 +235,4 @@ function cacheEventOf(cache: ResourceCache, event: StoreEvent): CacheEvent {
     object: cache.stored(key, revision, value),
     previous: previous && cache.stored(key, previous.revision, previous.value),
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseGoDuration, parsePeriodMs } from './go-duration.ts';
+import { formatGoDuration, parseGoDuration, parsePeriodMs } from './go-duration.ts';
 
 const cases: [string, number | string][] = [
   ['0', 0],
@@ -29,3 +29,16 @@ for (const [text, expected] of cases)
 test('a period is a duration that is not negative', () => {
   assert.deepEqual(['0s', '1.5s', '-1s', 'soon'].map(parsePeriodMs), [0, 1_500, undefined, undefined]);
 });
+
+const printed: [number, string][] = [
+  [0, '0s'],
+  [0.9, '0s'],
+  [850.9, '850ms'],
+  [10_000, '10s'],
+  [1_234.5, '1.234s'],
+  [62_500, '1m2.5s'],
+  [300_000, '5m0s'],
+  [7_200_001, '2h0m0.001s'],
+];
+for (const [ms, text] of printed)
+  test(`${ms} ms are printed as ${text}`, () => assert.equal(formatGoDuration(ms), text));

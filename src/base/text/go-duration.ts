@@ -41,3 +41,14 @@ export function parseGoDuration(text: string): number | { error: string } {
   }
   return text.startsWith('-') ? -totalMs : totalMs;
 }
+
+/** `850ms`, `1.234s`, `1m2.5s`, `2h0m0s`: as Go prints a duration of whole milliseconds; what is less is cut off. */
+export function formatGoDuration(ms: number): string {
+  const whole = Math.trunc(ms);
+  if (whole > 0 && whole < 1_000) return `${whole}ms`;
+  const seconds = `${(whole % 60_000) / 1_000}s`;
+  const minutes = Math.floor(whole / 60_000);
+  if (minutes === 0) return seconds;
+  const hours = Math.floor(minutes / 60);
+  return hours === 0 ? `${minutes}m${seconds}` : `${hours}h${minutes % 60}m${seconds}`;
+}

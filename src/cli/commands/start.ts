@@ -2,7 +2,6 @@
 import { Deployment, Pod, Service } from '../../api/resources.gen.ts';
 import { CommandError } from '../../base/system/command.ts';
 import type { Client } from '../../client/client.ts';
-import { waitFor } from '../../host/api-probe.ts';
 import { defaultClusterDomain, defaultServiceCidr } from '../../host/cluster/cluster-record.ts';
 import { Failure } from '../../host/failure.ts';
 import { demoImage, demoPort, ensureDemoArchive } from '../../host/images/demo.ts';
@@ -12,6 +11,7 @@ import { installPackages, kubectlRequirement, missingRequirements } from '../../
 import { clusterDnsAddress } from '../../host/network/service-range.ts';
 import { type NodeNamespace, runInNode } from '../../host/node/node-namespace.ts';
 import type { Steps } from '../../host/steps.ts';
+import { waitFor } from '../../host/wait-for.ts';
 import { connectAsAdmin } from '../admin-client.ts';
 import type { CliContext, Command } from '../context.ts';
 import { userKubeconfigPath } from '../kubeconfig-file.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConfigMap } from '../../api/resources.gen.ts';
+import { ConfigMap, Secret } from '../../api/resources.gen.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
@@ -156,4 +156,13 @@ test('informers that are followed for a while end with their signal, and leave t
   transport.put('b');
   await clock.advance(1_000);
   assert.deepEqual([other, log], [['a'], ['+a', '+b']]);
+});
+
+test('nobody waits for an informer that was stopped, whether it was asked for before the stop or after', async () => {
+  const { stop, factory, informer } = await setUp();
+  const waiting = assert.rejects(informer.synced(), /stopped/);
+  stop.abort(new Error('stopped'));
+  await waiting;
+  await assert.rejects(factory.of(Secret).synced(), /stopped/);
+  await assert.rejects(factory.synced(), /stopped/);
 });

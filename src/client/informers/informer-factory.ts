@@ -72,7 +72,9 @@ class CachingInformer<T extends KubeObject> implements Informer<T>, ReflectorSin
     this.#logger = options.logger;
     this.#transform = (options.transform as ((object: KubeObject) => T) | undefined) ?? ((object) => object);
     const { signal } = options;
-    signal.addEventListener('abort', () => this.#synced.reject(signal.reason), { once: true });
+    const stop = () => this.#synced.reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
     // There may be no caller left to wait for it.
     this.#synced.promise.catch(() => undefined);
   }

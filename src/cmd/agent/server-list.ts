@@ -2,10 +2,11 @@
  * The API servers that a node's agent may ask: those that it was given, and all that the `kubernetes` service leads to. What
  * was learned is kept on disk: the servers that an agent was given when it joined may be gone when it starts again.
  */
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EndpointSlice } from '../../api/resources.gen.ts';
 import type { Logger } from '../../base/logger.ts';
+import { replaceFile } from '../../base/system/replace-file.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 
 const fileName = 'known-servers.json';
@@ -55,8 +56,7 @@ export function followServers(
     current = text;
     const file = join(folder, fileName);
     try {
-      writeFileSync(`${file}.new`, text);
-      renameSync(`${file}.new`, file);
+      replaceFile(file, text);
     } catch (error) {
       // Only the next start misses it: on a full disk the agent still has to find its servers.
       logger.warn('the list of known servers cannot be kept', { file, error });

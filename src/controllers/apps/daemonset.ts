@@ -3,7 +3,7 @@
 import type { Draft, KubeObject } from '../../api/meta.ts';
 import { keyOf } from '../../api/meta.ts';
 import { ControllerRevision, DaemonSet, Node, Pod } from '../../api/resources.gen.ts';
-import { compileLabelSelector } from '../../api/selectors/label-selector.ts';
+import { compileLabelSelector, isEmptySelector } from '../../api/selectors/label-selector.ts';
 import { leastOf } from '../../base/least-of.ts';
 import {
   type AnyController,
@@ -38,8 +38,9 @@ import {
   specForNode,
 } from './daemonset/daemonset-plan.ts';
 
-const burst = 250;
-const historyLimit = 10;
+/** Pods that one reconcile creates, and as many that it deletes; upstream's. */
+const podsPerReconcileMax = 250;
+const historyLimitDefault = 10;
 const generationAnnotation = 'deprecated.daemonset.template.generation';
 const generationLabel = 'pod-template-generation';
 
@@ -84,7 +85,7 @@ async function syncDaemonSet(
   signal: AbortSignal,
 ): Promise<ReconcileOutcome | undefined> {
   const { selector } = set.spec!;
-  if (Object.keys(selector?.matchLabels ?? {}).length + (selector?.matchExpressions?.length ?? 0) === 0) {
+  if (isEmptySelector(selector)) {
     const message = 'This daemon set is selecting all pods. A non-empty selector is required.';
     cluster.event(targetOf(DaemonSet, set), 'Warning', 'SelectingAll', message);
     return;
@@ -170,10 +171,10 @@ async function applySteps(
 ): Promise<unknown> {
   const owner = { type: DaemonSet, object: set };
   const control = new PodControl(cluster, owner, signal);
-  const created = await slowStart(create.slice(0, burst), (node) =>
+  const created = await slowStart(create.slice(0, podsPerReconcileMax), (node) =>
     control.create(podFor(set, owner, node, hash)),
   );
-  const removed = await allAtOnce(remove.slice(0, burst), (pod) =>
+  const removed = await allAtOnce(remove.slice(0, podsPerReconcileMax), (pod) =>
     control.delete(pod, { onlyAsSeen: broken.includes(pod) }),
   );
   return created.failure ?? removed.failure;
@@ -212,7 +213,7 @@ async function cleanUp(
   const used = new Set([current.metadata.name]);
   for (const revision of known)
     if (hashes.has(revision.metadata.labels?.[revisionHashLabel])) used.add(revision.metadata.name);
-  const limit = set.spec!.revisionHistoryLimit ?? historyLimit;
+  const limit = set.spec!.revisionHistoryLimit ?? historyLimitDefault;
   for (const revision of planRevisionCleanup(known, used, limit))
     await cluster.delete(ControllerRevision, revision, signal);
 }

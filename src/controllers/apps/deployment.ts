@@ -2,7 +2,11 @@
 
 import { controllerOf, keyOf } from '../../api/meta.ts';
 import { Deployment, Pod, ReplicaSet } from '../../api/resources.gen.ts';
-import { compileLabelSelector, labelSelectorText } from '../../api/selectors/label-selector.ts';
+import {
+  compileLabelSelector,
+  isEmptySelector,
+  labelSelectorText,
+} from '../../api/selectors/label-selector.ts';
 import { defineController, watch } from '../../client/controller/controller.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
@@ -81,8 +85,7 @@ class Rollout {
   async sync(): Promise<{ requeueAfterMs?: number } | undefined> {
     const { metadata, spec } = this.#deployment;
     const { selector, paused, strategy } = spec!;
-    if (Object.keys(selector?.matchLabels ?? {}).length + (selector?.matchExpressions?.length ?? 0) === 0)
-      return await this.#refuseToSelectAll();
+    if (isEmptySelector(selector)) return await this.#refuseToSelectAll();
 
     const sets = await this.#claim();
     if (metadata.deletionTimestamp) {

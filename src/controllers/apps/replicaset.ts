@@ -86,7 +86,7 @@ export function defineReplicaController<T extends KubeObject & ReplicaOwner>(
   });
 }
 
-/** `isRefused`: the namespace is terminating, so a retry is pointless. */
+/** `isRefused`: nothing can be created any longer, as the namespace or the owner goes: a retry is pointless. */
 async function syncPods(
   cluster: ReconcileCluster,
   owner: { type: ResourceType; object: KubeObject & ReplicaOwner },

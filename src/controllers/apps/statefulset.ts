@@ -48,7 +48,9 @@ import {
   withIdentity,
 } from './statefulset/statefulset-pod.ts';
 
-const historyLimit = 10;
+const historyLimitDefault = 10;
+/** Upstream gives the revisions of StatefulSets another label than their pods. */
+const revisionLabel = 'controller.kubernetes.io/hash';
 
 export const statefulSetController = defineController({
   name: 'statefulset',
@@ -126,7 +128,7 @@ class StatefulReconcile {
       known,
       collisionCount,
       labels,
-      hashLabel: 'controller.kubernetes.io/hash',
+      hashLabel: revisionLabel,
     });
     try {
       const update = await applyRevisionPlan(this.#cluster, owner, plan, this.#signal);
@@ -285,7 +287,7 @@ class StatefulReconcile {
   ): Promise<void> {
     const used = new Set([current.metadata.name, update.metadata.name]);
     for (const pod of pods) used.add(pod.metadata.labels?.[revisionHashLabel] ?? '');
-    const limit = this.#set.spec!.revisionHistoryLimit ?? historyLimit;
+    const limit = this.#set.spec!.revisionHistoryLimit ?? historyLimitDefault;
     for (const revision of planRevisionCleanup([...known].sort(byRevision), used, limit))
       await this.#cluster.delete(ControllerRevision, revision, this.#signal);
   }

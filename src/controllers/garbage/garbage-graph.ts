@@ -9,7 +9,6 @@ export interface GraphNode {
   readonly uid: string;
   /** Undefined for an owner that is known only from references to it: its kind is looked up when needed. */
   resource: ResourceType | undefined;
-  apiVersion: string;
   kind: string;
   namespace: string | undefined;
   name: string;
@@ -43,7 +42,7 @@ export class GarbageGraph {
     return this.#nodes.size;
   }
 
-  /** Nodes of a resource that are absent from its latest list. */
+  /** Nodes of a resource that its list or watch has shown. */
   *of(resource: ResourceType): Iterable<GraphNode> {
     for (const node of this.#nodes.values()) if (node.resource === resource && !node.isVirtual) yield node;
   }
@@ -107,7 +106,6 @@ export class GarbageGraph {
     const node: GraphNode = {
       uid,
       resource: undefined,
-      apiVersion: '',
       kind: '',
       namespace: undefined,
       name,
@@ -129,7 +127,6 @@ export class GarbageGraph {
       let ownerNode = this.#nodes.get(owner.uid);
       if (!ownerNode) {
         ownerNode = this.#insert(owner.uid, owner.name);
-        ownerNode.apiVersion = owner.apiVersion;
         ownerNode.kind = owner.kind;
         ownerNode.namespace = node.namespace;
       }

@@ -1,7 +1,7 @@
 /** The context of commands on clusters of this machine, and how Wherry's own processes are run. */
 import { join } from 'node:path';
 import type { ClusterFolder, DataFolder } from '../data-folder.ts';
-import { nodeSearchPath } from '../node/containerd.ts';
+import { nodeSearchPath } from '../node/node-namespace.ts';
 import type { Steps } from '../steps.ts';
 
 /** How to start Wherry's own processes. */

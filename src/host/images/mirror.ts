@@ -7,6 +7,7 @@ import { createReadStream, existsSync, readdirSync, readFileSync, statSync } fro
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { untilAborted } from '../../base/async/unless-aborted.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { http } from '../../base/system/node-http.ts';
@@ -83,10 +84,7 @@ export async function keepMirror(
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
       const server = await startMirror(options);
-      await new Promise<void>((resolve) => {
-        if (signal.aborted) resolve();
-        else signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      await untilAborted(signal);
       server.close();
     } catch (error) {
       if (attempt === 0)

@@ -5,7 +5,7 @@ import { systemClock } from '../../base/clock.ts';
 import type { NodeFolder } from '../data-folder.ts';
 import { Failure } from '../failure.ts';
 import { isRunning, type ProcessIdentity, runningProcess, startProcess } from '../processes/process.ts';
-import { type NodeNamespace, nodePath } from './node-namespace.ts';
+import { type NodeNamespace, nodePath, nodeSearchPath } from './node-namespace.ts';
 import { everyRegistry } from './registries.ts';
 
 /** As the node sees it. */
@@ -54,9 +54,6 @@ export async function ensureContainerd(options: ContainerdOptions): Promise<Proc
     cwd: '/',
   });
 }
-
-/** Where programs of a node are looked for. */
-export const nodeSearchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function findContainerd(folder: NodeFolder): ProcessIdentity | undefined {
   return runningProcess(containerdRecordFile(folder));

@@ -38,6 +38,9 @@ export interface NodeNamespaceOptions {
   ownNetwork?: boolean;
 }
 
+/** Where programs of a node are looked for. */
+export const nodeSearchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 export const holderRecordFile = (folder: NodeFolder) => join(folder.run, 'holder.json');
 
 /** The node's namespaces, if their holder runs. A killed holder still exists for a while, but without them. */
@@ -166,7 +169,7 @@ async function startHolder(options: NodeNamespaceOptions): Promise<ProcessIdenti
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: '/',
       env: {
-        PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        PATH: nodeSearchPath,
         NAME: options.name,
         NODE: realpathSync(options.folder.path),
         VISIBLE: options.visible.map((path) => realpathSync(path)).join(' '),

@@ -1,7 +1,7 @@
 /** Waits until a process or a node is ready. */
-import { waitFor } from '../api-probe.ts';
 import { Failure } from '../failure.ts';
 import { isRunning, type ProcessIdentity } from '../processes/process.ts';
+import { waitFor } from '../wait-for.ts';
 
 const pollMs = 20;
 

@@ -1,6 +1,7 @@
 /** How often each process of a cluster was restarted, kept from `up` to `down`. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { replaceFile } from '../../base/system/replace-file.ts';
 import type { ClusterFolder } from '../data-folder.ts';
 import type { RestartHistories } from './restart-plan.ts';
 
@@ -19,6 +20,5 @@ export function readRestartHistories(folder: ClusterFolder): RestartHistories {
 export function writeRestartHistories(folder: ClusterFolder, histories: RestartHistories): void {
   const file = restartHistoriesFile(folder);
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(`${file}.new`, JSON.stringify(histories));
-  renameSync(`${file}.new`, file);
+  replaceFile(file, JSON.stringify(histories));
 }

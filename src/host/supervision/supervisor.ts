@@ -10,7 +10,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { ClusterContext } from '../cluster/cluster-context.ts';
 import type { ClusterRecord } from '../cluster/cluster-record.ts';
 import type { ClusterFolder } from '../data-folder.ts';
-import { nodeSearchPath } from '../node/containerd.ts';
+import { nodeSearchPath } from '../node/node-namespace.ts';
 import {
   type ProcessIdentity,
   type ProcessOptions,

@@ -2,8 +2,9 @@
  * Which processes of a cluster should run: written by the commands that start or end them, read by the supervisor's
  * script.
  */
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { replaceFile } from '../../base/system/replace-file.ts';
 import { agentRecordFile, serverRecordFile } from '../cluster/cluster-context.ts';
 import type { ClusterRecord } from '../cluster/cluster-record.ts';
 import type { ClusterFolder } from '../data-folder.ts';
@@ -43,8 +44,7 @@ export function writeWatchList(folder: ClusterFolder, record: ClusterRecord): vo
     const { pid, startTicks } = runningProcess(recordFile) ?? { pid: 0, startTicks: 0 };
     return `${name} ${pid} ${startTicks}\n`;
   });
-  writeFileSync(`${file}.new`, lines.join(''));
-  renameSync(`${file}.new`, file);
+  replaceFile(file, lines.join(''));
 }
 
 /** A cluster that should not run has no supervisor, and gets none. */

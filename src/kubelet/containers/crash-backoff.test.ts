@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { WaitBackoff } from './crash-backoff.ts';
-import { formatSeconds } from './crash-hold.ts';
 
 test('the first restart is at once, then the wait doubles from 10 s up to 5 minutes', async () => {
   const clock = new VirtualClock();
@@ -37,8 +36,4 @@ test('a clock that jumps back makes no wait longer than the delay', async () => 
   assert.equal(backoff.remainingMs('k', clock.now() + 3_600_000), 0);
   backoff.next('k', clock.now());
   assert.equal(backoff.remainingMs('k', clock.now() + 60_000), 20_000);
-});
-
-test('delays are written as Go writes them', () => {
-  assert.deepEqual([10_000, 80_000, 300_000].map(formatSeconds), ['10s', '1m20s', '5m0s']);
 });

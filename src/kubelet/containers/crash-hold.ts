@@ -1,6 +1,7 @@
 /** Holds back containers that keep failing, and reports that as upstream does. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { formatGoDuration } from '../../base/text/go-duration.ts';
 import type { KubeletContext } from '../context.ts';
 import { containerHash } from '../pod/pod-actions.ts';
 import { containerEvents } from '../pod/pod-events.ts';
@@ -41,7 +42,7 @@ export class CrashHold {
     const delayMs = crashBackoff.delayMs(key);
     const shows = {
       reason: 'CrashLoopBackOff',
-      message: `back-off ${formatSeconds(delayMs)} restarting failed container=${container.name} pod=${who}`,
+      message: `back-off ${formatGoDuration(delayMs)} restarting failed container=${container.name} pod=${who}`,
     };
     if (remainingMs <= 0) {
       crashBackoff.next(key, endedMs);
@@ -62,10 +63,4 @@ export class CrashHold {
     const nextMs = isToldAgain ? remainingMs : (isShown ? againMs : shownMs) - sinceMs;
     return { waitMs: Math.min(remainingMs, nextMs), ...(isShown && { shows }) };
   }
-}
-
-/** 10s, 1m20s, 5m0s: as Go prints whole seconds. */
-export function formatSeconds(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
 }

@@ -2,6 +2,7 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
+import { formatGoDuration } from '../../base/text/go-duration.ts';
 import type { WaitingReason } from '../containers/container-statuses.ts';
 import { WaitBackoff } from '../containers/crash-backoff.ts';
 import type { Image, SandboxConfig } from '../cri/messages.ts';
@@ -61,7 +62,7 @@ export interface ImageUser {
   sandbox: SandboxConfig;
   /** About the image. */
   events: ContainerEvents;
-  /** For the container that waits for it, when the functions above are for the pod: with image volumes. */
+  /** About the container that waits for it, where {@link events} are about its pod: for image volumes. */
   containerEvents?: ContainerEvents;
   /** A pull begins, which may take long; `shows`: it was waiting, which must be visible once before. */
   pulling(shows?: WaitingReason): void;
@@ -196,8 +197,8 @@ export class ImageManager {
     try {
       const credentials = await this.#credentials(pod, name);
       const { image, pullMs } = await this.#pullOnce(name, credentials, sandbox);
-      const took = formatDuration(pullMs);
-      const all = formatDuration(this.#clock.monotonic() - startMs);
+      const took = formatGoDuration(pullMs);
+      const all = formatGoDuration(this.#clock.monotonic() - startMs);
       events.normal(
         'Pulled',
         `Successfully pulled image "${text}" in ${took} (${all} including waiting). Image size: ${image.size} bytes.`,
@@ -316,15 +317,4 @@ export class ImageManager {
 function isLatest(text: string): boolean {
   const name = parseImageName(text);
   return !('problem' in name) && name.full.endsWith(':latest');
-}
-
-/** As Go prints a duration rounded to milliseconds: 850ms, 1.234s, 1m2.5s. */
-export function formatDuration(ms: number): string {
-  const rounded = Math.round(ms);
-  if (rounded < 1000) return `${rounded}ms`;
-  const minutes = Math.floor(rounded / 60_000);
-  const seconds = `${Number(((rounded % 60_000) / 1000).toFixed(3))}s`;
-  if (minutes === 0) return seconds;
-  const hours = Math.floor(minutes / 60);
-  return hours > 0 ? `${hours}h${minutes % 60}m${seconds}` : `${minutes}m${seconds}`;
 }

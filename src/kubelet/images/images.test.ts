@@ -11,7 +11,7 @@ import { RuntimeError } from '../cri/runtime-error.ts';
 import { simulatedRuntime } from '../cri/simulated/simulated-runtime.ts';
 import type { ObjectSource } from '../object-source.ts';
 import { testPod } from '../pod.fixture.ts';
-import { formatDuration, ImageManager, ImageProblem } from './image-manager.ts';
+import { ImageManager, ImageProblem } from './image-manager.ts';
 import type { ImageFindings } from './image-metrics.ts';
 import { type ImageName, parseImageName } from './image-name.ts';
 import { credentialsFor } from './pull-credentials.ts';
@@ -320,8 +320,4 @@ test('with a limit, pulls wait for their turn, and the event has how long', asyn
   pulls[1]!.resolve('i');
   await Promise.all(both);
   assert.match(events.at(-1)!, /Successfully pulled image "b:1" in 1s \(3s including waiting\)/);
-});
-
-test('durations are written as Go writes them', () => {
-  assert.deepEqual([85, 1234, 62_500].map(formatDuration), ['85ms', '1.234s', '1m2.5s']);
 });

@@ -12,6 +12,7 @@ import type { CgroupUsage, GroupDetails, NamedGroup, PodCgroups, PodsShare } fro
 import {
   cpuRequestMilli,
   cpuShares,
+  cpuWeightOfShares,
   type PodLimits,
   podLimitsOf,
   widerLimits,
@@ -217,8 +218,7 @@ export class LinuxCgroups implements PodCgroups {
     const { cpuShares: shares, cpuQuotaUs, memoryBytes } = limits;
     if (this.#isV2) {
       const folder = join(this.#mountPoint, path);
-      const weight = Math.max(1, Math.floor(1 + ((shares - 2) * 9999) / 262_142));
-      await setValue(join(folder, 'cpu.weight'), String(weight));
+      await setValue(join(folder, 'cpu.weight'), String(cpuWeightOfShares(shares)));
       await setValue(join(folder, 'cpu.max'), `${cpuQuotaUs ?? 'max'} ${periodUs}`);
       await setValue(join(folder, 'memory.max'), String(memoryBytes ?? 'max'));
       return;

@@ -133,3 +133,11 @@ test('a new node reports what it has enough of, and ready once it is, but not th
   end();
   await running;
 });
+
+test('a stop during an observation of the node ends the reports with it, not ten seconds later', async () => {
+  const { running, end } = run((number) => {
+    if (number === 2) end();
+    return reportOf({});
+  });
+  await running;
+});

@@ -120,6 +120,7 @@ export class NodeRegistration {
 
   #sleep(waitMs: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
+      if (signal.aborted) return resolve();
       const done = () => {
         timer.cancel();
         signal.removeEventListener('abort', done);

@@ -7,6 +7,10 @@ import type { LinuxResources } from '../cri/messages.ts';
 
 const sharesMin = 2;
 const sharesMax = 262_144;
+/** How many steps there are from the smallest to the greatest of v1's shares, and of v2's weights. */
+const shareSteps = sharesMax - sharesMin;
+const weightMin = 1;
+const weightSteps = 9_999;
 const sharesPerCpu = 1024;
 const quotaPeriodUs = 100_000;
 const quotaMinUs = 1000;
@@ -14,6 +18,16 @@ const quotaMinUs = 1000;
 export function cpuShares(milliCpu: number): number {
   if (milliCpu === 0) return sharesMin;
   return Math.min(sharesMax, Math.max(sharesMin, Math.floor((milliCpu * sharesPerCpu) / 1000)));
+}
+
+/** For cgroup v2, whose weights go from 1 to 10,000. */
+export function cpuWeightOfShares(shares: number): number {
+  return Math.max(weightMin, Math.floor(weightMin + ((shares - sharesMin) * weightSteps) / shareSteps));
+}
+
+/** The other way round; 0 when the weight is not known. */
+export function cpuSharesOfWeight(weight: number): number {
+  return weight === 0 ? 0 : Math.round(sharesMin + ((weight - weightMin) * shareSteps) / weightSteps);
 }
 
 /** Microseconds of CPU time per period; 0 when there is no limit. */

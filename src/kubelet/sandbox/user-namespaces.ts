@@ -10,7 +10,7 @@ import { replaceFile } from '../../base/system/replace-file.ts';
 import type { IdMapping, RuntimeHandler, UserNamespace } from '../cri/messages.ts';
 
 /** Upstream's default. A container sees these ids as 0 and up. */
-export const idsPerPod = 65_536;
+const idsPerPod = 65_536;
 /** Ids have 32 bits. The first range is the machine's own, and never a pod's. */
 const rangesMax = 2 ** 32 / idsPerPod - 1;
 

@@ -3,7 +3,13 @@ import { test } from 'node:test';
 import type { Service } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { testPod } from '../pod.fixture.ts';
-import { boundedResources, linuxResourcesOf, podLimitsOf } from '../resources/cgroup-resources.ts';
+import {
+  boundedResources,
+  cpuSharesOfWeight,
+  cpuWeightOfShares,
+  linuxResourcesOf,
+  podLimitsOf,
+} from '../resources/cgroup-resources.ts';
 import { oomScoreAdjust } from '../resources/qos.ts';
 import { parseResolverConfig, resolverConfigOf } from './dns-config.ts';
 import { computeEnvironment, serviceVariables } from './environment.ts';
@@ -323,6 +329,12 @@ test('a sidecar is killed no sooner than any container that it serves', () => {
   });
   const scores = pod.spec.initContainers!.map((container) => oomScoreAdjust(pod, container, 1024 ** 3));
   assert.deepEqual(scores, [875, 500, 938]);
+});
+
+test('shares of cgroup v1 and weights of v2 span the same range', () => {
+  const weights = [2, 1024, 262_144].map(cpuWeightOfShares);
+  assert.deepEqual(weights, [1, 39, 10_000]);
+  assert.deepEqual([0, ...weights].map(cpuSharesOfWeight), [0, 2, 998, 262_144]);
 });
 
 test('requests and limits become shares, quota and bytes', () => {

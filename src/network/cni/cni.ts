@@ -5,6 +5,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Node } from '../../api/resources.gen.ts';
+import { unlessAborted } from '../../base/async/unless-aborted.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
@@ -78,7 +79,7 @@ export async function startCni(options: CniOptions, signal: AbortSignal): Promis
   );
   nodes.handle({ added: loop.touch, updated: loop.touch, deleted: loop.touch });
   loop.touch();
-  await Promise.race([configured.promise, aborted(signal)]);
+  await unlessAborted(configured.promise, signal);
   return loop;
 
   async function sync(): Promise<void> {
@@ -208,11 +209,4 @@ async function writeConfig(folder: string, config: Parameters<typeof cniConfig>[
   await mkdir(folder, { recursive: true });
   await writeFile(`${path}.new`, text);
   await rename(`${path}.new`, path);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

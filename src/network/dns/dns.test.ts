@@ -152,6 +152,25 @@ describe('cluster DNS', () => {
     informers.remove(ConfigMap, `${corefile.metadata.namespace}/${corefile.metadata.name}`);
   });
 
+  it('rewrites a part of a name wherever it occurs', async () => {
+    informers.put(ConfigMap, {
+      metadata: { name: 'coredns', namespace: 'kube-system' },
+      data: {
+        Corefile: `.:53 {
+    kubernetes cluster.local
+    rewrite name substring -x- .
+}
+`,
+      },
+    });
+    const { records } = await ask('web-x-default-x-svc.cluster.local', RecordType.A);
+    assert.deepEqual(
+      records.map((record) => 'address' in record && record.address),
+      ['10.96.1.1'],
+    );
+    informers.remove(ConfigMap, 'kube-system/coredns');
+  });
+
   it('gives pod addresses their names', async () => {
     assert.deepEqual(await resolver.resolve4('10-244-0-9.default.pod.cluster.local'), ['10.244.0.9']);
     assert.equal(await code(resolver.resolve4('10-244-0-999.default.pod.cluster.local')), 'ENOTFOUND');

@@ -49,10 +49,11 @@ export function createForwarder({ clock, random }: ForwarderOptions): Forwarder 
       const present = running.get(key);
       if (present) return present;
       if (running.size >= questionsMax) return undefined;
-      const asking = askServers(name, type, servers).finally(() => running.delete(key));
+      const asking = askServers(name, type, servers)
+        .then((answer) => (answer && cacheSeconds > 0 ? keep(key, answer, cacheSeconds) : answer))
+        .finally(() => running.delete(key));
       running.set(key, asking);
-      const answer = await asking;
-      return answer && cacheSeconds > 0 ? keep(key, answer, cacheSeconds) : answer;
+      return asking;
     },
   };
 

@@ -168,7 +168,7 @@ function rewrite(name: string, rules: readonly RewriteRule[]): string {
     if (kind === 'exact' && name === from) return to;
     if (kind === 'suffix' && name.endsWith(from)) return name.slice(0, name.length - from.length) + to;
     if (kind === 'prefix' && name.startsWith(from)) return to + name.slice(from.length);
-    if (kind === 'substring' && name.includes(from)) return name.replace(from, to);
+    if (kind === 'substring' && name.includes(from)) return name.replaceAll(from, () => to);
     if (kind === 'regex') {
       const match = new RegExp(from).exec(`${name}.`);
       if (match)

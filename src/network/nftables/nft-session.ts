@@ -25,7 +25,7 @@ export interface NftSession {
 
 /** Longer scripts are read faster from a file: `nft -i` reads its terminal byte by byte. */
 export const sessionBytesMax = 8_192;
-/** `nft -i` remembers every line, as a shell does: after this many bytes another one takes over. */
+/** `nft -i` remembers every line, as a shell does: after this many transactions another one takes over. */
 const transactionsPerProcessMax = 10_000;
 const idleMs = 60_000;
 const answerMs = 10_000;

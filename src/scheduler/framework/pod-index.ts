@@ -157,10 +157,6 @@ export class PodIndex {
     return this.#carried[kind].values();
   }
 
-  hasCarried(kind: TermKind): boolean {
-    return this.#carried[kind].size > 0;
-  }
-
   /** Labels of namespaces changed: selections that depend on them may match other pods now. */
   forgetSelections(): void {
     this.#selections.clear();

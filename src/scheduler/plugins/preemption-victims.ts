@@ -4,7 +4,11 @@
  */
 
 import type { PodDisruptionBudget } from '../../api/resources.gen.ts';
-import { compileLabelSelector, type LabelPredicate } from '../../api/selectors/label-selector.ts';
+import {
+  compileLabelSelector,
+  isEmptySelector,
+  type LabelPredicate,
+} from '../../api/selectors/label-selector.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import { type PostFilterContext, type Rejection, unresolvable } from '../framework/plugin.ts';
 import type { PodInfo } from '../framework/pod-info.ts';
@@ -33,10 +37,9 @@ const noVictims = unresolvable('No preemption victims found for incoming pod');
 
 export function readBudget(budget: PodDisruptionBudget): Budget {
   const { selector } = budget.spec ?? {};
-  const isEmpty = !selector?.matchLabels && !selector?.matchExpressions?.length;
   return {
     namespace: budget.metadata.namespace ?? '',
-    matches: isEmpty ? () => false : compileLabelSelector(selector),
+    matches: isEmptySelector(selector) ? () => false : compileLabelSelector(selector),
     disruptionsAllowed: budget.status?.disruptionsAllowed ?? 0,
     disrupted: new Set(Object.keys(budget.status?.disruptedPods ?? {})),
   };

@@ -227,7 +227,7 @@ class EtcdStore implements Store {
           for (const wake of this.#waiters) wake();
         }
       } catch (error) {
-        if (error instanceof CompactedError) await this.#startOver(error);
+        if (error instanceof CompactedError) this.#startOver(error);
         else if (!(error instanceof StoreUnavailableError)) this.#hub.close(error as Error);
       }
       if (!signal.aborted) await pause(this.#clock, backoffDelayMs(reconnect, attempt), signal);
@@ -235,7 +235,7 @@ class EtcdStore implements Store {
   }
 
   /** The connection was lost for longer than history is kept: every watcher must list again. */
-  async #startOver(error: CompactedError): Promise<void> {
+  #startOver(error: CompactedError): void {
     this.#hub.close(error);
     this.#seen = error.oldest - 1;
   }

@@ -1,17 +1,9 @@
-/** Kubernetes' functions on strings: regular expressions (Go's, in linear time), URLs, and printf-like format. */
+/** Kubernetes' functions on strings: regular expressions (Go's, in linear time), and printf-like format. */
 import type { Environment } from '@marcbachmann/cel-js';
 import { Duration } from '@marcbachmann/cel-js/evaluator';
 import { RE2JS } from 're2js';
 import { spendText } from '../budget.ts';
 import { linearMatches } from '../linear-matches.ts';
-
-/** A parsed URL; CEL code reads it by its methods only. */
-class Url {
-  readonly url: URL;
-  constructor(text: string) {
-    this.url = new URL(text);
-  }
-}
 
 export function registerText(environment: Environment): void {
   environment
@@ -34,18 +26,7 @@ export function registerText(environment: Environment): void {
     .registerConstant('strings', 'kubernetes.Strings', new Strings())
     .registerFunction('kubernetes.Strings.quote(string): string', (_: Strings, text: string) =>
       JSON.stringify(text),
-    )
-    .registerType('kubernetes.URL', Url)
-    .registerFunction('url(string): kubernetes.URL', (text: string) => new Url(text))
-    .registerFunction('isURL(string): bool', (text: string) => URL.canParse(text))
-    .registerFunction('kubernetes.URL.getScheme(): string', ({ url }: Url) => url.protocol.replace(/:$/, ''))
-    .registerFunction('kubernetes.URL.getHost(): string', ({ url }: Url) => url.host)
-    .registerFunction('kubernetes.URL.getHostname(): string', ({ url }: Url) =>
-      url.hostname.replace(/^\[|\]$/g, ''),
-    )
-    .registerFunction('kubernetes.URL.getPort(): string', ({ url }: Url) => url.port)
-    .registerFunction('kubernetes.URL.getEscapedPath(): string', ({ url }: Url) => url.pathname)
-    .registerFunction('kubernetes.URL.getQuery(): map', ({ url }: Url) => queryOf(url));
+    );
 }
 
 /** The namespace `strings`: the library knows methods only, so its function is a method of a constant. */
@@ -95,12 +76,6 @@ function findAll(text: string, pattern: string, limit: bigint): string[] {
   const found: string[] = [];
   while ((limit < 0n || BigInt(found.length) < limit) && matcher.find()) found.push(matcher.group() ?? '');
   return found;
-}
-
-function queryOf(url: URL): Map<string, string[]> {
-  const query = new Map<string, string[]>();
-  for (const [key, value] of url.searchParams) query.set(key, [...(query.get(key) ?? []), value]);
-  return query;
 }
 
 /** The verbs %s %d %f %e %b %x %X %o and %%, with a precision for %f and %e. */

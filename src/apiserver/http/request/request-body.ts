@@ -28,7 +28,7 @@ export class RequestBody {
     if (this.#received || (this.#declaredBytes ?? 0) > limitBytes) return true;
     const kept = new KeptBytes(this.#declaredBytes, share);
     const outcome = await gather(this.#source, { kept, limitBytes, share });
-    if (outcome === 'unpaid') return false;
+    if (outcome === 'share closed') return false;
     this.#received = { outcome, bytes: kept.bytes() };
     return true;
   }
@@ -82,13 +82,16 @@ interface GatherOptions {
 }
 
 /** Until its end, its limit, or the end of the share. What comes behind the limit stays in the source. */
-function gather(source: Readable, { kept, limitBytes, share }: GatherOptions): Promise<Outcome | 'unpaid'> {
+function gather(
+  source: Readable,
+  { kept, limitBytes, share }: GatherOptions,
+): Promise<Outcome | 'share closed'> {
   return new Promise((resolve) => {
-    const settle = (outcome: Outcome | 'unpaid') => {
+    const settle = (outcome: Outcome | 'share closed') => {
       source.off('data', take).off('end', end).off('error', broken).off('close', broken);
       if (share) share.onClose = undefined;
       if (outcome === 'begun') source.pause();
-      else if (outcome === 'unpaid') source.resume();
+      else if (outcome === 'share closed') source.resume();
       resolve(outcome);
     };
     const take = (chunk: Uint8Array) => {
@@ -100,7 +103,7 @@ function gather(source: Readable, { kept, limitBytes, share }: GatherOptions): P
     // For instance when a client left while it was being authenticated: no event follows.
     if (source.destroyed) return resolve('broken');
     source.on('data', take).once('end', end).once('error', broken).once('close', broken);
-    if (share) share.onClose = () => settle('unpaid');
+    if (share) share.onClose = () => settle('share closed');
   });
 }
 

@@ -51,7 +51,7 @@ export interface Outcomes {
 }
 
 /** The most pods that are created or removed at a time. */
-const burst = 500;
+const podsAtOnceMax = 500;
 /** The most uncounted pods in a status. */
 const uncountedMax = 500;
 
@@ -195,12 +195,12 @@ const noSteps: PodSteps = { create: [], remove: [], waitMs: undefined };
 function planPods(seen: SeenPods, progress: Progress): PodSteps {
   const { job, active, terminating } = seen;
   if (job.metadata.deletionTimestamp) return noSteps;
-  if (isSuspended(job)) return { ...noSteps, remove: active.slice(0, burst) };
+  if (isSuspended(job)) return { ...noSteps, remove: active.slice(0, podsAtOnceMax) };
   const wanted = wantedPods(seen, progress);
   const surplus = podsToRemove(job, active, progress.indexes, Math.max(0, active.length - wanted));
-  if (surplus.length > 0) return { ...noSteps, remove: surplus.slice(0, burst) };
+  if (surplus.length > 0) return { ...noSteps, remove: surplus.slice(0, podsAtOnceMax) };
   const awaited = replacesOnlyFailed(job) ? terminating : 0;
-  const missing = Math.min(burst, wanted - active.length - awaited);
+  const missing = Math.min(podsAtOnceMax, wanted - active.length - awaited);
   return missing > 0 ? planNewPods(seen, progress, missing) : noSteps;
 }
 

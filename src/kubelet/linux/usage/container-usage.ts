@@ -2,6 +2,7 @@
 import { readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { BlockDeviceUse, GroupDetails } from '../../machine.ts';
+import { cpuSharesOfWeight } from '../../resources/cgroup-resources.ts';
 import { readNumber, readTable, readText } from '../kernel-files.ts';
 import { openFilesOf } from '../process-files.ts';
 import { groupPressures } from './pressure.ts';
@@ -80,7 +81,7 @@ export function groupDetailsV2(folder: string): GroupDetails | undefined {
     swapLimitBytes: limitIn(join(folder, 'memory.swap.max')),
     memoryLimitBytes: limitIn(join(folder, 'memory.max')),
     oomKills: of(events, 'oom_kill'),
-    cpuShares: sharesOfWeight(readNumber(join(folder, 'cpu.weight')) ?? 0),
+    cpuShares: cpuSharesOfWeight(readNumber(join(folder, 'cpu.weight')) ?? 0),
     processes: members.length,
     threads: readNumber(join(folder, 'pids.current')) ?? 0,
     threadsMax: threadsMaxIn(folder),
@@ -167,9 +168,4 @@ function processesIn(file: string): number[] {
 /** 0 is a process of another namespace, about which nothing can be read. */
 function firstPidOf(members: readonly number[]): number | undefined {
   return members.find((pid) => pid > 0);
-}
-
-/** A weight of v2, from 1 to 10,000, as a share of v1, from 2 to 262,144. */
-function sharesOfWeight(weight: number): number {
-  return weight === 0 ? 0 : Math.round(2 + ((weight - 1) * 262_142) / 9999);
 }
