@@ -215,7 +215,7 @@ test('a target that is not there, at zero, or too small says so', async () => {
   assert.equal(conditionOf(await get('none'), 'AbleToScale')?.reason, 'FailedGetScale');
   assert.match(
     conditionOf(await get('none'), 'AbleToScale')?.message ?? '',
-    /deployments\/scale\.apps "none" not found$/,
+    /deployments\.apps "none" not found$/,
   );
   assert.match(
     conditionOf(await get('strange'), 'AbleToScale')?.message ?? '',

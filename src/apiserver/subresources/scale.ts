@@ -8,14 +8,7 @@ import { type FieldSet, setOf } from '../../api/schema/fields/field-set.ts';
 import { applyConfig } from '../../api/schema/patch/apply.ts';
 import { applyPatch } from '../../api/schema/patch/patch.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import {
-  conflict,
-  internalError,
-  invalid,
-  methodNotAllowed,
-  notFound,
-  StatusError,
-} from '../../api/status.ts';
+import { conflict, internalError, invalid, methodNotAllowed, StatusError } from '../../api/status.ts';
 import { invalidValue } from '../../api/validation/field-error.ts';
 import { isTrue } from '../../base/text/query-boolean.ts';
 import { nestedCount, nestedString, setNestedValue } from '../custom-resources/nested-value.ts';
@@ -46,7 +39,7 @@ export async function serveScale(
 ): Promise<ApiResponse> {
   const { info } = context;
   if (info.verb === 'get') {
-    const scaled = await readScaled(registry, context, resource);
+    const scaled = await readCurrent(registry, resource, info.namespace, info.name);
     requireReplicas(resource, scaled);
     return answer(scaleOf(resource, scaled));
   }
@@ -104,20 +97,6 @@ function fieldAt(path: string): FieldSet {
       .filter((part) => part !== '')
       .map((name) => `f:${name}`),
   )!;
-}
-
-/** A missing object is reported as a missing scale, in upstream's words. */
-async function readScaled(
-  registry: Registry,
-  { info }: RequestContext,
-  resource: ServedResource,
-): Promise<CachedObject> {
-  try {
-    return await readCurrent(registry, resource, info.namespace, info.name);
-  } catch (error) {
-    if (!(error instanceof StatusError) || error.reason !== 'NotFound') throw error;
-    throw notFound(partOf(resource), info.name);
-  }
 }
 
 /** A custom resource without a number of replicas has no scale. @throws StatusError 500 */
