@@ -150,17 +150,17 @@ class Scheduler {
   }
 
   #bind(queued: QueuedPod, { node, states }: Decision & { kind: 'placed' }): void {
-    const { clock } = this.#options;
     const cache = this.#cache;
     cache.assume(queued.info, node.name);
     const cycle = runBindingCycle({
+      ...this.#options,
       queued,
+      writes: this.#writes,
       node,
       states,
       cache,
       queue: this.#queue,
       recorder: this.#recorderOf(queued),
-      clock,
       metrics: this.#metrics,
       signal: this.#signal,
     })
