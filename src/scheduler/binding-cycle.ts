@@ -1,6 +1,7 @@
 /** What follows a decision: reserve, permit, preBind, bind. Runs concurrently with other pods' decisions. */
 import { Pod } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/text/error-message.ts';
 import { type EventRecorder, targetOf } from '../client/events/event-recorder.ts';
 import type { SchedulerCache } from './cache.ts';
 import type { NodeInfo } from './framework/node-info.ts';
@@ -8,11 +9,10 @@ import type { Rejection } from './framework/plugin.ts';
 import { type ExtensionPoint, type PointTimer, statusOf } from './framework/point-timer.ts';
 import type { Slot } from './framework/profile.ts';
 import type { SchedulerMetrics } from './metrics.ts';
-import type { QueuedPod } from './queue/queued-pod.ts';
+import { nominateNode, type StatusWriteOptions } from './pod-status.ts';
 import type { SchedulingQueue } from './queue.ts';
 
-export interface BindingCycleOptions {
-  queued: QueuedPod;
+export interface BindingCycleOptions extends StatusWriteOptions {
   node: NodeInfo;
   states: readonly unknown[];
   /** Already counts the pod on the node. */
@@ -21,7 +21,6 @@ export interface BindingCycleOptions {
   recorder: EventRecorder;
   clock: Clock;
   metrics: SchedulerMetrics;
-  signal: AbortSignal;
 }
 
 export type BindingOutcome =
@@ -44,6 +43,7 @@ export async function runBindingCycle(options: BindingCycleOptions): Promise<Bin
       'Normal',
       'Scheduled',
       `Successfully assigned ${info.key} to ${node.name}`,
+      { action: 'Binding' },
     );
     const ended = timed('PostBind');
     for (const { plugin, index } of profile.postBind.filter(concerned))
@@ -109,13 +109,24 @@ async function permit({ queued, node, states, clock }: BindingCycleOptions): Pro
   return undefined;
 }
 
-async function preBind({ queued, node, states, signal }: BindingCycleOptions): Promise<Refused | undefined> {
+async function preBind(options: BindingCycleOptions): Promise<Refused | undefined> {
+  const { queued, node, states, signal } = options;
   const { info, profile } = queued;
+  if (isToldBefore(options)) nominateNode(options, node.name);
   for (const { plugin, index } of profile.preBind.filter(concernedBy(states))) {
-    const rejection = await plugin.preBind!(info, node, states[index], signal);
+    const rejection = await naming(`PreBind plugin "${plugin.name}"`, () =>
+      plugin.preBind!(info, node, states[index], signal),
+    );
     if (rejection) return { kind: 'refused', plugin: plugin.name, rejection };
   }
   return undefined;
+}
+
+/** Whether there is something to wait for before the pod is bound: its status says meanwhile where it will go. */
+function isToldBefore({ queued, states }: BindingCycleOptions): boolean {
+  return queued.profile.preBind
+    .filter(concernedBy(states))
+    .some(({ plugin, index }) => plugin.hasToPrepare?.(states[index]));
 }
 
 async function bind({ queued, node, signal }: BindingCycleOptions): Promise<undefined> {
@@ -123,8 +134,18 @@ async function bind({ queued, node, signal }: BindingCycleOptions): Promise<unde
   if (!binder) throw new Error(`no plugin of ${queued.profile.schedulerName} binds pods`);
   // An earlier "unschedulable" must not overwrite the condition that the binding sets.
   await queued.statusWrite;
-  await binder.plugin.bind!(queued.info, node, signal);
+  const { plugin } = binder;
+  await naming(`Bind plugin "${plugin.name}"`, () => plugin.bind!(queued.info, node, signal));
   return undefined;
+}
+
+/** An error says where it happened, as upstream's do. */
+async function naming<T>(where: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw new Error(`running ${where}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** A plugin whose preFilter skipped the pod is not involved later either. */

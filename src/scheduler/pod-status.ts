@@ -26,8 +26,19 @@ export interface PodStatusOptions extends StatusWriteOptions {
 
 /** Returns at once; the write is queued behind earlier ones of the same pod. */
 export function writePodStatus(options: PodStatusOptions): void {
-  const patch = computeStatusPatch(options.queued.info.pod, options, options.clock.now());
+  const { queued, clock, nominatedNode } = options;
+  const patch = computeStatusPatch(queued, options, clock.now());
+  if (nominatedNode !== undefined) queued.nominationWritten = undefined;
   if (patch) writeInOrder(patch, options);
+}
+
+/** Tells where the pod is going to be bound. Returns at once. */
+export function nominateNode(options: StatusWriteOptions, nodeName: string): void {
+  const { queued } = options;
+  const { metadata, status } = queued.info.pod;
+  if (status?.nominatedNodeName === nodeName) return;
+  queued.nominationWritten = nodeName;
+  writeInOrder({ metadata: { uid: metadata.uid }, status: { nominatedNodeName: nodeName } }, options);
 }
 
 /** As {@link writePodStatus}; also where the nomination itself is still to be written, or to be seen. */
@@ -53,14 +64,14 @@ function writeInOrder(patch: object, { queued, client, writes, logger, signal }:
 
 /** The difference from the present status; undefined when there is none. */
 function computeStatusPatch(
-  pod: Pod,
+  { info: { pod }, nominationWritten = pod.status?.nominatedNodeName ?? '' }: QueuedPod,
   wanted: Pick<PodStatusOptions, 'reason' | 'message' | 'nominatedNode'>,
   nowMs: number,
 ): object | undefined {
   const { reason, message, nominatedNode } = wanted;
   const current = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
   const isSame = current?.status === 'False' && current.reason === reason && current.message === message;
-  const isNominated = nominatedNode === undefined || nominatedNode === (pod.status?.nominatedNodeName ?? '');
+  const isNominated = nominatedNode === undefined || nominatedNode === nominationWritten;
   if (isSame && isNominated) return undefined;
   const lastTransitionTime = current?.status === 'False' ? current.lastTransitionTime : formatTime(nowMs);
   const { generation } = pod.metadata;

@@ -255,6 +255,7 @@ function runPostFilter(profile: Profile, failed: FailedSearch): PostFilterOutcom
       absent: diagnosis.absent,
       memory,
       hasSeenPod: refusedBy === undefined || comesBefore(profile, plugin, refusedBy),
+      hasRefusedPod: refusedBy === plugin.name,
       trial: (node) => createTrial(cycle, node),
     });
     if (outcome.nominatedNode || outcome.isFinal) return outcome;

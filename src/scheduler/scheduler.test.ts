@@ -164,12 +164,54 @@ test('a binding that fails gives the room back and is tried again after a back-o
     );
     cluster.start();
     await cluster.clock.advance(0);
-    assert.deepEqual(cluster.eventsOf('first'), ['FailedScheduling: the server is away']);
+    assert.deepEqual(cluster.eventsOf('first'), [
+      'FailedScheduling: running Bind plugin "DefaultBinder": the server is away',
+    ]);
     assert.equal(cluster.nodeOf('second'), 'a');
     cluster.bindFails = undefined;
     cluster.delete(Pod, 'default/second');
     await cluster.clock.advance(1_000);
     assert.equal(cluster.nodeOf('first'), 'a');
+  }));
+
+test('preemption gives no pod its devices: neither another class nor another node', () =>
+  withCluster(async (cluster) => {
+    cluster.addNodes(makeNode('a'));
+    const claimed = (name: string, deviceClassName: string, status = {}) => {
+      const requests = [{ name: 'r', exactly: { deviceClassName, allocationMode: 'ExactCount', count: 1 } }];
+      const metadata = { namespace: 'default', name, uid: `claim-${name}` };
+      cluster.put(ResourceClaim, { metadata, spec: { devices: { requests } }, status } as ResourceClaim);
+      const pod = makePod(name);
+      const resourceClaims = [{ name: 'device', resourceClaimName: name }];
+      cluster.addPods({ ...pod, spec: { ...pod.spec, resourceClaims } } as Pod);
+    };
+    const matchFields = [{ key: 'metadata.name', operator: 'In', values: ['b'] }];
+    claimed('classless', 'none');
+    claimed('misplaced', 'none', {
+      allocation: { nodeSelector: { nodeSelectorTerms: [{ matchFields }] } },
+      reservedFor: [{ resource: 'pods', name: 'other', uid: 'other' }],
+    });
+    cluster.start();
+    await cluster.clock.advance(0);
+    const preempting = 'preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.';
+    assert.deepEqual(cluster.eventsOf('classless'), [
+      `FailedScheduling: 0/1 nodes are available: request r: device class none does not exist. no new claims to deallocate, ${preempting}`,
+    ]);
+    assert.deepEqual(cluster.eventsOf('misplaced'), [
+      `FailedScheduling: 0/1 nodes are available: 1 resourceclaim not available on the node. still not schedulable, ${preempting}`,
+    ]);
+  }));
+
+test('a pod that goes before its turn comes is passed over, which an event says', () =>
+  withCluster(async (cluster) => {
+    cluster.addNodes(makeNode('a'));
+    const pod = makePod('web');
+    const deletionTimestamp = '2026-01-01T00:00:00Z';
+    cluster.addPods({ ...pod, metadata: { ...pod.metadata, deletionTimestamp } });
+    cluster.start();
+    await cluster.clock.advance(0);
+    assert.equal(cluster.nodeOf('web'), undefined);
+    assert.deepEqual(cluster.eventsOf('web'), ['FailedScheduling: skip schedule deleting pod: default/web']);
   }));
 
 test('a pod that waits for devices gets those that a pod which could not be bound gives back', () =>

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../api/resources.gen.ts';
 import { sparse } from '../base/sparse.fixture.ts';
 import { FakeCluster } from './cluster.fake.ts';
@@ -110,13 +110,56 @@ test('pods that come together with one claim take one free volume for it', async
   await cluster.stop();
 });
 
+test('a pod says where it will go while it waits for its volume, and takes that back when there is none', async () => {
+  const cluster = lateCluster('wherry.dev/hostpath');
+  cluster.start();
+  await cluster.clock.advance(0);
+  const asked = cluster.informer(PersistentVolumeClaim).get('default/data')!;
+  const node = asked.metadata.annotations?.['volume.kubernetes.io/selected-node'];
+  assert.ok(node);
+  assert.equal(cluster.pod('web').status?.nominatedNodeName, node);
+  cluster.put(PersistentVolumeClaim, claim('data', {}));
+  await cluster.clock.advance(0);
+  assert.equal(cluster.pod('web').status?.nominatedNodeName ?? '', '');
+  await cluster.stop();
+});
+
+test('a pod that is bound at once is nominated nowhere', async () => {
+  const cluster = lateCluster('wherry.dev/hostpath');
+  const patched = mock.method(cluster.client, 'patch');
+  cluster.put(PersistentVolumeClaim, claim('data', { 'pv.kubernetes.io/bind-completed': 'yes' }, 'made'));
+  cluster.put(PersistentVolume, volume('made', 'a'));
+  cluster.start();
+  await cluster.clock.advance(0);
+  assert.equal(cluster.nodeOf('web'), 'a');
+  assert.equal(patched.mock.callCount(), 0);
+  await cluster.stop();
+});
+
+test('that a claim is missing is said before that another has no volume', async () => {
+  const cluster = new FakeCluster();
+  cluster.addNodes(makeNode('a'));
+  cluster.put(PersistentVolumeClaim, claim('data', {}));
+  const volumes = ['data', 'none'].map((claimName) => ({
+    name: claimName,
+    persistentVolumeClaim: { claimName },
+  }));
+  cluster.addPods(makePod('web', { spec: { volumes } }));
+  cluster.start();
+  await cluster.clock.advance(0);
+  assert.match(cluster.eventsOf('web').join(), /persistentvolumeclaim "none" not found/);
+  await cluster.stop();
+});
+
 test('a provisioner that gives a node up has the pod tried again', async () => {
   const cluster = lateCluster('wherry.dev/hostpath');
   cluster.start();
   await cluster.clock.advance(0);
   cluster.put(PersistentVolumeClaim, claim('data', {}));
   await cluster.clock.advance(0);
-  assert.deepEqual(cluster.eventsOf('web'), ['FailedScheduling: provisioning failed for PVC "data"']);
+  assert.deepEqual(cluster.eventsOf('web'), [
+    'FailedScheduling: running PreBind plugin "VolumeBinding": binding volumes: provisioning failed for PVC "data"',
+  ]);
   await cluster.stop();
 });
 

@@ -221,6 +221,8 @@ test('a claim that waits for its pod gets a volume on the node of the pod', asyn
   assert.deepEqual(nodeAffinity?.required?.nodeSelectorTerms?.[0]?.matchExpressions?.[0]?.values, [
     pod.spec?.nodeName,
   ]);
+  const told = (await eventsOf(client, 'data')).join();
+  assert.doesNotMatch(told, /WaitForPodScheduled/, 'a pod that is scheduled at once is nothing to tell');
 });
 
 test('a bound claim grows with what it asks for', async () => {

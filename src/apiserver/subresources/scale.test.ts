@@ -61,6 +61,13 @@ test('a scale is applied: conflicts name the owner of the number, and force take
   assert.deepEqual([whole.status, whole.object.spec.replicas], [200, 5], 'the chart gave the number up');
 });
 
+test('of an object that is not there, its scale is not found under its own name', async () => {
+  await using server = await createTestServer();
+  const { status, object } = await server.ask('GET', scalePath);
+  assert.deepEqual([status, object.message], [404, 'deployments.apps "web" not found']);
+  assert.deepEqual(object.details, { name: 'web', group: 'apps', kind: 'deployments' });
+});
+
 test('a number that was written by an update is conflicted with in the words of the scale', async () => {
   await using server = await createTestServer();
   await server.ask('POST', `${deployments}?fieldManager=kubectl-create`, deployment(2));

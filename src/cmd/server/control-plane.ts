@@ -1,5 +1,6 @@
 /** API server, controllers and scheduler in one process, talking to each other without sockets. */
 
+import { hostname } from 'node:os';
 import { authenticatedGroup, mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../../apiserver/request.ts';
 import { type ApiServer, createApiServer } from '../../apiserver/server.ts';
@@ -129,7 +130,8 @@ function componentEnvironment(
   const transport = measuredTransport(api.localTransport(componentUser(name)), 'localhost', options);
   const client = createClient(transport, { fieldManager: name });
   const informers = createInformerFactory(client, { clock, random, logger, signal });
-  const recorder = createEventRecorder({ client, clock, logger, component: name, signal });
+  const identity = { component: name, hostname: hostname() };
+  const recorder = createEventRecorder({ client, clock, logger, ...identity, signal });
   return { client, informers, clock, random, logger, metrics, recorder };
 }
 

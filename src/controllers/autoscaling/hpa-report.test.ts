@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { HorizontalPodAutoscalerCondition } from '../../api/types/autoscaling-v2.gen.ts';
 import {
   evaluated,
+  metricsCombined,
   type Report,
   rescaled,
   rescaleFailed,
@@ -39,6 +40,25 @@ test('what no report is about stays as it was, and so does the time of a conditi
   const { conditions, ...sizes } = statusAfter(status, [scaleRead], now);
   assert.deepEqual(conditions?.map(brief), [`AbleToScale True SucceededGetScale since ${before}`]);
   assert.deepEqual(sizes, { currentReplicas: 2, desiredReplicas: 4, lastScaleTime: before });
+});
+
+test('metrics that could not be computed keep their places in the status', () => {
+  const combined = {
+    active: { status: 'False', reason: 'FailedGetPodsMetric', message: 'gone' },
+    statuses: [{ type: '' }, { type: '' }],
+    warnings: [],
+    asked: undefined,
+    isPartial: true,
+  } as const;
+  const report = metricsCombined({ ...combined, statuses: [...combined.statuses], warnings: [] }, 2);
+  const status = {
+    currentReplicas: 1,
+    desiredReplicas: 2,
+    conditions: [],
+    currentMetrics: [{ type: 'Pods' }],
+  };
+  const { currentReplicas, currentMetrics } = statusAfter(status, [scaleRead, report], now);
+  assert.deepEqual([currentReplicas, currentMetrics], [2, [{ type: '' }, { type: '' }]]);
 });
 
 test('a target that could not be resized shows its metrics, and keeps the size that was wanted before', () => {

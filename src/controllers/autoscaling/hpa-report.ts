@@ -84,11 +84,12 @@ export function selectorUnfit(problem: SelectorProblem, current: number): Report
   };
 }
 
-export function metricsCombined({ active, warnings, asked }: CombinedMetrics, current: number): Report {
+export function metricsCombined(combined: CombinedMetrics, current: number): Report {
+  const { active, warnings, asked, statuses } = combined;
   return {
     events: warnings.map(({ reason, message }) => warning(reason, message)),
     conditions: { ScalingActive: active },
-    ...(!asked && { status: { currentReplicas: current } }),
+    ...(!asked && { status: { currentReplicas: current, currentMetrics: statuses } }),
   };
 }
 

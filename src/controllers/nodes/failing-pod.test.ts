@@ -79,6 +79,25 @@ test('a pod that cannot be marked as not ready keeps no other of a silent node',
   assert.deepEqual(marked, ['b', 'c']);
 });
 
+test('the pods of a node that reports that it is not ready are for the node to report on', async () => {
+  const node = sparse<Node>({
+    metadata: { name: 'n' },
+    spec: { taints: [{ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }] },
+    status: { conditions: [{ type: 'Ready', status: 'False' }] },
+  });
+  const patched: string[] = [];
+  const cluster = clusterOf(
+    node,
+    names.map((name) => pod(name, { node: 'n' })),
+    {
+      patch: async (type: ResourceType) => void patched.push(type.kind),
+      update: async (type: ResourceType) => void patched.push(type.kind),
+    },
+  );
+  await nodeLifecycleController(cluster.clock).reconcile('n', cluster, new AbortController().signal);
+  assert.ok(!patched.includes(Pod.kind));
+});
+
 test('a pod that cannot be removed keeps none of the others', async () => {
   const clock = new VirtualClock();
   const pods = names.map((name) => pod(name, { deleted: true, phase: 'Pending' }));

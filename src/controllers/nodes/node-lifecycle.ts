@@ -75,7 +75,8 @@ export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyCon
       const labelled = await keepOldLabels(cluster, node, signal);
       const current = silence.isSilent ? await markSilent(cluster, labelled, signal) : labelled;
       const wait = await taint(cluster, current, evictions, signal);
-      if (nodeCondition(current, 'Ready')?.status !== 'True')
+      // A node that says itself that it is not ready says it of its pods, too.
+      if (nodeCondition(current, 'Ready')?.status === 'Unknown')
         await markPodsNotReady(cluster, current, signal);
       return { requeueAfterMs: leastOf(silence.isSilent ? undefined : silence.nextCheckMs, wait) };
     },

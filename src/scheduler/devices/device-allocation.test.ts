@@ -261,6 +261,18 @@ const cases: [
 for (const [what, claims, trial, expected] of cases)
   test(`devices for claims: ${what}`, () => assert.deepEqual(allocate(claims, trial), expected));
 
+test('a device that is in use, or stands behind one that fits, is not asked', () => {
+  const [first, ...others] = devices;
+  const { model: _, ...unnamed } = first!.attributes!;
+  const wish = [{ requests: [exactly(model('big'))] }];
+  const nameless = { ...first!, attributes: unnamed };
+  const ahead = [slice({ devices: [nameless, ...others] })];
+  assert.deepEqual(allocate(wish, { slices: ahead, inUse: ['gpu-0'] }), ['r=gpu-1']);
+  assert.throws(() => allocate(wish, { slices: ahead }), /CEL runtime error: no such key/);
+  const behind = [slice({ devices: [...others, nameless] })];
+  assert.deepEqual(allocate(wish, { slices: behind }), ['r=gpu-1']);
+});
+
 test('a selector that fails says why', () => {
   assert.throws(
     () => allocate([{ requests: [exactly(where(`device.attributes["${driver}"].none == 1`))] }]),

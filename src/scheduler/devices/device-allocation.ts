@@ -35,6 +35,16 @@ interface Wish {
   alternatives: Alternative[];
 }
 
+/** A request that is being satisfied in one of its ways. */
+interface Task extends Alternative {
+  /** Of the request. */
+  index: number;
+  wish: Wish;
+  isAdmin: boolean;
+  devices: readonly OfferedDevice[];
+  meant: Answers;
+}
+
 /** After this many devices the search ends without a result: a claim must not be able to stop the scheduler. */
 const stepsMax = 20_000;
 
@@ -91,39 +101,42 @@ class Search {
     const wish = this.#wishes[index];
     if (!wish) return true;
     return wish.alternatives.some(({ name, asked }) => {
-      const fitting = this.#devices.filter((offered) => this.#isMeant(wish, asked, offered));
-      const isAll = asked.allocationMode === 'All';
-      if (isAll && fitting.length === 0) return false;
-      const count = isAll ? fitting.length : (asked.count ?? 1);
-      return this.#take({ index, wish, name, asked, fitting }, 0, count);
+      const meant = new Answers((offered) => this.#isMeant(wish, asked, offered));
+      const isAdmin = 'adminAccess' in asked && asked.adminAccess === true;
+      const task = { index, wish, name, asked, isAdmin, meant };
+      if (asked.allocationMode !== 'All')
+        return this.#take({ ...task, devices: this.#devices }, 0, asked.count ?? 1);
+      const devices = this.#devices.filter((offered) => meant.of(offered));
+      return devices.length > 0 && this.#take({ ...task, devices }, 0, devices.length);
     });
   }
 
   /** Takes `count` more devices, from `from` on, and then satisfies the following requests. */
-  #take(
-    task: { index: number; wish: Wish; name: string; asked: Alternative['asked']; fitting: OfferedDevice[] },
-    from: number,
-    count: number,
-  ): boolean {
+  #take(task: Task, from: number, count: number): boolean {
     if (count === 0) return this.serve(task.index + 1);
-    const { wish, name, asked, fitting } = task;
-    for (let at = from; at + count <= fitting.length; at++) {
+    const { wish, name, asked, isAdmin, devices, meant } = task;
+    for (let at = from; at + count <= devices.length; at++) {
+      const offered = devices[at]!;
+      // Expressions may fail: only devices that could be taken are asked, and none behind those that are.
+      if (!isAdmin && this.#isHeld(offered)) continue;
+      if (!meant.of(offered)) continue;
       if (++this.#steps > stepsMax) return false;
-      const isAdmin = 'adminAccess' in asked && asked.adminAccess === true;
-      const choice: Choice = { claim: wish.claim, request: name, asked, isAdmin, offered: fitting[at]! };
+      const choice: Choice = { claim: wish.claim, request: name, asked, isAdmin, offered };
       if (!this.#add(choice)) continue;
       if (this.#take(task, at + 1, count - 1)) return true;
       this.#remove(choice);
+      if (!meant.mayBeSoMany(devices, at + 1, count)) return false;
     }
     return false;
   }
 
+  #isHeld({ id }: OfferedDevice): boolean {
+    return this.#world.inUse.has(id) || this.#taken.has(id);
+  }
+
   #add(choice: Choice): boolean {
     const { offered, isAdmin, claim } = choice;
-    if (!isAdmin) {
-      if (this.#world.inUse.has(offered.id) || this.#taken.has(offered.id)) return false;
-      if (!this.#counters.take(offered)) return false;
-    }
+    if (!isAdmin && !this.#counters.take(offered)) return false;
     this.#choices.push(choice);
     if (!isAdmin) this.#taken.add(offered.id);
     if (areConstraintsMet(claim.spec.devices?.constraints ?? [], this.choicesOf(claim))) return true;
@@ -152,6 +165,31 @@ class Search {
       isSelected(deviceClass.spec.selectors, cel, `class ${deviceClass.metadata.name}`) &&
       isSelected(asked.selectors, cel, `claim ${namespace}/${name}`)
     );
+  }
+}
+
+/** Whether a request means a device: asked once, and only when it matters. */
+class Answers {
+  readonly #ask: (offered: OfferedDevice) => boolean;
+  readonly #known = new Map<OfferedDevice, boolean>();
+
+  constructor(ask: (offered: OfferedDevice) => boolean) {
+    this.#ask = ask;
+  }
+
+  /** @throws CelError when a selector fails */
+  of(offered: OfferedDevice): boolean {
+    const answer = this.#known.get(offered) ?? this.#ask(offered);
+    this.#known.set(offered, answer);
+    return answer;
+  }
+
+  /** As far as was asked so far. */
+  mayBeSoMany(devices: readonly OfferedDevice[], from: number, count: number): boolean {
+    let possible = 0;
+    for (let at = from; at < devices.length && possible < count; at++)
+      if (this.#known.get(devices[at]!) !== false) possible++;
+    return possible >= count;
   }
 }
 

@@ -159,6 +159,8 @@ export interface Plugin<FilterState = unknown, ScoreState = unknown> {
   reserve?(pod: PodInfo, node: NodeInfo, state: FilterState): Rejection | undefined;
   unreserve?(pod: PodInfo, node: NodeInfo, state: FilterState): void;
   permit?(pod: PodInfo, node: NodeInfo, state: FilterState): PermitOutcome;
+  /** Whether `preBind` will change anything, or wait. */
+  hasToPrepare?(state: FilterState): boolean;
   preBind?(
     pod: PodInfo,
     node: NodeInfo,
@@ -179,6 +181,8 @@ export interface PostFilterContext {
   memory: ShapeMemory | undefined;
   /** The plugin's own preFilter was called; another may have refused the pod before. */
   hasSeenPod: boolean;
+  /** The plugin's own preFilter refused the pod. */
+  hasRefusedPod: boolean;
   /** A what-if: a copy of a node with the pods that are nominated to it and have at least the same priority. */
   trial(node: NodeInfo): FilterTrial;
 }

@@ -30,7 +30,6 @@ import {
   type Snapshot,
   skip,
   unresolvable,
-  unschedulable,
 } from '../framework/plugin.ts';
 import type { PodInfo } from '../framework/pod-info.ts';
 
@@ -43,7 +42,7 @@ interface ClaimState {
   found: Map<string, AllocationResult[] | undefined>;
 }
 
-const elsewhere = unschedulable('resourceclaim not available on the node');
+const elsewhere = unresolvable('resourceclaim not available on the node');
 const noneLeft = unresolvable('cannot allocate all claims');
 /** Pods that may use one claim. */
 const usersMax = 256;
@@ -80,10 +79,11 @@ export function dynamicResources(options: DynamicResourcesOptions): Plugin<Claim
       const isElsewhere = state.claims.some((claim) => !reaches(allocations.of(claim), node));
       return isElsewhere ? elsewhere : whyNoneLeft(node, state);
     },
-    postFilter({ pod: { pod }, snapshot, hasSeenPod }) {
+    postFilter({ pod: { pod }, snapshot, hasSeenPod, hasRefusedPod }) {
       // Upstream's plugin finds no state of its own then, says so, and ends the search.
       if (!hasSeenPod) return { victims: [], message: 'not found', isFinal: true };
-      if (podClaims(pod).length === 0) return { victims: [], message: 'no new claims to deallocate' };
+      if (hasRefusedPod || podClaims(pod).length === 0)
+        return { victims: [], message: 'no new claims to deallocate' };
       const misplaced = known.misplacedClaim(pod, snapshot);
       if (!misplaced) return { victims: [], message: 'still not schedulable' };
       const giveBack = (signal: AbortSignal) => deallocate(client, misplaced, signal);
@@ -98,6 +98,7 @@ export function dynamicResources(options: DynamicResourcesOptions): Plugin<Claim
     unreserve(_, _node, { toAllocate }) {
       for (const claim of toAllocate) allocations.withdraw(claim);
     },
+    hasToPrepare: ({ claims }) => claims.length > 0,
     async preBind({ pod }, _node, { claims }, signal) {
       for (const claim of claims) {
         const found = allocations.of(claim);

@@ -30,6 +30,8 @@ export interface QueuedPod {
   unschedulableSinceMs: number;
   /** The last write of its status; the next one follows it. */
   statusWrite: Promise<unknown>;
+  /** A node that was written into its status for a binding, until that has failed. */
+  nominationWritten?: string | undefined;
   /** Changes with every move: entries of heaps from earlier places are stale. */
   ticket: number;
 }

@@ -256,7 +256,7 @@ class ScenarioRun {
           type: event.type ?? '',
           reason: event.reason ?? '',
           message,
-          component: event.source?.component ?? '',
+          component: event.source?.component || event.reportingComponent || '',
           fieldPath,
           count: event.count ?? 1,
         });

@@ -27,6 +27,12 @@ function asToday(scenario: Scenario): Scenario {
         'unable to fetch metrics from resource metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)',
         'no metrics returned from resource metrics API',
       )
+      .replaceAll('deployments/scale.apps \\"web', 'deployments.apps \\"web')
+      // Metrics that could not be computed keep their places.
+      .replaceAll(
+        /(FailedGetResourceMetric","status":"False","type":"ScalingActive"}],"currentMetrics":)null/g,
+        '$1[{"type":""}]',
+      )
       // The sum of all metrics says under which kind each stands.
       .replaceAll(
         'first error is: failed to get cpu utilization',

@@ -78,9 +78,6 @@ export function dropWhatTypeDoesNotHave(service: Service, old: Service): void {
     spec.healthCheckNodePort === before.healthCheckNodePort
   )
     delete spec.healthCheckNodePort;
-  // A name outside has no traffic policy, and had none to ask for.
-  if (spec.type === 'ExternalName' && spec.internalTrafficPolicy === before.internalTrafficPolicy)
-    delete spec.internalTrafficPolicy;
   if (before.type === 'LoadBalancer' && spec.type !== 'LoadBalancer')
     for (const name of ['allocateLoadBalancerNodePorts', 'loadBalancerClass'] as const)
       if (spec[name] === before[name]) delete spec[name];

@@ -35,6 +35,7 @@ test('an evicted pod says that it goes by an eviction', async () => {
   assert.deepEqual(condition, {
     type: 'DisruptionTarget',
     status: 'True',
+    lastProbeTime: null,
     reason: 'EvictionByEvictionAPI',
     message: 'Eviction API: evicting',
   });

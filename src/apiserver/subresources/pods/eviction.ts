@@ -138,6 +138,8 @@ async function markDisrupted(
           evictedByApi,
           formatTime(registry.clock.now()),
         );
+        // A time that is not set is written as null, as upstream does.
+        wanted.lastProbeTime = null as unknown as string;
         if (old?.status === 'True') wanted.lastTransitionTime = old.lastTransitionTime;
         const others = pod.status?.conditions?.filter((condition) => condition !== old) ?? [];
         pod.status = { ...pod.status, conditions: [...others, wanted] };

@@ -29,8 +29,9 @@ export function claimBinder(promised: Map<string, string>): AnyController {
     watches: [
       watch(PersistentVolume, (volume, old, informers) => claimsConcerned(volume, old, informers)),
       watch(StorageClass, (_class, _old, informers) => unboundClaims(informers)),
-      watch(Pod, (pod, old) => (old ? [] : claimKeysOf(pod))),
     ],
+    // Which pods wait for a claim is told when there is something else to tell, or every so often.
+    reads: [Pod],
     // One at a time: a volume is promised to one claim before the next one looks.
     concurrency: 1,
     async reconcile(key, cluster, signal) {

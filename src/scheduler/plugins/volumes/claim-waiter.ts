@@ -37,7 +37,8 @@ export class ClaimWaiter {
     const waiting = new WaitingClaims(claims, this.#options.claims);
     const check = () => {
       const outcome = waiting.check();
-      if (outcome !== 'waiting') finish(outcome === 'bound' ? undefined : outcome);
+      if (outcome === 'bound') finish();
+      else if (outcome instanceof Error) finish(new Error(`binding volumes: ${outcome.message}`));
     };
     const abort = () => finish(new Error('the scheduler stops'));
     const timer = clock.after(bindTimeoutMs, () =>

@@ -94,6 +94,7 @@ export function volumeBinding(options: VolumeBindingOptions): Plugin<VolumeState
       return undefined;
     },
     unreserve: (_, _node, state) => release(state),
+    hasToPrepare: ({ chosen }) => chosen.length > 0,
     async preBind(_, node, state, signal) {
       if (state.chosen.length === 0) return undefined;
       await Promise.all(
@@ -113,16 +114,20 @@ export function volumeBinding(options: VolumeBindingOptions): Plugin<VolumeState
 
 /** The volumes and claims of a pod, or why it cannot be placed with them. */
 function claimsOf(info: PodInfo, { claims, volumes, classes }: VolumeListers): VolumeState | Rejection {
-  const state: VolumeState = { bound: [], toBind: [], chosen: [] };
+  const own: PersistentVolumeClaim[] = [];
   for (const volume of info.pod.spec?.volumes ?? []) {
     const name = claimNameOf(info.pod, volume);
     if (name === undefined) continue;
     const claim = claims.get(`${info.namespace}/${name}`);
     const problem = whyUnusable(claim, name, info, volume);
     if (problem) return problem;
-    if (isClaimBound(claim!)) state.bound.push(volumes.get(claim!.spec!.volumeName!));
-    else if (!claim!.spec?.volumeName && isDelayed(classes.get(classOfClaim(claim!))))
-      state.toBind.push(claim!);
+    own.push(claim!);
+  }
+  // That a claim is missing is reported before that another has no volume.
+  const state: VolumeState = { bound: [], toBind: [], chosen: [] };
+  for (const claim of own) {
+    if (isClaimBound(claim)) state.bound.push(volumes.get(claim.spec!.volumeName!));
+    else if (!claim.spec?.volumeName && isDelayed(classes.get(classOfClaim(claim)))) state.toBind.push(claim);
     else return unboundImmediate;
   }
   return state;
