@@ -43,7 +43,6 @@ export async function runBindingCycle(options: BindingCycleOptions): Promise<Bin
       'Normal',
       'Scheduled',
       `Successfully assigned ${info.key} to ${node.name}`,
-      { action: 'Binding' },
     );
     const ended = timed('PostBind');
     for (const { plugin, index } of profile.postBind.filter(concerned))

@@ -60,8 +60,5 @@ async function evict(victim: PodInfo, options: EvictionOptions): Promise<void> {
   await client.patch(Pod, at, patch, { type: 'strategic', subresource: 'status', signal });
   await client.delete(Pod, at, { preconditions: { uid }, signal });
   const message = `Preempted by pod ${preemptor.uid} on node ${nodeName}`;
-  recorder.event(targetOf(Pod, victim.pod), 'Normal', 'Preempted', message, {
-    action: 'Preempting',
-    related: targetOf(Pod, preemptor.pod),
-  });
+  recorder.event(targetOf(Pod, victim.pod), 'Normal', 'Preempted', message);
 }

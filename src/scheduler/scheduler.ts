@@ -113,9 +113,7 @@ class Scheduler {
 
   #scheduleOne(queued: QueuedPod): void {
     const { info } = queued;
-    const isLeaving = info.pod.metadata.deletionTimestamp !== undefined;
-    if (isLeaving) this.#event(queued, `skip schedule deleting pod: ${info.key}`);
-    if (isLeaving || this.#cache.placedPod(info.uid)) {
+    if (info.pod.metadata.deletionTimestamp || this.#cache.placedPod(info.uid)) {
       this.#queue.remove(info.uid);
       return;
     }
@@ -246,16 +244,15 @@ class Scheduler {
     return this.#options.recorder.for(profile.schedulerName);
   }
 
-  #event(queued: QueuedPod, message: string): void {
-    const about = targetOf(Pod, queued.info.pod);
-    const doing = { action: 'Scheduling' };
-    this.#recorderOf(queued).event(about, 'Warning', 'FailedScheduling', message, doing);
-  }
-
   /** In an event and in the pod's condition; a nomination counts from now on, before the server has it. */
   #report(queued: QueuedPod, why: Pick<PodStatusOptions, 'reason' | 'message' | 'nominatedNode'>): void {
     if (why.nominatedNode !== undefined) this.#cache.nominate(queued.info, why.nominatedNode);
-    this.#event(queued, why.message);
+    this.#recorderOf(queued).event(
+      targetOf(Pod, queued.info.pod),
+      'Warning',
+      'FailedScheduling',
+      why.message,
+    );
     writePodStatus({ ...this.#options, ...why, queued, writes: this.#writes, signal: this.#signal });
   }
 }

@@ -1,7 +1,6 @@
 /** Event correlation by upstream's rules: a new event is written, counted, aggregated with similar ones, or dropped. */
 import { RecentMap } from '../../base/collections/recent-map.ts';
 import type { EventTarget, EventType } from './event-recorder.ts';
-import type { EventAction } from './event-series.ts';
 
 export interface NewEvent {
   /** The component that reports it. */
@@ -12,8 +11,6 @@ export interface NewEvent {
   message: string;
   /** Of the event itself. */
   annotations?: Record<string, string>;
-  /** Of an event of the newer style. */
-  doing?: EventAction;
 }
 
 /** One Event object, as it is or should be. */

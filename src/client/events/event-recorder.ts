@@ -5,7 +5,6 @@ import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../client.ts';
 import { correlateEvent, EventHistory } from './event-correlation.ts';
 import { EventQueue, waitingMax } from './event-queue.ts';
-import { correlateSeries, type EventAction, SeriesHistory } from './event-series.ts';
 import { EventWriter } from './event-writer.ts';
 
 /** What an event is about. */
@@ -23,11 +22,8 @@ export interface EventTarget {
 export type EventType = 'Normal' | 'Warning';
 
 export interface EventRecorder {
-  /**
-   * Returns at once; the event is written later, and dropped when the server refuses it. `doing`: it is of the newer
-   * style.
-   */
-  event(about: EventTarget, type: EventType, reason: string, message: string, doing?: EventAction): void;
+  /** Returns at once; the event is written later, and dropped when the server refuses it. */
+  event(about: EventTarget, type: EventType, reason: string, message: string): void;
   /** Resolves when everything recorded so far is written or dropped. */
   flushed(): Promise<void>;
   /** The same recorder for another `source.component`. */
@@ -44,8 +40,6 @@ export interface EventRecorderOptions {
   component: string;
   /** `source.host`: the node, for those that run on one. */
   host?: string;
-  /** The machine, which events of the newer style name. */
-  hostname?: string;
   signal: AbortSignal;
 }
 
@@ -67,7 +61,6 @@ export function targetOf(type: ResourceType, object: KubeObject, fieldPath?: str
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
   const { clock, logger, signal } = options;
   const history = new EventHistory();
-  const series = new SeriesHistory();
   const writer = new EventWriter(options);
   const queue = new EventQueue({
     clock,
@@ -76,14 +69,10 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     onDropping: () => logger.warn('events are dropped: too many wait', { waitingMax }),
   });
   const recorderFor = (component: string, annotations: Record<string, string> = {}): EventRecorder => ({
-    event(about, type, reason, message, doing) {
+    event(about, type, reason, message) {
       if (signal.aborted) return;
       const event = { component, about, type, reason, message, annotations };
-      const nowMs = clock.now();
-      const nameFor = () => writer.newName(about.name);
-      const record = doing
-        ? correlateSeries(series, { ...event, doing }, nowMs, nameFor)
-        : correlateEvent(history, event, nowMs, nameFor);
+      const record = correlateEvent(history, event, clock.now(), () => writer.newName(about.name));
       if (record) queue.add(record);
     },
     flushed: () => queue.idle(),

@@ -1,13 +1,12 @@
 /** Writes one event: a new one is created, an existing one patched, and both are retried for a while. */
 import { Event } from '../../api/resources.gen.ts';
-import { formatMicroTime, formatTime } from '../../api/schema/time.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { isAlreadyExists, isNotFound, StatusError } from '../../api/status.ts';
 import { backoffDelayMs } from '../../base/async/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../client.ts';
 import type { EventRecord } from './event-correlation.ts';
-import type { EventAction } from './event-series.ts';
 
 const triesMax = 12;
 const retryBackoff = { firstMs: 250, maxMs: 10_000 };
@@ -18,7 +17,6 @@ export interface EventWriterOptions {
   logger: Logger;
   /** `source.host`. */
   host?: string;
-  hostname?: string;
   signal: AbortSignal;
 }
 
@@ -81,17 +79,15 @@ export class EventWriter {
 
   async #patch(record: EventRecord): Promise<void> {
     const { client, signal } = this.#options;
-    const { count, message, lastMs, name, doing } = record;
-    const patch = doing
-      ? { series: seriesOf(record) }
-      : { count, message, lastTimestamp: formatTime(lastMs) };
+    const { count, message, lastMs, name } = record;
+    const patch = { count, message, lastTimestamp: formatTime(lastMs) };
     const at = { namespace: namespaceOf(record), name };
     await client.patch(Event, at, patch, { type: 'strategic', signal });
   }
 
   async #create(record: EventRecord): Promise<void> {
-    const { annotations = {}, doing } = record;
-    const { client, signal } = this.#options;
+    const { annotations = {} } = record;
+    const { client, host, signal } = this.#options;
     await client.create(
       Event,
       {
@@ -103,39 +99,17 @@ export class EventWriter {
         involvedObject: record.about,
         reason: record.reason,
         message: record.message,
+        source: { component: record.component, ...(host && { host }) },
+        firstTimestamp: formatTime(record.firstMs),
+        lastTimestamp: formatTime(record.lastMs),
+        count: record.count,
         type: record.type,
         reportingComponent: record.component,
-        ...(doing ? this.#newerStyle(record, doing) : this.#olderStyle(record)),
+        reportingInstance: host ?? '',
       },
       { signal },
     );
   }
-
-  #olderStyle({ component, firstMs, lastMs, count }: EventRecord): Partial<Event> {
-    const { host } = this.#options;
-    return {
-      source: { component, ...(host && { host }) },
-      firstTimestamp: formatTime(firstMs),
-      lastTimestamp: formatTime(lastMs),
-      count,
-      reportingInstance: host ?? '',
-    };
-  }
-
-  #newerStyle(record: EventRecord, { action, related }: EventAction): Partial<Event> {
-    const { hostname } = this.#options;
-    return {
-      eventTime: formatMicroTime(record.firstMs),
-      ...(record.count > 1 && { series: seriesOf(record) }),
-      action,
-      ...(related && { related }),
-      reportingInstance: hostname ? `${record.component}-${hostname}` : record.component,
-    };
-  }
-}
-
-function seriesOf({ count, lastMs }: EventRecord): Event['series'] {
-  return { count, lastObservedTime: formatMicroTime(lastMs) };
 }
 
 /** Events about objects without a namespace are in the default one. */

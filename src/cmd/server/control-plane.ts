@@ -1,6 +1,5 @@
 /** API server, controllers and scheduler in one process, talking to each other without sockets. */
 
-import { hostname } from 'node:os';
 import { authenticatedGroup, mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../../apiserver/request.ts';
 import { type ApiServer, createApiServer } from '../../apiserver/server.ts';
@@ -130,8 +129,7 @@ function componentEnvironment(
   const transport = measuredTransport(api.localTransport(componentUser(name)), 'localhost', options);
   const client = createClient(transport, { fieldManager: name });
   const informers = createInformerFactory(client, { clock, random, logger, signal });
-  const identity = { component: name, hostname: hostname() };
-  const recorder = createEventRecorder({ client, clock, logger, ...identity, signal });
+  const recorder = createEventRecorder({ client, clock, logger, component: name, signal });
   return { client, informers, clock, random, logger, metrics, recorder };
 }
 

@@ -256,7 +256,7 @@ class ScenarioRun {
           type: event.type ?? '',
           reason: event.reason ?? '',
           message,
-          component: event.source?.component || event.reportingComponent || '',
+          component: event.source?.component ?? '',
           fieldPath,
           count: event.count ?? 1,
         });
