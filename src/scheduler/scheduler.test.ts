@@ -202,6 +202,18 @@ test('preemption gives no pod its devices: neither another class nor another nod
     ]);
   }));
 
+test('a pod that goes before its turn comes is passed over, which an event says', () =>
+  withCluster(async (cluster) => {
+    cluster.addNodes(makeNode('a'));
+    const pod = makePod('web');
+    const deletionTimestamp = '2026-01-01T00:00:00Z';
+    cluster.addPods({ ...pod, metadata: { ...pod.metadata, deletionTimestamp } });
+    cluster.start();
+    await cluster.clock.advance(0);
+    assert.equal(cluster.nodeOf('web'), undefined);
+    assert.deepEqual(cluster.eventsOf('web'), ['FailedScheduling: skip schedule deleting pod: default/web']);
+  }));
+
 test('a pod that waits for devices gets those that a pod which could not be bound gives back', () =>
   withCluster(async (cluster) => {
     cluster.addNodes(makeNode('a'));
