@@ -150,9 +150,9 @@ test('claims of a pod that is pending follow the policy at once and without an e
   const { items } = await client.list(Event, { namespace });
   const told = items.filter(({ involvedObject }) => involvedObject.kind === 'StatefulSet');
   assert.deepEqual(told.map(({ type, reason, message }) => `${type} ${reason}: ${message}`).sort(), [
-    'Normal SuccessfulCreate: Create Claim data-db-0 Pod db-0 in StatefulSet db success',
-    'Normal SuccessfulCreate: Create Claim log-db-0 Pod db-0 in StatefulSet db success',
-    'Normal SuccessfulCreate: Create Pod db-0 in StatefulSet db successful',
+    'Normal SuccessfulCreate: create Claim data-db-0 Pod db-0 in StatefulSet db success',
+    'Normal SuccessfulCreate: create Claim log-db-0 Pod db-0 in StatefulSet db success',
+    'Normal SuccessfulCreate: create Pod db-0 in StatefulSet db successful',
     'Warning ConflictingController: PersistentVolumeClaim log-db-0 has a conflicting OwnerReference that acts as a manging controller, the retention policy is ignored for this claim',
   ]);
 });
@@ -205,14 +205,14 @@ test('events tell of pods and claims, also of those that cannot be had or are pu
     'persistentvolumeclaims "data-db-1" is forbidden: exceeded quota: q, requested: persistentvolumeclaims=1, ' +
     'used: persistentvolumeclaims=1, limited: persistentvolumeclaims=1';
   assert.deepEqual((await eventsOf()).sort(), [
-    `FailedCreate: Create Claim data-db-1 for Pod db-1 in StatefulSet db failed error: ${refused}`,
-    `FailedCreate: Create Pod db-1 in StatefulSet db failed error: failed to create PVC data-db-1: ${refused}`,
-    'SuccessfulCreate: Create Claim data-db-0 Pod db-0 in StatefulSet db success',
-    'SuccessfulCreate: Create Pod db-0 in StatefulSet db successful',
+    `FailedCreate: create Claim data-db-1 for Pod db-1 in StatefulSet db failed error: ${refused}`,
+    `FailedCreate: create Pod db-1 in StatefulSet db failed error: failed to create PVC data-db-1: ${refused}`,
+    'SuccessfulCreate: create Claim data-db-0 Pod db-0 in StatefulSet db success',
+    'SuccessfulCreate: create Pod db-0 in StatefulSet db successful',
   ]);
   const unnamed = { metadata: { labels: { 'apps.kubernetes.io/pod-index': null } } };
   await client.patch(Pod, { name: 'db-0', namespace }, unnamed, { type: 'merge' });
-  const update = 'SuccessfulUpdate: Update Pod db-0 in StatefulSet db successful';
+  const update = 'SuccessfulUpdate: update Pod db-0 in StatefulSet db successful';
   await cluster.until(async () => (await eventsOf()).includes(update));
 });
 

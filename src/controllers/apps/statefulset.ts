@@ -230,14 +230,14 @@ class StatefulReconcile {
     } catch (error) {
       if (isAlreadyExists(error)) return;
       if (!this.#signal.aborted && !isInVain(error)) {
-        const what = `Create Claim ${claimName} for Pod ${podName} in StatefulSet ${setName}`;
+        const what = `create Claim ${claimName} for Pod ${podName} in StatefulSet ${setName}`;
         this.#event('Warning', 'FailedCreate', `${what} failed error: ${messageOf(error)}`);
       }
       throw isInVain(error)
         ? error
         : new Error(`failed to create PVC ${claimName}: ${messageOf(error)}`, { cause: error });
     }
-    const what = `Create Claim ${claimName} Pod ${podName} in StatefulSet ${setName} success`;
+    const what = `create Claim ${claimName} Pod ${podName} in StatefulSet ${setName} success`;
     this.#event('Normal', 'SuccessfulCreate', what);
   }
 
@@ -294,7 +294,7 @@ class StatefulReconcile {
 
   /** Records the outcome of a step. A conflict is not reported: the next attempt resolves it. */
   #podEvent(verb: 'Create' | 'Delete' | 'Update', podName: string, error?: unknown): void {
-    const what = `${verb} Pod ${podName} in StatefulSet ${this.#set.metadata.name}`;
+    const what = `${verb.toLowerCase()} Pod ${podName} in StatefulSet ${this.#set.metadata.name}`;
     if (error === undefined) this.#event('Normal', `Successful${verb}`, `${what} successful`);
     else if (!this.#signal.aborted && !isInVain(error) && !isConflict(error))
       this.#event('Warning', `Failed${verb}`, `${what} failed error: ${messageOf(error)}`);

@@ -160,7 +160,7 @@ class CronReconcile {
       if (!job) this.#event('Normal', 'MissingJob', `Active job went missing: ${reference.name}`);
       else if (!outcome) active.push(reference);
       else {
-        const message = `Saw completed job: ${job.metadata.name}, condition: ${outcome}`;
+        const message = `Saw completed job: ${job.metadata.name}, status: ${outcome}`;
         this.#event('Normal', 'SawCompletedJob', message);
       }
     }

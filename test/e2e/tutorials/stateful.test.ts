@@ -41,7 +41,7 @@ suite('stateful', () => {
     const events = await run('get events');
     assert.match(
       events,
-      /SuccessfulCreate +statefulset\/web-demo +Create Pod web-demo-3 in StatefulSet web-demo successful/,
+      /SuccessfulCreate +statefulset\/web-demo +create Pod web-demo-3 in StatefulSet web-demo successful/,
     );
     assert.match(events, /Scheduled +pod\/web-demo-2 +Successfully assigned demo\/web-demo-2 to wherry/);
     await run('scale sts web-demo --replicas=2');

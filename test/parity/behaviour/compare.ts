@@ -5,9 +5,6 @@ import type { Json, JsonObject } from './scenario.ts';
 /** What newer versions word or show differently: both sides are brought to one wording before they are compared. */
 const wordings: readonly [RegExp, string][] = [
   [/^(Scaled (?:up|down) replica set \S+) from \d+ to /, '$1 to '],
-  [/^Create (?=(?:Claim|Pod) \S+ .*in StatefulSet )/, 'create '],
-  [/^Delete (?=Pod \S+ in StatefulSet )/, 'delete '],
-  [/^(Saw completed job: \S+), condition: /, '$1, status: '],
   [/ and can be accessed by the pod$/, ''],
   [/^Created container:? /, 'Created container '],
   [/(Back-off restarting failed container)( \S+ in pod .*)?$/, '$1'],
