@@ -15,11 +15,15 @@ import { Counters } from './counters.ts';
 import { areConstraintsMet, type Choice } from './device-constraints.ts';
 import { type DeviceOffer, deviceId, type OfferedDevice } from './device-pools.ts';
 import { isSelected } from './device-selector.ts';
+import { type DeviceShare, type Portion, portionOf, SharedCapacity } from './shared-capacity.ts';
 
 export interface DeviceWorld {
   offer: DeviceOffer;
   /** Ids of devices that claims hold. */
   inUse: ReadonlySet<string>;
+  /** What claims have of devices that others may use too. */
+  shares: readonly DeviceShare[];
+  newShareId(): string;
   classOf(name: string): DeviceClass | undefined;
 }
 
@@ -49,15 +53,15 @@ export function allocateDevices(
 ): AllocationResult[] | undefined {
   const search = new Search(claims, node, world);
   if (!search.serve(0)) return undefined;
-  return claims.map((claim) => describeAllocation(claim, search.choicesOf(claim), node, world.classOf));
+  return claims.map((claim) => describeAllocation(claim, search.choicesOf(claim), node, world));
 }
 
-/** Ids of the devices that claims hold. */
+/** Ids of the devices that claims hold, alone. */
 export function devicesInUse(allocations: Iterable<AllocationResult>): Set<string> {
   const ids = new Set<string>();
   for (const { devices } of allocations)
-    for (const { driver, pool, device, adminAccess } of devices?.results ?? [])
-      if (!adminAccess) ids.add(deviceId(driver, pool, device));
+    for (const { driver, pool, device, adminAccess, shareID } of devices?.results ?? [])
+      if (!adminAccess && shareID === undefined) ids.add(deviceId(driver, pool, device));
   return ids;
 }
 
@@ -66,6 +70,7 @@ class Search {
   readonly #devices: readonly OfferedDevice[];
   readonly #world: DeviceWorld;
   readonly #counters: Counters;
+  readonly #shared: SharedCapacity;
   readonly #taken = new Set<string>();
   readonly #choices: Choice[] = [];
   #steps = 0;
@@ -79,7 +84,10 @@ class Search {
     );
     this.#devices = world.offer.on(node);
     this.#world = world;
-    this.#counters = new Counters(this.#devices.filter(({ id }) => world.inUse.has(id)));
+    this.#shared = new SharedCapacity(world.shares);
+    this.#counters = new Counters(
+      this.#devices.filter(({ id }) => world.inUse.has(id) || this.#shared.isUsed(id)),
+    );
   }
 
   choicesOf(claim: ResourceClaim): Choice[] {
@@ -91,8 +99,10 @@ class Search {
     const wish = this.#wishes[index];
     if (!wish) return true;
     return wish.alternatives.some(({ name, asked }) => {
-      const fitting = this.#devices.filter((offered) => this.#isMeant(wish, asked, offered));
+      let fitting = this.#devices.filter((offered) => this.#isMeant(wish, asked, offered));
       const isAll = asked.allocationMode === 'All';
+      // Of devices that others may use too, all means those with room left.
+      if (isAll) fitting = fitting.filter((offered) => this.#hasRoom(offered, sharedPortion(offered, asked)));
       if (isAll && fitting.length === 0) return false;
       const count = isAll ? fitting.length : (asked.count ?? 1);
       return this.#take({ index, wish, name, asked, fitting }, 0, count);
@@ -110,7 +120,9 @@ class Search {
     for (let at = from; at + count <= fitting.length; at++) {
       if (++this.#steps > stepsMax) return false;
       const isAdmin = 'adminAccess' in asked && asked.adminAccess === true;
-      const choice: Choice = { claim: wish.claim, request: name, asked, isAdmin, offered: fitting[at]! };
+      const offered = fitting[at]!;
+      const portion = sharedPortion(offered, asked);
+      const choice: Choice = { claim: wish.claim, request: name, asked, isAdmin, offered, portion };
       if (!this.#add(choice)) continue;
       if (this.#take(task, at + 1, count - 1)) return true;
       this.#remove(choice);
@@ -119,26 +131,35 @@ class Search {
   }
 
   #add(choice: Choice): boolean {
-    const { offered, isAdmin, claim } = choice;
+    const { offered, isAdmin, claim, portion } = choice;
+    if (!this.#hasRoom(offered, portion)) return false;
     if (!isAdmin) {
       if (this.#world.inUse.has(offered.id) || this.#taken.has(offered.id)) return false;
-      if (!this.#counters.take(offered)) return false;
+      // A shared device consumes its counters once, whoever uses it.
+      if (!this.#shared.isUsed(offered.id) && !this.#counters.take(offered)) return false;
     }
     this.#choices.push(choice);
-    if (!isAdmin) this.#taken.add(offered.id);
+    if (!isAdmin && portion) this.#shared.take(offered, portion);
+    else if (!isAdmin) this.#taken.add(offered.id);
     if (areConstraintsMet(claim.spec.devices?.constraints ?? [], this.choicesOf(claim))) return true;
     this.#remove(choice);
     return false;
   }
 
-  #remove({ offered, isAdmin }: Choice): void {
+  #remove({ offered, isAdmin, portion }: Choice): void {
     this.#choices.pop();
     if (isAdmin) return;
-    this.#taken.delete(offered.id);
-    this.#counters.giveBack(offered);
+    if (portion) this.#shared.giveBack(offered);
+    else this.#taken.delete(offered.id);
+    if (!this.#shared.isUsed(offered.id)) this.#counters.giveBack(offered);
   }
 
-  #isMeant({ claim }: Wish, asked: Alternative['asked'], { cel, taints }: OfferedDevice): boolean {
+  #hasRoom(offered: OfferedDevice, portion: Portion | undefined): boolean {
+    return !portion || this.#shared.hasRoom(offered, portion);
+  }
+
+  #isMeant({ claim }: Wish, asked: Alternative['asked'], offered: OfferedDevice): boolean {
+    const { cel, taints, device } = offered;
     const deviceClass = this.#world.classOf(asked.deviceClassName);
     if (!deviceClass) return false;
     const tolerations = asked.tolerations ?? [];
@@ -150,9 +171,15 @@ class Search {
     return (
       isTolerated &&
       isSelected(deviceClass.spec.selectors, cel, `class ${deviceClass.metadata.name}`) &&
-      isSelected(asked.selectors, cel, `claim ${namespace}/${name}`)
+      isSelected(asked.selectors, cel, `claim ${namespace}/${name}`) &&
+      portionOf(device, asked.capacity?.requests) !== undefined
     );
   }
+}
+
+/** What the request takes of the device, if others may use it too; undefined: the device is its alone. */
+function sharedPortion({ device }: OfferedDevice, asked: Alternative['asked']): Portion | undefined {
+  return device.allowMultipleAllocations ? portionOf(device, asked.capacity?.requests) : undefined;
 }
 
 function alternativesOf({ name, exactly, firstAvailable = [] }: DeviceRequest): Alternative[] {
