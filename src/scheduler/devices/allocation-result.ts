@@ -7,22 +7,35 @@ import type {
   DeviceRequestAllocationResult,
 } from '../../api/types/resource-v1.gen.ts';
 import { type Choice, concerns } from './device-constraints.ts';
+import { portionText } from './shared-capacity.ts';
+
+export interface AllocationSources {
+  classOf(name: string): DeviceClass | undefined;
+  /** Tells the uses of a shared device apart. */
+  newShareId(): string;
+}
 
 export function describeAllocation(
   claim: ResourceClaim,
   choices: readonly Choice[],
   node: Node,
-  classOf: (name: string) => DeviceClass | undefined,
+  { classOf, newShareId }: AllocationSources,
 ): AllocationResult {
   const config = configurationOf(claim, choices, classOf);
   const nodeSelector = reachOf(choices, node);
   return {
-    devices: { results: choices.map(resultOf), ...(config.length > 0 && { config }) },
+    devices: {
+      results: choices.map((choice) => resultOf(choice, newShareId)),
+      ...(config.length > 0 && { config }),
+    },
     ...(nodeSelector && { nodeSelector }),
   };
 }
 
-function resultOf({ request, asked, isAdmin, offered }: Choice): DeviceRequestAllocationResult {
+function resultOf(
+  { request, asked, isAdmin, offered, portion }: Choice,
+  newShareId: () => string,
+): DeviceRequestAllocationResult {
   return {
     request,
     driver: offered.driver,
@@ -30,6 +43,8 @@ function resultOf({ request, asked, isAdmin, offered }: Choice): DeviceRequestAl
     device: offered.device.name,
     ...(isAdmin && { adminAccess: true }),
     ...(asked.tolerations?.length && { tolerations: asked.tolerations }),
+    ...(portion && { shareID: newShareId() }),
+    ...(portion?.size && { consumedCapacity: portionText(portion) }),
   };
 }
 

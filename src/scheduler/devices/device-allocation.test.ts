@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DeviceClass, DeviceTaintRule, ResourceClaim, ResourceSlice } from '../../api/resources.gen.ts';
-import type { Device, DeviceClaim } from '../../api/types/resource-v1.gen.ts';
+import type {
+  AllocationResult,
+  CapacityRequestPolicy,
+  Device,
+  DeviceClaim,
+} from '../../api/types/resource-v1.gen.ts';
 import type { DeviceTaintSelector } from '../../api/types/resource-v1beta2.gen.ts';
 import { makeNode } from '../objects.fake.ts';
 import { allocateDevices } from './device-allocation.ts';
 import { DeviceOffer } from './device-pools.ts';
+import { sharesInUse } from './shared-capacity.ts';
 
 const driver = 'gpu.example.com';
 
@@ -38,13 +44,15 @@ interface Trial {
   /** Of devices that rules taint. */
   selectors?: (DeviceTaintSelector | undefined)[];
   inUse?: string[];
+  /** Allocations of other claims. */
+  held?: AllocationResult[];
   node?: string;
 }
 
 /** Names of the devices for each claim; undefined: refused. */
 function allocate(
   claims: DeviceClaim[],
-  { slices = [slice()], selectors = [], inUse = [], node = 'a' }: Trial = {},
+  { slices = [slice()], selectors = [], inUse = [], held = [], node = 'a' }: Trial = {},
 ) {
   const found = allocateDevices(
     claims.map(
@@ -54,11 +62,18 @@ function allocate(
     {
       offer: new DeviceOffer(slices, selectors.map(taintRule)),
       inUse: new Set(inUse.map((name) => `${driver}/a/${name}`)),
+      shares: sharesInUse(held),
+      newShareId: () => 'share',
       classOf: (name) => classes[name] && ({ metadata: { name }, spec: classes[name] } as DeviceClass),
     },
   );
   return found?.map((one) =>
-    one.devices!.results!.map(({ request, device }) => `${request}=${device}`).join(' '),
+    one
+      .devices!.results!.map(
+        ({ request, device, shareID, consumedCapacity }) =>
+          `${request}=${device}${shareID ? `/${shareID}${Object.values(consumedCapacity ?? {})}` : ''}`,
+      )
+      .join(' '),
   );
 }
 
@@ -85,6 +100,44 @@ const partitioned = slice({
 });
 const tainted = slice({
   devices: [gpu('gpu-0', 'x', '1', { taints: [{ key: 'broken', effect: 'NoSchedule' }] })],
+});
+const sharing = (
+  name: string,
+  requestPolicy: CapacityRequestPolicy,
+  value = '8Gi',
+  more: Partial<Device> = {},
+) =>
+  gpu(name, 'shared', value, {
+    allowMultipleAllocations: true,
+    capacity: { memory: { value, requestPolicy } },
+    ...more,
+  });
+const range = { default: '1Gi', validRange: { min: '1Gi', max: '6Gi', step: '2Gi' } };
+const ranged = slice({ devices: [sharing('gpu-0', range)] });
+const oneOf = slice({ devices: [sharing('gpu-0', { default: '2Gi', validValues: ['2Gi', '4Gi'] })] });
+const two = slice({ devices: [sharing('gpu-0', range), sharing('gpu-1', range)] });
+const counted = slice({
+  devices: [0, 1].map((at) =>
+    sharing(`gpu-${at}`, {}, '8Gi', {
+      consumesCounters: [{ counterSet: 'c', counters: { slots: { value: '1' } } }],
+    }),
+  ),
+  sharedCounters: [{ name: 'c', counters: { slots: { value: '1' } } }],
+});
+const memory = (amount: string) => ({ capacity: { requests: { memory: amount } } });
+const share = (amount: string): AllocationResult => ({
+  devices: {
+    results: [
+      {
+        request: 'r',
+        driver,
+        pool: 'a',
+        device: 'gpu-0',
+        shareID: 's',
+        consumedCapacity: { memory: amount },
+      },
+    ],
+  },
 });
 const pool = (generation: number, resourceSliceCount = 1) => ({ name: 'a', generation, resourceSliceCount });
 
@@ -254,6 +307,74 @@ const cases: [
     'no part of what is taken as a whole',
     [{ requests: [exactly()] }],
     { slices: [partitioned], inUse: ['whole-0'] },
+    undefined,
+  ],
+  [
+    'a device of which several claims take a portion each',
+    ['3Gi', '5Gi'].map((amount) => ({ requests: [exactly(memory(amount))] })),
+    { slices: [ranged] },
+    ['r=gpu-0/share3Gi', 'r=gpu-0/share5Gi'],
+  ],
+  [
+    'a portion that is no step is the next one, and none asked for is the default',
+    ['512Mi', '1025Mi', undefined].map((amount) => ({ requests: [exactly(amount ? memory(amount) : {})] })),
+    { slices: [ranged] },
+    ['r=gpu-0/share1Gi', 'r=gpu-0/share3Gi', 'r=gpu-0/share1Gi'],
+  ],
+  [
+    'a portion that is no valid value is the next one',
+    [{ requests: [exactly(memory('3Gi'))] }],
+    { slices: [oneOf] },
+    ['r=gpu-0/share4Gi'],
+  ],
+  ['more than any valid value', [{ requests: [exactly(memory('5Gi'))] }], { slices: [oneOf] }, undefined],
+  ['more than the range allows', [{ requests: [exactly(memory('6Gi'))] }], { slices: [ranged] }, undefined],
+  [
+    'what other claims have of a device is not there',
+    [{ requests: [exactly(memory('3Gi'))] }],
+    { slices: [ranged], held: [share('3Gi'), share('3Gi')] },
+    undefined,
+  ],
+  [
+    'a device with too little left is passed over',
+    [{ requests: [exactly(memory('3Gi'))] }],
+    { slices: [two], held: [share('6Gi')] },
+    ['r=gpu-1/share3Gi'],
+  ],
+  [
+    'one request never takes a device twice, another request of the claim may',
+    [{ requests: [exactly({ count: 2 }), exactly({}, 's')] }],
+    { slices: [two] },
+    ['r=gpu-0/share1Gi r=gpu-1/share1Gi s=gpu-0/share1Gi'],
+  ],
+  [
+    'all of those with room',
+    [{ requests: [exactly({ ...all, ...memory('3Gi') })] }],
+    { slices: [two], held: [share('6Gi')] },
+    ['r=gpu-1/share3Gi'],
+  ],
+  [
+    'a shared device consumes its counters once',
+    ['4Gi', '4Gi'].map((amount) => ({ requests: [exactly(memory(amount))] })),
+    { slices: [counted] },
+    ['r=gpu-0/share4Gi', 'r=gpu-0/share4Gi'],
+  ],
+  [
+    'a shared device that is used has consumed its counters',
+    [{ requests: [exactly(memory('4Gi'))] }],
+    { slices: [counted], held: [share('8Gi')] },
+    undefined,
+  ],
+  [
+    'capacity asked of a device that is not shared only chooses it',
+    [{ requests: [exactly(memory('16Gi'))] }],
+    {},
+    ['r=gpu-1'],
+  ],
+  [
+    'capacity that no device has',
+    [{ requests: [exactly({ capacity: { requests: { none: '1' } } })] }],
+    {},
     undefined,
   ],
 ];

@@ -15,11 +15,15 @@ import { Counters } from './counters.ts';
 import { areConstraintsMet, type Choice } from './device-constraints.ts';
 import { type DeviceOffer, deviceId, type OfferedDevice } from './device-pools.ts';
 import { isSelected } from './device-selector.ts';
+import { type DeviceShare, type Portion, portionOf, SharedCapacity } from './shared-capacity.ts';
 
 export interface DeviceWorld {
   offer: DeviceOffer;
   /** Ids of devices that claims hold. */
   inUse: ReadonlySet<string>;
+  /** What claims have of devices that others may use too. */
+  shares: readonly DeviceShare[];
+  newShareId(): string;
   classOf(name: string): DeviceClass | undefined;
 }
 
@@ -59,15 +63,15 @@ export function allocateDevices(
 ): AllocationResult[] | undefined {
   const search = new Search(claims, node, world);
   if (!search.serve(0)) return undefined;
-  return claims.map((claim) => describeAllocation(claim, search.choicesOf(claim), node, world.classOf));
+  return claims.map((claim) => describeAllocation(claim, search.choicesOf(claim), node, world));
 }
 
-/** Ids of the devices that claims hold. */
+/** Ids of the devices that claims hold, alone. */
 export function devicesInUse(allocations: Iterable<AllocationResult>): Set<string> {
   const ids = new Set<string>();
   for (const { devices } of allocations)
-    for (const { driver, pool, device, adminAccess } of devices?.results ?? [])
-      if (!adminAccess) ids.add(deviceId(driver, pool, device));
+    for (const { driver, pool, device, adminAccess, shareID } of devices?.results ?? [])
+      if (!adminAccess && shareID === undefined) ids.add(deviceId(driver, pool, device));
   return ids;
 }
 
@@ -76,6 +80,7 @@ class Search {
   readonly #devices: readonly OfferedDevice[];
   readonly #world: DeviceWorld;
   readonly #counters: Counters;
+  readonly #shared: SharedCapacity;
   readonly #taken = new Set<string>();
   readonly #choices: Choice[] = [];
   #steps = 0;
@@ -89,7 +94,10 @@ class Search {
     );
     this.#devices = world.offer.on(node);
     this.#world = world;
-    this.#counters = new Counters(this.#devices.filter(({ id }) => world.inUse.has(id)));
+    this.#shared = new SharedCapacity(world.shares);
+    this.#counters = new Counters(
+      this.#devices.filter(({ id }) => world.inUse.has(id) || this.#shared.isUsed(id)),
+    );
   }
 
   choicesOf(claim: ResourceClaim): Choice[] {
@@ -106,7 +114,10 @@ class Search {
       const task = { index, wish, name, asked, isAdmin, meant };
       if (asked.allocationMode !== 'All')
         return this.#take({ ...task, devices: this.#devices }, 0, asked.count ?? 1);
-      const devices = this.#devices.filter((offered) => meant.of(offered));
+      // Of devices that others may use too, all means those with room left.
+      const devices = this.#devices.filter(
+        (offered) => meant.of(offered) && this.#hasRoom(offered, sharedPortion(offered, asked)),
+      );
       return devices.length > 0 && this.#take({ ...task, devices }, 0, devices.length);
     });
   }
@@ -121,7 +132,8 @@ class Search {
       if (!isAdmin && this.#isHeld(offered)) continue;
       if (!meant.of(offered)) continue;
       if (++this.#steps > stepsMax) return false;
-      const choice: Choice = { claim: wish.claim, request: name, asked, isAdmin, offered };
+      const portion = sharedPortion(offered, asked);
+      const choice: Choice = { claim: wish.claim, request: name, asked, isAdmin, offered, portion };
       if (!this.#add(choice)) continue;
       if (this.#take(task, at + 1, count - 1)) return true;
       this.#remove(choice);
@@ -135,23 +147,32 @@ class Search {
   }
 
   #add(choice: Choice): boolean {
-    const { offered, isAdmin, claim } = choice;
-    if (!isAdmin && !this.#counters.take(offered)) return false;
+    const { offered, isAdmin, claim, portion } = choice;
+    if (!this.#hasRoom(offered, portion)) return false;
+    // A shared device consumes its counters once, whoever uses it.
+    if (!isAdmin && !this.#shared.isUsed(offered.id) && !this.#counters.take(offered)) return false;
     this.#choices.push(choice);
-    if (!isAdmin) this.#taken.add(offered.id);
+    if (!isAdmin && portion) this.#shared.take(offered, portion);
+    else if (!isAdmin) this.#taken.add(offered.id);
     if (areConstraintsMet(claim.spec.devices?.constraints ?? [], this.choicesOf(claim))) return true;
     this.#remove(choice);
     return false;
   }
 
-  #remove({ offered, isAdmin }: Choice): void {
+  #remove({ offered, isAdmin, portion }: Choice): void {
     this.#choices.pop();
     if (isAdmin) return;
-    this.#taken.delete(offered.id);
-    this.#counters.giveBack(offered);
+    if (portion) this.#shared.giveBack(offered);
+    else this.#taken.delete(offered.id);
+    if (!this.#shared.isUsed(offered.id)) this.#counters.giveBack(offered);
   }
 
-  #isMeant({ claim }: Wish, asked: Alternative['asked'], { cel, taints }: OfferedDevice): boolean {
+  #hasRoom(offered: OfferedDevice, portion: Portion | undefined): boolean {
+    return !portion || this.#shared.hasRoom(offered, portion);
+  }
+
+  #isMeant({ claim }: Wish, asked: Alternative['asked'], offered: OfferedDevice): boolean {
+    const { cel, taints, device } = offered;
     const deviceClass = this.#world.classOf(asked.deviceClassName);
     if (!deviceClass) return false;
     const tolerations = asked.tolerations ?? [];
@@ -163,7 +184,8 @@ class Search {
     return (
       isTolerated &&
       isSelected(deviceClass.spec.selectors, cel, `class ${deviceClass.metadata.name}`) &&
-      isSelected(asked.selectors, cel, `claim ${namespace}/${name}`)
+      isSelected(asked.selectors, cel, `claim ${namespace}/${name}`) &&
+      portionOf(device, asked.capacity?.requests) !== undefined
     );
   }
 }
@@ -191,6 +213,11 @@ class Answers {
       if (this.#known.get(devices[at]!) !== false) possible++;
     return possible >= count;
   }
+}
+
+/** What the request takes of the device, if others may use it too; undefined: the device is its alone. */
+function sharedPortion({ device }: OfferedDevice, asked: Alternative['asked']): Portion | undefined {
+  return device.allowMultipleAllocations ? portionOf(device, asked.capacity?.requests) : undefined;
 }
 
 function alternativesOf({ name, exactly, firstAvailable = [] }: DeviceRequest): Alternative[] {

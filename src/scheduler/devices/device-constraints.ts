@@ -7,6 +7,7 @@ import type {
 } from '../../api/types/resource-v1.gen.ts';
 import type { OfferedDevice } from './device-pools.ts';
 import { attributeText } from './device-selector.ts';
+import type { Portion } from './shared-capacity.ts';
 
 /** A device for a request. */
 export interface Choice {
@@ -17,6 +18,8 @@ export interface Choice {
   /** Admin access: it may use devices that others hold, and holds none. */
   isAdmin: boolean;
   offered: OfferedDevice;
+  /** What it takes of a device that others may use too. */
+  portion: Portion | undefined;
 }
 
 /** Whether the choices so far are allowed. A device without the attribute satisfies no constraint on it. */

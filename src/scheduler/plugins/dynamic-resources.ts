@@ -12,6 +12,7 @@ import { formatTime } from '../../api/schema/time.ts';
 import { compileNodeSelector } from '../../api/selectors/node-selector.ts';
 import type { AllocationResult } from '../../api/types/resource-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
+import type { Random } from '../../base/random.ts';
 import type { Client } from '../../client/client.ts';
 import type { Informer, InformerFactory } from '../../client/informers/informer.ts';
 import {
@@ -21,6 +22,7 @@ import {
   devicesInUse,
 } from '../devices/device-allocation.ts';
 import { DeviceOffer } from '../devices/device-pools.ts';
+import { sharesInUse } from '../devices/shared-capacity.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import {
   type ClusterEvent,
@@ -50,12 +52,13 @@ const usersMax = 256;
 export interface DynamicResourcesOptions {
   client: Client;
   clock: Clock;
+  random: Random;
   informers: InformerFactory;
 }
 
 export function dynamicResources(options: DynamicResourcesOptions): Plugin<ClaimState> {
-  const { client, clock, informers } = options;
-  const known = new KnownDevices(informers);
+  const { client, clock, random, informers } = options;
+  const known = new KnownDevices(informers, random);
   const { allocations } = known;
   return {
     name: 'DynamicResources',
@@ -117,9 +120,11 @@ class KnownDevices {
   readonly #slices: Informer<ResourceSlice>;
   readonly #classes: Informer<DeviceClass>;
   readonly #taintRules: Informer<DeviceTaintRule>;
+  readonly #random: Random;
   readonly allocations: Allocations;
 
-  constructor(informers: InformerFactory) {
+  constructor(informers: InformerFactory, random: Random) {
+    this.#random = random;
     this.#claims = informers.of(ResourceClaim);
     this.#slices = informers.of(ResourceSlice);
     this.#classes = informers.of(DeviceClass);
@@ -145,6 +150,8 @@ class KnownDevices {
     return {
       offer: new DeviceOffer(this.#slices.list(), [...this.#taintRules.list()]),
       inUse: devicesInUse(this.allocations.all()),
+      shares: sharesInUse(this.allocations.all()),
+      newShareId: () => this.#random.uuid(),
       classOf: (name) => this.#classes.get(name),
     };
   }
