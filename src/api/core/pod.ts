@@ -5,6 +5,7 @@ import type { Container } from '../types/core-v1.gen.ts';
 import { type FieldErrors, forbiddenField } from '../validation/field-error.ts';
 import { podTableColumns } from './pod/columns.ts';
 import { applyLabelKeys } from './pod/label-keys.ts';
+import { defaultPodLevelResources } from './pod/pod-level-defaults.ts';
 import { computeQosClass } from './pod/qos.ts';
 import { validateResize } from './pod/resize.ts';
 import { validatePodStatusUpdate } from './pod/status.ts';
@@ -124,6 +125,7 @@ function defaultPod(pod: Pod): void {
   defaultPodSpec(pod.spec, { isPod: true });
   for (const container of pod.spec.containers ?? []) requestWhatIsLimited(container);
   for (const container of pod.spec.initContainers ?? []) requestWhatIsLimited(container);
+  defaultPodLevelResources(pod);
 }
 
 /** A limit without a request is a request too: of pods only, never of templates. */
