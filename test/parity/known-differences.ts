@@ -33,6 +33,7 @@ export const knownDifferences: Readonly<Record<string, string>> = {
   'validation-apps-v1-statefulset-name-uppercase':
     'a new StatefulSet is named by a DNS label, as its pods are',
   'validation-autoscaling-v1-horizontalpodautoscaler-target-missing': 'what is scaled is of a group',
+  'validation-coordination-v1-lease-transitions-negative': 'other words',
   'apply-no-kind': 'a missing kind is reported before the version',
   'auth-escalate-binding-absent-role': 'the binding is named, not the role',
   'crd-invalid-max-length': 'a reason and words of its own',

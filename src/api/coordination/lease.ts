@@ -14,7 +14,11 @@ export const leaseKind = defineKind(Lease, {
     if (spec?.leaseDurationSeconds !== undefined)
       yield* positive(spec.leaseDurationSeconds, 'spec.leaseDurationSeconds');
     if (spec?.leaseTransitions !== undefined && spec.leaseTransitions < 0)
-      yield invalidValue('spec.leaseTransitions', spec.leaseTransitions, 'must to greater or equal than 0');
+      yield invalidValue(
+        'spec.leaseTransitions',
+        spec.leaseTransitions,
+        'must be greater than or equal to 0',
+      );
     if (spec?.strategy !== undefined) yield* validateStrategy(spec.strategy, 'spec.strategy');
     if (spec?.preferredHolder && !spec.strategy)
       yield forbiddenField('spec.preferredHolder', 'may only be specified if `strategy` is defined');

@@ -1,5 +1,6 @@
 /** Validation of where load balancers answer: in the status of Services and of Ingresses. */
 import { isIP } from 'node:net';
+import { ipAddress } from '../validation/addresses.ts';
 import { type FieldErrors, invalidValue } from '../validation/field-error.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { subdomainProblems } from '../validation/names.ts';
@@ -15,7 +16,7 @@ export function* validateLoadBalancerStatus(
 ): FieldErrors {
   for (const [index, { ip, hostname, ipMode }] of (status?.loadBalancer?.ingress ?? []).entries()) {
     const path = `status.loadBalancer.ingress[${index}]`;
-    if (ip && isIP(ip) === 0) yield invalidValue(`${path}.ip`, ip, 'must be a valid IP address');
+    if (ip) yield* ipAddress(ip, `${path}.ip`);
     if (hostname) {
       yield* invalidFor(`${path}.hostname`, hostname, subdomainProblems(hostname));
       if (isIP(hostname) !== 0)

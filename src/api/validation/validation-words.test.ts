@@ -239,6 +239,12 @@ const cases: [string, string, object, string[], string?][] = [
     ],
   ],
   [
+    'a lease changes hands no negative number of times',
+    'Lease',
+    { spec: { leaseTransitions: -1 } },
+    ['spec.leaseTransitions: Invalid value: -1: must be greater than or equal to 0'],
+  ],
+  [
     'an invalid address is reported twice',
     'Endpoints',
     { subsets: [{ addresses: [{ ip: 'x' }] }] },

@@ -4,6 +4,7 @@ import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/re
 import { FakeObjects } from '../object-reader.fake.ts';
 import type { UserInfo } from '../request.ts';
 import { type Attributes, unionAuthorizer, whyNot } from './authorizer.ts';
+import { errorText } from './error-text.ts';
 import { checkBindingEscalation, checkRoleEscalation } from './escalation.ts';
 import { RbacAuthorizer } from './rbac.ts';
 import { reviewRules, reviewSelf, reviewSubject } from './reviews.ts';
@@ -91,6 +92,21 @@ test('the refusal names a bound role that does not exist', async () => {
   const decision = await unionAuthorizer([new RbacAuthorizer(objects).authorize])(asked);
   const missing = 'clusterrole.rbac.authorization.k8s.io "metrics" not found';
   assert.equal(whyNot(asked, decision), `User "bob" cannot get path "/metrics": RBAC: ${missing}`);
+  assert.equal(decision.evaluationError, undefined, 'it is no failure');
+});
+
+test('of roles that do not exist, each is named once', () => {
+  const objects = reader();
+  const rbac = new RbacAuthorizer(objects);
+  objects.remove(ClusterRole, '', 'metrics');
+  const one = 'clusterrole.rbac.authorization.k8s.io "metrics" not found';
+  assert.equal(errorText([one, one]), one);
+  assert.equal(errorText([one, 'x', one]), `[${one}, x]`);
+  const metadata = { name: '', uid: '', resourceVersion: '', creationTimestamp: '' };
+  const review = { apiVersion: '', kind: 'x', metadata, spec: { namespace: 'default' } };
+  const known = { rbac: true, everything: false, node: true, incomplete: [] };
+  const { incomplete, evaluationError } = reviewRules(rbac, bob, review, known);
+  assert.deepEqual([incomplete, evaluationError], [false, one]);
 });
 
 test('refusals are worded as upstream words them', () => {

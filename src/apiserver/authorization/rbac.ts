@@ -2,7 +2,8 @@
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/resources.gen.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { UserInfo } from '../request.ts';
-import type { Attributes, Decision, InstantAuthorizer } from './authorizer.ts';
+import type { Attributes, InstantAuthorizer } from './authorizer.ts';
+import { errorText } from './error-text.ts';
 import { type PolicyRule, ruleAllows } from './rules.ts';
 
 type Binding = RoleBinding | ClusterRoleBinding;
@@ -43,9 +44,8 @@ export class RbacAuthorizer {
         return { allowed: true, reason: grant.reason };
       if (grant.error) errors.push(grant.error);
     }
-    const evaluationError = errors.join(', ');
-    const refusal: Decision = { allowed: false };
-    return evaluationError ? { ...refusal, reason: `RBAC: ${evaluationError}`, evaluationError } : refusal;
+    // A role that is not there allows nothing: that is a reason, but no failure.
+    return { allowed: false, ...(errors.length > 0 && { reason: `RBAC: ${errorText(errors)}` }) };
   };
 
   /** Every rule that applies to the user in a namespace ('' for the cluster alone), and what could not be resolved. */

@@ -10,6 +10,7 @@ import { mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../request.ts';
 import type { Attributes, Authorizer } from './authorizer.ts';
 import type { KnownRules } from './configured-authorization.ts';
+import { errorText } from './error-text.ts';
 import { nodeNameOf } from './node-authorizer.ts';
 import type { RbacAuthorizer } from './rbac.ts';
 import { compactRules } from './rules.ts';
@@ -77,8 +78,8 @@ export function reviewRules(
     nonResourceRules: compact
       .filter((rule) => rule.nonResourceURLs?.length)
       .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs: nonResourceURLs! })),
-    incomplete: errors.length > 0,
-    ...(errors.length > 0 && { evaluationError: errors.join(', ') }),
+    incomplete: known.incomplete.length > 0,
+    ...(errors.length > 0 && { evaluationError: errorText(errors) }),
   };
 }
 

@@ -236,8 +236,11 @@ suite('conversion by webhook', () => {
       client.get(V2, at('failing')),
       /returned invalid object: must have the same name: failing != other/,
     );
+    await assert.rejects(client.delete(V2, at('failing')), { code: 500 });
     respond = convertAll;
     assert.equal((await client.get(V2, at('failing'))).spec.address, 'failing:1');
+    respond = ({ request }) => ({ uid: request.uid, result: { status: 'Failure', message: 'not today' } });
+    await client.delete(V1, at('failing'));
   });
 
   test('after the stored version changed, old objects are read and written as the new one', async () => {

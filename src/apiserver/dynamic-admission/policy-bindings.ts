@@ -134,7 +134,7 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
     const { group, version } = parseApiVersion(apiVersion);
     const resource = this.#options.kinds.findKind(group, version, kind);
     if (!resource?.cache) {
-      const error = `failed to find resource referenced by paramKind: '${apiVersion}, Kind=${kind}'`;
+      const error = `failed to find resource referenced by paramKind: '${group}/${version}, Kind=${kind}'`;
       return { of: 'policy', error };
     }
     if (!paramRef) return [null];

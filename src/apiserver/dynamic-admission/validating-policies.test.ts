@@ -108,12 +108,12 @@ suite('validating policies', () => {
       ],
       [
         {
-          spec: { ...never(), paramKind: { apiVersion: 'none.io/v1', kind: 'None' } },
+          spec: { ...never(), paramKind: { apiVersion: 'v1', kind: 'None' } },
           binding: { paramRef: missing },
         },
         configMaps,
         configMap('x'),
-        /ValidatingAdmissionPolicy 'p' denied request: failed to configure policy: failed to find resource referenced by paramKind: /,
+        /ValidatingAdmissionPolicy 'p' denied request: failed to configure policy: failed to find resource referenced by paramKind: '\/v1, Kind=None'/,
       ],
     ];
     for (const [given, path, object, refusal] of rows) {

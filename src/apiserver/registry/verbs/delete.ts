@@ -7,6 +7,7 @@ import { cloneJson } from '../../../api/schema/json-value.ts';
 import { formatTime } from '../../../api/schema/time.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../../../api/well-known.ts';
 import { CachedObject, encodeAndShare } from '../../watch-cache/cached-object.ts';
+import { prepareViews } from '../conversion/conversion.ts';
 import { isHeldBySpec, isReadyToGo } from '../object-metadata.ts';
 import { checkPreconditions } from '../preconditions.ts';
 import { type Registry, readCurrent, type WriteRequest } from '../registry.ts';
@@ -33,6 +34,8 @@ export async function deleteObject(registry: Registry, request: DeleteRequest): 
   const { resource, namespace, name, dryRun } = request;
   for (let isFirst = true; ; ) {
     const current = await readCurrent(registry, resource, namespace, name);
+    // What cannot be shown in the version that the client speaks is not deleted in it either.
+    if (isFirst && resource.converter) await prepareViews(resource, [current]);
     if (isFirst) checkPreconditions(request, current, request.preconditions);
     if (!request.isAdmitted) await admitDeletion(registry, request, current.object, { isFirst });
 
