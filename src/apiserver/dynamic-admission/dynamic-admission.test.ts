@@ -114,7 +114,7 @@ suite('dynamic admission', () => {
     admissionReviewVersions: ['v1'],
     sideEffects: 'None' as const,
     namespaceSelector: { matchLabels: { hooks: 'on' } },
-    timeoutSeconds: 2,
+    timeoutSeconds: 10,
     ...more,
   });
   const named = (name: string, namespace = 'shop') => ({ metadata: { name, namespace } });
