@@ -6,7 +6,8 @@ export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 const computeResources = ['cpu', 'memory'] as const;
 
 export function computeQosClass(spec: PodSpec): QosClass {
-  if (spec.resources?.limits || spec.resources?.requests) return classOf([spec.resources]);
+  // Also where the pod as a whole names no amounts: its containers do not count then.
+  if (spec.resources) return classOf([spec.resources]);
   return classOf(
     [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(
       (container) => container.resources ?? {},

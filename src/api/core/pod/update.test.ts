@@ -137,4 +137,8 @@ test('the class of a pod follows from what its containers ask for', () => {
   assert.equal(classOf({ ...whole, requests: {} }), 'Guaranteed');
   assert.equal(classOf({ ...whole, requests: { cpu: '0', memory: '1Gi' } }), 'Burstable');
   assert.equal(classOf(whole, {}), 'Burstable');
+  const asWhole = (resources: object) =>
+    computeQosClass({ containers: [{ name: 'c', resources: whole }], resources } as PodSpec);
+  assert.equal(asWhole({ requests: { cpu: '1' } }), 'Burstable');
+  assert.equal(asWhole({}), 'BestEffort', 'the containers do not count');
 });
