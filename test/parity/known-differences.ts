@@ -9,6 +9,7 @@ export const knownDifferences: Readonly<Record<string, string>> = {
   'discovery-group-autoscaling': 'autoscaling/v2 is preferred',
   'subresources-ephemeral-containers-absent': 'the subresource was behind a gate, and so not found at all',
   'validation-v1-service-cluster-ip-out-of-range': 'another allocator, with words of its own',
+  'subresources-status-invalid': 'other words',
   'subresources-scale-absent': 'the object is named, not its scale',
   'subresources-scale-table': 'a scale has a table of its own since 1.24',
   'tables-flowcontrol-v1beta1-prioritylevelconfiguration': 'the column is NominalConcurrencyShares today',
