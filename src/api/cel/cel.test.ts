@@ -36,6 +36,8 @@ test('Kubernetes’ libraries answer as upstream’s', () => {
 test('a URL is read as Go reads it', () => {
   const cases: [string, unknown][] = [
     ['isURL("https://user:pass@example.com:80/path?query=val#fragment")', true],
+    ['isURL("http://a:b@c@example.com/")', true],
+    ['url("http://a@b@example.com/").getHost()', 'example.com'],
     ['isURL("/absolute-path")', true],
     ['isURL("https://a:b:c/")', false],
     ['isURL("../relative-path")', false],
