@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { StructuralSchema } from '../structural/schema.ts';
 import { CelError, compileCel } from './environment.ts';
 import { compileRule, SchemaRules } from './rules.ts';
+import { celValueOf, untypedCelValue } from './values.ts';
 
 test('Kubernetes’ libraries answer as upstream’s', () => {
   const cases: [string, unknown][] = [
@@ -216,4 +217,15 @@ test('a transition rule holds on updates only, and an unchanged part is not judg
     'spec.my-name: Invalid value: "b": immutable',
   ]);
   assert.deepEqual(errorsOf({ min: 3, max: 2 }, { min: 3, max: 2 }), []);
+});
+
+test('fields are read whatever they are called', () => {
+  const labels = JSON.parse('{"constructor": "a", "__proto__": "b", "toString": "c"}') as object;
+  const expression = compileCel(
+    'self.constructor + self["__proto__"] + self.toString + (has(self.valueOf) ? "!" : "") + string(self.size())',
+    ['self'],
+  );
+  assert.equal(expression.evaluate({ self: untypedCelValue(labels) }), 'abc3');
+  const strings = { type: 'object', additionalProperties: { type: 'string' } } as StructuralSchema;
+  assert.equal(expression.evaluate({ self: celValueOf(strings, labels) }), 'abc3');
 });
