@@ -110,3 +110,19 @@ test('objects that are selected together come and go while a pod uses them', asy
   assert.equal(server.requests.length, asked + 1);
   stop.abort();
 });
+
+test('a reader does not wait for what is first used when everything has ended', async () => {
+  const stop = new AbortController();
+  stop.abort();
+  const server = new FakeTransport();
+  server.put('a');
+  const objects = new ObjectSource({
+    client: createClient(server),
+    clock: new VirtualClock(),
+    signal: stop.signal,
+    changed: () => undefined,
+  });
+  const at = { namespace, name: 'a' };
+  objects.use('pod', [{ type: ConfigMap, at }]);
+  assert.equal((await objects.get(ConfigMap, at))?.metadata.name, 'a');
+});

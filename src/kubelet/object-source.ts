@@ -106,6 +106,8 @@ export class ObjectSource {
   /** `known`: called when the server has answered or cannot be asked, and in any case when nothing more will come. */
   async #follow(held: Held, signal: AbortSignal, known: () => void): Promise<void> {
     signal.addEventListener('abort', known, { once: true });
+    // The event of a signal that aborted before does not come any more.
+    if (signal.aborted) known();
     for (let attempt = 0; !signal.aborted; ) {
       try {
         const list = await this.#client.list(held.type, held.query, signal);

@@ -6,7 +6,7 @@ import { type EventRecorder, targetOf } from '../client/events/event-recorder.ts
 import type { SchedulerCache } from './cache.ts';
 import type { NodeInfo } from './framework/node-info.ts';
 import type { Rejection } from './framework/plugin.ts';
-import { type ExtensionPoint, type PointTimer, statusOf } from './framework/point-timer.ts';
+import { type PointTimer, statusOf, type TimedPoint } from './framework/point-timer.ts';
 import type { Slot } from './framework/profile.ts';
 import type { SchedulerMetrics } from './metrics.ts';
 import { nominateNode, type StatusWriteOptions } from './pod-status.ts';
@@ -63,7 +63,7 @@ export async function runBindingCycle(options: BindingCycleOptions): Promise<Bin
 type Refused = BindingOutcome & { kind: 'refused' };
 type Step = (options: BindingCycleOptions) => Refused | undefined | Promise<Refused | undefined>;
 
-const steps: readonly (readonly [ExtensionPoint, Step])[] = [
+const steps: readonly (readonly [TimedPoint, Step])[] = [
   ['Reserve', reserve],
   ['Permit', permit],
   ['PreBind', preBind],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeCluster } from './cluster.fake.ts';
-import type { SchedulerConfiguration } from './configuration.ts';
+import { buildProfiles, type SchedulerConfiguration } from './configuration.ts';
 import { parseSchedulerConfiguration } from './kube-scheduler-configuration.ts';
 import { makeNode, makePod } from './objects.fake.ts';
 
@@ -111,4 +111,18 @@ test('an invalid configuration, or one with unknown plugins, is refused', () => 
     /no KubeSchedulerConfiguration/,
   );
   assert.throws(() => parseSchedulerConfiguration({ ...header, profiles: [{}, {}] }), /same schedulerName/);
+});
+
+test('a plugin that is named like a function of all objects does not exist', () => {
+  const configuration = (name: string) =>
+    parseSchedulerConfiguration({
+      ...header,
+      profiles: [
+        { plugins: { multiPoint: { enabled: [{ name }] } }, pluginConfig: [{ name, args: { a: 1 } }] },
+      ],
+    });
+  assert.throws(
+    () => buildProfiles(configuration('constructor'), {} as never),
+    /there is no scheduler plugin constructor/,
+  );
 });

@@ -146,7 +146,8 @@ function choosePlugins(profile: ProfileConfiguration, handle: PluginHandle): Wei
   const disabled = new Set(profile.disabled);
   const enabled = new Map(profile.enabled?.map((entry) => [entry.name, entry]));
   for (const name of [...enabled.keys(), ...disabled])
-    if (name !== '*' && !registry[name]) throw new Error(`there is no scheduler plugin ${name}`);
+    if (name !== '*' && !Object.hasOwn(registry, name))
+      throw new Error(`there is no scheduler plugin ${name}`);
   return Object.entries(registry)
     .filter(([name]) => enabled.has(name) || !(disabled.has(name) || disabled.has('*')))
     .map(([name, { weight, create }]) => ({

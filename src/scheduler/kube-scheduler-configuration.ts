@@ -104,7 +104,8 @@ function parseProfile({
     // A plugin that is enabled at one point takes part in all of its points, as with multiPoint.
     for (const entry of set?.enabled ?? []) enabled.set(entry.name, { ...enabled.get(entry.name), ...entry });
   }
-  for (const { name, args = {} } of pluginConfig) throwAll(misfits(argsShapes[name] ?? 'anything', args));
+  for (const { name, args = {} } of pluginConfig)
+    throwAll(misfits(Object.hasOwn(argsShapes, name) ? argsShapes[name]! : 'anything', args));
   const args = Object.fromEntries(pluginConfig.map((entry) => [entry.name, entry.args ?? {}])) as PluginArgs;
   return { schedulerName, disabled, enabled: [...enabled.values()], disabledPoints, args };
 }

@@ -37,5 +37,5 @@ function unknownIn(schema: JSONSchemaProps): string[] {
 
 function isKnown(format: string, type: string): boolean {
   if (type === '' || type === 'string') return textFormats.has(format.replaceAll('-', ''));
-  return numberFormats[type]?.includes(format) ?? false;
+  return Object.hasOwn(numberFormats, type) && numberFormats[type]!.includes(format);
 }

@@ -34,7 +34,7 @@ export interface MetricOptions {
 }
 
 export function* validateMetric(metric: MetricSpec, field: string, options: MetricOptions): FieldErrors {
-  const own = sourcesByType[metric.type];
+  const own = Object.hasOwn(sourcesByType, metric.type ?? '') ? sourcesByType[metric.type] : undefined;
   const unknownType = notSupported(`${field}.type`, metric.type ?? '', metricTypes);
   if (!metric.type) yield required(`${field}.type`, 'must specify a metric source type');
   if (!own) yield unknownType;

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { StructuralSchema } from '../structural/schema.ts';
 import { CelError, compileCel } from './environment.ts';
 import { compileRule, SchemaRules } from './rules.ts';
+import { celValueOf, untypedCelValue } from './values.ts';
 
 test('Kubernetes’ libraries answer as upstream’s', () => {
   const cases: [string, unknown][] = [
@@ -36,6 +37,8 @@ test('Kubernetes’ libraries answer as upstream’s', () => {
 test('a URL is read as Go reads it', () => {
   const cases: [string, unknown][] = [
     ['isURL("https://user:pass@example.com:80/path?query=val#fragment")', true],
+    ['isURL("http://a:b@c@example.com/")', true],
+    ['url("http://a@b@example.com/").getHost()', 'example.com'],
     ['isURL("/absolute-path")', true],
     ['isURL("https://a:b:c/")', false],
     ['isURL("../relative-path")', false],
@@ -214,4 +217,15 @@ test('a transition rule holds on updates only, and an unchanged part is not judg
     'spec.my-name: Invalid value: "b": immutable',
   ]);
   assert.deepEqual(errorsOf({ min: 3, max: 2 }, { min: 3, max: 2 }), []);
+});
+
+test('fields are read whatever they are called', () => {
+  const labels = JSON.parse('{"constructor": "a", "__proto__": "b", "toString": "c"}') as object;
+  const expression = compileCel(
+    'self.constructor + self["__proto__"] + self.toString + (has(self.valueOf) ? "!" : "") + string(self.size())',
+    ['self'],
+  );
+  assert.equal(expression.evaluate({ self: untypedCelValue(labels) }), 'abc3');
+  const strings = { type: 'object', additionalProperties: { type: 'string' } } as StructuralSchema;
+  assert.equal(expression.evaluate({ self: celValueOf(strings, labels) }), 'abc3');
 });

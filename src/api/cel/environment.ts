@@ -5,12 +5,15 @@ import { countRounds, withBudget } from './budget.ts';
 import { lengthProblem } from './check/parse.ts';
 import { registerAddresses } from './libraries/addresses.ts';
 import { registerAuthorizer } from './libraries/authorizer.ts';
+import { registerConversions } from './libraries/conversions.ts';
+import { registerFormatText } from './libraries/format-text.ts';
 import { registerFormats } from './libraries/formats.ts';
 import { registerJsonPatch } from './libraries/json-patch.ts';
 import { registerLists } from './libraries/lists.ts';
 import { naming, noteJoinedLists, registerNamedObjects } from './libraries/named-objects.ts';
 import { registerOptionalEntries, withOptionalEntries } from './libraries/optional-entries.ts';
 import { registerOptionalValues } from './libraries/optional-values.ts';
+import { registerPatterns } from './libraries/patterns.ts';
 import { registerPresence, unknownArgument, withPresence } from './libraries/presence.ts';
 import { registerQuantities } from './libraries/quantities.ts';
 import { registerSemver } from './libraries/semver.ts';
@@ -18,7 +21,7 @@ import { registerSortBy } from './libraries/sort-by.ts';
 import { registerText } from './libraries/text.ts';
 import { registerTwoVariables } from './libraries/two-variables.ts';
 import { registerUrls } from './libraries/urls.ts';
-import { linearMatches, withLinearMatches } from './linear-matches.ts';
+import { withOwnNames, withReplacements } from './replaced-methods.ts';
 
 /** Bounds on one expression; upstream's own are of the same order. */
 const expressionLimits = {
@@ -61,6 +64,9 @@ const libraries = [
   registerOptionalEntries,
   (environment: Environment) => registerOptionalValues(environment, celOptional),
   registerText,
+  registerFormatText,
+  registerPatterns,
+  registerConversions,
   registerQuantities,
   registerAddresses,
   registerPresence,
@@ -93,10 +99,10 @@ export function compileCel(source: string, variables: readonly string[]): CelPro
     const environment = environmentOf(variables);
     const known = withOptionalEntries(source);
     let parsed = parse(environment, known);
-    let checked = withLinearMatches(parsed.ast, parsed.check);
+    let checked = withReplacements(parsed.ast, parsed.check);
     if (!checked.valid && firstLine(checked.error) === unknownArgument) {
       parsed = environment.parse(withPresence(known));
-      checked = withLinearMatches(parsed.ast, parsed.check);
+      checked = withReplacements(parsed.ast, parsed.check);
     }
     if (!checked.valid) throw new CelError(firstLine(checked.error), { cause: checked.error });
     countRounds(parsed.ast);
@@ -132,7 +138,7 @@ function run(evaluate: () => unknown): unknown {
 
 /** The library shows the source below its message. */
 function firstLine(error: unknown): string {
-  return messageOf(error).split('\n', 1)[0]!.replaceAll(linearMatches, 'matches');
+  return withOwnNames(messageOf(error).split('\n', 1)[0]!);
 }
 
 const some = base.clone().registerVariable('value', 'dyn').parse('optional.of(value)');

@@ -1,5 +1,6 @@
 /** JSON values as CEL sees them: integers are not floats, and times are times. The schema says which is which. */
 import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator';
+import { setKey } from '../schema/decode.ts';
 import {
   isEmbeddedResource,
   isIntOrString,
@@ -20,7 +21,7 @@ export function celValueOf(schema: StructuralSchema, value: unknown): unknown {
     return value.map((item) => (items ? celValueOf(items, item) : untypedCelValue(item)));
   }
   if (isJsonObject(value))
-    return isEmbeddedResource(schema) ? resourceValue(schema, value) : fieldsOf(schema, value);
+    return isEmbeddedResource(schema) ? resourceValue(schema, value) : readable(fieldsOf(schema, value));
   if (typeof value === 'bigint') return schema.type === 'number' ? Number(value) : value;
   if (typeof value === 'number') {
     const isFloat = schema.type === 'number' || (!Number.isInteger(value) && !isIntOrString(schema));
@@ -39,7 +40,9 @@ export function untypedCelValue(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(untypedCelValue);
   if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value) : value;
   if (!isJsonObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, untypedCelValue(item)]));
+  return readable(
+    Object.fromEntries(Object.entries(value).map(([key, item]) => [key, untypedCelValue(item)])),
+  );
 }
 
 /** What an expression gave, as JSON. */
@@ -77,7 +80,7 @@ function fieldsOf(schema: StructuralSchema, value: Record<string, unknown>): Rec
   const isMap = !schema.properties && schema.additionalProperties !== undefined;
   for (const [key, child] of Object.entries(value)) {
     const property = propertySchema(schema, key);
-    if (property) seen[isMap ? key : escapeName(key)] = celValueOf(property, child);
+    if (property) setKey(seen, isMap ? key : escapeName(key), celValueOf(property, child));
   }
   return seen;
 }
@@ -90,7 +93,12 @@ function resourceValue(schema: StructuralSchema, value: Record<string, unknown>)
   seen.metadata = Object.fromEntries(
     visibleMetadata.filter((key) => metadata[key] !== undefined).map((key) => [key, metadata[key]]),
   );
-  return seen;
+  return readable(seen);
+}
+
+/** The library takes what is called `constructor` for an object's class, except in a map. */
+function readable(fields: Record<string, unknown>): object {
+  return Object.hasOwn(fields, 'constructor') ? new Map(Object.entries(fields)) : fields;
 }
 
 function stringValue(format: string | undefined, text: string): unknown {

@@ -113,13 +113,13 @@ export const persistentVolumeKind = defineKind(PersistentVolume, {
 });
 
 /** Labels of nodes under their first names, and what they are called since. */
-const newerLabels: Readonly<Record<string, string>> = {
-  [firstZoneLabel]: zoneLabel,
-  [firstRegionLabel]: regionLabel,
-  [firstOsLabel]: osLabel,
-  [firstArchitectureLabel]: architectureLabel,
-  [firstInstanceTypeLabel]: instanceTypeLabel,
-};
+const newerLabels: ReadonlyMap<string, string> = new Map([
+  [firstZoneLabel, zoneLabel],
+  [firstRegionLabel, regionLabel],
+  [firstOsLabel, osLabel],
+  [firstArchitectureLabel, architectureLabel],
+  [firstInstanceTypeLabel, instanceTypeLabel],
+]);
 
 /** Sources that are mounted with options. Of the newer ones, which take theirs from the spec, upstream's list has none. */
 const sourcesWithOptions = [
@@ -166,7 +166,7 @@ function withNewerLabels(old: VolumeNodeAffinity, now: VolumeNodeAffinity | unde
     return {
       ...term,
       matchExpressions: term.matchExpressions?.map((requirement, index) => {
-        const newer = newerLabels[requirement.key];
+        const newer = newerLabels.get(requirement.key);
         return newer !== undefined && asked?.[index]?.key === newer
           ? { ...requirement, key: newer }
           : requirement;

@@ -57,3 +57,8 @@ test('a selector as text is sorted by key, and there is none when an operator do
   assert.equal(labelSelectorText(undefined), '');
   assert.equal(labelSelectorText({ matchExpressions: [{ key: 'a', operator: 'Near' }] }), undefined);
 });
+
+test('an operator that is named like a function of all objects does not exist', () => {
+  const selector = { matchExpressions: [{ key: 'a', operator: 'constructor', values: ['b'] }] };
+  assert.equal(labelSelectorText(selector), undefined);
+});

@@ -52,7 +52,7 @@ export function labelSelectorText(selector: LabelSelector | undefined | null): s
     text: `${key}=${value}`,
   }));
   for (const { key, operator, values } of selector?.matchExpressions ?? []) {
-    const word = operatorWords[operator];
+    const word = Object.hasOwn(operatorWords, operator) ? operatorWords[operator] : undefined;
     if (word) requirements.push({ key, text: `${key} ${word} (${[...(values ?? [])].sort().join(',')})` });
     else if (operator === 'Exists') requirements.push({ key, text: key });
     else if (operator === 'DoesNotExist') requirements.push({ key, text: `!${key}` });

@@ -23,7 +23,7 @@ export function isEmailAddress(given: string): boolean {
 const control = /[\x00-\x1f\x7f]/;
 const badEscape = /%(?![0-9A-Fa-f]{2})/;
 const authority =
-  /^(?:[^@/]*@)?(?:\[[0-9A-Fa-f:.%A-Za-z-]+\]|[A-Za-z0-9\-_.~!$&'()*+,;=<>"\u0080-\uffff]*)(?::\d*)?$/;
+  /^(?:[^/]*@)?(?:\[[0-9A-Fa-f:.%A-Za-z-]+\]|[A-Za-z0-9\-_.~!$&'()*+,;=<>"\u0080-\uffff]*)(?::\d*)?$/;
 
 /** An absolute URI, or an absolute path, as in the first line of a request. */
 export function isRequestUri(text: string): boolean {

@@ -82,7 +82,8 @@ function canonicalAddress(bytes: Uint8Array): string {
   );
 }
 
-function isMappedV4(bytes: Uint8Array): boolean {
+/** IPv4 within IPv6: `::ffff:1.2.3.4`. */
+export function isMappedV4(bytes: Uint8Array): boolean {
   return (
     bytes.length === 16 &&
     bytes.slice(0, 10).every((byte) => byte === 0) &&

@@ -44,7 +44,7 @@ const customGroupPriority = 1_000;
 const customVersionPriority = 100;
 
 export function prioritiesOf(group: string, version: string) {
-  const own = groupPriorities[group];
+  const own = Object.hasOwn(groupPriorities, group) ? groupPriorities[group] : undefined;
   return {
     groupPriorityMinimum: own ?? customGroupPriority,
     versionPriority: own === undefined ? customVersionPriority : versionPriority(group, version),

@@ -3,9 +3,10 @@
  * staged on the node. Records are written before a driver is called, so that whatever it may have done can be undone.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ifMissing } from '../../base/system/if-missing.ts';
+import { replaceFile } from '../../base/system/replace-file.ts';
 
 /** Everything a driver needs in order to undo its work. Upstream's names. */
 export interface VolumeRecord {
@@ -67,10 +68,7 @@ export class VolumeRecords {
 
   async remember(volume: PublishedVolume | StagedVolume): Promise<void> {
     await mkdir(volume.folder, { recursive: true, mode: 0o750 });
-    const file = join(volume.folder, recordFile);
-    // Synced to disk before it is renamed: a power cut must not leave an unreadable record.
-    await writeFile(`${file}.new`, JSON.stringify(volume.record), { flush: true });
-    await rename(`${file}.new`, file);
+    replaceFile(join(volume.folder, recordFile), JSON.stringify(volume.record));
   }
 
   async forget(volume: PublishedVolume | StagedVolume): Promise<void> {

@@ -123,6 +123,11 @@ test('credentials fit by registry, port, path and pattern, the most specific fir
   ]);
   assert.deepEqual(users('r.io:5000/a', { 'r.io': { username: 'x' } }), []);
   assert.deepEqual(users('eu.gcr.io/a', { '*.gcr.io': { username: 'x' } }), ['x']);
+  const costly = `${'*a'.repeat(40)}*b:1`;
+  assert.deepEqual(users(`${'a'.repeat(200)}:1/a`, { [costly]: { username: 'x' } }), []);
+  assert.deepEqual(users('aXbXc.io/a', { 'a*b*c.*': { username: 'x' } }), ['x']);
+  assert.deepEqual(users('r.io/a', { 'r.io': { username: 'x' }, other: null }), ['x']);
+  assert.deepEqual(users('r.io/a', { 'r.io': { auth: 5 } }), []);
   assert.deepEqual(users('busybox', { 'https://index.docker.io/v1/': { username: 'hub' } }), ['hub']);
 });
 

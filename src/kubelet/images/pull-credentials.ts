@@ -1,5 +1,6 @@
 /** Registry credentials from pull secrets. Pure. */
 import type { Secret } from '../../api/resources.gen.ts';
+import { isJsonObject } from '../../api/structural/schema.ts';
 import type { AuthConfig } from '../cri/messages.ts';
 import type { ImageName } from './image-name.ts';
 
@@ -31,27 +32,35 @@ export function credentialsFor(image: ImageName, secrets: readonly Secret[]): Pu
     const { namespace = '', name, uid } = secret.metadata;
     for (const [key, entry] of Object.entries(authsOf(secret))) {
       if (!matches(key, image)) continue;
-      found.push({ key, credential: { auth: authConfig(entry), secret: { namespace, name, uid } } });
+      found.push({ key, credential: { auth: authConfig(entry ?? {}), secret: { namespace, name, uid } } });
     }
   }
   return found.sort((a, b) => b.key.length - a.key.length).map(({ credential }) => credential);
 }
 
-function authsOf(secret: Secret): Record<string, DockerAuth> {
+function authsOf(secret: Secret): Record<string, DockerAuth | null> {
   const data = secret.data ?? {};
   const modern = data['.dockerconfigjson'];
   const legacy = data['.dockercfg'];
+  const read = (text: string): unknown => JSON.parse(Buffer.from(text, 'base64').toString());
+  let auths: unknown;
   try {
-    if (modern)
-      return (
-        ((JSON.parse(Buffer.from(modern, 'base64').toString()) as { auths?: object }).auths as never) ?? {}
-      );
-    if (legacy) return JSON.parse(Buffer.from(legacy, 'base64').toString()) as never;
+    if (modern) auths = (read(modern) as { auths?: unknown } | null)?.auths;
+    else if (legacy) auths = read(legacy);
   } catch {
     // The API server checks the format; content that evades the check is no usable credential.
     return {};
   }
-  return {};
+  return isJsonObject(auths) && Object.values(auths).every(isAuth) ? (auths as never) : {};
+}
+
+const authFields = ['username', 'password', 'auth', 'identitytoken', 'registrytoken'];
+
+function isAuth(value: unknown): boolean {
+  if (value === null) return true;
+  return (
+    isJsonObject(value) && authFields.every((field) => ['string', 'undefined'].includes(typeof value[field]))
+  );
 }
 
 function authConfig(entry: DockerAuth): AuthConfig {
@@ -93,10 +102,17 @@ function splitPort(host: string): [string, string | undefined] {
   return colon > host.lastIndexOf(']') ? [host.slice(0, colon), host.slice(colon + 1)] : [host, undefined];
 }
 
+/** In linear time: whoever may create a pod chooses both. */
 function globMatches(pattern: string, text: string): boolean {
-  const source = pattern
-    .split('*')
-    .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-    .join('.*');
-  return new RegExp(`^${source}$`).test(text);
+  const [first = '', ...others] = pattern.split('*');
+  const last = others.pop();
+  if (last === undefined) return text === first;
+  if (!text.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of others) {
+    const found = text.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return text.length - at >= last.length && text.endsWith(last);
 }

@@ -17,13 +17,14 @@ const requestsMax = 10;
 const userAgent = 'kube-probe/1.36';
 
 export const networkDialer: ProbeDialer = {
-  http: (check) => followRedirects(check, requestsMax - 1),
+  http: (check) => followRedirects(check, requestsMax - 1, performance.now() + check.timeoutMs),
   tcp: (target) => checkTcp(target),
   grpc: (check) => checkGrpc(check),
 };
 
-async function followRedirects(check: HttpCheck, left: number): Promise<HttpAnswer> {
-  const answer = await fetchOnce(check);
+/** All requests together have the time of one. */
+async function followRedirects(check: HttpCheck, left: number, deadlineMs: number): Promise<HttpAnswer> {
+  const answer = await fetchOnce({ ...check, timeoutMs: Math.max(0, deadlineMs - performance.now()) });
   if ('error' in answer || !answer.location) return answer;
   if (!URL.canParse(answer.location, urlOf(check)))
     return {
@@ -43,6 +44,7 @@ async function followRedirects(check: HttpCheck, left: number): Promise<HttpAnsw
       path: target.pathname + target.search,
     },
     left - 1,
+    deadlineMs,
   );
 }
 

@@ -138,6 +138,8 @@ test('over the network: statuses, redirects, refusals and timeouts in the words 
     else if (request.url === '/bad') response.writeHead(503).end();
     else if (request.url === '/choice') response.writeHead(300, { location: '/ok' }).end('choose');
     else if (request.url === '/round') response.writeHead(302, { location: `/round` }).end(`${++rounds}`);
+    else if (request.url === '/later')
+      setTimeout(() => response.writeHead(302, { location: '/later' }).end(), 30);
     else if (request.url === '/endless') response.write('and so on');
     else if (request.url === '/torn') response.write('and', () => response.destroy());
     else if (request.url !== '/slow') response.end(request.headers['x-test'] ?? 'fine');
@@ -167,6 +169,7 @@ test('over the network: statuses, redirects, refusals and timeouts in the words 
   assert.deepEqual(await get('/choice'), { status: 300, body: 'choose' });
   assert.deepEqual(await get('/round'), { error: 'Get "/round": stopped after 10 redirects' });
   assert.equal(rounds, 10);
+  assert.match(((await get('/later', 100)) as { error: string }).error, /context deadline exceeded/);
   assert.deepEqual(await get('/endless', 50), {
     error: 'context deadline exceeded (Client.Timeout or context cancellation while reading body)',
     hasBegun: true,

@@ -27,7 +27,7 @@ export function cpuWeightOfShares(shares: number): number {
 
 /** The other way round; 0 when the weight is not known. */
 export function cpuSharesOfWeight(weight: number): number {
-  return weight === 0 ? 0 : Math.round(sharesMin + ((weight - weightMin) * shareSteps) / weightSteps);
+  return weight === 0 ? 0 : Math.floor(sharesMin + ((weight - weightMin) * shareSteps) / weightSteps);
 }
 
 /** Microseconds of CPU time per period; 0 when there is no limit. */

@@ -334,7 +334,7 @@ test('a sidecar is killed no sooner than any container that it serves', () => {
 test('shares of cgroup v1 and weights of v2 span the same range', () => {
   const weights = [2, 1024, 262_144].map(cpuWeightOfShares);
   assert.deepEqual(weights, [1, 39, 10_000]);
-  assert.deepEqual([0, ...weights].map(cpuSharesOfWeight), [0, 2, 998, 262_144]);
+  assert.deepEqual([0, 4, ...weights].map(cpuSharesOfWeight), [0, 80, 2, 998, 262_144]);
 });
 
 test('requests and limits become shares, quota and bytes', () => {

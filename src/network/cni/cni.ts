@@ -2,13 +2,14 @@
  * The pod network of a node: writes the CNI configuration once the node has a pod range, and maintains routes to the
  * pod ranges of other nodes, through an overlay to those on other links.
  */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Node } from '../../api/resources.gen.ts';
 import { unlessAborted } from '../../base/async/unless-aborted.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
+import { replaceFile } from '../../base/system/replace-file.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
@@ -201,12 +202,11 @@ async function writeKernelSettings(folder: string): Promise<void> {
   }
 }
 
-/** Written to a temporary file and renamed: the runtime may read it at any moment. */
+/** Replaced as a whole: the runtime may read it at any moment. */
 async function writeConfig(folder: string, config: Parameters<typeof cniConfig>[0]): Promise<void> {
   const path = join(folder, configName);
   const text = `${JSON.stringify(cniConfig(config), null, 2)}\n`;
   if ((await readFile(path, 'utf8').catch(ifMissing(undefined))) === text) return;
   await mkdir(folder, { recursive: true });
-  await writeFile(`${path}.new`, text);
-  await rename(`${path}.new`, path);
+  replaceFile(path, text);
 }

@@ -33,6 +33,24 @@ describe('annotations of an Ingress', () => {
       (each) => each.allowedSources,
       ['10.0.0.0/8', '::1'],
     ],
+    [
+      'ranges that are none',
+      { 'whitelist-source-range': '300.1.1.1, 10.0.0.0/99, :::, fe80::1%eth0, 10.0.0.1/24' },
+      (each) => each.allowedSources,
+      ['10.0.0.1/24'],
+    ],
+    [
+      'the longest timeout of the proxy',
+      { 'proxy-read-timeout': '999999999' },
+      (each) => each.readTimeoutSeconds,
+      2_147_483,
+    ],
+    [
+      'sizes in digits',
+      { 'proxy-body-size': '999999999999g' },
+      (each) => String(each.bodyBytesMax),
+      '9007199254740991',
+    ],
     ['cookies', { affinity: 'cookie' }, (each) => each.affinityCookie, { name: 'INGRESSCOOKIE' }],
     ['protocols', { 'backend-protocol': 'GRPC' }, (each) => each.protocol, 'grpc'],
     [

@@ -2,6 +2,9 @@
  * What an Ingress' `nginx.ingress.kubernetes.io/*` annotations ask for, in plain values; unreadable ones are reported.
  */
 
+import { isIP } from 'node:net';
+import { parseRange } from '../../api/validation/addresses.ts';
+
 export interface IngressSettings {
   rewriteTarget?: string;
   useRegex: boolean;
@@ -96,9 +99,9 @@ export function parseSettings(annotations: Record<string, string>): {
     allowedSources: reader
       .list('whitelist-source-range', isRange)
       .concat(reader.list('allowlist-source-range', isRange)),
-    connectTimeoutSeconds: reader.count('proxy-connect-timeout') ?? 5,
-    readTimeoutSeconds: reader.count('proxy-read-timeout') ?? 60,
-    sendTimeoutSeconds: reader.count('proxy-send-timeout') ?? 60,
+    connectTimeoutSeconds: reader.timeout('proxy-connect-timeout') ?? 5,
+    readTimeoutSeconds: reader.timeout('proxy-read-timeout') ?? 60,
+    sendTimeoutSeconds: reader.timeout('proxy-send-timeout') ?? 60,
     loadBalance: readLoadBalance(reader),
     ...defined({
       rewriteTarget: reader.path('rewrite-target'),
@@ -187,6 +190,9 @@ function readCors(reader: AnnotationReader): IngressSettings['cors'] {
   };
 }
 
+/** The proxy counts milliseconds in 31 bits. */
+const timeoutSecondsMax = 2_147_483;
+
 const sizeFactors: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
 class AnnotationReader {
@@ -222,6 +228,12 @@ class AnnotationReader {
     return this.#matched(name, /^\d{1,9}$/, 'is no whole number', Number);
   }
 
+  /** No longer than the proxy can wait: one greater would make it refuse its whole configuration. */
+  timeout(name: string): number | undefined {
+    const seconds = this.count(name);
+    return seconds === undefined ? undefined : Math.min(seconds, timeoutSecondsMax);
+  }
+
   path(name: string): string | undefined {
     return this.#matched(name, /^\/\S*$/, 'is no path', String);
   }
@@ -242,7 +254,8 @@ class AnnotationReader {
       const unit = text.slice(-1).toLowerCase();
       return unit in sizeFactors ? Number(text.slice(0, -1)) * sizeFactors[unit]! : Number(text);
     });
-    return bytes === 0 ? undefined : bytes;
+    // The proxy reads digits only; greater numbers would be written as powers of ten.
+    return bytes ? Math.min(bytes, Number.MAX_SAFE_INTEGER) : undefined;
   }
 
   list(name: string, isGood: (item: string) => boolean): string[] {
@@ -270,7 +283,7 @@ class AnnotationReader {
 }
 
 function isRange(text: string): boolean {
-  return /^(\d{1,3}\.){3}\d{1,3}(\/\d{1,2})?$/.test(text) || /^[0-9a-f:]+(\/\d{1,3})?$/i.test(text);
+  return !text.includes('%') && (isIP(text) !== 0 || parseRange(text) !== undefined);
 }
 
 function defined<T extends object>(object: T): { [K in keyof T]: NonNullable<T[K]> } {

@@ -1,7 +1,7 @@
 /** Times the plugins of an extension point together, with upstream's labels. */
 import type { Rejection } from './plugin.ts';
 
-export type ExtensionPoint =
+export type TimedPoint =
   | 'PreFilter'
   | 'Filter'
   | 'PostFilter'
@@ -23,7 +23,7 @@ export type PointStatus =
   | 'Pending';
 
 /** Begins to time a point; the result is to be called when its plugins have finished. */
-export type PointTimer = (point: ExtensionPoint) => (status: PointStatus) => void;
+export type PointTimer = (point: TimedPoint) => (status: PointStatus) => void;
 
 export const untimed: PointTimer = () => () => undefined;
 

@@ -19,6 +19,7 @@ const pod = variables('io.k8s.api.core.v1.Pod');
 /** As an API server of 1.36 warns in the status of a policy. */
 const cases: [about: typeof pod, expression: string, problems: string[]][] = [
   [deployment, 'object.spec.replicas < 5', []],
+  [deployment, '"a".constructor(1)', ["16: undeclared reference to 'constructor' (in container '')"]],
   [deployment, 'object.spec.bogus < 5', ["12: undefined field 'bogus'"]],
   [deployment, 'has(object.spec.replica)', ["4: undefined field 'replica'"]],
   [deployment, 'object.metadata.labels["x"] == oldObject.metadata.label.y', ["50: undefined field 'label'"]],

@@ -333,7 +333,8 @@ class Parser {
       const [arg] = args as [Tree];
       if (arg.op === 'field') return { op: 'has', at, of: arg.of, name: arg.name };
       this.#problem('invalid argument to has() macro', arg.at);
-    } else if (of && loops[name]?.includes(args.length)) return this.#loop(name, at, of, args);
+    } else if (of && Object.hasOwn(loops, name) && loops[name]!.includes(args.length))
+      return this.#loop(name, at, of, args);
     else if (of && (name === 'optMap' || name === 'optFlatMap') && args.length === 2) {
       const [variable, body] = args as [Tree, Tree];
       const optional = name === 'optMap' ? 'value' : 'whole';

@@ -1,16 +1,18 @@
 /** Kubernetes' functions on IP addresses and CIDR ranges. */
-import { isIP } from 'node:net';
 import type { Environment } from '@marcbachmann/cel-js';
-import { type AddressRange, parseAddress, parseRange, rangeContains } from '../../validation/addresses.ts';
+import { goQuote } from '../../../base/text/go-quote.ts';
+import {
+  type AddressRange,
+  isMappedV4,
+  parseAddress,
+  parseRange,
+  rangeContains,
+} from '../../validation/addresses.ts';
 
 class Ip {
   readonly bytes: Uint8Array;
   constructor(address: string | Uint8Array) {
-    const bytes = typeof address === 'string' ? parseAddress(address) : address;
-    // Zones and IPv4 within IPv6 are no addresses to Kubernetes.
-    if (!bytes || (typeof address === 'string' && /%|^::ffff:[\d.]+$/i.test(address)))
-      throw new Error(`IP Address ${JSON.stringify(address)} parse error`);
-    this.bytes = bytes;
+    this.bytes = typeof address === 'string' ? bytesOf(address) : address;
   }
 
   get text(): string {
@@ -24,10 +26,8 @@ class Ip {
 
 class Cidr {
   readonly range: AddressRange;
-  constructor(text: string | AddressRange) {
-    const range = typeof text === 'string' ? parseRange(text) : text;
-    if (!range) throw new Error(`network address parse error: ${text}`);
-    this.range = range;
+  constructor(range: string | AddressRange) {
+    this.range = typeof range === 'string' ? rangeOf(range) : range;
   }
 
   get text(): string {
@@ -36,6 +36,39 @@ class Cidr {
 
   containsRange({ range }: Cidr): boolean {
     return range.prefixLength >= this.range.prefixLength && rangeContains(this.range, range.bytes);
+  }
+}
+
+/** Zones and IPv4 within IPv6 are no addresses to Kubernetes. @throws Error */
+function bytesOf(text: string): Uint8Array {
+  const bytes = parseAddress(text);
+  if (!bytes)
+    throw new Error(
+      `IP Address ${goQuote(text)} parse error during conversion from string: ParseAddr(${goQuote(text)}): unable to parse IP`,
+    );
+  if (text.includes('%')) throw new Error(`IP address ${goQuote(text)} with zone value is not allowed`);
+  if (isMappedV4(bytes)) throw new Error(`IPv4-mapped IPv6 address ${goQuote(text)} is not allowed`);
+  return bytes;
+}
+
+/** @throws Error */
+function rangeOf(text: string): AddressRange {
+  const range = parseRange(text);
+  const failure = 'network address parse error during conversion from string';
+  // Go takes no zeros before the length.
+  if (!range || text.includes('%') || /\/0\d/.test(text))
+    throw new Error(`${failure}: ${failure}: netip.ParsePrefix(${goQuote(text)}): malformed`);
+  if (isMappedV4(range.bytes))
+    throw new Error(`${failure}: IPv4-mapped IPv6 address ${goQuote(text)} is not allowed`);
+  return range;
+}
+
+function succeeds(parse: () => unknown): boolean {
+  try {
+    parse();
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -62,7 +95,7 @@ function masked({ range: { bytes, prefixLength } }: Cidr): Cidr {
 const range = (text: string) => parseRange(text)!;
 const loopback = [range('127.0.0.0/8'), range('::1/128')];
 const linkLocal = [range('169.254.0.0/16'), range('fe80::/10')];
-const linkLocalMulticast = [range('224.0.0.0/24'), range('ff02::/16')];
+const linkLocalMulticast4 = range('224.0.0.0/24');
 const multicast = [range('224.0.0.0/4'), range('ff00::/8')];
 const unspecified = [range('0.0.0.0/32'), range('::/128')];
 const broadcast = range('255.255.255.255/32');
@@ -82,7 +115,7 @@ function registerIp(environment: Environment): void {
     .registerType('kubernetes.IP', IpNamespace)
     .registerConstant('ip', 'kubernetes.IP', new IpNamespace())
     .registerFunction('ip(string): net.IP', (text: string) => new Ip(text))
-    .registerFunction('isIP(string): bool', (text: string) => isIP(text) !== 0)
+    .registerFunction('isIP(string): bool', (text: string) => succeeds(() => bytesOf(text)))
     .registerFunction('string(net.IP): string', ({ text }: Ip) => text)
     .registerFunction(
       'kubernetes.IP.isCanonical(string): bool',
@@ -92,12 +125,18 @@ function registerIp(environment: Environment): void {
     .registerFunction('net.IP.family(): int', ({ bytes }: Ip) => (bytes.length === 4 ? 4n : 6n))
     .registerFunction('net.IP.isUnspecified(): bool', (ip: Ip) => ip.isIn(...unspecified))
     .registerFunction('net.IP.isLoopback(): bool', (ip: Ip) => ip.isIn(...loopback))
-    .registerFunction('net.IP.isLinkLocalMulticast(): bool', (ip: Ip) => ip.isIn(...linkLocalMulticast))
+    .registerFunction('net.IP.isLinkLocalMulticast(): bool', isLinkLocalMulticast)
     .registerFunction('net.IP.isLinkLocalUnicast(): bool', (ip: Ip) => ip.isIn(...linkLocal))
     .registerFunction(
       'net.IP.isGlobalUnicast(): bool',
       (ip: Ip) => !ip.isIn(...unspecified, ...loopback, ...multicast, ...linkLocal, broadcast),
     );
+}
+
+/** Of IPv6, the flags before the scope do not count. */
+function isLinkLocalMulticast(ip: Ip): boolean {
+  if (ip.bytes.length === 4) return ip.isIn(linkLocalMulticast4);
+  return ip.bytes[0] === 0xff && (ip.bytes[1]! & 0x0f) === 0x02;
 }
 
 function registerCidr(environment: Environment): void {
@@ -106,7 +145,7 @@ function registerCidr(environment: Environment): void {
   environment
     .registerType('net.CIDR', Cidr)
     .registerFunction('cidr(string): net.CIDR', (text: string) => new Cidr(text))
-    .registerFunction('isCIDR(string): bool', (text: string) => parseRange(text) !== undefined)
+    .registerFunction('isCIDR(string): bool', (text: string) => succeeds(() => rangeOf(text)))
     .registerFunction('string(net.CIDR): string', ({ text }: Cidr) => text)
     .registerOperator('net.CIDR == net.CIDR', equal)
     .registerFunction('net.CIDR.prefixLength(): int', (cidr: Cidr) => BigInt(cidr.range.prefixLength))

@@ -65,6 +65,7 @@ function entriesOf(value: object): ReadonlyMap<unknown, unknown> | undefined {
 
 /** Negative when `left` comes first. @throws Error when the two have no order */
 export function compareValues(left: unknown, right: unknown): number {
+  if (left instanceof Uint8Array && right instanceof Uint8Array) return Buffer.compare(left, right);
   const [a, b] = [orderOf(left), orderOf(right)];
   if (typeof a !== typeof b || !['bigint', 'number', 'string', 'boolean'].includes(typeof a)) {
     throw new Error('no such overload: the items cannot be compared');

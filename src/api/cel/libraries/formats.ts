@@ -1,5 +1,6 @@
 /** Kubernetes' named formats: `format.dns1123Label().validate(text)` returns the problems, or none. */
 import type { Environment } from '@marcbachmann/cel-js';
+import { goQuote } from '../../../base/text/go-quote.ts';
 import { matchesFormat } from '../../structural/formats.ts';
 import {
   dns1035LabelProblems,
@@ -23,9 +24,10 @@ class Format {
 
 /** What a name is generated from may end in a dash. */
 const asPrefix = (problemsOf: (text: string) => readonly string[]) => (text: string) =>
-  problemsOf(text.replace(/-$/, 'a'));
+  problemsOf(text.replace(/(?<=^.+)-$/s, 'a'));
 
-const byOpenApi = (name: string) => (text: string) => (matchesFormat(name, text) ? [] : [`invalid ${name}`]);
+const byOpenApi = (name: string, problem: (text: string) => string) => (text: string) =>
+  matchesFormat(name, text) ? [] : [problem(text)];
 
 const formats = new Map(
   Object.entries({
@@ -37,11 +39,11 @@ const formats = new Map(
     dns1123SubdomainPrefix: asPrefix(subdomainProblems),
     dns1035LabelPrefix: asPrefix(dns1035LabelProblems),
     labelValue: labelValueProblems,
-    uri: byOpenApi('uri'),
-    uuid: byOpenApi('uuid'),
-    byte: byOpenApi('byte'),
-    date: byOpenApi('date'),
-    datetime: byOpenApi('date-time'),
+    uri: byOpenApi('uri', (text) => `parse ${goQuote(text)}: invalid URI for request`),
+    uuid: byOpenApi('uuid', () => 'does not match the UUID format'),
+    byte: byOpenApi('byte', () => 'invalid base64'),
+    date: byOpenApi('date', () => 'invalid date'),
+    datetime: byOpenApi('date-time', () => 'invalid datetime'),
   }).map(([name, problemsOf]) => [name, new Format(name, problemsOf)]),
 );
 

@@ -1,7 +1,8 @@
 /** Kubernetes' list functions: isSorted, sum, min, max, indexOf, lastIndexOf, and the sets extension. */
 import type { Environment } from '@marcbachmann/cel-js';
-import { Duration } from '@marcbachmann/cel-js/evaluator';
+import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator';
 import { budgetSpent, spendItems } from '../budget.ts';
+import { replacementOf } from '../replaced-methods.ts';
 import { compareValues, equalValues } from './comparison.ts';
 
 type List = readonly unknown[];
@@ -21,10 +22,10 @@ export function registerLists(environment: Environment, optional: (value: unknow
     .registerFunction('list.sum(): dyn', (list: List) => sum(list))
     .registerFunction('list.min(): dyn', (list: List) => extreme(list, 'min', -1))
     .registerFunction('list.max(): dyn', (list: List) => extreme(list, 'max', 1))
-    .registerFunction('list.indexOf(dyn): int', (list: List, item: unknown) =>
+    .registerFunction(`list.${replacementOf('indexOf')}(dyn): int`, (list: List, item: unknown) =>
       BigInt(spent(list).findIndex((candidate) => equalValues(candidate, item))),
     )
-    .registerFunction('list.lastIndexOf(dyn): int', (list: List, item: unknown) =>
+    .registerFunction(`list.${replacementOf('lastIndexOf')}(dyn): int`, (list: List, item: unknown) =>
       BigInt(spent(list).findLastIndex((candidate) => equalValues(candidate, item))),
     )
     .registerFunction('list.slice(int, int): list', slice)
@@ -65,13 +66,20 @@ function isSorted(list: List): boolean {
 function sum(list: List): unknown {
   if (list.length === 0) return 0n;
   return spent(list).reduce((total, item) => {
-    if (typeof total === 'bigint' && typeof item === 'bigint') return total + item;
+    if (typeof total === 'bigint' && typeof item === 'bigint') return checkedInt(total + item);
+    if (total instanceof UnsignedInt && item instanceof UnsignedInt)
+      return new UnsignedInt(total.value + item.value);
     if (typeof total === 'number' && typeof item === 'number') return total + item;
     if (total instanceof Duration && item instanceof Duration) {
-      return Duration.fromMilliseconds(Number(total.valueOf()) + Number(item.valueOf()));
+      return total.addDuration(item);
     }
     throw new Error('no such overload: sum of a list of mixed types');
   });
+}
+
+function checkedInt(value: bigint): bigint {
+  if (value !== BigInt.asIntN(64, value)) throw new Error('integer overflow');
+  return value;
 }
 
 function extreme(list: List, name: string, sign: 1 | -1): unknown {

@@ -29,6 +29,7 @@ export function registerQuantities(environment: Environment): void {
   environment
     .registerType(name, Amount)
     .registerFunction(`quantity(string): ${name}`, (text: string) => new Amount(parseQuantity(text)))
+    .registerOperator(`${name} == ${name}`, (left: Amount, right: Amount) => compare(left, right) === 0)
     .registerFunction('isQuantity(string): bool', (text: string) => tryParseQuantity(text) !== undefined)
     .registerFunction(
       `${name}.isGreaterThan(${name}): bool`,
@@ -44,7 +45,7 @@ export function registerQuantities(environment: Environment): void {
     .registerFunction(`${name}.sign(): int`, ({ quantity }: Amount) => BigInt(sign(quantity.nanos)))
     .registerFunction(
       `${name}.isInteger(): bool`,
-      ({ quantity }: Amount) => quantity.nanos % nanosPerUnit === 0n,
+      ({ quantity }: Amount) => integerOf(quantity) !== undefined,
     )
     .registerFunction(`${name}.asInteger(): int`, ({ quantity }: Amount) => asInteger(quantity))
     .registerFunction(
@@ -72,9 +73,16 @@ function sign(nanos: bigint): number {
   return nanos > 0n ? 1 : -1;
 }
 
-function asInteger({ nanos }: Quantity): bigint {
-  if (nanos % nanosPerUnit !== 0n) throw new Error('cannot convert value to integer');
-  return nanos / nanosPerUnit;
+/** Undefined for what is no whole number of 64 bits. */
+function integerOf({ nanos }: Quantity): bigint | undefined {
+  const units = nanos / nanosPerUnit;
+  return nanos % nanosPerUnit === 0n && units === BigInt.asIntN(64, units) ? units : undefined;
+}
+
+function asInteger(quantity: Quantity): bigint {
+  const units = integerOf(quantity);
+  if (units === undefined) throw new Error('cannot convert value to integer');
+  return units;
 }
 
 function shifted({ quantity }: Amount, units: bigint): Amount {

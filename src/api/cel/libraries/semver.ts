@@ -7,11 +7,11 @@ export function celSemver(text: string): unknown {
   return new Semver(text);
 }
 
-/** `v1.2` is `1.2.0`, `01.2.3` is `1.2.3`. */
+/** `v1.2` is `1.2.0`, `01.2.3` is `1.2.3`; what is not valid stays so: a short version has nothing behind its numbers. */
 function normalized(text: string): string {
   const [, core = '', rest = ''] = /^v?([\d.]*)(.*)$/s.exec(text)!;
   const parts = core.split('.').map((part) => part.replace(/^0+(?=\d)/, ''));
-  while (parts.length < 3) parts.push('0');
+  while (rest === '' && parts.length < 3) parts.push('0');
   return parts.join('.') + rest;
 }
 
@@ -26,6 +26,10 @@ export function registerSemver(environment: Environment): void {
     .registerFunction(`semver(string): ${name}`, parse)
     .registerFunction(`semver(string, bool): ${name}`, (text: string, normalizes: boolean) =>
       parse(normalizes ? normalized(text) : text),
+    )
+    .registerOperator(
+      `${name} == ${name}`,
+      (left: Semver, right: Semver) => compareSemvers(left, right) === 0,
     )
     .registerFunction('isSemver(string): bool', isSemver)
     .registerFunction('isSemver(string, bool): bool', (text: string, normalizes: boolean) =>

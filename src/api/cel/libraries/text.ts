@@ -1,22 +1,10 @@
-/** Kubernetes' functions on strings: regular expressions (Go's, in linear time), and printf-like format. */
+/** Functions on strings as Go has them: a position counts characters, however many units of UTF-16 these take. */
 import type { Environment } from '@marcbachmann/cel-js';
-import { Duration } from '@marcbachmann/cel-js/evaluator';
-import { RE2JS } from 're2js';
 import { spendText } from '../budget.ts';
-import { linearMatches } from '../linear-matches.ts';
+import { replacementOf } from '../replaced-methods.ts';
 
 export function registerText(environment: Environment): void {
   environment
-    .registerFunction('matches(string, string): bool', matches)
-    .registerFunction(`string.${linearMatches}(string): bool`, matches)
-    .registerFunction('string.find(string): string', (text: string, pattern: string) => find(text, pattern))
-    .registerFunction('string.findAll(string): list', (text: string, pattern: string) =>
-      findAll(text, pattern, -1n),
-    )
-    .registerFunction('string.findAll(string, int): list', findAll)
-    .registerFunction('string.format(list): string', (template: string, values: readonly unknown[]) =>
-      format(template, values),
-    )
     .registerFunction('string.charAt(int): string', charAt)
     .registerFunction('string.replace(string, string): string', (text: string, from: string, to: string) =>
       replaceSome(text, from, to, -1n),
@@ -24,20 +12,98 @@ export function registerText(environment: Environment): void {
     .registerFunction('string.replace(string, string, int): string', replaceSome)
     .registerType('kubernetes.Strings', Strings)
     .registerConstant('strings', 'kubernetes.Strings', new Strings())
-    .registerFunction('kubernetes.Strings.quote(string): string', (_: Strings, text: string) =>
-      JSON.stringify(text),
-    );
+    .registerFunction('kubernetes.Strings.quote(string): string', (_: Strings, text: string) => quote(text));
+  const replace = (name: string, signature: string, method: (...args: never[]) => unknown) =>
+    environment.registerFunction(`string.${replacementOf(name)}${signature}`, method as never);
+  replace('indexOf', '(string): int', (text: string, part: string) => indexOf(text, part, 0n));
+  replace('indexOf', '(string, int): int', indexOf);
+  replace('lastIndexOf', '(string): int', (text: string, part: string) => lastIndexOf(text, part, undefined));
+  replace('lastIndexOf', '(string, int): int', lastIndexOf);
+  replace('lowerAscii', '(): string', (text: string) =>
+    text.replaceAll(/[A-Z]+/g, (part) => part.toLowerCase()),
+  );
+  replace('upperAscii', '(): string', (text: string) =>
+    text.replaceAll(/[a-z]+/g, (part) => part.toUpperCase()),
+  );
+  replace('split', '(string): list<string>', (text: string, separator: string) =>
+    split(text, separator, -1n),
+  );
+  replace('split', '(string, int): list<string>', split);
+  replace('substring', '(int): string', (text: string, start: bigint) =>
+    substring(text, start, BigInt(charactersOf(text).length)),
+  );
+  replace('substring', '(int, int): string', substring);
+  replace('trim', '(): string', trim);
 }
 
 /** The namespace `strings`: the library knows methods only, so its function is a method of a constant. */
 class Strings {}
 
+function charactersOf(text: string): string[] {
+  spendText(text.length);
+  return [...text];
+}
+
 /** One character; nothing right behind the last. */
 function charAt(text: string, index: bigint): string {
-  spendText(text.length);
-  const characters = [...text];
-  if (index < 0n || index > BigInt(characters.length)) throw new Error(`index out of range: ${index}`);
+  const characters = charactersOf(text);
+  if (index < 0n || index > BigInt(characters.length)) throw outOfRange(index);
   return characters[Number(index)] ?? '';
+}
+
+const outOfRange = (index: bigint) => new Error(`index out of range: ${index}`);
+
+function indexOf(text: string, part: string, from: bigint): bigint {
+  if (part === '') return from;
+  if (from < 0n) throw outOfRange(from);
+  const characters = charactersOf(text);
+  const start = characters.slice(0, Number(from)).join('').length;
+  return positionOf(text, text.indexOf(part, start));
+}
+
+/** `from`: where the last match may begin. */
+function lastIndexOf(text: string, part: string, from: bigint | undefined): bigint {
+  const characters = charactersOf(text);
+  if (part === '') return from ?? BigInt(characters.length);
+  if (from === undefined) return positionOf(text, text.lastIndexOf(part));
+  if (from < 0n) throw outOfRange(from);
+  if (from >= BigInt(characters.length)) return -1n;
+  return positionOf(text, text.lastIndexOf(part, characters.slice(0, Number(from)).join('').length));
+}
+
+/** In characters, of a place in units of UTF-16. */
+function positionOf(text: string, unit: number): bigint {
+  return unit < 0 ? -1n : BigInt([...text.slice(0, unit)].length);
+}
+
+function substring(text: string, start: bigint, end: bigint): string {
+  const characters = charactersOf(text);
+  const size = BigInt(characters.length);
+  if (start < 0n || start > size) throw outOfRange(start);
+  if (start > end) throw new Error(`invalid substring range. start: ${start}, end: ${end}`);
+  if (end > size) throw outOfRange(end);
+  return characters.slice(Number(start), Number(end)).join('');
+}
+
+/** Into at most `limit` parts; into all when it is negative. */
+function split(text: string, separator: string, limit: bigint): string[] {
+  if (limit === 0n) return [];
+  spendText(text.length);
+  const parts = separator === '' ? [...text] : text.split(separator);
+  if (limit < 0n || BigInt(parts.length) <= limit) return parts;
+  const last = Number(limit) - 1;
+  return [...parts.slice(0, last), parts.slice(last).join(separator)];
+}
+
+const space = /^\p{White_Space}$/u;
+
+/** Not JavaScript's own, to which the mark of the byte order is space and U+0085 is none. */
+function trim(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && space.test(text[start]!)) start++;
+  while (end > start && space.test(text[end - 1]!)) end--;
+  return text.slice(start, end);
 }
 
 /** The first `limit` of them; all when it is negative. */
@@ -46,7 +112,9 @@ function replaceSome(text: string, from: string, to: string, limit: bigint): str
   // Checked before it is built: the longest possible text takes seconds.
   spendText(text.length + Math.min(most, countOf(text, from)) * to.length);
   let left = most;
-  return text.replaceAll(from, (found) => (left-- > 0 ? to : found));
+  // Nothing is found between characters, not within them.
+  const pattern = from === '' ? /(?:)/gu : from;
+  return text.replaceAll(pattern, (found) => (left-- > 0 ? to : found));
 }
 
 function countOf(text: string, part: string): number {
@@ -56,63 +124,20 @@ function countOf(text: string, part: string): number {
   return count;
 }
 
-/** Linear in the text, which may be long and matched in every round of a loop. */
-function matcherOf(text: string, pattern: string) {
-  spendText(text.length + pattern.length);
-  return RE2JS.compile(pattern).matcher(text);
-}
+const escapes: ReadonlyMap<string, string> = new Map([
+  ['\x07', '\\a'],
+  ['\b', '\\b'],
+  ['\f', '\\f'],
+  ['\n', '\\n'],
+  ['\r', '\\r'],
+  ['\t', '\\t'],
+  ['\v', '\\v'],
+  ['\\', '\\\\'],
+  ['"', '\\"'],
+]);
 
-function matches(text: string, pattern: string): boolean {
-  return matcherOf(text, pattern).find();
-}
-
-function find(text: string, pattern: string): string {
-  const matcher = matcherOf(text, pattern);
-  return matcher.find() ? (matcher.group() ?? '') : '';
-}
-
-function findAll(text: string, pattern: string, limit: bigint): string[] {
-  const matcher = matcherOf(text, pattern);
-  const found: string[] = [];
-  while ((limit < 0n || BigInt(found.length) < limit) && matcher.find()) found.push(matcher.group() ?? '');
-  return found;
-}
-
-/** The verbs %s %d %f %e %b %x %X %o and %%, with a precision for %f and %e. */
-function format(template: string, values: readonly unknown[]): string {
-  let next = 0;
-  return template.replace(/%(?:\.(\d+))?([sdfebxXo%])/g, (_, precision: string | undefined, verb: string) => {
-    if (verb === '%') return '%';
-    if (next >= values.length) throw new Error(`index ${next} out of range`);
-    return formatOne(values[next++], verb, precision === undefined ? 6 : Number(precision));
-  });
-}
-
-const radixes: Readonly<Record<string, number>> = { b: 2, o: 8, x: 16, X: 16, d: 10 };
-
-function formatOne(value: unknown, verb: string, precision: number): string {
-  if (verb === 's') return textOf(value);
-  if (verb === 'f') return Number(value).toFixed(precision);
-  if (verb === 'e') return Number(value).toExponential(precision);
-  if (typeof value === 'string' && (verb === 'x' || verb === 'X')) {
-    const hex = Buffer.from(value).toString('hex');
-    return verb === 'X' ? hex.toUpperCase() : hex;
-  }
-  if (typeof value === 'boolean' && verb === 'b') return value ? '1' : '0';
-  if (typeof value !== 'bigint') throw new Error(`%${verb} cannot print a value of this type`);
-  const text = value.toString(radixes[verb]);
-  return verb === 'X' ? text.toUpperCase() : text;
-}
-
-function textOf(value: unknown): string {
-  if (value === null) return 'null';
-  if (value instanceof Date) return value.toISOString().replace('.000Z', 'Z');
-  if (value instanceof Duration) return `${Number(value.valueOf()) / 1000}s`;
-  if (Array.isArray(value)) return `[${value.map(textOf).join(', ')}]`;
-  if (value instanceof Map) return textOf(Object.fromEntries(value));
-  if (typeof value === 'object') {
-    const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${entries.map(([key, item]) => `${key}: ${textOf(item)}`).join(', ')}}`;
-  }
-  return String(value);
+/** With the escapes of expressions; whatever has none stays as it is. */
+function quote(text: string): string {
+  spendText(text.length);
+  return `"${text.toWellFormed().replaceAll(/["\\\p{Cc}]/gu, (character) => escapes.get(character) ?? character)}"`;
 }

@@ -134,7 +134,10 @@ export function encodeValue(value: object, format: OutputFormat, schema?: string
     return { contentType: contentTypes.yaml, body: Buffer.from(formatYaml(value)) };
   if (format.media === 'protobuf') {
     const { kind = '' } = value as { kind?: string };
-    const name = schema ?? plainSchemas[kind] ?? `${metaSchemas}.${kind}`;
+    const name =
+      schema ??
+      (Object.hasOwn(plainSchemas, kind) ? plainSchemas[kind] : undefined) ??
+      `${metaSchemas}.${kind}`;
     if (canEncode(name))
       return {
         contentType: contentTypes.protobuf,

@@ -4,6 +4,7 @@ import { findProvisioner } from './class-provisioner.ts';
 
 for (const [provisioner, expected] of [
   ['example.com/disks', { name: 'example.com/disks' }],
+  ['constructor', { name: 'constructor' }],
   ['kubernetes.io/gce-pd', { name: 'pd.csi.storage.gke.io' }],
   [
     'kubernetes.io/no-provisioner',
