@@ -170,7 +170,7 @@ test('over the network: statuses, redirects, refusals and timeouts in the words 
   assert.deepEqual(await get('/round'), { error: 'Get "/round": stopped after 10 redirects' });
   assert.equal(rounds, 10);
   assert.match(((await get('/later', 100)) as { error: string }).error, /context deadline exceeded/);
-  assert.deepEqual(await get('/endless', 50), {
+  assert.deepEqual(await get('/endless', 500), {
     error: 'context deadline exceeded (Client.Timeout or context cancellation while reading body)',
     hasBegun: true,
   });
