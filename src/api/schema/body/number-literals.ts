@@ -9,14 +9,15 @@ export type NumberLiterals = ReadonlyMap<string, string>;
 
 type Path = readonly (string | number)[];
 
-/** Nearly no text has anything like it, and that is quickly seen. */
+/** Nearly no text has anything like it, and that is quickly seen; in strings there is, such as the tags of images. */
 const oddNumber = /[:[,]\s*-?(?:\d+[.eE]|\d{16})/;
+const strings = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
 
 type Reviver = (this: object, key: string, value: unknown, context: { source?: string }) => unknown;
 
 /** Of a valid JSON text; undefined when there are none. */
 export function oddNumbersIn(text: string): NumberLiterals | undefined {
-  if (!oddNumber.test(text)) return undefined;
+  if (!oddNumber.test(text) || !oddNumber.test(text.replace(strings, '""'))) return undefined;
   const byHolder = new Map<object, Map<string, string>>();
   const revive: Reviver = function (key, value, { source }) {
     if (typeof value !== 'number' || source === undefined || isUsual(source, value)) return value;
