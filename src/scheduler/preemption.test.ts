@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { LabelSelector } from '../api/meta.ts';
 import { Pod, PodDisruptionBudget } from '../api/resources.gen.ts';
 import { sparse } from '../base/sparse.fixture.ts';
 import { FakeCluster } from './cluster.fake.ts';
@@ -79,19 +80,21 @@ test('of pods that are equally important, one that has not started yet goes firs
     },
   ));
 
+/** It allows no disruption more. `disruptedPods`: those whose eviction has yet to be seen, and when it was asked for. */
+function usedUpBudget(selector: LabelSelector | undefined, disruptedPods?: Record<string, string>) {
+  return sparse<PodDisruptionBudget>({
+    metadata: { name: 'b', namespace: 'default' },
+    spec: { ...(selector && { selector }) },
+    status: { disruptionsAllowed: 0, ...(disruptedPods && { disruptedPods }) },
+  });
+}
+
 test('a node whose budget allows it is taken before one whose budget would break', () =>
   preempt(
     (cluster) => {
       cluster.addNodes(makeNode('a'), makeNode('b'));
       cluster.addPods(running('guarded', 'a', 1, '3'), running('free', 'b', 50, '3'));
-      cluster.put(
-        PodDisruptionBudget,
-        sparse<PodDisruptionBudget>({
-          metadata: { name: 'b', namespace: 'default' },
-          spec: { selector: { matchLabels: { app: 'guarded' } } },
-          status: { disruptionsAllowed: 0 },
-        }),
-      );
+      cluster.put(PodDisruptionBudget, usedUpBudget({ matchLabels: { app: 'guarded' } }));
     },
     (cluster) => {
       assert.notEqual(cluster.pod('guarded'), undefined);
@@ -108,14 +111,7 @@ for (const selector of [undefined, {}, { matchLabels: {} }, { matchLabels: {}, m
       (cluster) => {
         cluster.addNodes(makeNode('a'), makeNode('b'));
         cluster.addPods(running('low', 'a', 1, '3'), running('mid', 'b', 2, '3'));
-        cluster.put(
-          PodDisruptionBudget,
-          sparse<PodDisruptionBudget>({
-            metadata: { name: 'b', namespace: 'default' },
-            spec: { ...(selector && { selector }) },
-            status: { disruptionsAllowed: 0, disruptedPods: { mid: '2026-01-01T00:00:00Z' } },
-          }),
-        );
+        cluster.put(PodDisruptionBudget, usedUpBudget(selector, { mid: '2026-01-01T00:00:00Z' }));
       },
       (cluster) => {
         assert.equal(cluster.pod('low'), undefined);

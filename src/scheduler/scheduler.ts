@@ -114,7 +114,7 @@ class Scheduler {
   #scheduleOne(queued: QueuedPod): void {
     const { info } = queued;
     const isLeaving = info.pod.metadata.deletionTimestamp !== undefined;
-    if (isLeaving) this.#reportFailure(queued, `skip schedule deleting pod: ${info.key}`);
+    if (isLeaving) this.#failureEvent(queued, `skip schedule deleting pod: ${info.key}`);
     if (isLeaving || this.#cache.placedPod(info.uid)) {
       this.#queue.remove(info.uid);
       return;
@@ -246,14 +246,14 @@ class Scheduler {
     return this.#options.recorder.for(profile.schedulerName);
   }
 
-  #reportFailure(queued: QueuedPod, why: string): void {
+  #failureEvent(queued: QueuedPod, why: string): void {
     this.#recorderOf(queued).event(targetOf(Pod, queued.info.pod), 'Warning', 'FailedScheduling', why);
   }
 
   /** In an event and in the pod's condition; a nomination counts from now on, before the server has it. */
   #report(queued: QueuedPod, why: Pick<PodStatusOptions, 'reason' | 'message' | 'nominatedNode'>): void {
     if (why.nominatedNode !== undefined) this.#cache.nominate(queued.info, why.nominatedNode);
-    this.#reportFailure(queued, why.message);
+    this.#failureEvent(queued, why.message);
     writePodStatus({ ...this.#options, ...why, queued, writes: this.#writes, signal: this.#signal });
   }
 }

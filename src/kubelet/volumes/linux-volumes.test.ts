@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
 import { seededRandom } from '../../base/random.ts';
@@ -40,14 +40,20 @@ function volumesOver(
   );
 }
 
+/** A folder of the test's own, and in it one for a volume. */
+function makeDisk(t: TestContext): { root: string; path: string } {
+  const root = mkdtempSync(join(tmpdir(), 'wherry-linux-volumes-'));
+  t.after(() => rmSync(root, { recursive: true }));
+  const path = join(root, 'disk');
+  mkdirSync(path);
+  return { root, path };
+}
+
 test(
   'the volume of a claim is given to the group of a pod once, whatever agents come and go',
   needsRoot,
   async (t) => {
-    const root = mkdtempSync(join(tmpdir(), 'wherry-linux-volumes-'));
-    t.after(() => rmSync(root, { recursive: true }));
-    const path = join(root, 'disk');
-    mkdirSync(path);
+    const { root, path } = makeDisk(t);
     writeFileSync(join(path, 'old'), '', { mode: 0o600 });
     const objects = [
       { metadata: { name: 'claim', uid: 'c' }, spec: { volumeName: 'pv' }, status: { phase: 'Bound' } },
@@ -93,10 +99,7 @@ test(
   'a volume that a pod uses keeps its group when another pod comes, which is told',
   needsRoot,
   async (t) => {
-    const root = mkdtempSync(join(tmpdir(), 'wherry-linux-volumes-'));
-    t.after(() => rmSync(root, { recursive: true }));
-    const path = join(root, 'disk');
-    mkdirSync(path);
+    const { root, path } = makeDisk(t);
     const objects = [
       { metadata: { name: 'claim', uid: 'c' }, spec: { volumeName: 'pv' }, status: { phase: 'Bound' } },
       { metadata: { name: 'pv' }, spec: { local: { path }, claimRef: { uid: 'c' } } },
