@@ -77,7 +77,7 @@ export class TestNetwork {
     return node;
   }
 
-  /** A pod on `node`, connected as the CNI plugin `ptp` does it. */
+  /** A pod on `node`, connected as the pod network's CNI plugin does it. */
   async pod(node: TestMachine, address: string): Promise<TestMachine> {
     const pod = await this.#machine(`p${address.split('.').slice(2).join('-')}`, address);
     const gateway = address.replace(/\d+$/, '1');
@@ -117,6 +117,11 @@ export class TestNetwork {
       await once(child, 'exit');
     }
     for (const name of this.#namespaces) await host('ip', ['netns', 'del', name]);
+  }
+
+  /** A machine that nothing is connected to yet. */
+  async machine(name: string): Promise<TestMachine> {
+    return await this.#machine(name, '');
   }
 
   async #machine(name: string, address: string): Promise<TestMachine> {

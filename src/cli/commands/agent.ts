@@ -16,7 +16,7 @@ import { withOwnLock } from '../../host/lock.ts';
 import { inspectMachine } from '../../host/machine/machine.ts';
 import { addressTowards } from '../../host/network/link.ts';
 import { clusterDnsAddress } from '../../host/network/service-range.ts';
-import { cniConfigFolder, containerdSocket } from '../../host/node/containerd.ts';
+import { cniConfigFolder, cniPluginFolder, containerdSocket } from '../../host/node/containerd.ts';
 import { ensureNodeIdentity, type JoinToken, parseJoinToken } from '../../host/node/join.ts';
 import {
   ensureMachineAgent,
@@ -157,6 +157,7 @@ function agentConfig(
     pkiFolder: folder.pki,
     runtimeSocket: containerdSocket,
     cniConfigFolder,
+    cniPluginFolder,
     serviceCidr: defaultServiceCidr,
     podCidr: defaultPodCidr,
     clusterDomain: defaultClusterDomain,

@@ -39,6 +39,7 @@ export async function startNodeNetwork(options: NodeNetworkOptions, signal: Abor
   const cniOptions = {
     ...shared,
     configFolder: config.cniConfigFolder,
+    pluginFolder: config.cniPluginFolder,
     leasesFolder: '/run/cni-addresses',
   };
   await Promise.all([

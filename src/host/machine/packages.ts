@@ -1,5 +1,5 @@
 /** Programs of the machine that nodes need, and the Debian packages that bring them. */
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { CommandError, run } from '../../base/system/command.ts';
 import { Failure } from '../failure.ts';
@@ -7,9 +7,7 @@ import { Failure } from '../failure.ts';
 export interface Requirement {
   package: string;
   /** Programs on the search path. */
-  programs?: readonly string[];
-  /** Files at fixed places. */
-  files?: readonly string[];
+  programs: readonly string[];
   purpose: string;
 }
 
@@ -20,11 +18,6 @@ export const nodeRequirements: readonly Requirement[] = [
     purpose: 'runs containers',
   },
   { package: 'runc', programs: ['runc'], purpose: 'starts containers' },
-  {
-    package: 'containernetworking-plugins',
-    files: ['bridge', 'host-local', 'portmap', 'loopback'].map((name) => `/usr/lib/cni/${name}`),
-    purpose: 'gives pods their interfaces',
-  },
   { package: 'nftables', programs: ['nft'], purpose: 'carries the service network' },
   { package: 'conntrack', programs: ['conntrack'], purpose: 'moves UDP clients on when an endpoint goes' },
   { package: 'iproute2', programs: ['ip'], purpose: 'sets up interfaces and routes' },
@@ -48,9 +41,7 @@ export function missingRequirements(
 ): Requirement[] {
   const folders = [...searchPath.split(delimiter).filter(Boolean), ...systemFolders];
   const isThere = (program: string) => folders.some((folder) => isExecutable(join(folder, program)));
-  return requirements.filter(
-    ({ programs = [], files = [] }) => !programs.every(isThere) || !files.every((file) => existsSync(file)),
-  );
+  return requirements.filter(({ programs }) => !programs.every(isThere));
 }
 
 /**

@@ -1,16 +1,23 @@
 /** A node's own containerd: its configuration, its process, and whether it answers. */
-import { mkdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import type { NodeFolder } from '../data-folder.ts';
 import { Failure } from '../failure.ts';
-import { isRunning, type ProcessIdentity, runningProcess, startProcess } from '../processes/process.ts';
+import {
+  isRunning,
+  type ProcessIdentity,
+  runningProcess,
+  startProcess,
+  stopRecorded,
+} from '../processes/process.ts';
 import { type NodeNamespace, nodePath, nodeSearchPath } from './node-namespace.ts';
 import { everyRegistry } from './registries.ts';
 
 /** As the node sees it. */
 export const containerdSocket = '/run/containerd/containerd.sock';
 export const cniConfigFolder = '/var/lib/cni/net.d';
+export const cniPluginFolder = '/var/lib/cni/bin';
 export const pauseImage = 'wherry.local/pause:1';
 
 export interface ContainerdOptions {
@@ -27,24 +34,31 @@ export interface ContainerdOptions {
 const overlayMagic = 0x794c7630;
 /** Before it answers, containerd asks the shim of every container: with a hundred pods on a busy machine this takes long. */
 const answerWaitMs = 60_000;
+const stopGraceMs = 3000;
 
 export const containerdRecordFile = (folder: NodeFolder) => join(folder.run, 'containerd.json');
 export const containerdLogFile = (folder: NodeFolder) => join(folder.logs, 'containerd.log');
 
-/** Starts containerd, or adopts a running one. Containers of one that was killed live on and are taken over. */
+/**
+ * Starts containerd, or adopts a running one with the same configuration. Containers of one that was killed, or had another
+ * configuration, live on and are taken over.
+ */
 export async function ensureContainerd(options: ContainerdOptions): Promise<ProcessIdentity> {
   const { folder, namespace } = options;
-  const running = runningProcess(containerdRecordFile(folder));
-  if (running) return running;
+  const recordFile = containerdRecordFile(folder);
   const configFile = join(folder.etc, 'containerd.toml');
-  writeFileSync(configFile, containerdConfig(options));
+  const config = containerdConfig(options);
+  const running = runningProcess(recordFile);
+  if (running && readFileSync(configFile, 'utf8') === config) return running;
+  await stopRecorded(recordFile, stopGraceMs);
+  writeFileSync(configFile, config);
   return await startProcess({
     command: 'containerd',
     args: ['--config', configFile],
     enterPid: namespace.holder.pid,
     cgroupProcs: options.cgroupProcs,
     logFile: containerdLogFile(folder),
-    recordFile: containerdRecordFile(folder),
+    recordFile,
     // Like other programs, containerd leaves AppArmor alone in a container, which this variable tells of.
     env: {
       PATH: nodeSearchPath,
@@ -126,7 +140,7 @@ disabled_plugins = [
   cdi_spec_dirs = ["/etc/cdi", "/var/run/cdi"]
 
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
+    bin_dir = "${cniPluginFolder}"
     conf_dir = "${cniConfigFolder}"
     max_conf_num = 1
 

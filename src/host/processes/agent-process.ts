@@ -12,7 +12,7 @@ import { defaultClusterDomain, type NodeRecord, nodeCgroup } from '../cluster/cl
 import type { ClusterFolder } from '../data-folder.ts';
 import { hostAddress, nodeAddress } from '../network/link.ts';
 import { clusterDnsAddress } from '../network/service-range.ts';
-import { cniConfigFolder, containerdSocket } from '../node/containerd.ts';
+import { cniConfigFolder, cniPluginFolder, containerdSocket } from '../node/containerd.ts';
 import type { LocalNode, NodeContext } from '../node/node.ts';
 import { namedProgram } from './named-program.ts';
 import { type ProcessIdentity, startProcess, stopRecorded } from './process.ts';
@@ -102,6 +102,7 @@ function agentConfig({ data, programs }: ClusterContext, cluster: Cluster, node:
     pkiFolder: nodeFolder.pki,
     runtimeSocket: containerdSocket,
     cniConfigFolder,
+    cniPluginFolder,
     cgroupRoot: nodeCgroup(cluster, node.name),
     serviceCidr: cluster.serviceCidr,
     podCidr: cluster.podCidr,

@@ -83,6 +83,7 @@ export interface AgentConfig {
   pkiFolder: string;
   runtimeSocket: string;
   cniConfigFolder: string;
+  cniPluginFolder: string;
   cgroupRoot: string;
   serviceCidr: string;
   podCidr: string;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before as beforeAll, describe, it } from 'node:test';
@@ -136,6 +136,7 @@ describe('three nodes, one of them on another link', { skip: !canMakeNetworks },
         run: node.run,
         settingsFolder: settings,
         configFolder: join(settings, 'net.d'),
+        pluginFolder: join(settings, 'bin'),
       },
       stop.signal,
     );
@@ -149,10 +150,11 @@ describe('three nodes, one of them on another link', { skip: !canMakeNetworks },
   const names = (answers: Answer[]) =>
     [...new Set(answers.map((answer) => (typeof answer === 'string' ? answer : answer.from)))].sort();
 
-  it('write a configuration for their own range', () => {
+  it('write a configuration for their own range, and the plugin that it names', () => {
     const config = JSON.parse(readFileSync(join(folder, 'n3', 'net.d', '10-wherry.conflist'), 'utf8'));
-    assert.equal(config.plugins[0].type, 'ptp');
-    assert.deepEqual(config.plugins[0].ipam.ranges, [[{ subnet: '10.244.1.0/24' }]]);
+    const [plugin] = config.plugins;
+    assert.equal(plugin.subnet, '10.244.1.0/24');
+    accessSync(join(folder, 'n3', 'bin', plugin.type), constants.X_OK);
     assert.equal(readFileSync(join(folder, 'n3', 'net/ipv4/ip_forward'), 'utf8'), '1');
   });
 

@@ -2,8 +2,9 @@
  * The pod network of a node: writes the CNI configuration once the node has a pod range, and maintains routes to the
  * pod ranges of other nodes, through an overlay to those on other links.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Node } from '../../api/resources.gen.ts';
 import { unlessAborted } from '../../base/async/unless-aborted.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -37,6 +38,8 @@ export interface CniOptions {
   logger: Logger;
   /** Where the container runtime looks for its network configuration; `/etc/cni/net.d` when absent. */
   configFolder?: string;
+  /** Where it looks for plugins; `/opt/cni/bin` when absent. */
+  pluginFolder?: string;
   /** Where addresses in use are recorded; must not outlive the pods. `/run/wherry/addresses` when absent. */
   leasesFolder?: string;
   /** How to run `ip` and `bridge`; directly when absent. */
@@ -48,6 +51,8 @@ export interface CniOptions {
 const overlayPort = 8472;
 const overlayId = 1;
 const configName = '10-wherry.conflist';
+const plugins = fileURLToPath(new URL('plugins', import.meta.url));
+const executable = 0o755;
 
 /**
  * Forwarding between pods and nodes; asymmetric routes, since answers may take another path than requests; node ports
@@ -71,6 +76,8 @@ export async function startCni(options: CniOptions, signal: AbortSignal): Promis
   const nodes = options.informers.of(Node);
   await nodes.synced();
   await writeKernelSettings(options.settingsFolder ?? '/proc/sys');
+  // Before the configuration that names them.
+  await writePlugins(options.pluginFolder ?? '/opt/cni/bin');
   const link = await readLink(run, options.nodeAddress);
   const configured = Promise.withResolvers<void>();
   let last = '';
@@ -202,11 +209,19 @@ async function writeKernelSettings(folder: string): Promise<void> {
   }
 }
 
-/** Replaced as a whole: the runtime may read it at any moment. */
+async function writePlugins(folder: string): Promise<void> {
+  for (const name of await readdir(plugins))
+    await writeIfOther(folder, name, await readFile(join(plugins, name), 'utf8'), executable);
+}
+
 async function writeConfig(folder: string, config: Parameters<typeof cniConfig>[0]): Promise<void> {
-  const path = join(folder, configName);
-  const text = `${JSON.stringify(cniConfig(config), null, 2)}\n`;
+  await writeIfOther(folder, configName, `${JSON.stringify(cniConfig(config), null, 2)}\n`);
+}
+
+/** Replaced as a whole: the runtime may read it at any moment. */
+async function writeIfOther(folder: string, name: string, text: string, mode?: number): Promise<void> {
+  const path = join(folder, name);
   if ((await readFile(path, 'utf8').catch(ifMissing(undefined))) === text) return;
   await mkdir(folder, { recursive: true });
-  replaceFile(path, text);
+  replaceFile(path, text, mode);
 }

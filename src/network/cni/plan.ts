@@ -88,26 +88,25 @@ export function overlayHardwareAddress(address: string): string {
   return ['02', '77', ...bytes].join(':');
 }
 
-/**
- * The CNI configuration. `ptp`, not `bridge`: every packet of a pod then passes through the node's forwarding, so that
- * answers from another pod of the node come back through the service table, and policies apply there too (docs/adr).
- */
-export function cniConfig(options: { podCidr: string; mtuBytes: number; leasesFolder: string }): unknown {
+/** The network's name, for the runtime's records of its pods. */
+const networkName = 'wherry';
+
+/** The CNI configuration: one plugin, our own, in plugins/. Every pod has a pair of interfaces to its node (docs/adr). */
+export function cniConfig(options: { podCidr: string; mtuBytes: number; leasesFolder: string }): {
+  cniVersion: string;
+  name: string;
+  plugins: [object];
+} {
   const { podCidr, mtuBytes, leasesFolder } = options;
   return {
     cniVersion: '0.4.0',
-    name: 'wherry',
+    name: networkName,
     plugins: [
       {
-        type: 'ptp',
+        type: 'wherry',
         mtu: mtuBytes,
-        ipMasq: false,
-        ipam: {
-          type: 'host-local',
-          dataDir: leasesFolder,
-          ranges: [[{ subnet: podCidr }]],
-          routes: [{ dst: '0.0.0.0/0' }],
-        },
+        subnet: podCidr,
+        leasesFolder: `${leasesFolder}/${networkName}`,
       },
     ],
   };
