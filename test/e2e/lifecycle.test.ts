@@ -114,6 +114,21 @@ current-context: work
     assert.equal(await first.kubectl('get', 'nodes', '-o', 'jsonpath={..capacity.pods}'), '50');
   });
 
+  test('up by a newer Wherry restarts a containerd that is configured otherwise, and its containers run on', async () => {
+    await first.kubectl('run', 'kept', '--image=wherry.local/pause:1');
+    await first.kubectl('wait', '--for=condition=Ready', 'pod/kept', '--timeout=60s');
+    const started = ['get', 'pod', 'kept', '-o', 'jsonpath={..startedAt}:{..restartCount}'];
+    const before = await first.kubectl(...started);
+    const [holder, containerd] = [first.pidOf('wherry/holder'), first.pidOf('wherry/containerd')];
+    const file = join(first.folder, 'nodes/wherry/etc/containerd.toml');
+    writeFileSync(file, `# of an older version\n${readFileSync(file, 'utf8')}`);
+    await first.up();
+    assert.equal(first.pidOf('wherry/holder'), holder);
+    assert.notEqual(first.pidOf('wherry/containerd'), containerd);
+    assert.equal(await first.kubectl(...started), before);
+    await first.kubectl('delete', 'pod', 'kept');
+  });
+
   test('up registers a node again whose object was deleted, at once, and what it runs on stays', async () => {
     const processes = ['server', 'wherry/containerd', 'wherry/holder'];
     const pids = processes.map((process) => first.pidOf(process));
