@@ -60,6 +60,9 @@ function share(entries: ManagedFieldsEntry[], text: string, owners: Ownerships):
   return entries;
 }
 
+/** Of an object that is being created: most clients create many that have the same fields. */
+export const noEntries = share([], '[]', new Map());
+
 /** The JSON of a list that was written here; undefined for others. */
 export function managedFieldsText(entries: object): string | undefined {
   return (entries as WrittenList)[known]?.text;

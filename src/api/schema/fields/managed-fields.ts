@@ -9,6 +9,7 @@ import { equalJson } from '../json-value.ts';
 import { type SchemaNode, schemaNode } from '../schemas.ts';
 import {
   compareText,
+  noEntries,
   type Ownership,
   type Ownerships,
   ownershipKey,
@@ -255,13 +256,14 @@ function* entriesAfter(
   }
 }
 
-/** The stored entries, when the owners are exactly those. */
+/** The stored entries, when the owners are exactly those; an empty list for a new object that names none. */
 function entriesBefore(
   live: JsonObject | undefined,
   next: JsonObject,
   { subresource }: FieldOwnership,
 ): unknown {
-  const entries = (live?.metadata as JsonObject | undefined)?.managedFields;
+  const entries = live ? (live.metadata as JsonObject).managedFields : undefined;
+  if (!live && (next.metadata as JsonObject).managedFields === undefined) return noEntries;
   return subresource !== '' || (next.metadata as JsonObject).managedFields === entries ? entries : undefined;
 }
 
