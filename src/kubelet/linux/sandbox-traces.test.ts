@@ -65,7 +65,8 @@ test('everything that is left of sandboxes unknown to the runtime is found', asy
     [`results/cni-loopback-${lost}-lo`]: result(lost, 'cni-2'),
     'leases/10.244.0.2': `${known}\r\neth0`,
     'leases/10.244.0.3': `${lost}\r\neth0`,
-    'leases/last_reserved_ip.0': '10.244.0.3',
+    'leases/10.244.0.4': '',
+    'leases/last_reserved_ip.0': '10.244.0.4',
     'namespaces/cni-1': '',
     'namespaces/cni-2': '',
     'namespaces/cni-3': '',
@@ -73,6 +74,7 @@ test('everything that is left of sandboxes unknown to the runtime is found', asy
   await withMachine(files, async (traces, home) => {
     const left = [
       'file leases/10.244.0.3',
+      'file leases/10.244.0.4',
       `file results/cni-loopback-${lost}-lo`,
       `file results/wherry-${lost}-eth0`,
       'file state/s/silent',

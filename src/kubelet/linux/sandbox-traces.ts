@@ -3,6 +3,7 @@
  * folders, network namespaces and addresses that the runtime no longer knows.
  */
 import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
 import { basename, join } from 'node:path';
 import { run } from '../../base/system/command.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
@@ -153,13 +154,14 @@ export class LinuxSandboxTraces implements SandboxTraces {
     return found;
   }
 
-  /** Each file is named after its address, and contains the sandbox's id and the interface. */
+  /** Each file is named after its address, and contains the sandbox's id and the interface: nothing while it is being made. */
   async #leases(): Promise<SandboxTrace[]> {
     const found: SandboxTrace[] = [];
     for (const name of await namesIn(this.#folders.leases)) {
       const at = join(this.#folders.leases, name);
       // In memory, like what the kernel shows.
-      const id = /^([0-9a-f]{64})\s/.exec(readText(at))?.[1];
+      const text = readText(at);
+      const id = text === '' && isIPv4(name) ? '' : /^([0-9a-f]{64})\s/.exec(text)?.[1];
       if (id !== undefined) found.push({ kind: 'file', id, at });
     }
     return found;

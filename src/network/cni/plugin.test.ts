@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before as beforeAll, beforeEach, describe, it } from 'node:test';
@@ -140,6 +140,25 @@ describe('the plugin of the pod network', { skip: !canMakeNetworks }, () => {
     await assert.rejects(add(attachment), /cannot be set up: .*File exists/);
     assert.deepEqual(leases(), []);
     rmSync(leasesFolder, { recursive: true });
+  });
+
+  it('holds no address that it cannot write down', async () => {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'tmpfs', leasesFolder]);
+    try {
+      mkdirSync(join(leasesFolder, 'wherry'));
+      const filling = join(leasesFolder, 'filling');
+      writeFileSync(filling, Buffer.alloc(8192));
+      const attachment = await newAttachment();
+      await assert.rejects(add(attachment), /10\.244\.7\.2 cannot be written/);
+      assert.deepEqual(leases(), []);
+      rmSync(filling);
+      const result = await add(attachment);
+      assert.equal(addressOf(result), '10.244.7.2');
+      await call('DEL', attachment, configuration('10.244.7.0/24', result));
+    } finally {
+      execFileSync('umount', [leasesFolder]);
+      rmSync(leasesFolder, { recursive: true });
+    }
   });
 
   it('takes away, again and again, what an interrupted or repeated call left', async () => {
