@@ -1,6 +1,7 @@
 /** Certificate signing requests: whose they are, and who may approve and sign for a signer. */
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
+import { semanticEqual } from '../../api/validation/equality.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import { type Authorizer, resourceQuestion } from '../authorization/authorizer.ts';
 import { type AdmissionAttributes, type AdmissionPlugin, writesOf } from './admission.ts';
@@ -43,8 +44,12 @@ async function checkSigningRequest(authorize: Authorizer, attributes: AdmissionA
     await requireSigner(authorize, attributes, before, 'sign');
 }
 
-function isSigned(next: CertificateSigningRequest, before: CertificateSigningRequest): boolean {
-  return next.status?.certificate !== before.status?.certificate;
+/** Or refused by its signer, which says so in a condition. */
+function isSigned(
+  { status: next }: CertificateSigningRequest,
+  { status: before }: CertificateSigningRequest,
+): boolean {
+  return next?.certificate !== before?.certificate || !semanticEqual(next?.conditions, before?.conditions);
 }
 
 /** A certificate of that group would bypass authorization for as long as it is valid. */
