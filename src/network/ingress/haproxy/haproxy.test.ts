@@ -97,6 +97,22 @@ it('a process that cannot start is not waited for', suiteOptions, async () => {
   await haproxy.stop();
 });
 
+it('files of certificates go with their secrets', suiteOptions, async () => {
+  const withKeys = (...names: string[]) => ({
+    ...files('keys'),
+    files: Object.fromEntries(names.map((name) => [name, 'a key'])),
+  });
+  const refused = { ...withKeys('other_c.pem'), config: 'global\n  nonsense\n' };
+  await haproxy.apply(withKeys('default_a.pem', 'default_b.pem'));
+  await assert.rejects(haproxy.apply(refused), { name: 'CommandError' });
+  await haproxy.apply(withKeys('default_b.pem'));
+  const kept = readdirSync(run, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.pem'),
+  );
+  assert.deepEqual(kept, ['default_b.pem']);
+  await haproxy.stop();
+});
+
 function hasHaproxy(): boolean {
   try {
     execFileSync('haproxy', ['-v']);
