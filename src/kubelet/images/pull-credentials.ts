@@ -1,6 +1,7 @@
 /** Registry credentials from pull secrets. Pure. */
+
 import type { Secret } from '../../api/resources.gen.ts';
-import { isJsonObject } from '../../api/structural/schema.ts';
+import { isJsonObject } from '../../base/json-object.ts';
 import type { AuthConfig } from '../cri/messages.ts';
 import type { ImageName } from './image-name.ts';
 
