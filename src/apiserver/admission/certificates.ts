@@ -3,8 +3,9 @@ import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
 import { semanticEqual } from '../../api/validation/equality.ts';
 import { mastersGroup } from '../../api/well-known.ts';
-import { type Authorizer, resourceQuestion } from '../authorization/authorizer.ts';
+import type { Authorizer } from '../authorization/authorizer.ts';
 import { type AdmissionAttributes, type AdmissionPlugin, writesOf } from './admission.ts';
+import { mayActForSigner } from './signer-rights.ts';
 
 const clientSigner = 'kubernetes.io/kube-apiserver-client';
 
@@ -71,20 +72,14 @@ async function refuseMasters(request: CertificateSigningRequest): Promise<void> 
     );
 }
 
-/** A signer's own name, or all of its domain as `example.com/*`. */
 async function requireSigner(
   authorize: Authorizer,
-  { request }: AdmissionAttributes,
+  { request: { user } }: AdmissionAttributes,
   { metadata, spec }: CertificateSigningRequest,
   verb: 'approve' | 'sign',
 ): Promise<void> {
   const signer = spec?.signerName ?? '';
-  for (const name of [signer, `${signer.split('/', 1)[0]}/*`]) {
-    const { group } = CertificateSigningRequest;
-    const about = { group, version: '*', resource: 'signers', name };
-    const decision = await authorize(resourceQuestion({ user: request.user, verb, ...about }));
-    if (decision.allowed) return;
-  }
+  if (await mayActForSigner(authorize, { user, verb, signer })) return;
   throw forbidden(
     CertificateSigningRequest,
     metadata.name,
