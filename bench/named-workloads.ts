@@ -5,7 +5,7 @@ export async function runNamed<Workload>(
   run: (workload: Workload) => Promise<object>,
 ): Promise<void> {
   for (const name of names.length > 0 ? names : Object.keys(workloads)) {
-    const workload = workloads[name];
+    const workload = Object.hasOwn(workloads, name) ? workloads[name] : undefined;
     if (!workload)
       throw new Error(`there is no workload ${name}; there are ${Object.keys(workloads).join(', ')}`);
     console.log(JSON.stringify({ workload: name, ...(await run(workload)) }));

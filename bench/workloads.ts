@@ -118,6 +118,7 @@ async function namespaceIsReady(client: Client): Promise<void> {
   const signal = AbortSignal.timeout(30_000);
   for await (const { object } of client.watch(ServiceAccount, { namespace, resourceVersion: '0' }, signal))
     if (object.metadata.name === 'default') return;
+  throw new Error(`namespace ${namespace} has no default service account after 30 s`);
 }
 
 async function nodesAreReady(client: Client, count: number): Promise<void> {
@@ -127,6 +128,7 @@ async function nodesAreReady(client: Client, count: number): Promise<void> {
     if ((object.spec?.taints ?? []).length === 0) ready.add(object.metadata.name);
     if (ready.size === count) return;
   }
+  throw new Error(`${ready.size} of ${count} nodes are ready after 120 s`);
 }
 
 type Handle = (handler: { added(one: Deployment): void; updated(one: Deployment): void }) => void;

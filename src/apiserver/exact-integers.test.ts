@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { decodeMessage, encodeObject, readEnvelope } from '../api/protobuf/envelope.ts';
-import type { JsonObject } from '../api/schema/decode.ts';
+import type { JsonObject } from '../base/json-object.ts';
 import { createListeningServer, type ListeningServer, type Send } from './http/listener.fixture.ts';
 import { jsonPatch, mergePatch } from './server.fixture.ts';
 

@@ -6,9 +6,9 @@ import type { Random } from '../base/random.ts';
 import type { Store } from '../storage/store.ts';
 import type { FrontProxyIdentity } from './aggregation/backend.ts';
 import type { AuditPolicy } from './audit/policy.ts';
-import type { DialService } from './dynamic-admission/webhook-client.ts';
 import type { AuthorizationMetrics } from './metrics/authorization-metrics.ts';
 import type { NodeAccess } from './nodes/node-connector.ts';
+import type { DialService } from './outgoing/dial-service.ts';
 import type { SecurityOptions } from './security.ts';
 import type { PortRange } from './services/service-allocation.ts';
 

@@ -14,14 +14,11 @@ test('a log is followed into the one that takes its place, and when it is emptie
   const stop = new AbortController();
   let seen = '';
   let arrived = Promise.withResolvers<void>();
-  const following = followLog(
-    file,
-    (bytes) => {
-      seen += bytes.toString();
-      arrived.resolve();
-    },
-    stop.signal,
-  );
+  const write = (bytes: Buffer) => {
+    seen += bytes.toString();
+    arrived.resolve();
+  };
+  const following = followLog({ file, tail: 0, write }, stop.signal);
   const next = async (act: () => void, expected: string) => {
     seen = '';
     act();
@@ -46,6 +43,31 @@ test('a log is followed into the one that takes its place, and when it is emptie
   } finally {
     stop.abort();
     await following;
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('nothing is lost between the last lines that are there and the first that come', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-follow-'));
+  const file = join(folder, 'server.log');
+  const lines = Array.from({ length: 10_000 }, (_, index) => `line ${index} of the log`);
+  writeFileSync(file, `${lines.join('\n')}\nhalf of a`);
+  const stop = new AbortController();
+  let seen = '';
+  const write = (bytes: Buffer) => {
+    // While the first of the last lines is shown, the log is completed and put aside.
+    if (seen === '') {
+      appendFileSync(file, ' line\nlast\n');
+      renameSync(file, `${file}.1`);
+      writeFileSync(file, 'two\n');
+    }
+    seen += bytes.toString();
+    if (seen.endsWith('two\n')) stop.abort();
+  };
+  try {
+    await followLog({ file, tail: 5_000, write }, stop.signal);
+    assert.equal(seen, `${lines.slice(-4_999).join('\n')}\nhalf of a line\nlast\ntwo\n`);
+  } finally {
     rmSync(folder, { recursive: true });
   }
 });

@@ -1,27 +1,44 @@
 /** Follows a log by its name, as `tail -F`: also when it is put aside and begun anew, or emptied. */
-import { closeSync, fstatSync, openSync, readSync, statSync, watch } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { isMissing } from '../base/system/if-missing.ts';
+import { startOfLastLines } from './last-lines.ts';
 
 const chunkBytes = 64 * 1024;
 
-/** Gives `write` what is added from now on; resolves when the signal aborts. */
-export function followLog(file: string, write: (bytes: Buffer) => void, signal: AbortSignal): Promise<void> {
-  const log = new FollowedLog(file, write);
+export interface FollowOptions {
+  file: string;
+  /** How many of the lines that are there come first. */
+  tail: number;
+  write(bytes: Buffer): void;
+}
+
+/** Resolves when the signal aborts. */
+export async function followLog({ file, tail, write }: FollowOptions, signal: AbortSignal): Promise<void> {
+  const ended = Promise.withResolvers<void>();
+  const log = new FollowedLog(file, tail, write);
+  const read = () => {
+    try {
+      log.read();
+    } catch (error) {
+      ended.reject(error);
+    }
+  };
   // The folder is watched: a watch of the file would stay with the one that is put aside.
   const watcher = watch(dirname(file), (_event, name) => {
-    if (name === null || name === basename(file)) log.read();
+    if (name === null || name === basename(file)) read();
   });
-  return new Promise((resolve, reject) => {
-    const end = () => {
-      watcher.close();
-      log.close();
-      resolve();
-    };
-    watcher.once('error', reject);
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
-  });
+  watcher.once('error', ended.reject);
+  if (signal.aborted) ended.resolve();
+  else signal.addEventListener('abort', () => ended.resolve(), { once: true });
+  // What was added before the watch began is announced by nobody.
+  read();
+  try {
+    await ended.promise;
+  } finally {
+    watcher.close();
+    log.close();
+  }
 }
 
 class FollowedLog {
@@ -30,26 +47,43 @@ class FollowedLog {
   #handle: number;
   #offset: number;
 
-  constructor(file: string, write: (bytes: Buffer) => void) {
+  constructor(file: string, tail: number, write: (bytes: Buffer) => void) {
     this.#file = file;
     this.#write = write;
     this.#handle = openSync(file, 'r');
-    this.#offset = fstatSync(this.#handle).size;
+    this.#offset = startOfLastLines(this.#handle, tail, { from: 0, to: fstatSync(this.#handle).size });
   }
 
+  /** Gives what was added, of one log after the other. */
   read(): void {
-    this.#readOn();
-    const present = inodeOf(this.#file);
-    // It has been put aside, and the next one is still to come.
-    if (present === undefined || present === fstatSync(this.#handle).ino) return;
-    closeSync(this.#handle);
-    this.#handle = openSync(this.#file, 'r');
-    this.#offset = 0;
-    this.#readOn();
+    for (;;) {
+      // Looked for first: once it is there, nothing more is added to the one that was put aside for it.
+      const next = this.#openNext();
+      this.#readOn();
+      if (next === undefined) return;
+      closeSync(this.#handle);
+      this.#handle = next;
+      this.#offset = 0;
+    }
   }
 
   close(): void {
     closeSync(this.#handle);
+  }
+
+  /** The log of that name, when it is another one than before. */
+  #openNext(): number | undefined {
+    let handle: number;
+    try {
+      handle = openSync(this.#file, 'r');
+    } catch (error) {
+      // The last one has been put aside, and the next is still to come.
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+    if (fstatSync(handle).ino !== fstatSync(this.#handle).ino) return handle;
+    closeSync(handle);
+    return undefined;
   }
 
   #readOn(): void {
@@ -61,14 +95,5 @@ class FollowedLog {
       this.#offset += count;
       this.#write(chunk.subarray(0, count));
     }
-  }
-}
-
-function inodeOf(file: string): number | undefined {
-  try {
-    return statSync(file).ino;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
   }
 }

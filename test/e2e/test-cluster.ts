@@ -48,6 +48,7 @@ export function execute(
       if (signal) stderr += `\nended by ${signal}`;
       resolve({ code: code ?? -1, stdout, stderr });
     });
+    // A program may end before it has read all.
     child.stdin.on('error', () => undefined);
     child.stdin.end(options.input);
   });

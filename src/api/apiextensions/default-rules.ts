@@ -1,14 +1,10 @@
 /** Defaults are values of their own schema, complete and without anything that would be pruned. */
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 import { SchemaRules } from '../cel/rules.ts';
 import { cloneJson, equalJson } from '../schema/json-value.ts';
 import { validateEmbedded } from '../structural/embedded.ts';
 import { pruneValue } from '../structural/prune.ts';
-import {
-  isEmbeddedResource,
-  isJsonObject,
-  type JsonObject,
-  type StructuralSchema,
-} from '../structural/schema.ts';
+import { isEmbeddedResource, type StructuralSchema } from '../structural/schema.ts';
 import { validateStructure } from '../structural/validate.ts';
 import { type FieldError, type FieldErrors, invalidValue } from '../validation/field-error.ts';
 

@@ -1,9 +1,9 @@
 /** `x-kubernetes-validations`: the rules of a schema, compiled once and held against objects. */
 
+import { isJsonObject } from '../../base/json-object.ts';
 import { ownValue } from '../schema/json-value.ts';
 import {
   childPath,
-  isJsonObject,
   itemSchema,
   propertySchema,
   type StructuralSchema,

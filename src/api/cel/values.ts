@@ -1,10 +1,11 @@
 /** JSON values as CEL sees them: integers are not floats, and times are times. The schema says which is which. */
+
 import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator';
+import { isJsonObject } from '../../base/json-object.ts';
 import { setKey } from '../schema/decode.ts';
 import {
   isEmbeddedResource,
   isIntOrString,
-  isJsonObject,
   itemSchema,
   propertySchema,
   type StructuralSchema,

@@ -1,7 +1,8 @@
 /** Objects to and from Kubernetes' protobuf messages, byte for byte as upstream writes them. */
 
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 import { JsonError, parseJson } from '../schema/body/json.ts';
-import { isObject, type JsonObject, setKey } from '../schema/decode.ts';
+import { setKey } from '../schema/decode.ts';
 import type { FieldPlan, MessagePlan } from './plans.ts';
 import { bytesType, varintType, WireError, type WireReader, type WireWriter } from './wire.ts';
 
@@ -135,7 +136,7 @@ function writeNested(writer: WireWriter, field: FieldPlan, value: unknown): void
       writeSchemaOr(writer, field, value);
       return;
     default:
-      writeMessage(writer, field.plan(), isObject(value) ? value : {});
+      writeMessage(writer, field.plan(), isJsonObject(value) ? value : {});
   }
 }
 
@@ -162,11 +163,11 @@ function writeSchemaOr(writer: WireWriter, field: FieldPlan, value: unknown): vo
     writer.tag(tags.allows);
     writer.integer(value === false ? 0 : 1);
   }
-  if (isObject(value)) writeSchema(tags.schema, value);
+  if (isJsonObject(value)) writeSchema(tags.schema, value);
   else if (Array.isArray(value)) {
     for (const item of value) {
       if (tags.list === undefined) continue;
-      if (isObject(item)) writeSchema(tags.list, item);
+      if (isJsonObject(item)) writeSchema(tags.list, item);
       else {
         writer.tag(tags.list);
         writer.string(String(item));

@@ -2,7 +2,8 @@
  * The framing of a message on the wire: `k8s\0` and a runtime.Unknown with its kind; and the frames of a watch. Stored
  * objects' messages are encoded once; lists and events are assembled from them.
  */
-import { DecodeError, decode, type JsonObject } from '../schema/decode.ts';
+import type { JsonObject } from '../../base/json-object.ts';
+import { DecodeError, decode } from '../schema/decode.ts';
 import { magic, readMessage, writeMessage } from './codec.ts';
 import { hasMessage, messagePlan } from './plans.ts';
 import { bytesType, WireError, WireReader, WireWriter } from './wire.ts';

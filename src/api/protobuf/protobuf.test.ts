@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { JsonObject } from '../../base/json-object.ts';
 import { seededRandom } from '../../base/random.ts';
-import { decode, type JsonObject } from '../schema/decode.ts';
+import { decode } from '../schema/decode.ts';
 import { randomObject } from '../schema/random-object.fake.ts';
 import { rawSchema, schemaNames, schemaNode } from '../schema/schemas.ts';
 import {

@@ -3,6 +3,7 @@
  * checked, unknown fields dropped (and named), quantities and times made canonical, empty values left out.
  */
 
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 import type { KubeObject } from '../meta.ts';
 import { formatQuantity, parseQuantity, QuantityError } from '../quantities/quantity.ts';
 import { canonicalBase64 } from './base64.ts';
@@ -26,8 +27,6 @@ export interface Decoded<T> {
   /** Fields that the definition does not have. */
   problems: FieldProblem[];
 }
-
-export type JsonObject = Record<string, unknown>;
 
 /** An object of any type as the fields that it is made of. */
 export function asJsonObject(object: object): JsonObject {
@@ -72,15 +71,11 @@ export function decode<T = JsonObject>(
 ): Decoded<T> {
   const node = typeof schema === 'string' ? schemaNode(schema) : schema;
   const decoder = new Decoder(options);
-  if (!isObject(value)) {
+  if (!isJsonObject(value)) {
     throw new DecodeError(`json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type ${node.goType}`);
   }
   const object = decoder.decodeRoot(node, value) as T;
   return { object, problems: decoder.problems };
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Assigns also where the key is `__proto__`. */
@@ -145,9 +140,9 @@ class Decoder {
       case 'string':
         return typeof value === 'string' ? value : this.#mismatch(node, value);
       case 'object':
-        return isObject(value) ? this.#object(node, value) : this.#mismatch(node, value);
+        return isJsonObject(value) ? this.#object(node, value) : this.#mismatch(node, value);
       case 'map':
-        return isObject(value) ? this.#map(node, value) : this.#mismatch(node, value);
+        return isJsonObject(value) ? this.#map(node, value) : this.#mismatch(node, value);
       case 'list':
         return Array.isArray(value) ? this.#list(node, value) : this.#mismatch(node, value);
       case 'integer':
@@ -282,9 +277,9 @@ class Decoder {
   }
 
   #schemaOr(node: SchemaNode, value: unknown): unknown {
-    if (isObject(value)) return this.#object(node.element!, value);
+    if (isJsonObject(value)) return this.#object(node.element!, value);
     if (Array.isArray(value)) {
-      return value.map((item) => (isObject(item) ? this.#object(node.element!, item) : item));
+      return value.map((item) => (isJsonObject(item) ? this.#object(node.element!, item) : item));
     }
     return value;
   }

@@ -1,5 +1,5 @@
 /** Fills in the defaults that the schema facts state, such as a port's protocol. */
-import { isObject, type JsonObject } from './decode.ts';
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 import { type SchemaNode, schemaNode } from './schemas.ts';
 
 /** Whether anything below a node has a default: most of the tree need not be walked. */
@@ -35,7 +35,7 @@ function fill(node: SchemaNode, value: unknown): void {
     if (node.element) for (const item of value) fill(node.element, item);
     return;
   }
-  if (!isObject(value)) return;
+  if (!isJsonObject(value)) return;
   if (node.type === 'map' && node.element) {
     for (const key in value) fill(node.element, value[key]);
     return;

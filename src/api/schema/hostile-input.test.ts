@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { JsonObject } from '../../base/json-object.ts';
 import { seededRandom } from '../../base/random.ts';
 import { parseFieldSelector, parseLabelSelector } from '../selectors/selectors.ts';
 import { StatusError } from '../status.ts';
@@ -11,7 +12,7 @@ import {
   parseBody,
 } from './body/body.ts';
 import { JsonError, parseJson } from './body/json.ts';
-import { DecodeError, decode, type JsonObject } from './decode.ts';
+import { DecodeError, decode } from './decode.ts';
 import { FieldSetError, readFieldSet } from './fields/field-set.ts';
 import { trackUpdate } from './fields/managed-fields.ts';
 import { equalJson } from './json-value.ts';

@@ -1,6 +1,6 @@
 /** Plain JSON values: copies, comparison, and how upstream's messages print them. */
-import type { JsonObject } from './decode.ts';
-import { isObject, setKey } from './decode.ts';
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
+import { setKey } from './decode.ts';
 
 /** Without keys whose value is undefined. */
 export function cloneJson<T>(value: T): T {
@@ -43,7 +43,7 @@ export function equalJson(left: unknown, right: unknown): boolean {
 /** The same value, in which the keys of all objects are sorted, as Go writes maps. */
 export function sortedKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortedKeys);
-  if (!isObject(value)) return value;
+  if (!isJsonObject(value)) return value;
   const out: JsonObject = {};
   for (const key of Object.keys(value).sort()) setKey(out, key, sortedKeys(value[key]));
   return out;
@@ -61,7 +61,7 @@ export function ownValue(object: JsonObject, key: string): unknown {
 export function goText(value: unknown): string {
   if (value === null || value === undefined) return '<nil>';
   if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
-  if (isObject(value)) {
+  if (isJsonObject(value)) {
     const entries = Object.keys(value)
       .sort()
       .map((key) => `${key}:${goText(value[key])}`);

@@ -1,6 +1,6 @@
 /** Random objects of a definition, for property tests: every field may be there, values are of every kind. */
+import type { JsonObject } from '../../base/json-object.ts';
 import type { Random } from '../../base/random.ts';
-import type { JsonObject } from './decode.ts';
 import type { SchemaNode } from './schemas.ts';
 
 const words = ['', 'a', 'web', 'example.com/x', 'ümläut', '日本', '__proto__', 'a'.repeat(200), '"quoted"\n'];

@@ -1,7 +1,8 @@
 /** Fills in the defaults of a structural schema. */
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 import { setKey } from '../schema/decode.ts';
 import { cloneJson, ownValue } from '../schema/json-value.ts';
-import { isJsonObject, itemSchema, type JsonObject, type StructuralSchema, valueSchema } from './schema.ts';
+import { itemSchema, type StructuralSchema, valueSchema } from './schema.ts';
 
 export interface DefaultOptions {
   /** Those without a default stay, for validation to refuse: as in what is applied. */

@@ -1,5 +1,6 @@
 /** Resources that stand within a custom resource, where its schema says so: how they are read and what they have to be. */
 
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 import { DecodeError, decode } from '../schema/decode.ts';
 import { type FieldErrors, invalidValue, required } from '../validation/field-error.ts';
 import { nameRule } from '../validation/fields.ts';
@@ -8,9 +9,7 @@ import { validateObjectMeta } from '../validation/object-meta.ts';
 import {
   childPath,
   isEmbeddedResource,
-  isJsonObject,
   itemSchema,
-  type JsonObject,
   propertySchema,
   type StructuralSchema,
 } from './schema.ts';

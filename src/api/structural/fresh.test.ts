@@ -1,11 +1,13 @@
 /** What is asked of an object, whether it is pruned and has its defaults, against doing both. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { JsonObject } from '../../base/json-object.ts';
 import { seededRandom } from '../../base/random.ts';
 import { cloneJson, equalJson } from '../schema/json-value.ts';
 import { applyStructuralDefaults, hasDefaults } from './default.ts';
 import { isPruned, pruneResource } from './prune.ts';
-import type { JsonObject, StructuralSchema } from './schema.ts';
+import type { StructuralSchema } from './schema.ts';
 
 const random = seededRandom(3);
 const below = (count: number) => Math.floor(random.next() * count);

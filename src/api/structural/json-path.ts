@@ -1,5 +1,6 @@
 /** The JSONPath of printer columns and scale paths: `.spec.size`, `.items[0].name`, `.conditions[?(@.type=="Ready")].status`. */
-import { isJsonObject } from './schema.ts';
+
+import { isJsonObject } from '../../base/json-object.ts';
 
 type Step =
   | { kind: 'key'; key: string }

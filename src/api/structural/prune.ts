@@ -1,10 +1,9 @@
 /** Removes unknown fields, as upstream does before anything is stored. */
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 import {
   childPath,
   isEmbeddedResource,
-  isJsonObject,
   itemSchema,
-  type JsonObject,
   propertySchema,
   type StructuralSchema,
 } from './schema.ts';

@@ -42,12 +42,6 @@ export function isIntOrString(schema: StructuralSchema): boolean {
   return schema['x-kubernetes-int-or-string'] === true;
 }
 
-export type JsonObject = Record<string, unknown>;
-
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** `spec` and then `replicas` → `spec.replicas`; an index is `items[2]`, a key that is no identifier `map[a.b]`. */
 export function childPath(path: string, key: string | number): string {
   if (typeof key === 'number') return `${path}[${key}]`;

@@ -1,13 +1,7 @@
 /** What of a custom resource an update has left as it was: stricter schemas are not held against that. */
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 import { equalJson } from '../schema/json-value.ts';
-import {
-  isJsonObject,
-  itemSchema,
-  type JsonObject,
-  propertySchema,
-  type StructuralSchema,
-  schemasBelow,
-} from './schema.ts';
+import { itemSchema, propertySchema, type StructuralSchema, schemasBelow } from './schema.ts';
 
 /** Finds what an item was before: by its keys in a list map; not at all in other lists, whose items have no identity. */
 export function oldItems(schema: StructuralSchema, old: unknown): (item: unknown, index: number) => unknown {

@@ -1,13 +1,7 @@
 /** Lists of a custom resource whose items have to be unlike: sets, and list maps by their keys. */
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 import { duplicate, type FieldErrors } from '../validation/field-error.ts';
-import {
-  childPath,
-  isJsonObject,
-  itemSchema,
-  type JsonObject,
-  propertySchema,
-  type StructuralSchema,
-} from './schema.ts';
+import { childPath, itemSchema, propertySchema, type StructuralSchema } from './schema.ts';
 
 /** Lists whose items are to be unlike: sets by the whole item, list maps by their keys. */
 export function* validateListItems(schema: StructuralSchema, value: unknown, path = ''): FieldErrors {

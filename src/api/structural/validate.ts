@@ -1,6 +1,8 @@
 /** Validation of a custom resource against its schema, in the words of upstream's OpenAPI validator. */
+
 import { RE2JS } from 're2js';
 import { inOneGo } from '../../base/async/turns.ts';
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 import { equalJson } from '../schema/json-value.ts';
 import {
   type FieldError,
@@ -11,15 +13,7 @@ import {
   tooMany,
 } from '../validation/field-error.ts';
 import { isKnownFormat, matchesFormat } from './formats.ts';
-import {
-  childPath,
-  isIntOrString,
-  isJsonObject,
-  itemSchema,
-  type JsonObject,
-  propertySchema,
-  type StructuralSchema,
-} from './schema.ts';
+import { childPath, isIntOrString, itemSchema, propertySchema, type StructuralSchema } from './schema.ts';
 import { isUnchanged, oldItems } from './unchanged.ts';
 
 /**

@@ -4,10 +4,9 @@
  * out, and a few stand elsewhere or are called otherwise. What has no inner form (selectors, metadata) is printed as the
  * API does. Only errors that are reported come here.
  */
+import type { JsonObject } from '../../base/json-object.ts';
 import { unifiedDiff } from '../../base/text/unified-diff.ts';
 import { LineIndexedFile } from '../schema/line-indexed-file.ts';
-
-type JsonObject = Record<string, unknown>;
 
 type InnerTypeName = keyof typeof import('../data/inner-types.json');
 /** As `data/inner-types.json` writes types. */

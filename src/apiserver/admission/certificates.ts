@@ -1,9 +1,11 @@
 /** Certificate signing requests: whose they are, and who may approve and sign for a signer. */
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
+import { semanticEqual } from '../../api/validation/equality.ts';
 import { mastersGroup } from '../../api/well-known.ts';
-import { type Authorizer, resourceQuestion } from '../authorization/authorizer.ts';
+import type { Authorizer } from '../authorization/authorizer.ts';
 import { type AdmissionAttributes, type AdmissionPlugin, writesOf } from './admission.ts';
+import { mayActForSigner } from './signer-rights.ts';
 
 const clientSigner = 'kubernetes.io/kube-apiserver-client';
 
@@ -43,8 +45,12 @@ async function checkSigningRequest(authorize: Authorizer, attributes: AdmissionA
     await requireSigner(authorize, attributes, before, 'sign');
 }
 
-function isSigned(next: CertificateSigningRequest, before: CertificateSigningRequest): boolean {
-  return next.status?.certificate !== before.status?.certificate;
+/** Or refused by its signer, which says so in a condition. */
+function isSigned(
+  { status: next }: CertificateSigningRequest,
+  { status: before }: CertificateSigningRequest,
+): boolean {
+  return next?.certificate !== before?.certificate || !semanticEqual(next?.conditions, before?.conditions);
 }
 
 /** A certificate of that group would bypass authorization for as long as it is valid. */
@@ -66,20 +72,14 @@ async function refuseMasters(request: CertificateSigningRequest): Promise<void> 
     );
 }
 
-/** A signer's own name, or all of its domain as `example.com/*`. */
 async function requireSigner(
   authorize: Authorizer,
-  { request }: AdmissionAttributes,
+  { request: { user } }: AdmissionAttributes,
   { metadata, spec }: CertificateSigningRequest,
   verb: 'approve' | 'sign',
 ): Promise<void> {
   const signer = spec?.signerName ?? '';
-  for (const name of [signer, `${signer.split('/', 1)[0]}/*`]) {
-    const { group } = CertificateSigningRequest;
-    const about = { group, version: '*', resource: 'signers', name };
-    const decision = await authorize(resourceQuestion({ user: request.user, verb, ...about }));
-    if (decision.allowed) return;
-  }
+  if (await mayActForSigner(authorize, { user, verb, signer })) return;
   throw forbidden(
     CertificateSigningRequest,
     metadata.name,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTestServer, type TestServer } from '../server.fixture.ts';
+import { createTestServer, mergePatch, type TestServer } from '../server.fixture.ts';
 
 const inDefault = '/api/v1/namespaces/default';
 
@@ -76,4 +76,20 @@ test('a claim is held against both bounds by its request', async () => {
   assert.equal(await ask('100m'), `${rule('minimum')} 500m, but request is 100m`);
   assert.equal(await ask('2'), `${rule('maximum')} 1, but request is 2`);
   assert.equal(await ask('1'), undefined);
+});
+
+test('a claim that is being deleted is rid of its finalizers, whatever bounds there are now', async () => {
+  await using server = await createTestServer();
+  const claims = `${inDefault}/persistentvolumeclaims`;
+  const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '2' } } };
+  await server.ask('POST', claims, { metadata: { name: 'c' }, spec });
+  await server.ask('POST', `${inDefault}/limitranges`, {
+    metadata: { name: 'l' },
+    spec: { limits: [{ type: 'PersistentVolumeClaim', max: { storage: '1' } }] },
+  });
+  const change = (metadata: object) => server.ask('PATCH', `${claims}/c`, { metadata }, mergePatch);
+  assert.equal((await change({ labels: { a: 'b' } })).status, 403);
+  await server.ask('DELETE', `${claims}/c`);
+  assert.equal((await change({ finalizers: null })).status, 200);
+  assert.equal((await server.ask('GET', `${claims}/c`)).status, 404);
 });

@@ -33,12 +33,14 @@ export function limitRanger(objects: ObjectReader): AdmissionPlugin {
     validate(attributes) {
       const isClaim = isWriteOf(attributes, PersistentVolumeClaim, 'CREATE', 'UPDATE');
       if (!isClaim && !isPodWrite(attributes, 'CREATE') && !isPodResize(attributes)) return;
+      // Finalizers go from what is outside of the bounds, too.
+      if (attributes.old?.metadata.deletionTimestamp) return;
       for (const { spec } of objects.list(LimitRange, attributes.request.namespace)) {
-        const problems = (spec?.limits ?? []).flatMap((item) => [
-          ...(isClaim
-            ? claimProblems(attributes.object as PersistentVolumeClaim, item)
-            : podProblems(attributes.object as Pod, item)),
-        ]);
+        const problems = (spec?.limits ?? []).flatMap((item) =>
+          isClaim
+            ? [...claimProblems(attributes.object as PersistentVolumeClaim, item)]
+            : [...podProblems(attributes.object as Pod, item)],
+        );
         if (problems.length > 0) throw refusal(attributes, problems);
       }
     },

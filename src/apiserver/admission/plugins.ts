@@ -21,6 +21,7 @@ import { rbacEscalation } from './rbac-escalation.ts';
 import { defaultStorageClass, persistentVolumeClaimResize, storageObjectInUseProtection } from './storage.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
 import { terminatingDefinition } from './terminating-definition.ts';
+import { clusterTrustBundleAttest } from './trust-bundles.ts';
 
 export interface BuiltinPluginOptions {
   objects: ObjectReader;
@@ -46,6 +47,7 @@ export function addBuiltinPlugins(
   chain.add(persistentVolumeClaimResize(objects));
   chain.add(runtimeClass(objects));
   chain.add(certificateAdmission(security.authorize));
+  chain.add(clusterTrustBundleAttest(security.authorize));
   chain.add(rbacEscalation(security.rbac, security.authorize));
   chain.add(defaultIngressClass(objects));
   chain.add(defaultStorageClass(objects));

@@ -1,11 +1,10 @@
 /** Roles and bindings: users cannot grant permissions that they do not have. */
-import type { KubeObject } from '../../api/meta.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/resources.gen.ts';
-import { semanticEqual } from '../../api/validation/equality.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import { checkBindingEscalation, checkRoleEscalation } from '../authorization/escalation.ts';
 import type { RbacAuthorizer } from '../authorization/rbac.ts';
 import { type AdmissionPlugin, writesOf } from './admission.ts';
+import { changesOnlyOwners } from './owner-changes.ts';
 import { isWriteOf } from './writes.ts';
 
 export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): AdmissionPlugin {
@@ -15,7 +14,7 @@ export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): Adm
     resources: [writesOf(Role), writesOf(ClusterRole), writesOf(RoleBinding), writesOf(ClusterRoleBinding)],
     validate(attributes) {
       const { request, object, old } = attributes;
-      if (old && isForGarbageCollection(object!, old)) return undefined;
+      if (old && changesOnlyOwners(object!, old)) return undefined;
       const check = {
         rbac,
         authorize,
@@ -33,17 +32,4 @@ export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): Adm
       return checkRoleEscalation(check, { rules: role.rules ?? [], isGathering });
     },
   };
-}
-
-/**
- * Owners and finalizers affect an object's deletion, and grant nothing. Everything else may, including labels: by them
- * a role becomes part of another.
- */
-function isForGarbageCollection(next: KubeObject, before: KubeObject): boolean {
-  return semanticEqual(withoutOwners(next), withoutOwners(before));
-}
-
-function withoutOwners({ metadata, ...rest }: KubeObject): unknown {
-  const { ownerReferences, finalizers, managedFields, resourceVersion, generation, ...others } = metadata;
-  return { ...rest, metadata: others };
 }

@@ -5,7 +5,7 @@ import type { RequestListener } from 'node:http';
 import { createServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
-import type { DialService } from '../dynamic-admission/webhook-client.ts';
+import type { DialService } from '../outgoing/dial-service.ts';
 import type { TestServer } from '../server.fixture.ts';
 
 export interface AggregatedServer extends AsyncDisposable {

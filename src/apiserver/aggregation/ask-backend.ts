@@ -1,6 +1,6 @@
 /** What this server itself asks of an aggregated server: what it serves, and what it documents. */
 import type { APIService } from '../../api/resources.gen.ts';
-import { exchange } from '../nodes/http-over.ts';
+import { exchange } from '../outgoing/http-over.ts';
 import type { UserInfo } from '../request.ts';
 import { type BackendOptions, connectBackend, identityHeaders } from './backend.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { APIService } from '../../api/resources.gen.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
-import { UnreachableError } from '../nodes/unreachable.ts';
+import { UnreachableError } from '../outgoing/unreachable.ts';
 import type { RequestContext } from '../request.ts';
 import { forward } from './backend.ts';
 

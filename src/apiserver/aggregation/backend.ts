@@ -5,12 +5,12 @@ import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
 import { type APIService, Service } from '../../api/resources.gen.ts';
 import { joinHostPort } from '../../base/text/host-port.ts';
-import type { DialService } from '../dynamic-admission/webhook-client.ts';
 import { forwardedFor } from '../http/forwarded-for.ts';
-import { connectInTime } from '../nodes/connect-in-time.ts';
-import { exchange, relayUpgrade } from '../nodes/http-over.ts';
-import { UnreachableError } from '../nodes/unreachable.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { connectInTime } from '../outgoing/connect-in-time.ts';
+import type { DialService } from '../outgoing/dial-service.ts';
+import { exchange, relayUpgrade } from '../outgoing/http-over.ts';
+import { UnreachableError } from '../outgoing/unreachable.ts';
 import { connectVerified } from '../outgoing/verified-tls.ts';
 import type { ApiResponse, RequestContext, UserInfo } from '../request.ts';
 

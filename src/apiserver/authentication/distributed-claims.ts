@@ -2,8 +2,10 @@
  * A claim that a token does not carry itself, but says where it is to be had (OpenID Connect Core 1.0, section 5.6.2): some
  * providers do so with the groups of people who are in very many.
  */
+
 import { Agent } from 'node:https';
 import type { Clock } from '../../base/clock.ts';
+import { isJsonObject } from '../../base/json-object.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import { type Claims, ClaimsError, parseToken, TokenError, verifyIdToken } from './id-token.ts';
 import { fetchFromProvider, ProviderKeys } from './provider-keys.ts';
@@ -106,10 +108,10 @@ export class DistributedClaim {
 /** Undefined when the claims do not say where this one is. @throws ClaimsError */
 function sourceOf(claim: string, claims: Claims): Source | undefined {
   const { _claim_names: names, _claim_sources: sources } = claims;
-  if (!isObject(names) || !Object.values(names).every((name) => typeof name === 'string'))
+  if (!isJsonObject(names) || !Object.values(names).every((name) => typeof name === 'string'))
     throw new ClaimsError('oidc: error parsing distributed claim names: not an object of texts');
   if (sources === undefined) throw new ClaimsError('oidc: no claim sources');
-  if (!isObject(sources) || !Object.values(sources).every(isSource))
+  if (!isJsonObject(sources) || !Object.values(sources).every(isSource))
     throw new ClaimsError('oidc: could not parse claim sources: not an object of endpoints');
   if (!Object.hasOwn(names, claim)) return undefined;
   const name = names[claim] as string;
@@ -121,9 +123,5 @@ function sourceOf(claim: string, claims: Claims): Source | undefined {
 
 function isSource(value: unknown): boolean {
   const isText = (text: unknown) => text === undefined || typeof text === 'string';
-  return isObject(value) && isText(value.endpoint) && isText(value.access_token);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isJsonObject(value) && isText(value.endpoint) && isText(value.access_token);
 }

@@ -1,5 +1,7 @@
 /** ID tokens of OpenID Connect: their form, their signature, for whom and when they are good. */
+
 import { constants, type KeyObject, verify } from 'node:crypto';
+import { isJsonObject } from '../../base/json-object.ts';
 import { decodeBytes } from './json-web-token.ts';
 import type { ProviderKeys } from './provider-keys.ts';
 import { goTexts } from './service-account-tokens.ts';
@@ -122,7 +124,7 @@ export function parseToken(token: string): IdToken | undefined {
   try {
     const decode = (part: string): unknown => JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
     const decoded = { header: decode(header), claims: decode(claims) };
-    if (!isObject(decoded.header) || !isObject(decoded.claims)) return undefined;
+    if (!isJsonObject(decoded.header) || !isJsonObject(decoded.claims)) return undefined;
     return {
       header: decoded.header,
       claims: decoded.claims,
@@ -133,8 +135,4 @@ export function parseToken(token: string): IdToken | undefined {
     // Not JSON: not a token of this kind, which is all that the caller asks.
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is Claims {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,9 @@
 /** The public keys of an OpenID Connect provider, as its discovery document leads to them. */
+
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { Agent, get } from 'node:https';
 import type { Clock } from '../../base/clock.ts';
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 
 export interface ProviderKeysOptions {
   /** An https URL; what the discovery document must call itself. */
@@ -16,8 +18,6 @@ interface Key {
   id: string | undefined;
   key: KeyObject;
 }
-
-type JsonObject = Record<string, unknown>;
 
 const answerBytesMax = 1024 * 1024;
 const fetchTimeoutMs = 10_000;
@@ -65,7 +65,7 @@ export class ProviderKeys {
       throw new Error('the provider names no https URL of its keys');
     const { keys } = await this.#get(configuration.jwks_uri);
     if (!Array.isArray(keys)) throw new Error('the provider has no list of keys');
-    this.#keys = keys.filter(isObject).flatMap(keyOf);
+    this.#keys = keys.filter(isJsonObject).flatMap(keyOf);
   }
 
   async #get(url: string): Promise<JsonObject> {
@@ -77,7 +77,7 @@ export class ProviderKeys {
     } catch (error) {
       throw new Error(`${url}: no JSON`, { cause: error });
     }
-    if (!isObject(value)) throw new Error(`${url}: no object`);
+    if (!isJsonObject(value)) throw new Error(`${url}: no object`);
     return value;
   }
 }
@@ -126,8 +126,4 @@ function keyOf(jwk: JsonObject): Key[] {
     // One broken key must not keep the others from being used.
     return [];
   }
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

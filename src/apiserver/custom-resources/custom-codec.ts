@@ -10,14 +10,7 @@ import {
 } from '../../api/schema/body/body-kind.ts';
 import { type FieldProblem, unknownField } from '../../api/schema/body/body-problem.ts';
 import { tooLargeNumberIn } from '../../api/schema/body/number-literals.ts';
-import {
-  asJsonObject,
-  asKubeObject,
-  DecodeError,
-  isObject,
-  type JsonObject,
-  setKey,
-} from '../../api/schema/decode.ts';
+import { asJsonObject, asKubeObject, DecodeError, setKey } from '../../api/schema/decode.ts';
 import { cloneJson, sortedKeys } from '../../api/schema/json-value.ts';
 import { patchJson, patchWarnings, refusedPatch } from '../../api/schema/patch/patch.ts';
 import { internalError, type StatusError } from '../../api/status.ts';
@@ -27,6 +20,7 @@ import { isPruned, pruneResource } from '../../api/structural/prune.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
 import { resourceNode } from '../../api/structural/schema-node.ts';
 import { goJson } from '../../api/validation/error-value.ts';
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 import type { ResourceCodec } from '../registry/conversion/codec.ts';
 
 type Refusal = (why: string) => StatusError;
@@ -93,7 +87,7 @@ export function customCodec(
       const shown = () => goJson(sortedKeys(patched));
       const refuse = (why: string) => refusedPatch(shown(), why);
       const unreadable = unreadableType(patched);
-      if (unreadable || !isObject(patched)) throw refuse(unreadable ?? '');
+      if (unreadable || !isJsonObject(patched)) throw refuse(unreadable ?? '');
       if (!patched.kind) throw refuse(`Object 'Kind' is missing in '${shown()}'`);
       if (!patched.apiVersion) throw internalError(missingVersion);
       checkCustomKind(patched, expected);

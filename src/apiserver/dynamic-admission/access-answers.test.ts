@@ -24,3 +24,24 @@ test('questions about access that fail one after the other fail the judgement, a
   await assert.rejects(asked, /no answer about quick/);
   await new Promise((resolve) => setTimeout(resolve, 5));
 });
+
+test('what two expressions ask at once is asked once', async () => {
+  const asked: string[] = [];
+  const answers = new AccessAnswers(async ({ name }) => {
+    asked.push(name);
+    return { allowed: name === 'a' } as Decision;
+  });
+  const outcome = await answers.settled(() => {
+    // Match conditions go on after one that failed.
+    const outcomes = ['a', 'a', 'b'].map((name) => {
+      try {
+        return answers.to(about(name)).allowed;
+      } catch (error) {
+        return error;
+      }
+    });
+    return outcomes.join(' ');
+  });
+  assert.equal(outcome, 'true true false');
+  assert.deepEqual(asked, ['a', 'b']);
+});

@@ -19,9 +19,12 @@ export class AccessAnswers {
     const key = this.#known.size + this.#open.size > 0 ? JSON.stringify(question) : undefined;
     const known = key === undefined ? undefined : this.#known.get(key);
     if (known) return known;
-    const decision = this.#authorize(question);
-    if (!(decision instanceof Promise)) return decision;
-    this.#open.set(key ?? JSON.stringify(question), decision);
+    // Two expressions may ask the same: nobody would wait for an answer in whose place another one is.
+    if (key === undefined || !this.#open.has(key)) {
+      const decision = this.#authorize(question);
+      if (!(decision instanceof Promise)) return decision;
+      this.#open.set(key ?? JSON.stringify(question), decision);
+    }
     throw new CelError('the answer about access is to come');
   }
 
@@ -34,12 +37,12 @@ export class AccessAnswers {
       } catch (error) {
         if (this.#open.size === 0) throw error;
       }
-      if (round === roundsMax) throw new CelError(`more than ${roundsMax} rounds of questions about access`);
       const open = [...this.#open];
       this.#open.clear();
       // All together: a rejection while another is awaited would go unhandled.
       const decisions = await Promise.all(open.map(([, answer]) => answer));
       for (const [index, [key]] of open.entries()) this.#known.set(key, decisions[index]!);
+      if (round === roundsMax) throw new CelError(`more than ${roundsMax} rounds of questions about access`);
     }
   }
 }

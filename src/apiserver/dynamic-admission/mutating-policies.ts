@@ -1,4 +1,5 @@
 /** MutatingAdmissionPolicies: changes of objects in CEL, as apply configurations or JSON patches, that need no webhook. */
+
 import { policyVariables } from '../../api/admissionregistration/expressions.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { misnamedIn, typeNameOf } from '../../api/cel/libraries/named-objects.ts';
@@ -6,7 +7,7 @@ import { withMapsForObjects } from '../../api/cel/struct-literals.ts';
 import { goTypeOf, jsonOfCel } from '../../api/cel/values.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding } from '../../api/resources.gen.ts';
-import { asJsonObject, isObject, type JsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject } from '../../api/schema/decode.ts';
 import { atomicsIn } from '../../api/schema/fields/atomics.ts';
 import { checkTyped } from '../../api/schema/fields/typed-check.ts';
 import { mergeTyped } from '../../api/schema/fields/typed-merge.ts';
@@ -20,6 +21,7 @@ import {
 } from '../../api/schema/patch/json-patch.ts';
 import { type SchemaNode, schemaNode } from '../../api/schema/schemas.ts';
 import { internalError, StatusError } from '../../api/status.ts';
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
 import { Reinvocation } from '../admission/reinvocation.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
@@ -287,7 +289,7 @@ function patched(object: JsonObject, operations: readonly JsonPatchOperation[]):
       object,
       operations.map((operation) => ({ ...operation, op: operation.op ?? '', path: operation.path ?? '' })),
     );
-    if (!isObject(result)) throw new JsonPatchError('the patched value is no object');
+    if (!isJsonObject(result)) throw new JsonPatchError('the patched value is no object');
     return result;
   } catch (error) {
     if (error instanceof JsonPatchTestError) return object;
@@ -301,7 +303,7 @@ function patched(object: JsonObject, operations: readonly JsonPatchOperation[]):
  * refused, as its author may not know what gets lost.
  */
 function merged(object: JsonObject, configuration: unknown, fields: SchemaNode | undefined): JsonObject {
-  if (!isObject(configuration))
+  if (!isJsonObject(configuration))
     throw new CelError('the expression of an apply configuration must give an object');
   explained('failed to convert patch object to typed object', () => checkTyped(configuration, fields));
   const atomics = [...atomicsIn(configuration, fields)];

@@ -1,7 +1,9 @@
 /** What a webhook answers, held against what was asked. */
+
 import { JsonError, parseJson } from '../../api/schema/body/json.ts';
-import { isObject, type JsonObject, jsonTypeOf } from '../../api/schema/decode.ts';
+import { jsonTypeOf } from '../../api/schema/decode.ts';
 import type { JsonPatchOperation } from '../../api/schema/patch/json-patch.ts';
+import { isJsonObject, type JsonObject } from '../../base/json-object.ts';
 import type { AdmissionResponse } from './review.ts';
 import { WebhookCallError } from './webhook-client.ts';
 
@@ -58,7 +60,7 @@ export function readPatch({ patch, patchType }: AdmissionResponse): readonly Jso
   if (!Array.isArray(value)) throw unfitting(value, 'Patch');
   // To Go, nothing is an operation of which nothing is said.
   const operations = value.map((item) => item ?? {});
-  for (const item of operations) if (!isObject(item)) throw unfitting(item, 'Operation');
+  for (const item of operations) if (!isJsonObject(item)) throw unfitting(item, 'Operation');
   if (operations.length > 0 && patchType !== 'JSONPatch')
     throw new WebhookCallError(`unsupported patch type ${JSON.stringify(patchType)}`);
   return operations;
@@ -88,9 +90,9 @@ const statusForms: Readonly<Record<string, Form>> = { code: 'int32', message: 's
 
 /** The first field of another type, in Go's words. */
 function misfitOf(response: AdmissionResponse): string | undefined {
-  if (!isObject(response)) return unfit('response', response, 'v1.AdmissionResponse');
+  if (!isJsonObject(response)) return unfit('response', response, 'v1.AdmissionResponse');
   const { status = null } = response as { status?: unknown };
-  if (status !== null && !isObject(status)) return unfit('response.status', status, 'v1.Status');
+  if (status !== null && !isJsonObject(status)) return unfit('response.status', status, 'v1.Status');
   return (
     misfitAmong(response, forms, 'response') ?? misfitAmong(status ?? {}, statusForms, 'response.status')
   );
@@ -114,7 +116,7 @@ function hasForm(value: unknown, form: Form): boolean {
     case '[]string':
       return Array.isArray(value) && value.every((item) => typeof item === 'string');
     case 'map[string]string':
-      return isObject(value) && Object.values(value).every((item) => typeof item === 'string');
+      return isJsonObject(value) && Object.values(value).every((item) => typeof item === 'string');
     default:
       return typeof value === 'string';
   }

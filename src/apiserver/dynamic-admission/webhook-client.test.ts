@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { MetricsRegistry } from '../../base/metrics.ts';
+import { joinHostPort } from '../../base/text/host-port.ts';
 import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
 import { WebhookClient } from './webhook-client.ts';
 
@@ -32,15 +33,15 @@ test('a webhook at a URL or a Service is verified as Go does, and certificates t
   const other = await createAuthority('other');
   let port = 0;
   const client = new WebhookClient(async () => connect(port, '127.0.0.1'), metrics);
-  const outcomeOf = async (names: object, { by = authority, atUrl = true } = {}) => {
+  const outcomeOf = async (names: object, { by = authority, atUrl = true, address = '127.0.0.1' } = {}) => {
     const identity = { commonName: 'hook.default.svc', usages: ['server' as const], ...names };
     const { cert, key } = await issueCertificate(by, identity);
     const server = createServer({ cert, key }, (_, response) => response.end('{"kind":"Answer"}'));
-    await once(server.listen(0, '127.0.0.1'), 'listening');
+    await once(server.listen(0, address), 'listening');
     port = (server.address() as AddressInfo).port;
     const caBundle = Buffer.from(authority.cert).toString('base64');
     const service = { namespace: 'default', name: 'hook' };
-    const where = atUrl ? { url: `https://127.0.0.1:${port}/` } : { service };
+    const where = atUrl ? { url: `https://${joinHostPort(address, port)}/` } : { service };
     try {
       await client.post({ caBundle, ...where }, {}, 10_000);
       return 'answered';
@@ -55,6 +56,7 @@ test('a webhook at a URL or a Service is verified as Go does, and certificates t
   try {
     // The authority's name is that of the certificate, which OpenSSL alone would not see through.
     assert.equal(await outcomeOf({ ipAddresses: ['127.0.0.1'] }), 'answered');
+    assert.equal(await outcomeOf({ ipAddresses: ['::1'] }, { address: '::1' }), 'answered');
     assert.equal(await outcomeOf({ dnsNames: ['hook.default.svc'] }, { atUrl: false }), 'answered');
     for (const [names, why, atUrl] of [
       [{ ipAddresses: ['127.0.0.2'] }, 'certificate is valid for 127.0.0.2, not 127.0.0.1', true],

@@ -1,5 +1,4 @@
 /** Calls webhooks over HTTPS: at a URL, or at a Service through something that can reach the cluster network. */
-import type { Duplex } from 'node:stream';
 import { unreadableType } from '../../api/schema/body/body-kind.ts';
 import { JsonError, parseJson } from '../../api/schema/body/json.ts';
 import { parseYaml, YamlError } from '../../api/schema/body/yaml.ts';
@@ -9,15 +8,13 @@ import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
 import { dialReason } from '../../base/text/dial-reason.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import { parseExactJson } from '../../base/text/exact-json.ts';
-import { connectInTime } from '../nodes/connect-in-time.ts';
+import { connectInTime } from '../outgoing/connect-in-time.ts';
+import type { DialService } from '../outgoing/dial-service.ts';
 import { AnswerStatusError, DeadlineError, type PostAnswer, postJson } from '../outgoing/post-json.ts';
 import { legacyNameCode, sha1Code, VerifiedAgent } from '../outgoing/verified-tls.ts';
 
 const defaultServicePort = 443;
 const headers = { accept: 'application/json, */*', 'user-agent': 'kube-apiserver-admission' };
-
-/** A connection to a port of a Service, made from where its endpoints can be reached. */
-export type DialService = (namespace: string, name: string, port: number) => Promise<Duplex>;
 
 export class WebhookCallError extends Error {
   /** Of the answer; 503 when there was none, or none of a webhook's. */

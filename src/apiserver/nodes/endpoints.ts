@@ -7,8 +7,8 @@ import { serviceNameLabel } from '../../api/well-known.ts';
 import type { Random } from '../../base/random.ts';
 import { dialReason } from '../../base/text/dial-reason.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { UnreachableError } from '../outgoing/unreachable.ts';
 import type { NodeConnector } from './node-connector.ts';
-import { UnreachableError } from './unreachable.ts';
 
 export interface Endpoint {
   address: string;

@@ -6,7 +6,7 @@ import { notFound, serviceUnavailable } from '../../api/status.ts';
 import { dialReason } from '../../base/text/dial-reason.ts';
 import { joinHostPort } from '../../base/text/host-port.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { UnreachableError } from './unreachable.ts';
+import { UnreachableError } from '../outgoing/unreachable.ts';
 
 /** Read for every connection, since they may have been renewed. */
 export interface NodeCredentials {

@@ -8,6 +8,7 @@ import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { http } from '../../base/system/node-http.ts';
+import { hostOf } from '../../base/text/host-port.ts';
 import { connectVerified, VerifiedAgent, type VerifiedOptions } from './verified-tls.ts';
 
 /** An answer longer than this is no answer. */
@@ -146,7 +147,7 @@ function send({ url, method }: Step, first: URL, options: PostOptions): Promise<
   const { body, headers, signal, tls = {}, agent, connect } = options;
   const { ca, cert, key } = tls;
   // A name for the certificate; an address is not one.
-  const servername = tls.serverName ?? (isIP(url.hostname) ? '' : url.hostname);
+  const servername = tls.serverName ?? (isIP(hostOf(url)) ? '' : url.hostname);
   const identity = {
     ca,
     cert,

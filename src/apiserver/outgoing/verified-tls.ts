@@ -83,7 +83,7 @@ export const legacyNameCode = 'ERR_TLS_CERT_LEGACY_NAME';
 export const sha1Code = 'ERR_TLS_CERT_SHA1';
 
 /** What keeps a certificate from being that of `host`, as Go has it: the common name counts for nothing. */
-export function certificateNameProblem(host: string, certificate: PeerCertificate): Error | undefined {
+function certificateNameProblem(host: string, certificate: PeerCertificate): Error | undefined {
   const isOfName = !checkServerIdentity(host, certificate);
   const { subjectaltname: names } = certificate;
   const own = namesLike(host, names ?? '');

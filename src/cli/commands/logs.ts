@@ -41,9 +41,9 @@ export const logs: Command = {
       throw new UsageError(`unknown part ${JSON.stringify(part)}; known are ${parts.join(', ')}`);
     const file = logFileOf(context, existingCluster(context, values), part, values.node);
     if (!existsSync(file)) throw new Failure(`there is no log yet: ${file}`);
-    for (const line of lastLines(file, parseCount('--tail', values.tail) ?? defaultLines))
-      context.print(line);
-    if (values.follow) await follow(file);
+    const tail = parseCount('--tail', values.tail) ?? defaultLines;
+    if (values.follow) await follow(file, tail);
+    else for (const line of lastLines(file, tail)) context.print(line);
     return 0;
   },
 };
@@ -73,8 +73,8 @@ export function latest(files: readonly string[]): string | undefined {
   return files.filter((file) => existsSync(file)).sort((a, b) => written(b) - written(a))[0];
 }
 
-function follow(file: string): Promise<void> {
+function follow(file: string, tail: number): Promise<void> {
   const interrupted = new AbortController();
   process.once('SIGINT', () => interrupted.abort());
-  return followLog(file, (bytes) => process.stdout.write(bytes), interrupted.signal);
+  return followLog({ file, tail, write: (bytes) => process.stdout.write(bytes) }, interrupted.signal);
 }

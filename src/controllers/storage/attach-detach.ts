@@ -76,6 +76,7 @@ export function attachDetachController(): AnyController {
       const nowMs = cluster.clock.monotonic();
       if (!volume?.spec?.csi) {
         held.note(name, [], nowMs);
+        reported.forget(name);
         return undefined;
       }
       const users = usersOf(cluster, volume);

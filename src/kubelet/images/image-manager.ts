@@ -87,8 +87,10 @@ export class ImageManager {
   readonly #backoff: WaitBackoff;
   /** How the last pull failed, by back-off key. */
   readonly #failures = new Map<string, { atMs: number; waiting: WaitingReason; isReported: boolean }>();
+  /** By name and credentials, those that wait for a free slot included. */
   readonly #pulls = new Map<string, Promise<Pull>>();
   readonly #pullsMax: number;
+  /** How many images arrive now. */
   #pulling = 0;
   /** Pulls that wait for a free slot, in order. */
   readonly #queue: (() => void)[] = [];
@@ -174,13 +176,15 @@ export class ImageManager {
   ): WaitingReason | undefined {
     const failure = this.#failures.get(key);
     if (!failure) return undefined;
-    const waiting = { reason: 'ImagePullBackOff', message: `Back-off pulling image "${text}"` };
+    const told = `Back-off pulling image "${text}"`;
+    const { reason, message } = failure.waiting;
+    const waiting = { reason: 'ImagePullBackOff', message: `${told}: ${reason}: ${message}` };
     const remainingMs = this.#backoff.remainingMs(key, failure.atMs);
     if (remainingMs <= 0) return waiting;
     const unseenMs = Math.min(backoffShownAfterMs, failure.atMs + backoffShownAfterMs - this.#clock.now());
     if (!failure.isReported) {
       containerEvents.warning('Failed', `Error: ${waiting.reason}`);
-      events.normal('BackOff', waiting.message);
+      events.normal('BackOff', told);
     }
     failure.isReported = true;
     if (unseenMs > 0)
@@ -192,7 +196,7 @@ export class ImageManager {
     const startMs = this.#clock.monotonic();
     events.normal('Pulling', `Pulling image "${text}"`);
     const ended = new AbortController();
-    const [runtime, clock, pulls] = [this.#runtime, this.#clock, () => this.#pulls.size];
+    const [runtime, clock, pulls] = [this.#runtime, this.#clock, () => this.#pulling];
     void reportPullProgress({ runtime, clock, events, image: text, pulls }, ended.signal);
     try {
       const credentials = await this.#credentials(pod, name);
@@ -274,16 +278,16 @@ export class ImageManager {
   ): Promise<{ reference: string; credential: PullCredential | undefined }> {
     const image = { image: name.full };
     const options = { signal: this.#signal };
-    let failure: unknown;
+    const failures: Error[] = [];
     for (const credential of credentials.length > 0 ? credentials : [undefined]) {
       try {
         const reference = await this.#runtime.pullImage(image, credential?.auth, sandbox, options);
         return { reference, credential };
       } catch (error) {
-        failure = error;
+        failures.push(error as Error);
       }
     }
-    throw failure;
+    throw asOneError(failures);
   }
 
   async #credentials(pod: Pod, name: ImageName): Promise<PullCredential[]> {
@@ -317,4 +321,11 @@ export class ImageManager {
 function isLatest(text: string): boolean {
   const name = parseImageName(text);
   return !('problem' in name) && name.full.endsWith(':latest');
+}
+
+/** Why each of the credentials was refused, as upstream adds errors up. */
+function asOneError(failures: readonly Error[]): Error {
+  const messages = new Set(failures.map(({ message }) => message));
+  if (messages.size === 1) return failures[0]!;
+  return new Error(`[${[...messages].join(', ')}]`, { cause: failures.at(-1) });
 }

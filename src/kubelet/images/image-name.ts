@@ -36,8 +36,8 @@ export function parseImageName(text: string): ImageName | { problem: string } {
   const whole = `${registry}/${remainder}`;
   const parts = referencePattern.exec(whole)?.groups as Record<'path' | 'tag' | 'digest', string | undefined>;
   if (!parts) {
-    const isLowerCase = !referencePattern.test(whole.toLowerCase());
-    return bad(isLowerCase ? 'invalid reference format' : 'repository name must be lowercase');
+    const isOnlyTheCase = referencePattern.test(whole.toLowerCase());
+    return bad(isOnlyTheCase ? 'repository name must be lowercase' : 'invalid reference format');
   }
   if (parts.path!.length > pathLengthMax)
     return bad(`repository name must not be more than ${pathLengthMax} characters`);

@@ -131,10 +131,27 @@ test('credentials fit by registry, port, path and pattern, the most specific fir
   assert.deepEqual(users('busybox', { 'https://index.docker.io/v1/': { username: 'hub' } }), ['hub']);
 });
 
+test('credentials are taken from keys as upstream reads them', () => {
+  const auth = Buffer.from('user:secret').toString('base64');
+  const users = (text: string, auths: object) =>
+    credentialsFor(parseImageName(text) as ImageName, [secret(auths)]).map(({ auth }) => auth.username);
+  // A pattern stands after a name, however long it is.
+  assert.deepEqual(
+    users('a.io/team/x', { '*.io/team': { username: 'any' }, 'a.io': { username: 'exact' } }),
+    ['exact', 'any'],
+  );
+  assert.deepEqual(users('r.io/team-a/x', { 'r.io/team': { username: 'x' } }), ['x']);
+  assert.deepEqual(users('r.io/other/x', { 'r.io/team': { username: 'x' } }), []);
+  assert.deepEqual(users('r.io/team/x', { 'https://r.io/v2/team': { username: 'x' } }), ['x']);
+  assert.deepEqual(users('busybox', { 'docker.io': { username: 'own' }, 'index.docker.io': null }), ['own']);
+  assert.deepEqual(users('r.io/a', { 'r.io': { auth, username: 'other', password: 'other' } }), ['user']);
+});
+
 const preloaded = () =>
   new PulledImages({ logger: silentLogger, verification: { policy: 'NeverVerify', allowlist: [] } });
 
-function setup(change: Partial<ContainerRuntime> = {}) {
+/** `pullSecret`: the one that the pods name. */
+function setup(change: Partial<ContainerRuntime> = {}, pullSecret?: Secret) {
   const clock = new VirtualClock();
   const events: string[] = [];
   const log = (reason: string, message: string) => void events.push(`${reason} ${message}`);
@@ -144,7 +161,7 @@ function setup(change: Partial<ContainerRuntime> = {}) {
   const requests: [policy: string, found: ImageFindings][] = [];
   const manager = new ImageManager({
     runtime: Object.assign(simulatedRuntime({ clock, random: seededRandom(1) }), change),
-    objects: {} as ObjectSource,
+    objects: sparse<ObjectSource>({ get: async () => pullSecret }),
     clock,
     signal,
     pulled: preloaded(),
@@ -158,7 +175,7 @@ function setup(change: Partial<ContainerRuntime> = {}) {
       .ensure(
         { image, ...(imagePullPolicy && { imagePullPolicy }) },
         {
-          pod: testPod(),
+          pod: { ...testPod(), spec: { ...testPod().spec, imagePullSecrets: [{ name: 'pull' }] } },
           sandbox: { metadata: { name: '', uid: '', namespace: '', attempt: 0 } },
           events: { normal: log, warning: log },
           pulling: () => undefined,
@@ -230,7 +247,7 @@ test('policy Always pulls again, and Never does not at all', async () => {
 });
 
 test('a failed pull is seen for ten seconds, then its back-off, and then it is tried again', async () => {
-  const { clock, events, ensure } = setup();
+  const { clock, events, problems, ensure } = setup();
   const image = '127.0.0.1:1/none:1';
   assert.equal(await ensure(image), 'ErrImagePull');
   await clock.advance(1000);
@@ -241,6 +258,10 @@ test('a failed pull is seen for ten seconds, then its back-off, and then it is t
   assert.equal(events.filter((event) => event.startsWith('Pulling')).length, 2);
   await clock.advance(11_000);
   assert.equal(await ensure(image), 'ImagePullBackOff');
+  assert.match(
+    problems.at(-1)!.message,
+    /^Back-off pulling image "127\.0\.0\.1:1\/none:1": ErrImagePull: rpc error: /,
+  );
   assert.equal(await ensure('Bad:::name'), 'InvalidImageName');
 });
 
@@ -273,6 +294,19 @@ test('what the runtime says of a failed pull is told, and named where it is know
     assert.deepEqual(problems, [{ reason, message }]);
     assert.equal(events.at(-1), `Failed Failed to pull image "a:1": ${error.message}`);
   }
+});
+
+test('of several credentials that are refused, each says why', async () => {
+  const auths = { 'r.io': { username: 'a' }, 'r.io/team': { username: 'b' }, 'r.io/te': { username: 'b' } };
+  const { problems, ensure } = setup(
+    {
+      pullImage: async (_image, auth) => Promise.reject(new RuntimeError('Unknown', `not ${auth?.username}`)),
+    },
+    secret(auths),
+  );
+  assert.equal(await ensure('r.io/team/a:1'), 'ErrImagePull');
+  const said = (user: string) => `rpc error: code = Unknown desc = not ${user}`;
+  assert.equal(problems[0]!.message, `[${said('b')}, ${said('a')}]`);
 });
 
 test('an image that the runtime cannot look at is no reason to pull it; one that is silent is asked again', async () => {

@@ -1,6 +1,7 @@
 /** Registry credentials from pull secrets. Pure. */
+
 import type { Secret } from '../../api/resources.gen.ts';
-import { isJsonObject } from '../../api/structural/schema.ts';
+import { isJsonObject } from '../../base/json-object.ts';
 import type { AuthConfig } from '../cri/messages.ts';
 import type { ImageName } from './image-name.ts';
 
@@ -27,15 +28,21 @@ export interface PullCredential {
 
 /** All credentials that match the image, the most specific first. An unreadable secret has none. */
 export function credentialsFor(image: ImageName, secrets: readonly Secret[]): PullCredential[] {
-  const found: { key: string; credential: PullCredential }[] = [];
-  for (const secret of secrets) {
-    const { namespace = '', name, uid } = secret.metadata;
-    for (const [key, entry] of Object.entries(authsOf(secret))) {
-      if (!matches(key, image)) continue;
-      found.push({ key, credential: { auth: authConfig(entry ?? {}), secret: { namespace, name, uid } } });
-    }
-  }
-  return found.sort((a, b) => b.key.length - a.key.length).map(({ credential }) => credential);
+  const all = secrets.flatMap((secret) =>
+    Object.entries(authsOf(secret)).map(([key, entry]) => ({
+      place: placeOf(key),
+      credential: { auth: authConfig(entry ?? {}), secret: originOf(secret) },
+    })),
+  );
+  const matching = all.filter(({ place }) => matches(place, image));
+  const found = matching.length > 0 ? matching : all.filter(({ place }) => isHubOf(place, image));
+  // Upstream's order: a longer path comes before its beginning, and a name before a pattern.
+  found.sort((a, b) => (textOf(a.place) > textOf(b.place) ? -1 : textOf(a.place) < textOf(b.place) ? 1 : 0));
+  return found.map(({ credential }) => credential);
+}
+
+function originOf({ metadata: { namespace = '', name, uid } }: Secret): SecretOrigin {
+  return { namespace, name, uid };
 }
 
 function authsOf(secret: Secret): Record<string, DockerAuth | null> {
@@ -64,29 +71,49 @@ function isAuth(value: unknown): boolean {
 }
 
 function authConfig(entry: DockerAuth): AuthConfig {
-  const decoded = entry.auth ? Buffer.from(entry.auth, 'base64').toString() : '';
-  const colon = decoded.indexOf(':');
+  const { username = '', password = '' } = entry.auth ? decodedAuth(entry.auth) : entry;
   return {
-    username: entry.username ?? (colon >= 0 ? decoded.slice(0, colon) : ''),
-    password: entry.password ?? (colon >= 0 ? decoded.slice(colon + 1) : ''),
+    username,
+    password,
     ...(entry.identitytoken && { identityToken: entry.identitytoken }),
     ...(entry.registrytoken && { registryToken: entry.registrytoken }),
   };
 }
 
-const dockerHubNames = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
+function decodedAuth(auth: string): { username?: string; password?: string } {
+  const decoded = Buffer.from(auth, 'base64').toString();
+  const colon = decoded.indexOf(':');
+  return colon < 0 ? {} : { username: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
+}
 
-/** `key`: a host, perhaps with a port, a path that the repository must start with, and `*` within its labels. */
-function matches(key: string, image: ImageName): boolean {
-  const bare = key
-    .replace(/^https?:\/\//, '')
-    .replace(/\/v[12]\/?$/, '')
-    .replace(/\/$/, '');
+/** What a key of the secret names. */
+interface Place {
+  /** Perhaps with a port, and with `*` within its labels. */
+  host: string;
+  /** What the path of the repository begins with, its slash included. */
+  path: string;
+}
+
+/** Clients write the versions of the registry's protocol into it, which name no place. */
+function placeOf(key: string): Place {
+  const bare = key.replace(/^https?:\/\//, '');
   const slash = bare.indexOf('/');
-  const host = slash >= 0 ? bare.slice(0, slash) : bare;
-  const path = slash >= 0 ? bare.slice(slash + 1) : '';
-  if (path && image.repository !== path && !image.repository.startsWith(`${path}/`)) return false;
-  if (dockerHubNames.has(host)) return dockerHubNames.has(image.registry);
+  if (slash < 0) return { host: bare, path: '' };
+  const path = bare.slice(slash).replace(/^\/v[12](?=\/)/, '');
+  return { host: bare.slice(0, slash), path: path === '/' ? '' : path };
+}
+
+function textOf({ host, path }: Place): string {
+  return host + path;
+}
+
+/** The name by which clients log in to Docker Hub counts for its images when nothing else does. */
+function isHubOf(place: Place, { registry }: ImageName): boolean {
+  return registry === 'docker.io' && textOf(place) === 'index.docker.io';
+}
+
+function matches({ host, path }: Place, image: ImageName): boolean {
+  if (!`/${image.repository}`.startsWith(path)) return false;
   const [name = '', port] = splitPort(host);
   const [wantedName = '', wantedPort] = splitPort(image.registry);
   if (port !== wantedPort) return false;

@@ -84,6 +84,19 @@ test('the record of pulled images survives a kubelet killed between a pull and i
   assert.equal(await may(second, [], late, 'sha256:late'), false);
 });
 
+test('a pull that goes on beside others of its name stays on record until it ends', async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'pulled-'));
+  context.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'pulled.json');
+  const first = create({}, file);
+  for (let pull = 0; pull < 2; pull++) await first.begin(name);
+  await first.succeeded(name, image().id, credential('a', 'right'));
+  await first.begin(name);
+  await first.failed(name);
+  // The kubelet is killed now: what arrived meanwhile is no preloaded image.
+  assert.equal(await may(create({}, file), [], name, 'sha256:half'), false);
+});
+
 test('an image that is gone is forgotten, one that comes while they are listed is not', async () => {
   const pulled = create();
   await pulled.succeeded(name, 'sha256:gone', credential('a', 'right'));

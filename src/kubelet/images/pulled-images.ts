@@ -51,7 +51,10 @@ const secretsMax = 100;
 export class PulledImages {
   readonly #options: PulledImagesOptions;
   readonly #images = new Map<string, Record<string, Access>>();
+  /** How many pulls of a name go on. */
   readonly #pulling = new Map<string, number>();
+  /** Names whose pull a killed kubelet did not end: until such a pull succeeds. */
+  readonly #interrupted = new Set<string>();
   #loading: Promise<void> | undefined;
   readonly #file: JsonFile<Records> | undefined;
 
@@ -69,8 +72,7 @@ export class PulledImages {
   ): Promise<boolean> {
     await this.#load();
     const record = this.#images.get(image.id);
-    if (!this.#mustVerify(name, { wasPulled: record !== undefined || this.#pulling.has(name.full) }))
-      return true;
+    if (!this.#mustVerify(name, { wasPulled: record !== undefined || this.#isBegun(name) })) return true;
     const access = record?.[repositoryOf(name)];
     if (access === undefined) return false;
     if (access === 'everybody') return true;
@@ -102,13 +104,18 @@ export class PulledImages {
 
   /** `credential`: the one that the registry accepted; undefined: it needed none. */
   async succeeded(name: ImageName, imageId: string, credential: PullCredential | undefined): Promise<void> {
-    this.#pulling.delete(name.full);
+    this.#interrupted.delete(name.full);
+    this.#ended(name);
     this.#grant(imageId, name, credential);
     await this.#saveOrWarn();
   }
 
   async failed(name: ImageName): Promise<void> {
     if (this.#ended(name)) await this.#saveOrWarn();
+  }
+
+  #isBegun({ full }: ImageName): boolean {
+    return this.#pulling.has(full) || this.#interrupted.has(full);
   }
 
   /** True: it was the last pull of that name. */
@@ -172,8 +179,7 @@ export class PulledImages {
     try {
       const { images, pulling } = (await this.#file?.read()) ?? { images: {}, pulling: [] };
       for (const [id, record] of Object.entries(images)) this.#images.set(id, record);
-      // Records of a killed kubelet's pulls stay until such a pull succeeds.
-      for (const name of pulling) this.#pulling.set(name, Number.POSITIVE_INFINITY);
+      for (const name of pulling) this.#interrupted.add(name);
     } catch (error) {
       this.#options.logger.warn('who pulled which image cannot be read and is forgotten', { error });
     }
@@ -189,7 +195,7 @@ export class PulledImages {
   async #save(): Promise<void> {
     await this.#file?.write(() => ({
       images: Object.fromEntries(this.#images),
-      pulling: [...this.#pulling.keys()],
+      pulling: [...new Set([...this.#pulling.keys(), ...this.#interrupted])],
     }));
   }
 }

@@ -53,12 +53,16 @@ test('a folder of static pods that cannot be watched ends nothing', async () => 
     registration: sparse<NodeRegistration>({}),
   });
   const stop = new AbortController();
-  const running = pods.run(stop.signal);
+  let hasEnded = false;
+  const running = pods.run(stop.signal).finally(() => {
+    hasEnded = true;
+  });
   // Reading a folder takes several turns of the event loop.
   for (let turn = 0; turn < 20; turn++) {
     await clock.advance(20_000);
     await setImmediate();
   }
+  assert.equal(hasEnded, false);
   stop.abort();
   await running;
 });

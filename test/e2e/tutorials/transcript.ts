@@ -63,8 +63,9 @@ export class Learner {
         },
         30_000,
       );
-    } catch {
+    } catch (error) {
       assert.deepEqual(last, lines, `kubectl ${command}`);
+      throw error;
     }
   }
 

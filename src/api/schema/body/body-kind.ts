@@ -1,9 +1,10 @@
 /** Checks the kind and version that a body states against those of the request's path. */
 
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
 import { apiVersionOf, parseApiVersion } from '../../meta.ts';
 import { badRequest, invalid } from '../../status.ts';
 import { invalidValue } from '../../validation/field-error.ts';
-import { isObject, type JsonObject, jsonTypeOf } from '../decode.ts';
+import { jsonTypeOf } from '../decode.ts';
 import { rawSchema, schemaNames } from '../schemas.ts';
 
 /** The kind of the request's path, in the version of the path. */
@@ -15,7 +16,7 @@ export interface ExpectedKind {
 
 /** Why the type of what should be an object cannot even be read; undefined when it can. */
 export function unreadableType(value: unknown): string | undefined {
-  if (!isObject(value))
+  if (!isJsonObject(value))
     return `couldn't get version/kind; json parse error: json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
   const { apiVersion, kind } = value;
   for (const [name, value] of Object.entries({ apiVersion, kind })) {
@@ -75,7 +76,7 @@ export function checkCustomKind({ apiVersion, kind, metadata }: JsonObject, expe
   ];
   if (errors.length === 0) return;
   const { group } = parseApiVersion(typeof apiVersion === 'string' ? apiVersion : '');
-  const { name } = (isObject(metadata) ? metadata : {}) as { name?: string };
+  const { name } = (isJsonObject(metadata) ? metadata : {}) as { name?: string };
   throw invalid({ group, kind: typeof kind === 'string' ? kind : '' }, name ?? '', errors);
 }
 

@@ -1,7 +1,8 @@
 /** From the bytes of a request to an object of the expected kind, with upstream's answers to invalid ones. */
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
 import { apiVersionOf } from '../../meta.ts';
 import { badRequest, StatusError, tooLarge } from '../../status.ts';
-import { DecodeError, decode, isObject, type JsonObject } from '../decode.ts';
+import { DecodeError, decode } from '../decode.ts';
 import { checkKind, type ExpectedKind, unreadableType } from './body-kind.ts';
 import { type BodyProblem, type FieldProblem, problemText } from './body-problem.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';
@@ -105,7 +106,7 @@ export function parseApplyBody(
   const { value: read, problems } = readYaml(text, yaml);
   // Nothing is an object of no kind.
   const value = read ?? {};
-  if (!isObject(value)) {
+  if (!isJsonObject(value)) {
     throw badRequest(
       `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${describeType(value)} into Go value of type map[string]interface {}`,
     );

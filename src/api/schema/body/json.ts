@@ -2,8 +2,8 @@
  * JSON text to values: `JSON.parse`, with what it does not report: duplicate keys, excessive nesting, and errors in
  * upstream's words. Only texts that need it pay for the slow scanner.
  */
+import type { JsonObject } from '../../../base/json-object.ts';
 import { parseExactJson } from '../../../base/text/exact-json.ts';
-import type { JsonObject } from '../decode.ts';
 import { joinPath, nestingDepthMax, problemsMax } from '../decode.ts';
 import {
   type BodyProblem,

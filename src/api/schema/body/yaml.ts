@@ -1,4 +1,5 @@
 /** YAML text and JSON values, as upstream reads and writes them: YAML 1.1 words for booleans, JSON types only, within limits. */
+
 import {
   boolYaml11Tag,
   defineMappingTag,
@@ -16,8 +17,9 @@ import {
   strTag,
   YAMLException,
 } from 'js-yaml';
+import type { JsonObject } from '../../../base/json-object.ts';
 import { exactInteger } from '../../../base/text/exact-json.ts';
-import { type JsonObject, nestingDepthMax, setKey } from '../decode.ts';
+import { nestingDepthMax, setKey } from '../decode.ts';
 import { goSyntax } from '../json-value.ts';
 import { problemText, type RepeatedKey } from './body-problem.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';

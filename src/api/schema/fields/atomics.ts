@@ -1,5 +1,5 @@
 /** What of an apply configuration would replace lists, maps and objects as a whole. */
-import { isObject } from '../decode.ts';
+import { isJsonObject } from '../../../base/json-object.ts';
 import type { SchemaNode } from '../schemas.ts';
 import { childNode, isAtomic } from './typed-value.ts';
 
@@ -10,7 +10,7 @@ export function* atomicsIn(value: unknown, node: SchemaNode | undefined, path = 
     if (node?.type === 'any' || (node?.type === 'list' && isAtomic(node))) yield path;
     if (node?.type === 'list')
       for (const [index, item] of value.entries()) yield* atomicsIn(item, node.element, `${path}[${index}]`);
-  } else if (isObject(value) && (node?.type === 'object' || node?.type === 'map')) {
+  } else if (isJsonObject(value) && (node?.type === 'object' || node?.type === 'map')) {
     if (isAtomic(node)) yield path;
     if (node.type === 'object')
       for (const [key, field] of Object.entries(value))

@@ -1,8 +1,9 @@
 /** The entries of `metadata.managedFields`: read into what each manager owns, and written from it. */
+
 import { deepFreeze } from '../../../base/collections/deep-freeze.ts';
 import { RecentMap } from '../../../base/collections/recent-map.ts';
+import { isJsonObject } from '../../../base/json-object.ts';
 import type { ManagedFieldsEntry } from '../../meta.ts';
-import { isObject } from '../decode.ts';
 import { type FieldSet, FieldSetError, hasMoreElements, readFieldSet, sortSet } from './field-set.ts';
 
 /** What one manager owns. Sets without members are not kept. */
@@ -137,7 +138,7 @@ function ownersOfWritten(
 /** Long ones, which are not kept, are not written out to look for them. */
 function recentLike(entries: readonly ManagedFieldsEntry[]): ManagedFieldsEntry[] | undefined {
   const isLong = entries.some(
-    (entry) => isObject(entry?.fieldsV1) && hasMoreElements(entry.fieldsV1, sharedElementsMax),
+    (entry) => isJsonObject(entry?.fieldsV1) && hasMoreElements(entry.fieldsV1, sharedElementsMax),
   );
   return isLong ? undefined : writtenLists.get(JSON.stringify(entries));
 }

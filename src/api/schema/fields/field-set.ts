@@ -3,9 +3,9 @@
  * `k:{"name":"c"}`, `v:"x"`. An empty object is a member of the set; one with children is a member only when it has the
  * key `.` too. Sets are never changed once built, so that they can share parts.
  */
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
 import { parseExactJson } from '../../../base/text/exact-json.ts';
 import { JsonError, parseJson } from '../body/json.ts';
-import { isObject, type JsonObject } from '../decode.ts';
 
 export interface FieldSet {
   readonly [pathElement: string]: FieldSet;
@@ -306,7 +306,7 @@ const fieldSetDepthMax = 200;
  * @throws {FieldSetError}
  */
 export function readFieldSet(value: unknown, depth = 0): FieldSet {
-  if (!isObject(value)) throw new FieldSetError('a set of fields is an object');
+  if (!isJsonObject(value)) throw new FieldSetError('a set of fields is an object');
   if (depth > fieldSetDepthMax) throw new FieldSetError('a set of fields nests too deep');
   const out: MutableFieldSet = {};
   for (const key of Object.keys(value)) {
@@ -332,7 +332,7 @@ function readElement(key: string): string | undefined {
       return `v:${JSON.stringify(parseElement(content))}`;
     case 'k': {
       const keys = parseElement(content);
-      if (!isObject(keys)) throw new FieldSetError(`not an object: ${content}`);
+      if (!isJsonObject(keys)) throw new FieldSetError(`not an object: ${content}`);
       return keyElement(Object.entries(keys));
     }
     case 'i':

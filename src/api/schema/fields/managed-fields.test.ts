@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { JsonObject } from '../../../base/json-object.ts';
 import { seededRandom } from '../../../base/random.ts';
-import type { JsonObject } from '../decode.ts';
 import { managedFieldsText } from './field-owners.ts';
 import { keepTimesWhenUnchanged, trackUpdate } from './managed-fields.ts';
 

@@ -2,9 +2,11 @@
  * Which fields a manager gains or loses by a create, an update or a patch. Server-side apply, in apply.ts, builds on
  * this.
  */
+
 import { inOneGo } from '../../../base/async/turns.ts';
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
 import type { ManagedFieldsEntry } from '../../meta.ts';
-import { type Decoded, decode, isObject, type JsonObject } from '../decode.ts';
+import { type Decoded, decode } from '../decode.ts';
 import { equalJson } from '../json-value.ts';
 import { type SchemaNode, schemaNode } from '../schemas.ts';
 import {
@@ -300,7 +302,7 @@ function* ownersBefore(
 function isReset(entries: unknown[]): boolean {
   return (
     entries.length === 0 ||
-    (entries.length === 1 && isObject(entries[0]) && isEmptySet(entries[0] as FieldSet))
+    (entries.length === 1 && isJsonObject(entries[0]) && isEmptySet(entries[0] as FieldSet))
   );
 }
 

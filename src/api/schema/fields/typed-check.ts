@@ -1,6 +1,6 @@
 /** Whether an applied object has the types of its schema, with the errors of upstream's typed values. */
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
 import { parseExactJson } from '../../../base/text/exact-json.ts';
-import { isObject, type JsonObject } from '../decode.ts';
 import { goSyntax, goText } from '../json-value.ts';
 import type { SchemaNode } from '../schemas.ts';
 import { childNode, itemElement, TypedValueError } from './typed-value.ts';
@@ -29,7 +29,7 @@ class TypedCheck {
         return;
       case 'object':
       case 'map':
-        if (isObject(value)) this.#fields(value, node);
+        if (isJsonObject(value)) this.#fields(value, node);
         else this.#note(`expected map, got ${shown(value)}`);
         return;
       case 'list':
@@ -114,7 +114,7 @@ function scalarMistake(value: unknown, node: SchemaNode): string | undefined {
 
 function goTypeOf(value: unknown): string {
   if (Array.isArray(value)) return '[]interface {}';
-  if (isObject(value)) return 'map[string]interface {}';
+  if (isJsonObject(value)) return 'map[string]interface {}';
   return typeof value === 'boolean' ? 'bool' : typeof value;
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { JsonObject } from '../decode.ts';
+import type { JsonObject } from '../../../base/json-object.ts';
 import { schemaNode } from '../schemas.ts';
 import { member } from './field-set.ts';
 import { compareTyped } from './typed-comparison.ts';

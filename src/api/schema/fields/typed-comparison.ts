@@ -1,5 +1,5 @@
 /** In which fields two versions of an object differ. */
-import { isObject, type JsonObject } from '../decode.ts';
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
 import { equalJson, ownValue } from '../json-value.ts';
 import type { SchemaNode } from '../schemas.ts';
 import { type FieldSet, inElementOrder, isEmptySet, type MutableFieldSet, member } from './field-set.ts';
@@ -55,7 +55,7 @@ class DifferingFields {
       return;
     }
     const shape = shapeOf(node, next) === 'leaf' ? shapeOf(node, old) : shapeOf(node, next);
-    if (shape === 'object' && (isObject(old) || isObject(next))) {
+    if (shape === 'object' && (isJsonObject(old) || isJsonObject(next))) {
       const left = asObject(old);
       const right = asObject(next);
       if (!isEmptyObject(left) || !isEmptyObject(right)) {
@@ -135,7 +135,7 @@ class DifferingFields {
 function itemsByText(list: readonly unknown[], name: string): Map<string, JsonObject> | undefined {
   const items = new Map<string, JsonObject>();
   for (const item of list) {
-    const text = isObject(item) ? ownValue(item, name) : undefined;
+    const text = isJsonObject(item) ? ownValue(item, name) : undefined;
     if (typeof text !== 'string') return undefined;
     items.set(text, item as JsonObject);
   }

@@ -1,5 +1,5 @@
 /** Which fields an object has. */
-import { isObject, type JsonObject } from '../decode.ts';
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
 import {
   below,
   type FieldSet,
@@ -30,7 +30,7 @@ interface NodeUse {
 function nodeFor(value: unknown, node: Node, { purpose, isSelf }: NodeUse): FieldSet | undefined {
   const shape = shapeOf(node, value);
   const out = startNode(isSelf);
-  if (shape === 'object' && isObject(value)) {
+  if (shape === 'object' && isJsonObject(value)) {
     for (const key of inElementOrder(Object.keys(value))) {
       const item = value[key];
       if (item === undefined) continue;
@@ -40,7 +40,7 @@ function nodeFor(value: unknown, node: Node, { purpose, isSelf }: NodeUse): Fiel
         !isNamedField(node, key) ||
         shapeOf(child, item) === 'leaf' ||
         item === null ||
-        (isObject(item) && isEmptyObject(item));
+        (isJsonObject(item) && isEmptyObject(item));
       const below = nodeFor(item, child, { purpose, isSelf: isMember });
       if (below) out[`f:${key}`] = below;
     }

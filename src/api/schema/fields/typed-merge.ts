@@ -1,5 +1,6 @@
 /** Two objects merged, and fields taken out of one. */
-import { isObject, type JsonObject, setKey } from '../decode.ts';
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
+import { setKey } from '../decode.ts';
 import { ownValue } from '../json-value.ts';
 import type { SchemaNode } from '../schemas.ts';
 import { below, type FieldSet, hasMember } from './field-set.ts';
@@ -21,7 +22,7 @@ export function mergeTyped(live: JsonObject, config: JsonObject, node: Node): Js
 function mergeValues(live: unknown, config: unknown, node: Node): unknown {
   if (config === undefined) return live;
   const shape = shapeOf(node, config) === 'leaf' ? shapeOf(node, live) : shapeOf(node, config);
-  if (shape === 'object' && (config === null || isObject(config))) {
+  if (shape === 'object' && (config === null || isJsonObject(config))) {
     const left = asObject(live);
     const right = asObject(config);
     if (isEmptyObject(left) && isEmptyObject(right)) return config;
@@ -91,7 +92,7 @@ export function removeFields(object: JsonObject, set: FieldSet | undefined, node
 function removeBelow(value: unknown, set: FieldSet | undefined, node: Node): unknown {
   if (!set) return value;
   const shape = shapeOf(node, value);
-  if (shape === 'object' && isObject(value)) {
+  if (shape === 'object' && isJsonObject(value)) {
     const out: JsonObject = {};
     for (const key in value) {
       const element = `f:${key}`;

@@ -2,7 +2,7 @@
  * Objects seen through their schema, as server-side apply sees them: what is a leaf with one owner, what a list's items
  * are known by. Where the schema says nothing, objects are merged by key and lists replaced as a whole.
  */
-import { isObject, type JsonObject } from '../decode.ts';
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
 import { ownValue } from '../json-value.ts';
 import type { SchemaNode } from '../schemas.ts';
 import { keyElement } from './field-set.ts';
@@ -21,7 +21,7 @@ type Shape = 'leaf' | 'object' | 'list';
 
 /** How a value is looked at: a leaf has one owner as a whole. */
 export function shapeOf(node: Node, value: unknown): Shape {
-  if (node === undefined || node.type === 'deduced') return isObject(value) ? 'object' : 'leaf';
+  if (node === undefined || node.type === 'deduced') return isJsonObject(value) ? 'object' : 'leaf';
   if (isAtomic(node)) return 'leaf';
   return node.type === 'list' ? 'list' : 'object';
 }
@@ -52,7 +52,7 @@ export function isNamedField(node: Node, key: string): boolean {
 }
 
 export function asObject(value: unknown): JsonObject | undefined {
-  return isObject(value) ? value : undefined;
+  return isJsonObject(value) ? value : undefined;
 }
 
 export function asList(value: unknown): unknown[] | undefined {
@@ -67,7 +67,7 @@ export function isEmptyObject(value: JsonObject | undefined): boolean {
 /** The path element of a list's item. @throws {TypedValueError} */
 export function itemElement(node: SchemaNode, item: unknown): string {
   if (node.listType === 'set') {
-    if (isObject(item))
+    if (isJsonObject(item))
       throw new TypedValueError("associative list without keys has an element that's a map type");
     if (Array.isArray(item))
       throw new TypedValueError('not supported: associative list with lists as elements');
@@ -76,7 +76,7 @@ export function itemElement(node: SchemaNode, item: unknown): string {
     }
     return `v:${JSON.stringify(item)}`;
   }
-  if (!isObject(item)) {
+  if (!isJsonObject(item)) {
     throw new TypedValueError(
       item === null
         ? 'associative list with keys may not have a null element'

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { JsonObject } from '../../../base/json-object.ts';
 import { seededRandom } from '../../../base/random.ts';
 import { StatusError } from '../../status.ts';
-import { decode, type JsonObject } from '../decode.ts';
+import { decode } from '../decode.ts';
 import { difference, type FieldSet, intersection, readFieldSet, union } from '../fields/field-set.ts';
 import { trackUpdate } from '../fields/managed-fields.ts';
 import { compareTyped } from '../fields/typed-comparison.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { JsonObject } from '../../../base/json-object.ts';
 import { StatusError } from '../../status.ts';
-import { decode, type JsonObject } from '../decode.ts';
+import { decode } from '../decode.ts';
 import { trackUpdate } from '../fields/managed-fields.ts';
 import { SchemaField, type SchemaNode } from '../schemas.ts';
 import { applyConfig } from './apply.ts';

@@ -1,10 +1,12 @@
 /** Server-side apply: merges what a manager applies into the live object, by who owns which field. */
+
 import { inOneGo } from '../../../base/async/turns.ts';
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
 import { badRequest, StatusError } from '../../status.ts';
 import { goJson } from '../../validation/error-value.ts';
 import { lastAppliedAnnotation } from '../../well-known.ts';
 import { JsonError, parseJson } from '../body/json.ts';
-import { isObject, type JsonObject, setKey } from '../decode.ts';
+import { setKey } from '../decode.ts';
 import {
   compareText,
   type Ownership,
@@ -114,7 +116,7 @@ export function unreadableMerge(config: JsonObject, why: string): StatusError {
 }
 
 function describe(config: JsonObject): string {
-  const metadata = isObject(config.metadata) ? config.metadata : {};
+  const metadata = isJsonObject(config.metadata) ? config.metadata : {};
   return `${metadata.namespace ?? ''}/${metadata.name ?? ''}; ${kindText(config)}`;
 }
 
@@ -128,7 +130,7 @@ function checkConfig(config: JsonObject, request: ApplyRequest): void {
   if (config.apiVersion !== request.apiVersion || config.kind !== request.kind)
     throw badRequest(`invalid object type: ${kindText(config)}`);
   const metadata = config.metadata;
-  if (metadata !== undefined && !isObject(metadata)) throw badRequest('metadata must be an object');
+  if (metadata !== undefined && !isJsonObject(metadata)) throw badRequest('metadata must be an object');
   if (metadata?.managedFields !== undefined && metadata.managedFields !== null) {
     throw badRequest('metadata.managedFields must be nil');
   }
@@ -301,7 +303,7 @@ function parseObject(text: unknown): JsonObject | undefined {
   if (typeof text !== 'string') return undefined;
   try {
     const { value } = parseJson(text);
-    return isObject(value) ? value : undefined;
+    return isJsonObject(value) ? value : undefined;
   } catch (error) {
     if (error instanceof JsonError) return undefined;
     throw error;
@@ -359,7 +361,7 @@ function* withMetadata(
 ): Generator<void, JsonObject> {
   const metadata: JsonObject = { ...(object.metadata as JsonObject | undefined) };
   const annotations = metadata.annotations;
-  if (request.manager === 'kubectl' && isObject(annotations) && annotations[lastAppliedAnnotation]) {
+  if (request.manager === 'kubectl' && isJsonObject(annotations) && annotations[lastAppliedAnnotation]) {
     metadata.annotations = { ...annotations, [lastAppliedAnnotation]: lastAppliedText(config) };
   }
   const entries = yield* writeManagedFields(owners);
@@ -372,7 +374,8 @@ function* withMetadata(
 
 function lastAppliedText(config: JsonObject): string {
   const metadata = config.metadata;
-  if (!isObject(metadata) || !isObject(metadata.annotations)) return `${goJson(sortedKeys(config))}\n`;
+  if (!isJsonObject(metadata) || !isJsonObject(metadata.annotations))
+    return `${goJson(sortedKeys(config))}\n`;
   const { [lastAppliedAnnotation]: _, ...annotations } = metadata.annotations;
   return `${goJson(sortedKeys({ ...config, metadata: { ...metadata, annotations } }))}\n`;
 }

@@ -2,8 +2,9 @@
  * JSON patches, RFC 6902, with the leniencies of upstream's library (negative indexes, a missing value is null, what is
  * replaced or copied in an object need not be there) and its words.
  */
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
 import { type NumberLiterals, pathOfPlace, placeOf } from '../body/number-literals.ts';
-import { isObject, type JsonObject, nestingDepthMax, setKey } from '../decode.ts';
+import { nestingDepthMax, setKey } from '../decode.ts';
 import { cloneJson, equalJson, ownValue } from '../json-value.ts';
 import { ListEdits } from './list-edits.ts';
 
@@ -74,7 +75,7 @@ function failedTest(path: string): JsonPatchTestError {
 
 /** With copies of the fields that some operation names, or is below. */
 function ownDocument(document: unknown, operations: readonly JsonPatchOperation[]): unknown {
-  if (!isObject(document)) return cloneJson(document);
+  if (!isJsonObject(document)) return cloneJson(document);
   const named = new Set<string>();
   for (const { path, from } of operations)
     for (const pointer of [path, from]) {
@@ -223,11 +224,11 @@ class PatchedDocument {
     if (key === undefined) return undefined;
     let container = this.#root;
     for (const step of keys) container = this.#childOf(container, step);
-    return Array.isArray(container) || isObject(container) ? { container, key } : undefined;
+    return Array.isArray(container) || isJsonObject(container) ? { container, key } : undefined;
   }
 
   #childOf(container: unknown, key: string): unknown {
-    if (!Array.isArray(container)) return isObject(container) ? ownValue(container, key) : undefined;
+    if (!Array.isArray(container)) return isJsonObject(container) ? ownValue(container, key) : undefined;
     const index = indexOf(key);
     const at = index === undefined ? undefined : this.#placeIn(container, index);
     return at === undefined ? undefined : this.#lists.at(container, at);

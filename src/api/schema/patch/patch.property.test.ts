@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
 import { seededRandom } from '../../../base/random.ts';
-import { decode, isObject, type JsonObject } from '../decode.ts';
+import { decode } from '../decode.ts';
 import { equalJson } from '../json-value.ts';
 import { randomObject } from '../random-object.fake.ts';
 import { type SchemaNode, schemaNode } from '../schemas.ts';
@@ -20,7 +21,7 @@ const randomPod = () =>
 
 /** Items of a merged list that share their key, or have none, are indistinguishable. */
 function withoutSharedKeys(value: unknown, node: SchemaNode | undefined): unknown {
-  if (!isObject(value) || !node) return value;
+  if (!isJsonObject(value) || !node) return value;
   const out: JsonObject = {};
   for (const [key, item] of Object.entries(value)) {
     const field = node.fields?.get(key);
@@ -46,7 +47,7 @@ function mergeDifference(before: JsonObject, after: JsonObject): JsonObject {
     const [old, next] = [before[key], after[key]];
     if (equalJson(old, next)) continue;
     if (next === undefined) patch[key] = null;
-    else patch[key] = isObject(old) && isObject(next) ? mergeDifference(old, next) : next;
+    else patch[key] = isJsonObject(old) && isJsonObject(next) ? mergeDifference(old, next) : next;
   }
   return patch;
 }
@@ -59,14 +60,14 @@ function* operationsBetween(before: JsonObject, after: JsonObject, path = ''): G
     if (equalJson(old, next)) yield { op: 'test', path: at, value: next ?? null };
     else if (next === undefined) yield { op: 'remove', path: at };
     else if (old === undefined) yield { op: 'add', path: at, value: next };
-    else if (isObject(old) && isObject(next)) yield* operationsBetween(old, next, at);
+    else if (isJsonObject(old) && isJsonObject(next)) yield* operationsBetween(old, next, at);
     else yield { op: 'replace', path: at, value: next };
   }
 }
 
 function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
-  if (!isObject(value)) return value;
+  if (!isJsonObject(value)) return value;
   const entries = Object.entries(value).filter(([, item]) => item !== null);
   return Object.fromEntries(entries.map(([key, item]) => [key, withoutNulls(item)]));
 }

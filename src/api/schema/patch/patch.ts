@@ -1,5 +1,6 @@
 /** From the bytes of a PATCH request and the current object to the patched one. Apply patches are in apply.ts. */
 
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
 import { apiVersionOf } from '../../meta.ts';
 import { badRequest, invalid, StatusError, tooLarge } from '../../status.ts';
 import { invalidValue } from '../../validation/field-error.ts';
@@ -8,7 +9,7 @@ import { type ExpectedKind, otherKind, unreadableType } from '../body/body-kind.
 import { type BodyProblem, problemText, unknownField } from '../body/body-problem.ts';
 import { JsonError, type ParsedText, parseJson } from '../body/json.ts';
 import { type NumberLiterals, oddNumbersIn, tooLargeNumberIn } from '../body/number-literals.ts';
-import { DecodeError, decode, isObject, type JsonObject, jsonTypeOf } from '../decode.ts';
+import { DecodeError, decode, jsonTypeOf } from '../decode.ts';
 import { goText } from '../json-value.ts';
 import { type SchemaNode, schemaNode } from '../schemas.ts';
 import {
@@ -65,7 +66,7 @@ export function checkPatch(
   }
   // Nothing at all is an empty patch to Go's map.
   if (value === null && format === 'strategic') return { format, patch: {}, problems };
-  if (!isObject(value)) {
+  if (!isJsonObject(value)) {
     const found = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
     // null reaches the patch library, which has its own message.
     if (format === 'merge' && value === null) throw badRequest('Invalid JSON Patch');
@@ -108,7 +109,7 @@ const textFields: ReadonlySet<string> = new Set(['op', 'path', 'from']);
 function operationOf(item: unknown): JsonPatchOperation {
   // To Go, nothing is an operation of which nothing is said.
   const operation = item === null ? {} : item;
-  if (!isObject(operation)) throw badRequest(`${cannotUnmarshal(item)} handlers.jsonPatchOp`);
+  if (!isJsonObject(operation)) throw badRequest(`${cannotUnmarshal(item)} handlers.jsonPatchOp`);
   for (const [name, value] of Object.entries(operation))
     if (textFields.has(name) && value !== null && typeof value !== 'string')
       throw badRequest(
@@ -163,7 +164,7 @@ export function applyPatch<T = JsonObject>(
   const refuse = (why: string) =>
     refusedPatch(patch.format === 'strategic' ? goText(patch.patch) : JSON.stringify(patched), why);
   const typed =
-    patch.format === 'strategic' && isObject(patched)
+    patch.format === 'strategic' && isJsonObject(patched)
       ? { ...patched, kind: expected.kind, apiVersion: apiVersionOf(expected) }
       : typedAs(expected, patched, refuse);
   if (!typed.apiVersion) throw ofNoVersion(typed, current, { validation, refuse });
@@ -217,7 +218,7 @@ function ofNoVersion(
 ): StatusError {
   const unknown = Object.keys(fields).sort().map(unknownField).map(problemText);
   if (validation === 'Strict') return refuse(`strict decoding error: ${unknown.join(', ')}`);
-  const { name } = (isObject(metadata) ? metadata : {}) as { name?: string };
+  const { name } = (isJsonObject(metadata) ? metadata : {}) as { name?: string };
   return badRequest(
     `the name of the object (${name ?? ''} based on URL) was undeterminable: name must be provided`,
   );

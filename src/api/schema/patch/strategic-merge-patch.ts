@@ -2,8 +2,9 @@
  * Strategic merge patches: merge patches that know from the schema which lists are merged, and by which key, with
  * the directives `$patch`, `$retainKeys`, `$setElementOrder/…` and `$deleteFromPrimitiveList/…`.
  */
+import { isJsonObject, type JsonObject } from '../../../base/json-object.ts';
 import { badRequest, StatusError } from '../../status.ts';
-import { isObject, type JsonObject, setKey } from '../decode.ts';
+import { setKey } from '../decode.ts';
 import { cloneJson, goText, ownValue } from '../json-value.ts';
 import type { SchemaNode } from '../schemas.ts';
 
@@ -83,7 +84,7 @@ function mergeObjects(original: JsonObject, patch: JsonObject, node: SchemaNode 
       }
     } else if (Array.isArray(current) && Array.isArray(given)) {
       setKey(original, key, mergeLists(current, given, fieldMerge(node, key)));
-    } else if (isObject(current) && isObject(given)) {
+    } else if (isJsonObject(current) && isJsonObject(given)) {
       const merge = fieldMerge(node, key);
       setKey(original, key, merge.replace ? given : mergeObjects(current, given, merge.node));
     } else {
@@ -110,7 +111,7 @@ function badDirective(patch: JsonObject) {
 /** Of a new value, nulls say nothing. */
 function dropNulls(value: unknown): unknown {
   if (Array.isArray(value)) for (const item of value) dropNulls(item);
-  else if (isObject(value)) {
+  else if (isJsonObject(value)) {
     for (const key of Object.keys(value)) {
       if (value[key] === null) delete value[key];
       else dropNulls(value[key]);
@@ -122,7 +123,7 @@ function dropNulls(value: unknown): unknown {
 /** In a new value, objects with a `$patch` are dropped; undefined when the value itself is one. */
 function withoutDirectives(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutDirectives).filter((item) => item !== undefined);
-  if (!isObject(value)) return value;
+  if (!isJsonObject(value)) return value;
   if (Object.hasOwn(value, directiveKey)) return undefined;
   for (const key of Object.keys(value)) {
     const kept = withoutDirectives(value[key]);
@@ -169,7 +170,7 @@ function applyElementOrders(original: JsonObject, patch: JsonObject, node: Schem
 function asList(value: unknown): unknown[] | undefined {
   if (value === undefined || value === null) return undefined;
   if (!Array.isArray(value)) {
-    const found = isObject(value) ? 'map[string]interface {}' : typeof value;
+    const found = isJsonObject(value) ? 'map[string]interface {}' : typeof value;
     throw cannotMerge(`expected a []interface {}, but received a ${found}`);
   }
   return value;
@@ -178,7 +179,7 @@ function asList(value: unknown): unknown[] | undefined {
 /** The items of the patch must come in the order that it states for the whole list. */
 function checkOrder(given: unknown[], order: unknown[], mergeKey: string | undefined): void {
   if (given.length === 0 || order.length === 0) return;
-  const kept = given.filter((item) => !(isObject(item) && Object.hasOwn(item, directiveKey)));
+  const kept = given.filter((item) => !(isJsonObject(item) && Object.hasOwn(item, directiveKey)));
   let matched = 0;
   for (const item of order) {
     if (matched < kept.length && identityOf(kept[matched], mergeKey) === identityOf(item, mergeKey))
@@ -194,7 +195,7 @@ function checkOrder(given: unknown[], order: unknown[], mergeKey: string | undef
 /** The identity of an item: the value of its merge key, or the item itself. */
 function identityOf(item: unknown, mergeKey: string | undefined): unknown {
   if (!mergeKey) return item;
-  if (!isObject(item)) {
+  if (!isJsonObject(item)) {
     throw cannotMerge(`expected a map[string]interface {}, but received a ${typeof item}`);
   }
   const identity = ownValue(item, mergeKey);
@@ -212,11 +213,11 @@ function deleteItems(current: unknown[], unwanted: unknown[]): unknown[] {
 function mergeLists(current: unknown[], given: unknown[], merge: FieldMerge): unknown[] {
   if (!merge.merge) return given;
   if (current.length === 0 && given.length === 0) return current;
-  const itemIsObject = isObject(current[0] ?? given[0]);
+  const itemIsObject = isJsonObject(current[0] ?? given[0]);
   for (const list of [current, given]) {
     for (const item of list) {
       if (Array.isArray(item)) throw cannotMerge('lists of lists are not supported');
-      if (isObject(item) !== itemIsObject) {
+      if (isJsonObject(item) !== itemIsObject) {
         throw cannotMerge(`list element types are not identical: ${goText([current, given])}`);
       }
     }

@@ -30,6 +30,7 @@ const checks: Readonly<Record<string, Check>> = {
   'storage.k8s.io/csinodes': checkCsiNode,
   'resource.k8s.io/resourceslices': checkSlice,
   'certificates.k8s.io/certificatesigningrequests': checkSigningRequest,
+  'certificates.k8s.io/podcertificaterequests': refusePodCertificate,
 };
 
 export function nodeRestriction(objects: ObjectReader, authorize: Authorizer): AdmissionPlugin {
@@ -99,6 +100,11 @@ function checkSlice(request: NodeRequest): void {
   if (operation !== 'CREATE' && operation !== 'DELETE') return;
   if ((slice as ResourceSlice | undefined)?.spec?.nodeName !== request.node)
     throw refuse(request, `can only ${verb} ResourceSlice with the same NodeName as the requesting node`);
+}
+
+/** Certificates of pods are an option of upstream's that is off, and that nodes here have no use for. */
+function refusePodCertificate(request: NodeRequest): void {
+  throw refuse(request, 'PodCertificateRequest feature gate is disabled');
 }
 
 const kubeletSigners = ['kubernetes.io/kubelet-serving', 'kubernetes.io/kube-apiserver-client-kubelet'];

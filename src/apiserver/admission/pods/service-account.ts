@@ -1,6 +1,7 @@
 /** ServiceAccount: every pod runs as one, with its token mounted unless that is turned off. */
 
 import { isMirror } from '../../../api/core/pod/mirror.ts';
+import { podReferences } from '../../../api/core/pod/pod-references.ts';
 import { reportedName } from '../../../api/meta.ts';
 import { Pod, ServiceAccount } from '../../../api/resources.gen.ts';
 import { forbidden, type StatusError } from '../../../api/status.ts';
@@ -11,18 +12,22 @@ import { isPodWrite } from '../writes.ts';
 
 type PodSpec = NonNullable<Pod['spec']>;
 type Container = PodSpec['containers'][number];
+/** What secrets are read from the environment of. */
+type SecretUser = Pick<Container, 'name' | 'env' | 'envFrom'>;
 
 const defaultAccountName = 'default';
 const tokenMountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 const volumeNamePrefix = 'kube-api-access-';
 const tokenExpirationSeconds = 3607;
 const enforceSecretsAnnotation = 'kubernetes.io/enforce-mountable-secrets';
+/** As Go reads booleans. */
+const truths = new Set(['1', 't', 'T', 'true', 'TRUE', 'True']);
 
 export function serviceAccount(objects: ObjectReader, random: Random): AdmissionPlugin {
   return {
     name: 'ServiceAccount',
     operations: ['CREATE', 'UPDATE'],
-    resources: [writesOf(Pod)],
+    resources: [writesOf(Pod), writesOf(Pod, 'ephemeralcontainers')],
     mutate(attributes) {
       if (!isPodWrite(attributes, 'CREATE')) return;
       const pod = attributes.object as Pod;
@@ -36,12 +41,14 @@ export function serviceAccount(objects: ObjectReader, random: Random): Admission
         pod.spec.imagePullSecrets = structuredClone(account.imagePullSecrets);
     },
     validate(attributes) {
-      if (!isPodWrite(attributes, 'CREATE')) return;
+      const isDebugging = attributes.request.subresource === 'ephemeralcontainers';
+      if (!isDebugging && !isPodWrite(attributes, 'CREATE')) return;
       const pod = attributes.object as Pod;
       if (!pod.spec) return;
-      if (isMirror(pod)) return checkMirror(pod);
+      if (!isDebugging && isMirror(pod)) return checkMirror(pod);
       const account = findAccount(objects, pod, attributes.request.namespace);
-      if (account.metadata.annotations?.[enforceSecretsAnnotation] === 'true') checkSecrets(pod, account);
+      if (!truths.has(account.metadata.annotations?.[enforceSecretsAnnotation] ?? '')) return;
+      checkSecrets(pod, account, isDebugging ? unlistedInDebuggers : unlistedSecrets);
     },
   };
 }
@@ -102,35 +109,56 @@ function refuse(pod: Pod, why: string): StatusError {
 function checkMirror(pod: Pod): void {
   const spec = pod.spec!;
   if (spec.serviceAccountName) throw refuse(pod, 'a mirror pod may not reference service accounts');
+  if (podReferences(pod).secrets.length > 0) throw refuse(pod, 'a mirror pod may not reference secrets');
   for (const volume of spec.volumes ?? []) {
-    if (volume.secret) throw refuse(pod, 'a mirror pod may not reference secrets');
     if (volume.projected?.sources?.some(({ serviceAccountToken }) => serviceAccountToken))
       throw refuse(pod, 'a mirror pod may not use ServiceAccountToken volume projections');
   }
 }
 
 /** Only for accounts that carry the annotation: pods may use no secret that the account does not list. */
-function checkSecrets(pod: Pod, account: ServiceAccount): void {
-  for (const why of unlistedSecrets(pod.spec!, account)) throw refuse(pod, why);
+function checkSecrets(
+  pod: Pod,
+  account: ServiceAccount,
+  unlisted: (spec: PodSpec, account: ServiceAccount) => Iterable<string>,
+): void {
+  for (const why of unlisted(pod.spec!, account)) throw refuse(pod, why);
 }
 
 function* unlistedSecrets(spec: PodSpec, account: ServiceAccount): Generator<string> {
-  const listed = new Set((account.secrets ?? []).map(({ name }) => name));
-  const isUnlisted = (secret: string | undefined) => Boolean(secret) && !listed.has(secret);
-  const because = `because service account ${account.metadata.name} does not reference that`;
+  const listed = namesOf(account.secrets);
   for (const { secret } of spec.volumes ?? [])
-    if (isUnlisted(secret?.secretName))
-      yield `volume with secret.secretName=${JSON.stringify(secret?.secretName)} is not allowed ${because} secret`;
-  for (const container of spec.initContainers ?? [])
-    for (const use of secretsOf(container))
-      if (isUnlisted(use.secret)) yield `init container ${use.text} is not allowed ${because} secret`;
-  for (const container of spec.containers)
-    for (const use of secretsOf(container))
-      if (isUnlisted(use.secret)) yield `container ${use.text} is not allowed ${because} secret`;
-  const pullSecrets = new Set((account.imagePullSecrets ?? []).map((secret) => secret.name));
+    if (secret?.secretName && !listed.has(secret.secretName))
+      yield `volume with secret.secretName=${JSON.stringify(secret.secretName)} is not allowed ${because(account)} secret`;
+  yield* unlistedIn('init container', spec.initContainers, account);
+  yield* unlistedIn('container', spec.containers, account);
+  const pullSecrets = namesOf(account.imagePullSecrets);
   for (const [index, { name }] of (spec.imagePullSecrets ?? []).entries())
     if (!pullSecrets.has(name))
-      yield `imagePullSecrets[${index}].name=${JSON.stringify(name)} is not allowed ${because} imagePullSecret`;
+      yield `imagePullSecrets[${index}].name=${JSON.stringify(name)} is not allowed ${because(account)} imagePullSecret`;
+}
+
+function unlistedInDebuggers({ ephemeralContainers }: PodSpec, account: ServiceAccount): Iterable<string> {
+  return unlistedIn('ephemeral container', ephemeralContainers, account);
+}
+
+function* unlistedIn(
+  what: string,
+  containers: readonly SecretUser[] | undefined,
+  account: ServiceAccount,
+): Generator<string> {
+  const listed = namesOf(account.secrets);
+  for (const container of containers ?? [])
+    for (const { secret, text } of secretsOf(container))
+      if (secret && !listed.has(secret)) yield `${what} ${text} is not allowed ${because(account)} secret`;
+}
+
+function namesOf(references: readonly { name?: string }[] | undefined): ReadonlySet<string | undefined> {
+  return new Set((references ?? []).map(({ name }) => name));
+}
+
+function because({ metadata }: ServiceAccount): string {
+  return `because service account ${metadata.name} does not reference that`;
 }
 
 /** The secrets in a container's environment, and upstream's words for their use. */
@@ -138,7 +166,7 @@ function* secretsOf({
   name,
   env,
   envFrom,
-}: Container): Generator<{ secret: string | undefined; text: string }> {
+}: SecretUser): Generator<{ secret: string | undefined; text: string }> {
   for (const { name: variable, valueFrom } of env ?? []) {
     const secret = valueFrom?.secretKeyRef?.name;
     const text = `${name} with envVar ${variable} referencing secret.secretName=${JSON.stringify(secret)}`;

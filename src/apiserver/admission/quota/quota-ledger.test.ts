@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseQuantity } from '../../../api/quantities/quantity.ts';
-import { ResourceQuota } from '../../../api/resources.gen.ts';
+import { ResourceClaim, ResourceQuota } from '../../../api/resources.gen.ts';
 import { StatusError } from '../../../api/status.ts';
 import { FakeObjects } from '../../object-reader.fake.ts';
 import { QuotaLedger } from './quota-ledger.ts';
@@ -43,4 +43,23 @@ test('requests that wait together are charged together, and refused one by one',
   );
   assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 7);
   assert.equal(usedOf('first'), '10');
+});
+
+test('what a new quota does not tell yet is counted, devices included', () => {
+  const objects = new FakeObjects();
+  const hard = { 'gold.deviceclass.resource.k8s.io/devices': '3' };
+  objects.put(ResourceQuota, { metadata: { name: 'q', namespace: 'a' }, spec: { hard } });
+  const exactly = { deviceClassName: 'gold', count: 2 };
+  objects.put(ResourceClaim, {
+    metadata: { name: 'c', namespace: 'a' },
+    spec: { devices: { requests: [{ name: 'r', exactly }] } },
+  });
+  const ledger = new QuotaLedger(objects, async () => undefined);
+  const devices = (count: string) => ({
+    quota: 'q',
+    amounts: new Map([[Object.keys(hard)[0]!, parseQuantity(count)]]),
+    refuse,
+  });
+  ledger.check('a', [devices('1')]);
+  assert.throws(() => ledger.check('a', [devices('2')]), /exceeded quota: q, requested: .*=2, used: .*=2/);
 });

@@ -17,6 +17,7 @@ import {
   PersistentVolumeClaim,
   Pod,
   ReplicationController,
+  ResourceClaim,
   ResourceQuota,
   Secret,
   Service,
@@ -195,6 +196,7 @@ const countedTypes: readonly ResourceType[] = [
   ConfigMap,
   Secret,
   ReplicationController,
+  ResourceClaim,
   ResourceQuota,
 ];
 

@@ -1,4 +1,5 @@
 /** From an answer in semantic form to bytes in the format that was asked for. */
+
 import type { KubeObject } from '../../../api/meta.ts';
 import {
   canEncode,
@@ -8,7 +9,8 @@ import {
   encodeWatchFrame,
 } from '../../../api/protobuf/envelope.ts';
 import { formatYaml } from '../../../api/schema/body/yaml-writer.ts';
-import { asJsonObject, asKubeObject, type JsonObject } from '../../../api/schema/decode.ts';
+import { asJsonObject, asKubeObject } from '../../../api/schema/decode.ts';
+import type { JsonObject } from '../../../base/json-object.ts';
 import { parseExactJson } from '../../../base/text/exact-json.ts';
 import { jsonLineOf, jsonOf, viewOf } from '../../registry/conversion/conversion.ts';
 import { yamlOfJson } from '../../registry/conversion/long-yaml.ts';

@@ -4,11 +4,11 @@
 
 import type { KubeObject } from '../../../api/meta.ts';
 import { bodySizeBytesMax, parseApplyBody, UnreadableBody } from '../../../api/schema/body/body.ts';
-import type { JsonObject } from '../../../api/schema/decode.ts';
 import { applyConfigInSteps, unreadableMerge } from '../../../api/schema/patch/apply.ts';
 import { conflict, invalid, notFound, StatusError } from '../../../api/status.ts';
 import { required } from '../../../api/validation/field-error.ts';
 import { inStep, inSteps } from '../../../base/async/turns.ts';
+import type { JsonObject } from '../../../base/json-object.ts';
 import { isTrue } from '../../../base/text/query-boolean.ts';
 import type { ApiResponse, RequestContext } from '../../request.ts';
 import type { CachedObject } from '../../watch-cache/cached-object.ts';

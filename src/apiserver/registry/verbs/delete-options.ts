@@ -1,9 +1,10 @@
 /** DeleteOptions: from the body of a DELETE, or from its query. */
 
 import { bodySizeBytesMax } from '../../../api/schema/body/body.ts';
-import { DecodeError, decode, type JsonObject } from '../../../api/schema/decode.ts';
+import { DecodeError, decode } from '../../../api/schema/decode.ts';
 import { badRequest, invalid } from '../../../api/status.ts';
 import { type FieldError, invalidValue, notSupportedInOrder } from '../../../api/validation/field-error.ts';
+import type { JsonObject } from '../../../base/json-object.ts';
 import { isTrue } from '../../../base/text/query-boolean.ts';
 import type { ApiRequest, RequestContext } from '../../request.ts';
 import { type BodyType, mediaTypeOf, parseBytes, requireObjectMediaType } from '../conversion/codec.ts';

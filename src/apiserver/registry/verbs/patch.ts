@@ -2,7 +2,6 @@
 
 import type { KubeObject } from '../../../api/meta.ts';
 import { bodySizeBytesMax } from '../../../api/schema/body/body.ts';
-import type { JsonObject } from '../../../api/schema/decode.ts';
 import { cloneJson } from '../../../api/schema/json-value.ts';
 import {
   checkPatch,
@@ -13,6 +12,7 @@ import {
 import { invalid, StatusError, unsupportedMediaType } from '../../../api/status.ts';
 import { forbiddenField } from '../../../api/validation/field-error.ts';
 import { inStep } from '../../../base/async/turns.ts';
+import type { JsonObject } from '../../../base/json-object.ts';
 import type { ApiResponse, RequestContext } from '../../request.ts';
 import type { CachedObject } from '../../watch-cache/cached-object.ts';
 import { mediaTypeOf, toStoredVersion } from '../conversion/codec.ts';

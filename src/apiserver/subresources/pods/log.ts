@@ -2,9 +2,9 @@
 import type { IncomingMessage } from 'node:http';
 import { badRequest, invalid, methodNotAllowed, StatusError } from '../../../api/status.ts';
 import { type FieldError, forbiddenField, invalidValue } from '../../../api/validation/field-error.ts';
-import { exchange } from '../../nodes/http-over.ts';
 import type { NodeConnector } from '../../nodes/node-connector.ts';
-import { UnreachableError } from '../../nodes/unreachable.ts';
+import { exchange } from '../../outgoing/http-over.ts';
+import { UnreachableError } from '../../outgoing/unreachable.ts';
 import { numberOf } from '../../registry/request-options.ts';
 import type { SubresourceHandler } from '../handlers.ts';
 import { containerOf, nodeOf, readPod } from './pod-target.ts';

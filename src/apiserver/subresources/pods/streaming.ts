@@ -6,9 +6,9 @@ import { badRequest, forbidden, internalError, methodNotAllowed, StatusError } f
 import { isTrue } from '../../../base/text/query-boolean.ts';
 import { resourceQuestion } from '../../authorization/authorizer.ts';
 import { asksForWebSocket, openWebSocket } from '../../http/response/web-socket-body.ts';
-import { relayUpgrade } from '../../nodes/http-over.ts';
 import type { NodeConnector } from '../../nodes/node-connector.ts';
-import { dialedForUpgrade, UnreachableError } from '../../nodes/unreachable.ts';
+import { relayUpgrade } from '../../outgoing/http-over.ts';
+import { dialedForUpgrade, UnreachableError } from '../../outgoing/unreachable.ts';
 import type { Registry } from '../../registry/registry.ts';
 import type { ApiRequest, ApiResponse, RequestContext } from '../../request.ts';
 import type { SubresourceHandler } from '../handlers.ts';

@@ -8,9 +8,9 @@ import type { Random } from '../../../base/random.ts';
 import { joinHostPort } from '../../../base/text/host-port.ts';
 import { connectEndpoint } from '../../nodes/endpoints.ts';
 import { agentPortOf, type NodeConnector, nodeAddress } from '../../nodes/node-connector.ts';
-import { UnreachableError } from '../../nodes/unreachable.ts';
-import { unverifiedTls } from '../../nodes/unverified-tls.ts';
 import type { ObjectReader } from '../../object-reader.ts';
+import { UnreachableError } from '../../outgoing/unreachable.ts';
+import { unverifiedTls } from '../../outgoing/unverified-tls.ts';
 
 export type ProxiedKind = 'pods' | 'services' | 'nodes';
 

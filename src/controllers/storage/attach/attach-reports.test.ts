@@ -40,11 +40,15 @@ test('of an attachment under way nothing is reported, of one that is blocked to 
   assert.deepEqual([report?.nodeName, report?.pods.length, report?.message], ['n1', 2, 'Multi-Attach error']);
 });
 
-test('what was reported is not repeated until it changes, or the last pod has gone', () => {
+test('what was reported is not repeated until it changes, or the last pod or the volume has gone', () => {
   const reported = new LastReports();
   const good = planReports(volume, users, [attachment({ attached: true })], []);
   const bad = planReports(volume, users, [attachment({ attachError: { message: 'x' } })], []);
   const count = (reports: typeof good, of = users) => reported.filter(volume, of, reports).length;
   assert.deepEqual([count(bad), count(bad), count(good), count(good), count(bad)], [1, 0, 1, 0, 1]);
   assert.deepEqual([count([], new Map()), count(bad)], [0, 1]);
+  reported.forget('other');
+  assert.equal(count(bad), 0);
+  reported.forget('v');
+  assert.equal(count(bad), 1, 'of a later volume of that name');
 });

@@ -54,6 +54,11 @@ export class LastReports {
   /** By volume and node: the message. */
   readonly #messages = new Map<string, string>();
 
+  /** Of a volume that is gone. */
+  forget(volume: string): void {
+    for (const key of this.#messages.keys()) if (key.startsWith(`${volume} `)) this.#messages.delete(key);
+  }
+
   /** Those that are news. Nodes without `users` of the volume are forgotten. */
   filter(
     { metadata: { name } }: PersistentVolume,

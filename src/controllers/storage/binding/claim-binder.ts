@@ -20,8 +20,7 @@ import { setVolumePhase } from './volume-phase.ts';
 
 /** `promised`: by volume, the uid of the claim to which it is promised. */
 export function claimBinder(promised: Map<string, string>): AnyController {
-  /** By key. */
-  const reported = new Map<string, ClaimReport>();
+  const binder = new ClaimBinder(promised);
   return defineController({
     name: 'claims',
     component: 'persistentvolume-controller',
@@ -34,53 +33,69 @@ export function claimBinder(promised: Map<string, string>): AnyController {
     reads: [Pod],
     // One at a time: a volume is promised to one claim before the next one looks.
     concurrency: 1,
-    async reconcile(key, cluster, signal) {
-      const claim = cluster.get(PersistentVolumeClaim, key);
-      if (!claim) {
-        reported.delete(key);
-        return undefined;
-      }
-      const plan = planClaim(claim, worldOf(claim, cluster, promised));
-      switch (plan.kind) {
-        case 'bind':
-          await bindPromised(claim, plan.volume, cluster, signal);
-          return undefined;
-        case 'setClass':
-          await setClass(claim, plan.className, cluster, signal);
-          return undefined;
-        case 'provision':
-          return await provision(claim, plan.provisioner, cluster, signal);
-        case 'pending': {
-          const again = plan.event && report(claim, plan.event, cluster);
-          await setClaimPhase(claim, 'Pending', cluster, signal);
-          return again;
-        }
-        case 'lost':
-          if (claim.status?.phase !== 'Lost') record(claim, plan.event, cluster);
-          await setClaimPhase(claim, 'Lost', cluster, signal);
-          return undefined;
-      }
-    },
+    reconcile: (key, cluster, signal) => binder.reconcile(key, cluster, signal),
   });
+}
+
+class ClaimBinder {
+  readonly #promised: Map<string, string>;
+  /** By key of the claim. */
+  readonly #reported = new Map<string, ClaimReport>();
+
+  constructor(promised: Map<string, string>) {
+    this.#promised = promised;
+  }
+
+  async reconcile(
+    key: string,
+    cluster: ReconcileCluster,
+    signal: AbortSignal,
+  ): Promise<ReconcileOutcome | undefined> {
+    const claim = cluster.get(PersistentVolumeClaim, key);
+    if (!claim) {
+      this.#reported.delete(key);
+      return undefined;
+    }
+    const plan = planClaim(claim, worldOf(claim, cluster, this.#promised));
+    switch (plan.kind) {
+      case 'bind':
+        await this.#bind(claim, plan.volume, cluster, signal);
+        return undefined;
+      case 'setClass':
+        await setClass(claim, plan.className, cluster, signal);
+        return undefined;
+      case 'provision':
+        return await this.#provision(claim, plan.provisioner, cluster, signal);
+      case 'pending': {
+        const again = plan.event && this.#report(claim, plan.event, cluster);
+        await setClaimPhase(claim, 'Pending', cluster, signal);
+        return again;
+      }
+      case 'lost':
+        if (claim.status?.phase !== 'Lost') record(claim, plan.event, cluster);
+        await setClaimPhase(claim, 'Lost', cluster, signal);
+        return undefined;
+    }
+  }
 
   /** No other claim is to have the volume, from now on or until this fails. */
-  async function bindPromised(
+  async #bind(
     claim: PersistentVolumeClaim,
     volume: PersistentVolume,
     cluster: ReconcileCluster,
     signal: AbortSignal,
   ): Promise<void> {
     const { name } = volume.metadata;
-    promised.set(name, claim.metadata.uid);
+    this.#promised.set(name, claim.metadata.uid);
     try {
       await bind(claim, volume, cluster, signal);
     } catch (error) {
-      promised.delete(name);
+      this.#promised.delete(name);
       throw error;
     }
   }
 
-  async function provision(
+  async #provision(
     claim: PersistentVolumeClaim,
     provisioner: string,
     cluster: ReconcileCluster,
@@ -89,19 +104,15 @@ export function claimBinder(promised: Map<string, string>): AnyController {
     await setClaimPhase(claim, 'Pending', cluster, signal);
     const asking = await askProvisioner(claim, provisioner, cluster, signal);
     const message = waitsForProvisioner(provisioner);
-    return report(asking, { type: 'Normal', reason: 'ExternalProvisioning', message }, cluster);
+    return this.#report(asking, { type: 'Normal', reason: 'ExternalProvisioning', message }, cluster);
   }
 
   /** Says when to report it again. */
-  function report(
-    claim: PersistentVolumeClaim,
-    event: PlannedEvent,
-    cluster: ReconcileCluster,
-  ): ReconcileOutcome {
+  #report(claim: PersistentVolumeClaim, event: PlannedEvent, cluster: ReconcileCluster): ReconcileOutcome {
     const key = keyOf(claim);
-    const plan = planReport(claim, event, reported.get(key), cluster.clock.monotonic());
+    const plan = planReport(claim, event, this.#reported.get(key), cluster.clock.monotonic());
     if (plan.report) {
-      reported.set(key, plan.report);
+      this.#reported.set(key, plan.report);
       record(claim, event, cluster);
     }
     return { requeueAfterMs: plan.againInMs };

@@ -28,6 +28,8 @@ const pollMs = 20;
 /** A process that ends sooner would end again at once: it is left to the periodic check. */
 const lastsMs = 1_000;
 const answerBytesMax = 1 << 20;
+/** A process that takes a command and says nothing hangs: the controller must not hang with it. */
+const answerMs = 5_000;
 
 export class HaproxyProcess {
   readonly #options: HaproxyOptions;
@@ -91,8 +93,9 @@ export class HaproxyProcess {
 
   /** Sends a command to its administration socket; returns the answer. */
   command(line: string): Promise<string> {
+    const { clock, folder } = this.#options;
     return new Promise((resolve, reject) => {
-      const socket = connect({ path: join(this.#options.folder, adminSocketName) });
+      const socket = connect({ path: join(folder, adminSocketName) });
       let answer = '';
       socket.setEncoding('utf8');
       socket.on('connect', () => socket.end(`${line}\n`));
@@ -100,7 +103,13 @@ export class HaproxyProcess {
         answer += text;
         if (answer.length > answerBytesMax) socket.destroy();
       });
-      socket.on('close', () => resolve(answer));
+      const timer = clock.after(answerMs, () =>
+        socket.destroy(new Error(`haproxy does not answer within ${answerMs} ms`)),
+      );
+      socket.on('close', () => {
+        timer.cancel();
+        resolve(answer);
+      });
       socket.on('error', reject);
     });
   }

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
 import { systemClock } from '../../../base/clock.ts';
+import { VirtualClock } from '../../../base/virtual-clock.ts';
 import { Haproxy } from './haproxy.ts';
 import type { HaproxyFiles } from './haproxy-config.ts';
 import { HaproxyProcess } from './haproxy-process.ts';
@@ -94,6 +95,37 @@ it('a process that cannot start is not waited for', suiteOptions, async () => {
   await assert.rejects(haproxy.apply(files('taken', `127.0.0.1:${port}`)), /haproxy has ended: see .*\/log$/);
   taken.close();
   assert.equal(await haproxy.apply(files('free')), 'started');
+  await haproxy.stop();
+});
+
+it('a process that takes a command and says nothing is not waited for', async () => {
+  const silent = mkdtempSync(join(folder, 'silent-'));
+  const server = createServer({ allowHalfOpen: true }).listen(join(silent, 'admin.sock'));
+  await once(server, 'listening');
+  const clock = new VirtualClock();
+  const hanging = new HaproxyProcess({ folder: silent, logFile: join(folder, 'log'), clock });
+  const connected = once(server, 'connection');
+  const refused = assert.rejects(hanging.command('show info'), /haproxy does not answer within 5000 ms/);
+  const [taken] = (await connected) as [Socket];
+  await clock.advance(5_000);
+  await refused;
+  taken.destroy();
+  server.close();
+});
+
+it('files of certificates go with their secrets', suiteOptions, async () => {
+  const withKeys = (...names: string[]) => ({
+    ...files('keys'),
+    files: Object.fromEntries(names.map((name) => [name, 'a key'])),
+  });
+  const refused = { ...withKeys('other_c.pem'), config: 'global\n  nonsense\n' };
+  await haproxy.apply(withKeys('default_a.pem', 'default_b.pem'));
+  await assert.rejects(haproxy.apply(refused), { name: 'CommandError' });
+  await haproxy.apply(withKeys('default_b.pem'));
+  const kept = readdirSync(run, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.pem'),
+  );
+  assert.deepEqual(kept, ['default_b.pem']);
   await haproxy.stop();
 });
 

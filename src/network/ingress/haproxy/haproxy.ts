@@ -3,9 +3,10 @@
  * reloaded without dropping a connection when anything else changes.
  */
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CommandError } from '../../../base/system/command.ts';
+import { replaceFile } from '../../../base/system/replace-file.ts';
 import { createCommandRunner, type RunCommand } from '../../command.ts';
 import { configName, type HaproxyFiles } from './haproxy-config.ts';
 import { type HaproxyOptions, HaproxyProcess, program } from './haproxy-process.ts';
@@ -101,9 +102,12 @@ export class Haproxy {
     const trial = join(folder, 'trial');
     await rm(trial, { recursive: true, force: true });
     await mkdir(trial, { recursive: true, mode: 0o700 });
-    await writeFiles(trial, moved(files, folder, trial));
-    await this.#run(program, ['-c', '-q', '-f', join(trial, configName)]);
-    await rm(trial, { recursive: true, force: true });
+    try {
+      await writeFiles(trial, moved(files, folder, trial));
+      await this.#run(program, ['-c', '-q', '-f', join(trial, configName)]);
+    } finally {
+      await rm(trial, { recursive: true, force: true });
+    }
   }
 }
 
@@ -141,14 +145,15 @@ function marker(files: HaproxyFiles): string {
     .slice(0, 16);
 }
 
+/** The configuration comes last: until then the files of the present one are there. */
 async function writeFiles(folder: string, files: HaproxyFiles): Promise<void> {
   const config = files.config.replace('global\n', `global\n  description ${marker(files)}\n`);
-  await copyFile(new URL('./auth.lua', import.meta.url), join(folder, 'auth.lua'));
-  for (const [name, text] of [...Object.entries(files.files), [configName, config] as const]) {
-    const path = join(folder, name);
-    await writeFile(`${path}.new`, text, { mode: 0o600 });
-    await rename(`${path}.new`, path);
-  }
+  const lua = await readFile(new URL('./auth.lua', import.meta.url), 'utf8');
+  const wanted = { 'auth.lua': lua, ...files.files, [configName]: config };
+  for (const [name, text] of Object.entries(wanted)) replaceFile(join(folder, name), text, 0o600);
+  // Of Ingresses that are gone, no private keys stay.
+  for (const name of await readdir(folder))
+    if (name.endsWith('.pem') && !Object.hasOwn(wanted, name)) await rm(join(folder, name));
 }
 
 function moved(files: HaproxyFiles, from: string, to: string): HaproxyFiles {

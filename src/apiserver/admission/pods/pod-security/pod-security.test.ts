@@ -75,3 +75,16 @@ test('modes: what is refused, and what the client, the audit log and the metrics
   // Without a level for warnings, the enforced one applies.
   assert.ok(text.includes(denied('baseline:v1.30', 'warn', 'controller')));
 });
+
+test('a pod that its namespace would refuse now may be annotated, and gets no other image', async () => {
+  await using server = await createTestServer();
+  const inDefault = '/api/v1/namespaces/default';
+  await server.ask('POST', `${inDefault}/serviceaccounts`, { metadata: { name: 'default' } });
+  await server.ask('POST', `${inDefault}/pods`, { metadata: { name: 'p' }, spec });
+  const { metadata } = namespace('default', { enforce: 'baseline' });
+  await server.ask('PATCH', inDefault, { metadata }, mergePatch);
+  const change = async (body: object) =>
+    (await server.ask('PATCH', `${inDefault}/pods/p`, body, 'application/strategic-merge-patch+json')).status;
+  assert.equal(await change({ metadata: { annotations: { a: 'b' } } }), 200);
+  assert.equal(await change({ spec: { containers: [{ name: 'c', image: 'other' }] } }), 403);
+});

@@ -6,8 +6,8 @@ import type { ObjectReader } from '../../../object-reader.ts';
 import { type AdmissionAttributes, type AdmissionPlugin, writesOf } from '../../admission.ts';
 import { isWriteOf } from '../../writes.ts';
 import { violationsOf } from './checks.ts';
+import { mayForbidMore, warningsOfExisting } from './existing-pods.ts';
 import {
-  isStricter,
   type LevelVersion,
   type Mode,
   minorOf,
@@ -143,11 +143,12 @@ function templateOf(object: KubeObject, path: readonly string[] | undefined): Po
   return { ...template, metadata: template.metadata ?? object.metadata } as Pod;
 }
 
-/** Of a running pod little more than images and tolerations may change: most updates need no evaluation. */
-function mattersToSecurity(next: Pod, old: Pod): boolean {
-  const relevant = ({ spec, metadata }: Pod) =>
-    JSON.stringify([spec?.containers, spec?.initContainers, spec?.ephemeralContainers, metadata.annotations]);
-  return relevant(next) !== relevant(old);
+/** A pod that a level now forbids runs on, and may be labelled and annotated: only other images are a reason to look. */
+function mattersToSecurity({ spec: next }: Pod, { spec: old }: Pod): boolean {
+  const images = (containers: readonly { name: string; image?: string }[] = []) =>
+    JSON.stringify(containers.map(({ name, image }) => [name, image]));
+  const lists = ['containers', 'initContainers', 'ephemeralContainers'] as const;
+  return lists.some((list) => images(next?.[list]) !== images(old?.[list]));
 }
 
 /** Labels that are wrong already may stay, so that other things of the namespace can change. @throws StatusError 422 */
@@ -159,32 +160,9 @@ function evaluateNamespace(objects: ObjectReader, attributes: AdmissionAttribute
     old && errors.length === textsBefore.length && errors.every(({ text }) => textsBefore.includes(text));
   if (errors.length > 0 && !isOld)
     throw invalid({ group: '', kind: 'Namespace' }, request.name || object!.metadata.name, errors);
-  if (old && request.subresource === '') warnOfExisting(objects, attributes);
-}
-
-/** Existing pods stay when a namespace's level is raised; the client is warned about those that violate it. */
-function warnOfExisting(objects: ObjectReader, { request, object, old }: AdmissionAttributes): void {
+  if (!old) return;
   const next = namespacePolicy(object?.metadata.labels).enforce;
-  const before = namespacePolicy(old?.metadata.labels).enforce;
-  if (next.level === before.level && next.version === before.version) return;
-  if (!isStricter(next, before)) return;
-  const byReasons = new Map<string, string[]>();
-  for (const pod of objects.list(Pod, request.name)) {
-    const reasons = violationsOf(pod, next.level, minorOf(next.version))
-      .map(({ reason }) => reason)
-      .join(', ');
-    if (!reasons) continue;
-    const names = byReasons.get(reasons);
-    if (names) names.push(pod.metadata.name);
-    else byReasons.set(reasons, [pod.metadata.name]);
-  }
-  if (byReasons.size === 0) return;
-  request.warnings.push(
-    `existing pods in namespace ${JSON.stringify(request.name)} violate the new PodSecurity enforce level ${JSON.stringify(nameOf(next))}`,
-  );
-  for (const [reasons, [first, ...others]] of byReasons) {
-    const more =
-      others.length === 0 ? '' : ` (and ${others.length} other pod${others.length === 1 ? '' : 's'})`;
-    request.warnings.push(`${first}${more}: ${reasons}`);
-  }
+  const before = namespacePolicy(old.metadata.labels).enforce;
+  if (mayForbidMore(next, before))
+    request.warnings.push(...warningsOfExisting(request.name, objects.list(Pod, request.name), next));
 }
