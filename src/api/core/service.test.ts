@@ -54,6 +54,28 @@ test('fields that the new type of a Service lacks are dropped', () => {
   assert.deepEqual(fields(named), []);
 });
 
+test('a Service has an external traffic policy for as long as it is reached from outside', () => {
+  const reached = { externalIPs: ['192.0.2.1'], ...allocated };
+  const old = created({ ports, ...reached });
+  const inner = updated({ ...structuredClone(old.spec), externalIPs: [] }, old);
+  assert.equal(inner.spec!.externalTrafficPolicy, undefined);
+  assert.deepEqual(fields(inner), []);
+  const node = created({ type: 'NodePort', ports: [{ port: 80, nodePort: 30001 }], ...reached });
+  const stillReached = updated({ ...structuredClone(node.spec), type: 'ClusterIP' }, node);
+  assert.equal(stillReached.spec!.externalTrafficPolicy, 'Cluster');
+  assert.deepEqual(fields(stillReached), []);
+});
+
+test('a Service that is no longer of type LoadBalancer has no address outside from then on', () => {
+  const old = created({ type: 'LoadBalancer', ports: [{ port: 80, nodePort: 30001 }], ...allocated });
+  old.status = { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } };
+  const { status } = old;
+  const plain = { ...service({ ...structuredClone(old.spec), type: 'ClusterIP' }), status };
+  serviceKind.prepareUpdate!(plain, old, '');
+  assert.deepEqual(plain.status, { loadBalancer: {} });
+  assert.deepEqual(status, { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } });
+});
+
 test('the address of a Service stays as it is', () => {
   const old = created({ ports, ...allocated });
   // As sent by kubectl apply, and as left by a patch of the one field.

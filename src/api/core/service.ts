@@ -8,7 +8,7 @@ import { nameRule } from '../validation/fields.ts';
 import { dnsLabelProblems } from '../validation/names.ts';
 import { validateLoadBalancerStatus } from './load-balancer-status.ts';
 import { validateServiceAddressesUpdate } from './service/addresses.ts';
-import { carryOverAllocated, dropWhatTypeDoesNotHave } from './service/update.ts';
+import { carryOverAllocated, dropWhatTypeDoesNotHave, isExternallyAccessible } from './service/update.ts';
 import { validateService, validateServiceUpdate } from './service/validation.ts';
 import { serviceWarnings } from './service/warnings.ts';
 
@@ -73,9 +73,8 @@ function defaultService(service: Service): void {
     port.protocol ||= 'TCP';
     if (!port.targetPort && port.targetPort !== port.port) port.targetPort = port.port;
   }
-  const external = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
-  if (external || (spec.type === 'ClusterIP' && spec.externalIPs?.length))
-    spec.externalTrafficPolicy ||= 'Cluster';
+  const external = isExternallyAccessible(spec);
+  if (external) spec.externalTrafficPolicy ||= 'Cluster';
   if (external || spec.type === 'ClusterIP') spec.internalTrafficPolicy ??= 'Cluster';
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
 }

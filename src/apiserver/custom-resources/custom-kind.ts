@@ -35,14 +35,14 @@ export function customKind(
   const stored = spec.versions.find((version) => version.storage) ?? spec.versions[0]!;
   const keepsUnknown = spec.preserveUnknownFields === true;
   const versions = new Map(spec.versions.map((version) => [version.name, version]));
-  const schemaOf = (version: string): StructuralSchema | undefined =>
-    keepsUnknown
-      ? undefined
-      : (versions.get(version)?.schema?.openAPIV3Schema as StructuralSchema | undefined);
+  const schemaOf = (version: string) =>
+    versions.get(version)?.schema?.openAPIV3Schema as StructuralSchema | undefined;
   const codecFor = (version: string) => {
     const { selectableFields = [] } = versions.get(version) ?? {};
     const selectable = selectableFields.map(({ jsonPath }) => jsonPath.replace(/^\./, ''));
-    return customCodec({ group: spec.group, version, kind: names.kind }, schemaOf(version), selectable);
+    // The schema says what is valid also where it does not say what is kept.
+    const schema = keepsUnknown ? undefined : schemaOf(version);
+    return customCodec({ group: spec.group, version, kind: names.kind }, schema, selectable);
   };
   const webhook = spec.conversion?.strategy === 'Webhook' ? spec.conversion.webhook : undefined;
   const converter = webhook && new WebhookConverter(webhook, services);

@@ -126,6 +126,39 @@ suite('custom resources', () => {
     );
   });
 
+  test('a definition of v1beta1 keeps fields that it does not know, and refuses values that it forbids', async () => {
+    const OldDefinition: ResourceType<KubeObject & { spec: object }> = {
+      group: 'apiextensions.k8s.io',
+      version: 'v1beta1',
+      kind: 'CustomResourceDefinition',
+      plural: 'customresourcedefinitions',
+      namespaced: false,
+    };
+    await client.create(OldDefinition, {
+      metadata: { name: 'relics.example.com' },
+      spec: {
+        group: 'example.com',
+        version: 'v1',
+        scope: 'Namespaced',
+        names: { plural: 'relics', singular: 'relic', kind: 'Relic', listKind: 'RelicList' },
+        // As in its time, without types.
+        validation: {
+          openAPIV3Schema: {
+            properties: { spec: { properties: { replicas: { type: 'integer', maximum: 10 } } } },
+          },
+        },
+      },
+    });
+    await withCondition('relics.example.com', 'Established', 'True');
+    const Relic = widgetType('relics');
+    const created = await client.create(Relic, { metadata: at('a'), spec: { replicas: 3, image: 'x' } });
+    assert.deepEqual(created.spec, { replicas: 3, image: 'x' });
+    await assert.rejects(
+      client.create(Relic, { metadata: at('b'), spec: { replicas: 30 } }),
+      /spec\.replicas: Invalid value: 30: spec\.replicas in body should be less than or equal to 10/,
+    );
+  });
+
   test('discovery lists the verbs of custom resources in upstream’s order', async () => {
     await define('oddments');
     await withCondition('oddments.example.com', 'Established', 'True');

@@ -1,5 +1,6 @@
 /** Whether the node admits a pod that was bound to it: the scheduler may not have known everything. Pure. */
 import { isSidecar } from '../../api/core/pod/sidecars.ts';
+import { dottedSysctl, hostNamespaceOfSysctl } from '../../api/core/pod-spec/sysctl.ts';
 import { computePodRequests, numericAmounts } from '../../api/quantities/pod-resources.ts';
 import type { Node, Pod } from '../../api/resources.gen.ts';
 import { compilePodNodeSelector } from '../../api/selectors/node-selector.ts';
@@ -7,7 +8,6 @@ import { isExtendedResource } from '../../api/validation/resources.ts';
 import { nodeTaints } from '../../api/well-known.ts';
 import { isCriticalPod, qosClassOf } from '../resources/qos.ts';
 import { needsAppArmor } from '../spec/app-armor.ts';
-import { dottedSysctl } from '../spec/sysctl.ts';
 
 export interface AdmissionInputs {
   node: Node;
@@ -91,7 +91,13 @@ function refuseSysctls(pod: Pod, allowed: readonly string[]): Refusal | undefine
         pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
       );
     if (!isAllowed)
-      return { reason: 'SysctlForbidden', message: `forbidden sysctl: "${sysctl.name}" not allowlisted` };
+      return { reason: 'SysctlForbidden', message: `forbidden sysctl: "${name}" not allowlisted` };
+    const shared = hostNamespaceOfSysctl(name, pod.spec);
+    if (shared)
+      return {
+        reason: 'SysctlForbidden',
+        message: `forbidden sysctl: "${name}" not allowed with host ${shared} enabled`,
+      };
   }
   return undefined;
 }

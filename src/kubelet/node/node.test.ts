@@ -33,7 +33,8 @@ const onPort = (hostPort: number, hostIP?: string) =>
 const strictGroups = testPod({ securityContext: { supplementalGroupsPolicy: 'Strict' } });
 const confined = (type: 'RuntimeDefault' | 'Unconfined') =>
   testPod({ containers: [{ name: 'c', securityContext: { appArmorProfile: { type } } }] });
-const withSysctl = (name: string) => testPod({ securityContext: { sysctls: [{ name, value: '1' }] } });
+const withSysctl = (name: string, spec: Partial<core.PodSpec> = {}) =>
+  testPod({ securityContext: { sysctls: [{ name, value: '1' }] }, ...spec });
 
 const rows: [
   name: string,
@@ -76,6 +77,14 @@ const rows: [
   ['an allowed one', withSysctl('kernel.msgmax'), {}, undefined],
   ['a safe one', withSysctl('net.ipv4.tcp_syncookies'), {}, undefined],
   ['a safe one with slashes', withSysctl('net/ipv4/tcp_syncookies'), {}, undefined],
+  [
+    'a safe one of the network that is the host’s',
+    withSysctl('net/ipv4/tcp_syncookies', { hostNetwork: true }),
+    {},
+    'SysctlForbidden',
+    'forbidden sysctl: "net.ipv4.tcp_syncookies" not allowed with host Net enabled',
+  ],
+  ['one of IPC beside the host’s network', withSysctl('kernel.msgmax', { hostNetwork: true }), {}, undefined],
   [
     'no promise under memory pressure',
     testPod(),

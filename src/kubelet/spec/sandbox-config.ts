@@ -1,11 +1,11 @@
 /** The runtime's configuration of a pod's sandbox. Pure. */
+import { dottedSysctl } from '../../api/core/pod-spec/sysctl.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type { PortMapping, SandboxConfig, UserNamespace } from '../cri/messages.ts';
 import { annotations, labels } from '../pod/pod-observation.ts';
 import type { ResolverConfig } from './dns-config.ts';
 import { hostnameOf } from './hostname.ts';
 import { hasSeccompFilter, namespaceOptions } from './security-context.ts';
-import { dottedSysctl } from './sysctl.ts';
 
 export interface SandboxInputs {
   attempt: number;

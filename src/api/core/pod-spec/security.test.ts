@@ -36,3 +36,23 @@ for (const [seccompProfile, problems] of seccompProfiles)
     const found = texts.filter((text) => text.startsWith(path)).map((text) => text.slice(path.length));
     assert.deepEqual(found, problems);
   });
+
+const sysctls: [name: string, host: object, problem?: string][] = [
+  ['net.core.somaxconn', { hostNetwork: true }, "may not be specified when 'hostNetwork' is true"],
+  ['net/core/somaxconn', { hostNetwork: true }, "may not be specified when 'hostNetwork' is true"],
+  ['net/core/somaxconn', { hostIPC: true }],
+  ['kernel/shm_rmid_forced', { hostIPC: true }, "may not be specified when 'hostIPC' is true"],
+  ['fs/mqueue/msg_max', { hostIPC: true }, "may not be specified when 'hostIPC' is true"],
+  ['kernel.shm_next_id', { hostIPC: true }],
+  ['kernel.sem', { hostNetwork: true }],
+];
+for (const [name, host, problem] of sysctls)
+  test(`the kernel parameter ${name} with ${Object.keys(host)} is ${problem ? 'refused' : 'good'}`, () => {
+    const spec = { ...host, securityContext: { sysctls: [{ name, value: '1' }] } } as PodSpec;
+    const path = 'spec.securityContext.sysctls[0].name';
+    const texts = [...validatePodSpec(spec, 'spec')].map(({ text }) => text);
+    assert.deepEqual(
+      texts.filter((text) => text.startsWith(path)),
+      problem ? [`${path}: Invalid value: "${name}": ${problem}`] : [],
+    );
+  });

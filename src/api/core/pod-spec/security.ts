@@ -17,6 +17,7 @@ import {
 import { type Errors, inRange, noErrors, oneOf } from '../../validation/fields.ts';
 import { localDescendingPath } from './paths.ts';
 import { validateAppArmorProfile } from './profiles.ts';
+import { hostNamespaceOfSysctl } from './sysctl.ts';
 import { validateWindowsOptions } from './windows.ts';
 
 const idMax = 2147483647;
@@ -65,10 +66,11 @@ function* validateSysctls(sysctls: PodSecurityContext['sysctls'], spec: PodSpec,
     else if (name.length > 253 || !sysctlRegExp.test(name))
       yield invalidValue(path, name, `must have at most 253 characters and match regex ${sysctlPattern}`);
     else if (names.has(name)) yield duplicate(path, name);
-    if (spec.hostNetwork && name?.startsWith('net.'))
-      yield invalidValue(path, name, "may not be specified when 'hostNetwork' is true");
-    if (spec.hostIPC && /^(kernel\.shm|kernel\.msg|kernel\.sem|fs\.mqueue\.)/.test(name ?? ''))
-      yield invalidValue(path, name, "may not be specified when 'hostIPC' is true");
+    const shared = hostNamespaceOfSysctl(name ?? '', spec);
+    if (shared) {
+      const field = shared === 'Net' ? 'hostNetwork' : 'hostIPC';
+      yield invalidValue(path, name, `may not be specified when '${field}' is true`);
+    }
     names.add(name);
   }
 }

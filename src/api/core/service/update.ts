@@ -10,6 +10,11 @@ export function mayHaveNodePort(spec: ServiceSpec): boolean {
   return spec.type === 'NodePort' || spec.type === 'LoadBalancer';
 }
 
+/** Whether clients outside of the cluster reach it, so that it has an `externalTrafficPolicy`. */
+export function isExternallyAccessible(spec: ServiceSpec): boolean {
+  return mayHaveNodePort(spec) || (spec.type === 'ClusterIP' && !!spec.externalIPs?.length);
+}
+
 export function isHeadless(spec: ServiceSpec): boolean {
   return spec.clusterIPs?.length === 1 && spec.clusterIPs[0] === 'None';
 }
@@ -70,8 +75,13 @@ export function dropWhatTypeDoesNotHave(service: Service, old: Service): void {
     const had = new Set((before.ports ?? []).map((port) => port.nodePort));
     if ((spec.ports ?? []).every((port) => !port.nodePort || had.has(port.nodePort)))
       for (const port of spec.ports ?? []) delete port.nodePort;
-    if (spec.externalTrafficPolicy === before.externalTrafficPolicy) delete spec.externalTrafficPolicy;
   }
+  if (
+    isExternallyAccessible(before) &&
+    !isExternallyAccessible(spec) &&
+    spec.externalTrafficPolicy === before.externalTrafficPolicy
+  )
+    delete spec.externalTrafficPolicy;
   if (
     needsHealthCheckPort(before) &&
     !needsHealthCheckPort(spec) &&
@@ -81,6 +91,9 @@ export function dropWhatTypeDoesNotHave(service: Service, old: Service): void {
   if (before.type === 'LoadBalancer' && spec.type !== 'LoadBalancer')
     for (const name of ['allocateLoadBalancerNodePorts', 'loadBalancerClass'] as const)
       if (spec[name] === before[name]) delete spec[name];
+  // Nobody is to take the address for reachable while the controller still lets go of it.
+  if (spec.type !== 'LoadBalancer' && service.status?.loadBalancer?.ingress)
+    service.status = { ...service.status, loadBalancer: {} };
 }
 
 function sameOrAbsent(

@@ -16,7 +16,7 @@ import { validateLabels } from '../../validation/label-selector.ts';
 import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../../validation/names.ts';
 import { topologyHintsAnnotation, topologyModeAnnotation } from '../../well-known.ts';
 import { validateServiceAddresses } from './addresses.ts';
-import { isHeadless, mayHaveNodePort, needsHealthCheckPort } from './update.ts';
+import { isExternallyAccessible, isHeadless, mayHaveNodePort, needsHealthCheckPort } from './update.ts';
 
 const types = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const protocols = ['SCTP', 'TCP', 'UDP'];
@@ -165,7 +165,7 @@ function* validateBalancerClass({ type, loadBalancerClass: name }: ServiceSpec):
 
 function* validateTrafficPolicies(spec: ServiceSpec): FieldErrors {
   const policy = spec.externalTrafficPolicy as string | undefined;
-  if (mayHaveNodePort(spec) || (spec.type === 'ClusterIP' && spec.externalIPs?.length))
+  if (isExternallyAccessible(spec))
     yield* oneOf(policy, ['Cluster', 'Local'], 'spec.externalTrafficPolicy', 'required');
   else if (policy)
     yield invalidValue(
