@@ -415,12 +415,17 @@ test('who is let in neither as itself nor as somebody else is in the audit log, 
       ...credentials,
     });
   assert.equal((await ask({ authorization: 'Bearer wrong' })).status, 401);
-  const { stage, user, responseStatus } = event();
+  const { stage, user, responseStatus, auditID } = event();
   const unauthorized = { status: 'Failure', message: 'Unauthorized', reason: 'Unauthorized', code: 401 };
   assert.deepEqual([stage, user, responseStatus], ['ResponseStarted', {}, { metadata: {}, ...unauthorized }]);
-  const refused = await ask({ 'impersonate-user': 'bob', 'user-agent': 'u'.repeat(2000) }, identity);
+  assert.match(auditID, /^[0-9a-f-]{36}$/);
+  const refused = await ask(
+    { 'impersonate-user': 'bob', 'user-agent': 'u'.repeat(2000), 'audit-id': 'known' },
+    identity,
+  );
   assert.equal(refused.status, 403);
   const denied = event();
+  assert.deepEqual([denied.auditID, refused.headers['audit-id']], ['known', 'known']);
   assert.deepEqual(
     [denied.stage, denied.user.username, denied.impersonatedUser, denied.responseStatus.code],
     ['ResponseComplete', 'eve', undefined, 403],
