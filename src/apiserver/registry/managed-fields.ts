@@ -2,6 +2,7 @@
 
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject, asKubeObject } from '../../api/schema/decode.ts';
+import { managedFieldsProblem } from '../../api/schema/fields/field-owners.ts';
 import {
   type FieldOwnership,
   trackUpdateInSteps,
@@ -60,6 +61,27 @@ async function trackShown(
   const { managedFields } = shownNext.metadata;
   if (managedFields) next.metadata.managedFields = managedFields;
   else delete next.metadata.managedFields;
+}
+
+/**
+ * Webhooks and policies may say who owns what. A list that nobody can read gives way to the one before, and the client is
+ * told; an empty one is none.
+ */
+export async function keepReadableFields(
+  request: WriteRequest,
+  before: KubeObject['metadata']['managedFields'],
+  { metadata }: KubeObject,
+): Promise<void> {
+  const { managedFields } = metadata;
+  if (managedFields === before) return;
+  const problem = await inSteps(request, managedFieldsProblem(managedFields));
+  if (problem) {
+    request.warnings.push(
+      `.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: ${problem}`,
+    );
+    if (before) metadata.managedFields = before;
+  }
+  if ((problem && !before) || metadata.managedFields?.length === 0) delete metadata.managedFields;
 }
 
 /** An object in another version of the same kind; undefined when that is not served. */

@@ -7,7 +7,7 @@ import type { AdmissionAttributes } from '../../admission/admission.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../../watch-cache/cached-object.ts';
 import { type Allocation, allocateFor, reservationFor, withAllocations } from '../allocations.ts';
 import { converting } from '../conversion/version-converter.ts';
-import { trackFields } from '../managed-fields.ts';
+import { keepReadableFields, trackFields } from '../managed-fields.ts';
 import { dropDuplicateOwners, matchNamespace } from '../object-metadata.ts';
 import { cacheOf, type Registry, storageKey, type WriteRequest } from '../registry.ts';
 import { storeNew } from '../stored-writes.ts';
@@ -46,8 +46,10 @@ export async function createObject(
     old: undefined,
     name: meta.name ?? '',
   };
+  const { managedFields } = meta;
   await inStep(request, () => registry.admission.mutate(attributes));
   const admitted = attributes.object;
+  await keepReadableFields(request, managedFields, admitted);
   matchNamespace(request, admitted);
   // Only now, as upstream has it: what changes a new object may yet give it a name, and refusals quote what it has.
   const isGenerated = !admitted.metadata.name && !!admitted.metadata.generateName;
