@@ -106,6 +106,8 @@ function convertTo(
       : { ...object, apiVersion };
     return { object: asJsonObject(converted), schema: to.codec.fields };
   }
+  // Fields keep their owners also where the other version does not know them.
+  if (resource.isCustom) return { object: asJsonObject({ ...object, apiVersion }), schema: to.codec.fields };
   const stored = convertToStored(served(object.apiVersion) ?? resource, structuredClone(object));
   return { object: asJsonObject(convertFromStored(to, stored)), schema: to.codec.fields };
 }

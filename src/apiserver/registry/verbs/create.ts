@@ -6,6 +6,7 @@ import { inStep, inSteps } from '../../../base/async/turns.ts';
 import type { AdmissionAttributes } from '../../admission/admission.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../../watch-cache/cached-object.ts';
 import { type Allocation, allocateFor, reservationFor, withAllocations } from '../allocations.ts';
+import { keptOf } from '../conversion/conversion.ts';
 import { converting } from '../conversion/version-converter.ts';
 import { keepReadableFields, trackFields } from '../managed-fields.ts';
 import { dropDuplicateOwners, matchNamespace } from '../object-metadata.ts';
@@ -133,14 +134,15 @@ async function store(
   const { resource } = request;
   const cache = cacheOf(resource);
   const key = storageKey(resource, object.metadata.namespace ?? '', object.metadata.name);
+  const kept = keptOf(resource, object);
   if (request.dryRun) {
     if (!registry.view.isCurrent) await registry.view.caughtUp();
-    return cache.get(key) ? undefined : new CachedObject(key, 0, encodeForStore(object));
+    return cache.get(key) ? undefined : new CachedObject(key, 0, encodeForStore(kept));
   }
   // Last of all, and in the words of upstream's store: admission and validation come first.
   if (object.metadata.resourceVersion)
     throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
-  return await storeNew(registry, resource, key, encodeAndShare(object));
+  return await storeNew(registry, resource, key, encodeAndShare(kept));
 }
 
 function fillSystemFields(registry: Registry, { resource }: WriteRequest, object: KubeObject): void {

@@ -10,6 +10,7 @@ import { longBytes } from '../../request.ts';
 import { prepareSubresource } from '../../subresources/prepare.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../../watch-cache/cached-object.ts';
 import { type Allocation, allocateFor, reservationFor, withAllocations } from '../allocations.ts';
+import { keptOf } from '../conversion/conversion.ts';
 import { converting } from '../conversion/version-converter.ts';
 import { keepReadableFields, trackFields } from '../managed-fields.ts';
 import {
@@ -155,8 +156,9 @@ function add(allocations: Allocation[], allocation: Allocation | undefined): voi
 /** Undefined when another writer was faster. */
 async function storeChange(
   registry: Registry,
-  { request, object, current, old }: Change,
+  { request, object: wanted, current, old }: Change,
 ): Promise<CachedObject | undefined> {
+  const object = keptOf(request.resource, wanted);
   if (isReadyToGo(object) && !isReadyToGo(old)) return removeFinalized(registry, request, object, current);
   keepTimesWhenUnchanged(asJsonObject(old), asJsonObject(object));
   const value = await inStep(request, () => encodeAndShare(object, current));
