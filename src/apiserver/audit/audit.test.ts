@@ -10,6 +10,7 @@ import { MetricsRegistry } from '../../base/metrics.ts';
 import { seededRandom } from '../../base/random.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
+import { createTokenKeyPair } from '../../base/x509/pki.ts';
 import { createClient } from '../../client/create-client.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
 import { createListeningServer, exchange } from '../http/listener.fixture.ts';
@@ -364,6 +365,22 @@ test('what webhooks did is recorded: whether they changed the object, how, and w
     noted,
     keys.map((key) => `second.example.com/${key}`),
   );
+});
+
+test('a token that is issued can be told by its audit event, which does not have the token', async () => {
+  const lines: string[] = [];
+  const policy = parseAuditPolicy({ ...head, rules: [{ level: 'RequestResponse' }] });
+  await using server = await createTestServer({
+    audit: { policy, write: (line) => void lines.push(line) },
+    security: { serviceAccountKeys: await createTokenKeyPair() },
+  });
+  const accounts = '/api/v1/namespaces/default/serviceaccounts';
+  await server.ask('POST', accounts, { metadata: { name: 'sa' } });
+  const { object } = await server.ask('POST', `${accounts}/sa/token`, { spec: {} });
+  const claims = JSON.parse(Buffer.from(object.status.token.split('.')[1], 'base64url').toString());
+  const { annotations } = JSON.parse(lines.at(-1)!);
+  assert.equal(annotations['authentication.kubernetes.io/issued-credential-id'], `JTI=${claims.jti}`);
+  assert.ok(!lines.at(-1)!.includes(object.status.token));
 });
 
 test('the audit policy applies to the user who impersonates, not to the impersonated one', async () => {
