@@ -128,7 +128,8 @@ export class RequestHandler {
     return {
       request,
       info: parsePath(request.method, request.path, request.query),
-      auditId: this.#options.random.uuid(),
+      // A client that has a name for its request finds it by that, here and in the servers it passes.
+      auditId: request.header('audit-id') || this.#options.random.uuid(),
       user: anonymousUser,
       warnings: [],
       headers: {},

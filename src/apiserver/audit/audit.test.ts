@@ -10,6 +10,7 @@ import { MetricsRegistry } from '../../base/metrics.ts';
 import { seededRandom } from '../../base/random.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
+import { createTokenKeyPair } from '../../base/x509/pki.ts';
 import { createClient } from '../../client/create-client.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
 import { createListeningServer, exchange } from '../http/listener.fixture.ts';
@@ -366,6 +367,22 @@ test('what webhooks did is recorded: whether they changed the object, how, and w
   );
 });
 
+test('a token that is issued can be told by its audit event, which does not have the token', async () => {
+  const lines: string[] = [];
+  const policy = parseAuditPolicy({ ...head, rules: [{ level: 'RequestResponse' }] });
+  await using server = await createTestServer({
+    audit: { policy, write: (line) => void lines.push(line) },
+    security: { serviceAccountKeys: await createTokenKeyPair() },
+  });
+  const accounts = '/api/v1/namespaces/default/serviceaccounts';
+  await server.ask('POST', accounts, { metadata: { name: 'sa' } });
+  const { object } = await server.ask('POST', `${accounts}/sa/token`, { spec: {} });
+  const claims = JSON.parse(Buffer.from(object.status.token.split('.')[1], 'base64url').toString());
+  const { annotations } = JSON.parse(lines.at(-1)!);
+  assert.equal(annotations['authentication.kubernetes.io/issued-credential-id'], `JTI=${claims.jti}`);
+  assert.ok(!lines.at(-1)!.includes(object.status.token));
+});
+
 test('the audit policy applies to the user who impersonates, not to the impersonated one', async () => {
   const lines: string[] = [];
   const rules = [{ level: 'Metadata', users: ['ann'] }, { level: 'None' }];
@@ -415,12 +432,17 @@ test('who is let in neither as itself nor as somebody else is in the audit log, 
       ...credentials,
     });
   assert.equal((await ask({ authorization: 'Bearer wrong' })).status, 401);
-  const { stage, user, responseStatus } = event();
+  const { stage, user, responseStatus, auditID } = event();
   const unauthorized = { status: 'Failure', message: 'Unauthorized', reason: 'Unauthorized', code: 401 };
   assert.deepEqual([stage, user, responseStatus], ['ResponseStarted', {}, { metadata: {}, ...unauthorized }]);
-  const refused = await ask({ 'impersonate-user': 'bob', 'user-agent': 'u'.repeat(2000) }, identity);
+  assert.match(auditID, /^[0-9a-f-]{36}$/);
+  const refused = await ask(
+    { 'impersonate-user': 'bob', 'user-agent': 'u'.repeat(2000), 'audit-id': 'known' },
+    identity,
+  );
   assert.equal(refused.status, 403);
   const denied = event();
+  assert.deepEqual([denied.auditID, refused.headers['audit-id']], ['known', 'known']);
   assert.deepEqual(
     [denied.stage, denied.user.username, denied.impersonatedUser, denied.responseStatus.code],
     ['ResponseComplete', 'eve', undefined, 403],

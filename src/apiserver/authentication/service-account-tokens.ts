@@ -99,20 +99,21 @@ export class ServiceAccountTokens {
     return this.#options.audiences;
   }
 
-  /** `expirationTimestamp`: RFC 3339; when the holder should have replaced it. */
-  issue(facts: TokenRequestFacts): { token: string; expirationTimestamp: string } {
+  /** `expirationTimestamp`: RFC 3339; when the holder should have replaced it. `id`: by which its uses are known. */
+  issue(facts: TokenRequestFacts): { token: string; expirationTimestamp: string; id: string } {
     const { tokens, issuer, clock, random, audiences: ownAudiences } = this.#options;
     const now = Math.floor(clock.now() / 1000);
     const isMounted = facts.bound?.kind === 'Pod' && facts.expirationSeconds === mountedExpirationSeconds;
     const isOwn = facts.audiences.every((audience) => ownAudiences.includes(audience));
     const extended = isMounted && isOwn;
     const softExpiry = now + facts.expirationSeconds;
+    const id = random.uuid();
     const token = tokens.sign({
       aud: facts.audiences,
       exp: extended ? now + extendedExpirationSeconds : softExpiry,
       iat: now,
       iss: issuer,
-      jti: random.uuid(),
+      jti: id,
       'kubernetes.io': {
         namespace: facts.namespace,
         ...(facts.node && { node: facts.node }),
@@ -125,7 +126,8 @@ export class ServiceAccountTokens {
       nbf: now,
       sub: `${userPrefix}${facts.namespace}:${facts.serviceAccount.name}`,
     });
-    return { token, expirationTimestamp: new Date(softExpiry * 1000).toISOString().replace('.000Z', 'Z') };
+    const expirationTimestamp = new Date(softExpiry * 1000).toISOString().replace('.000Z', 'Z');
+    return { token, expirationTimestamp, id };
   }
 
   /** The kind without expiration, in a Secret of type kubernetes.io/service-account-token. */

@@ -101,6 +101,12 @@ export function customCodec(
     isFresh(stored) {
       return !schema || (isPruned(schema, asJsonObject(stored)) && hasDefaults(schema, stored));
     },
+    prune(converted) {
+      if (!schema) return converted;
+      const known = cloneJson(converted);
+      pruneResource(schema, asJsonObject(known));
+      return known;
+    },
     refresh(stored) {
       if (!schema) return stored;
       const fresh = cloneJson(stored);

@@ -115,7 +115,10 @@ function labelsMatch(predicate: LabelPredicate, object: KubeObject | undefined):
   return object?.metadata !== undefined && predicate(object.metadata.labels);
 }
 
-/** Cluster-scoped objects have no namespace to be chosen by, but a Namespace is matched by its own labels. */
+/**
+ * Cluster-scoped objects have no namespace to be chosen by, but a Namespace is matched by its own labels: by those that it
+ * is to have, unless a subresource of it is written.
+ */
 function namespaceLabelsMatch(
   predicate: LabelPredicate,
   { request, object, old }: AdmissionAttributes,
@@ -123,7 +126,7 @@ function namespaceLabelsMatch(
 ): boolean {
   const { resource, namespace } = request;
   if (resource.kind === 'Namespace' && resource.group === '')
-    return predicate((object ?? old)?.metadata.labels);
+    return predicate((request.subresource ? old : (object ?? old))?.metadata.labels);
   if (!namespace) return true;
   return predicate(objects.get(Namespace, '', namespace)?.metadata.labels);
 }

@@ -123,7 +123,13 @@ function hasForm(value: unknown, form: Form): boolean {
 }
 
 function unfit(field: string, value: unknown, type: string): string {
-  return `json: cannot unmarshal ${jsonTypeOf(value)} into Go struct field AdmissionReview.${field} of type ${type}`;
+  const struct =
+    field === 'response'
+      ? 'AdmissionReview'
+      : field.startsWith('response.status.')
+        ? 'Status'
+        : 'AdmissionResponse';
+  return `json: cannot unmarshal ${jsonTypeOf(value)} into Go struct field ${struct}.${field} of type ${type}`;
 }
 
 function checkKind({ kind, apiVersion }: Review, asked: Asked): void {

@@ -40,7 +40,7 @@ export async function admissionRequestOf(
 }
 
 function requestOf(attributes: AdmissionAttributes, shown: ServedResource, uid: string): AdmissionRequest {
-  const { request, operation, name, old, object, objectKind, options } = attributes;
+  const { request, operation, old, object, objectKind, options } = attributes;
   const asked = request.resource;
   const { user } = request;
   return {
@@ -51,7 +51,7 @@ function requestOf(attributes: AdmissionAttributes, shown: ServedResource, uid: 
     requestKind: objectKind ?? kindOf(asked),
     requestResource: resourceOf(asked),
     ...(request.subresource && { requestSubResource: request.subresource }),
-    name: name || (object?.metadata.name ?? ''),
+    name: nameOf(attributes),
     ...namespaceOf(attributes),
     operation,
     userInfo: {
@@ -60,7 +60,7 @@ function requestOf(attributes: AdmissionAttributes, shown: ServedResource, uid: 
       groups: user.groups,
       ...(user.extra && { extra: user.extra }),
     },
-    object: objectKind ? structuredClone(object!) : withVersionOf(viewFor(shown, object), old),
+    object: withVersionOf(objectKind ? structuredClone(object!) : viewFor(shown, object), old),
     oldObject: objectKind && old ? structuredClone(old) : viewFor(shown, old),
     dryRun: request.dryRun,
     options:
@@ -68,6 +68,11 @@ function requestOf(attributes: AdmissionAttributes, shown: ServedResource, uid: 
         ? null
         : { ...shownOptions[operation], ...(options ?? request.options), ...metaVersion },
   };
+}
+
+/** A request to delete a collection names no object, though each is reviewed by itself. */
+function nameOf({ request, name, object }: AdmissionAttributes): string {
+  return request.verb === 'deletecollection' ? '' : name || (object?.metadata.name ?? '');
 }
 
 /** A new namespace counts as being within itself, as one that is there does by its path. */
@@ -100,12 +105,11 @@ export async function objectAfter(
   mutated: Record<string, unknown>,
 ): Promise<KubeObject> {
   const parsed = { value: mutated, problems: [] };
-  if (objectKind)
-    return decodeParsed<KubeObject>(parsed, schemaOfKind(objectKind), objectKind, 'Ignore').object;
-  const { object } = shown.codec.decode(parsed, 'Ignore');
-  const stored = await converting(() => toStoredVersion(shown, object));
+  const stored = objectKind
+    ? decodeParsed<KubeObject>(parsed, schemaOfKind(objectKind), objectKind, 'Ignore').object
+    : await converting(() => toStoredVersion(shown, shown.codec.decode(parsed, 'Ignore').object));
   // It was shown the present version; the client did not ask for it.
-  if (!before?.metadata.resourceVersion)
+  if (stored.metadata && !before?.metadata.resourceVersion)
     delete (stored.metadata as { resourceVersion?: string }).resourceVersion;
   return stored;
 }

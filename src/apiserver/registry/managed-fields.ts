@@ -2,6 +2,7 @@
 
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject, asKubeObject } from '../../api/schema/decode.ts';
+import { managedFieldsProblem } from '../../api/schema/fields/field-owners.ts';
 import {
   type FieldOwnership,
   trackUpdateInSteps,
@@ -62,6 +63,27 @@ async function trackShown(
   else delete next.metadata.managedFields;
 }
 
+/**
+ * Webhooks and policies may say who owns what. A list that nobody can read gives way to the one before, and the client is
+ * told; an empty one is none.
+ */
+export async function keepReadableFields(
+  request: WriteRequest,
+  before: KubeObject['metadata']['managedFields'],
+  { metadata }: KubeObject,
+): Promise<void> {
+  const { managedFields } = metadata;
+  if (managedFields === before) return;
+  const problem = await inSteps(request, managedFieldsProblem(managedFields));
+  if (problem) {
+    request.warnings.push(
+      `.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: ${problem}`,
+    );
+    if (before) metadata.managedFields = before;
+  }
+  if ((problem && !before) || metadata.managedFields?.length === 0) delete metadata.managedFields;
+}
+
 /** An object in another version of the same kind; undefined when that is not served. */
 function convertTo(
   registry: Registry,
@@ -84,6 +106,8 @@ function convertTo(
       : { ...object, apiVersion };
     return { object: asJsonObject(converted), schema: to.codec.fields };
   }
+  // Fields keep their owners also where the other version does not know them.
+  if (resource.isCustom) return { object: asJsonObject({ ...object, apiVersion }), schema: to.codec.fields };
   const stored = convertToStored(served(object.apiVersion) ?? resource, structuredClone(object));
   return { object: asJsonObject(convertFromStored(to, stored)), schema: to.codec.fields };
 }

@@ -49,7 +49,6 @@ function ownerText(owner: OwnerReference): string {
 /** Fields that the server owns come from the old state; a client may omit or repeat them. */
 export function carryMetadata(object: KubeObject, old: KubeObject): void {
   const meta = object.metadata;
-  meta.name ||= old.metadata.name;
   meta.uid ||= old.metadata.uid;
   meta.creationTimestamp = old.metadata.creationTimestamp;
   if (old.metadata.deletionTimestamp !== undefined) meta.deletionTimestamp ??= old.metadata.deletionTimestamp;

@@ -22,6 +22,19 @@ suite('odd requests', () => {
     assert.equal((await server.ask('GET', url)).status, 404);
   });
 
+  test('the query of a delete may say which object is meant, and who manages fields is no matter', async () => {
+    const url = `${configMaps}/meant`;
+    const { object } = await server.ask('POST', configMaps, configMap('meant', {}, { meant: 'yes' }));
+    const { uid, resourceVersion } = object.metadata;
+    for (const other of ['uid=another', `uid=${uid}&resourceVersion=1`, 'resourceVersion=1'])
+      assert.equal((await server.ask('DELETE', `${url}?${other}`)).status, 409, other);
+    const all = `${configMaps}?labelSelector=meant%3Dyes&uid=another`;
+    assert.equal((await server.ask('DELETE', all)).status, 409);
+    assert.equal((await server.ask('DELETE', `${url}?fieldManager=%0a&dryRun=All`)).status, 200);
+    const same = `${url}?uid=${uid}&resourceVersion=${resourceVersion}`;
+    assert.equal((await server.ask('DELETE', same)).status, 200);
+  });
+
   test("a namespace's phase follows its deletion alone", async () => {
     await server.ask('POST', '/api/v1/namespaces', { metadata: { name: 'phase' } });
     const body = { metadata: { name: 'phase' }, status: { phase: 'Terminating' } };

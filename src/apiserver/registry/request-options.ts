@@ -106,9 +106,10 @@ const fieldManagerLengthMax = 128;
 const goodManagers = new Set<string>();
 const goodManagersMax = 1_000;
 
-/** @throws StatusError 422 */
+/** A delete has none, whatever its query says. @throws StatusError 422 */
 function fieldManagerOf({ info, request }: RequestContext): string {
-  const manager = request.query.get('fieldManager') ?? '';
+  const isDelete = info.verb === 'delete' || info.verb === 'deletecollection';
+  const manager = (!isDelete && request.query.get('fieldManager')) || '';
   if (manager === '') return managerOf(request.header('user-agent') ?? '');
   if (goodManagers.has(manager)) return manager;
   const errors: FieldError[] = [];

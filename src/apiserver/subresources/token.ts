@@ -49,13 +49,15 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
     const { name, namespace = '', uid } = account.metadata;
     const { defaultAudiences } = serviceAccounts;
     const audiences = request.spec.audiences?.length ? request.spec.audiences : defaultAudiences;
-    const status = serviceAccounts.issue({
+    const { id, ...status } = serviceAccounts.issue({
       namespace,
       serviceAccount: { name, uid },
       audiences,
       expirationSeconds,
       ...findBound(objects, request, account),
     });
+    if (context.annotations)
+      context.annotations['authentication.kubernetes.io/issued-credential-id'] = `JTI=${id}`;
     const { boundObjectRef = null } = request.spec;
     return {
       type: 'plain',

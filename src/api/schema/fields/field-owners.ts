@@ -200,6 +200,17 @@ export function compareText(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
+/** What is wrong with `managedFields` that the server did not write; undefined when they can be read. */
+export function* managedFieldsProblem(entries: unknown): Generator<void, string | undefined> {
+  try {
+    yield* readManagedFields(entries);
+    return undefined;
+  } catch (error) {
+    if (error instanceof FieldSetError) return error.message;
+    throw error;
+  }
+}
+
 /** The owners that `managedFields` of an object name, each in a step; none when these are malformed. */
 export function* readOrForget(entries: unknown): Generator<void, Ownerships> {
   try {

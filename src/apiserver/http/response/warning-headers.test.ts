@@ -10,6 +10,8 @@ test('each warning is a header, said once, in a form that a header can carry', (
     '299 - "a \\"b\\""',
     '299 - "c d\\\\"',
   ]);
+  const [header = ''] = warningHeaders(['é 日']);
+  assert.equal(Buffer.from(header, 'latin1').toString(), '299 - "é 日"', 'written as bytes, it is UTF-8');
 });
 
 test('warnings are cut as upstream cuts them', () => {

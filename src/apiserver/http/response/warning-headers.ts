@@ -38,8 +38,9 @@ function cutTexts(texts: Iterable<string>, always: number): string[] {
   return cut;
 }
 
-/** A quoted string as RFC 9110 has it. */
+/** A quoted string as RFC 9110 has it, its bytes those of UTF-8: a header is written one byte for each character. */
 function quoted(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those must not get into a header
-  return `"${text.replace(/[\u0000-\u001f\u007f]/g, ' ').replace(/[\\"]/g, '\\$&')}"`;
+  const shown = text.replace(/[\u0000-\u001f\u007f]/g, ' ').replace(/[\\"]/g, '\\$&');
+  return `"${Buffer.from(shown).toString('latin1')}"`;
 }

@@ -44,7 +44,9 @@ export interface ResourceCodec {
   setDefaults(object: KubeObject, options?: DefaultOptions): void;
   /** The object for a reader when it was stored under an older schema; absent when schemas never change. */
   refresh?(stored: KubeObject): KubeObject;
-  /** Whether that would leave it as it is: found out without making it. */
+  /** Without what this version does not know; no defaults. Shares nothing with the object; absent as above. */
+  prune?(converted: KubeObject): KubeObject;
+  /** Whether {@link refresh} would leave it as it is: found out without making it. */
   isFresh?(stored: KubeObject): boolean;
 }
 

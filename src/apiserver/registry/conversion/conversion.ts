@@ -8,14 +8,18 @@ import type { ServedResource } from '../kind-registry.ts';
 import { convertedNow } from './version-converter.ts';
 
 /**
- * `object` of the stored version as `resource`'s version shows it. Takes an object that it may change.
+ * `object` of the stored version as `resource`'s version shows it. Takes an object that it may change. Of a custom
+ * resource, a version shows what it knows, and the defaults are those of the stored version.
  * @throws ConversionNeeded
  */
 export function convertFromStored(resource: ServedResource, object: KubeObject): KubeObject {
   const { apiVersion, kind, converter } = resource;
   if (resource.isCustom) {
-    if (converter && object.apiVersion !== apiVersion) return convertedNow(converter, object, apiVersion);
-    return { ...object, apiVersion, kind };
+    const converted =
+      converter && object.apiVersion !== apiVersion
+        ? convertedNow(converter, object, apiVersion)
+        : { ...object, apiVersion, kind };
+    return resource.served ? pruned(resource, converted) : converted;
   }
   if (!resource.served) return object;
   const converted = resource.served.fromStored(object);
@@ -39,6 +43,14 @@ export function convertToStored(resource: ServedResource, object: KubeObject): K
   converted.apiVersion = apiVersion;
   converted.kind = type.kind;
   return converted;
+}
+
+/**
+ * What is stored of an object. Of a custom resource that came in another version, that is what the stored version knows;
+ * the rest has been validated, and is lost where nothing converts it.
+ */
+export function keptOf({ isCustom, served, storedCodec }: ServedResource, object: KubeObject): KubeObject {
+  return (isCustom && served && storedCodec.refresh?.(object)) || object;
 }
 
 /** A cached object as `resource`'s version shows it: shared and frozen. */
@@ -102,7 +114,12 @@ export async function inStoredVersion(resource: ServedResource, cached: CachedOb
 }
 
 function shaped(resource: ServedResource, converted: KubeObject): KubeObject {
+  if (resource.isCustom && resource.served) return deepFreeze(pruned(resource, converted));
   return deepFreeze(resource.codec.refresh?.(converted) ?? converted);
+}
+
+function pruned({ codec }: ServedResource, converted: KubeObject): KubeObject {
+  return codec.prune?.(converted) ?? converted;
 }
 
 /** False when a custom resource's schema has changed since the object was written, in a way that shows. */

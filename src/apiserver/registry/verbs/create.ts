@@ -6,8 +6,9 @@ import { inStep, inSteps } from '../../../base/async/turns.ts';
 import type { AdmissionAttributes } from '../../admission/admission.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../../watch-cache/cached-object.ts';
 import { type Allocation, allocateFor, reservationFor, withAllocations } from '../allocations.ts';
+import { keptOf } from '../conversion/conversion.ts';
 import { converting } from '../conversion/version-converter.ts';
-import { trackFields } from '../managed-fields.ts';
+import { keepReadableFields, trackFields } from '../managed-fields.ts';
 import { dropDuplicateOwners, matchNamespace } from '../object-metadata.ts';
 import { cacheOf, type Registry, storageKey, type WriteRequest } from '../registry.ts';
 import { storeNew } from '../stored-writes.ts';
@@ -46,8 +47,10 @@ export async function createObject(
     old: undefined,
     name: meta.name ?? '',
   };
+  const { managedFields } = meta;
   await inStep(request, () => registry.admission.mutate(attributes));
   const admitted = attributes.object;
+  await keepReadableFields(request, managedFields, admitted);
   matchNamespace(request, admitted);
   // Only now, as upstream has it: what changes a new object may yet give it a name, and refusals quote what it has.
   const isGenerated = !admitted.metadata.name && !!admitted.metadata.generateName;
@@ -131,14 +134,15 @@ async function store(
   const { resource } = request;
   const cache = cacheOf(resource);
   const key = storageKey(resource, object.metadata.namespace ?? '', object.metadata.name);
+  const kept = keptOf(resource, object);
   if (request.dryRun) {
     if (!registry.view.isCurrent) await registry.view.caughtUp();
-    return cache.get(key) ? undefined : new CachedObject(key, 0, encodeForStore(object));
+    return cache.get(key) ? undefined : new CachedObject(key, 0, encodeForStore(kept));
   }
   // Last of all, and in the words of upstream's store: admission and validation come first.
   if (object.metadata.resourceVersion)
     throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
-  return await storeNew(registry, resource, key, encodeAndShare(object));
+  return await storeNew(registry, resource, key, encodeAndShare(kept));
 }
 
 function fillSystemFields(registry: Registry, { resource }: WriteRequest, object: KubeObject): void {

@@ -45,6 +45,8 @@ async function readDeleteOptions(context: RequestContext): Promise<DeleteOptions
     if (policy !== null) options.propagationPolicy = policy;
     const orphan = query.get('orphanDependents');
     if (orphan !== null) options.orphanDependents = isTrue(orphan);
+    const preconditions = preconditionsOf(query);
+    if (preconditions) options.preconditions = preconditions;
     if (query.has('dryRun')) options.dryRun = query.getAll('dryRun');
   }
   // In the version that the client says, or else in that of options of all kinds.
@@ -59,6 +61,12 @@ async function readDeleteOptions(context: RequestContext): Promise<DeleteOptions
     dryRun: isDryRun((options.dryRun as string[] | undefined) ?? [], 'DeleteOptions'),
     options,
   };
+}
+
+function preconditionsOf(query: URLSearchParams): DeleteOptionsRead['preconditions'] {
+  const [uid, resourceVersion] = [query.get('uid'), query.get('resourceVersion')];
+  if (!uid && !resourceVersion) return undefined;
+  return { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
 }
 
 function localOptions(body: unknown): JsonObject | undefined {

@@ -10,8 +10,9 @@ import { longBytes } from '../../request.ts';
 import { prepareSubresource } from '../../subresources/prepare.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../../watch-cache/cached-object.ts';
 import { type Allocation, allocateFor, reservationFor, withAllocations } from '../allocations.ts';
+import { keptOf } from '../conversion/conversion.ts';
 import { converting } from '../conversion/version-converter.ts';
-import { trackFields } from '../managed-fields.ts';
+import { keepReadableFields, trackFields } from '../managed-fields.ts';
 import {
   carryMetadata,
   countGeneration,
@@ -97,8 +98,13 @@ async function prepareChange(
   if (options.checks === 'none') return object;
   const isAdmitted = options.checks === 'validity';
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
+  const { managedFields } = object.metadata;
   if (!isAdmitted) await inStep(request, () => registry.admission.mutate(attributes));
   const next = attributes.object;
+  if (next !== object) {
+    await keepReadableFields(request, managedFields, next);
+    carryMetadata(next, old);
+  }
   matchNamespace(request, next);
   prepareByKind(change, next, now);
   if (request.subresource === '') add(allocations, allocateFor(registry, request, next, old));
@@ -119,6 +125,7 @@ async function completeNewState(
 ): Promise<void> {
   matchNamespace(request, object);
   dropDuplicateOwners(request, object.metadata);
+  object.metadata.name ||= old.metadata.name;
   carryMetadata(object, old);
   checkVersion(request, object, current, options);
   request.resource.definition.defaultTimes?.(object, now);
@@ -149,8 +156,9 @@ function add(allocations: Allocation[], allocation: Allocation | undefined): voi
 /** Undefined when another writer was faster. */
 async function storeChange(
   registry: Registry,
-  { request, object, current, old }: Change,
+  { request, object: wanted, current, old }: Change,
 ): Promise<CachedObject | undefined> {
+  const object = keptOf(request.resource, wanted);
   if (isReadyToGo(object) && !isReadyToGo(old)) return removeFinalized(registry, request, object, current);
   keepTimesWhenUnchanged(asJsonObject(old), asJsonObject(object));
   const value = await inStep(request, () => encodeAndShare(object, current));

@@ -28,6 +28,7 @@ export async function serveBinding(registry: Registry, context: RequestContext):
   if (context.info.subresource) {
     if (name !== context.info.name) throw badRequest('name in URL does not match name in Binding object');
   } else if (!name) throw badRequest('Name parameter required.');
+  asked.metadata.namespace ||= context.info.namespace;
   const pods = resourceOf(registry, Pod);
   const binding = await registry.admission.admitPart({
     operation: 'CREATE',
