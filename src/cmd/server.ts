@@ -14,9 +14,11 @@ import { createLogger } from '../base/logger.ts';
 import { systemRandom } from '../base/random.ts';
 import type { CertificatePair } from '../base/x509/pki.ts';
 import { createClient } from '../client/create-client.ts';
+import { dataFolder } from '../host/data-folder.ts';
 import { keepMirror } from '../host/images/mirror.ts';
 import { pkiFiles, readPair } from '../host/keys/cluster-pki.ts';
 import { readEncryptionKeys } from '../host/keys/encryption-keys.ts';
+import { keepLogsShort, logFoldersOf } from '../host/processes/log-limit.ts';
 import { readConfig, type ServerConfig } from '../host/processes/process-config.ts';
 import { keepSupervisor } from '../host/supervision/supervisor.ts';
 import type { SchedulerConfiguration } from '../scheduler/configuration.ts';
@@ -86,10 +88,17 @@ await runUntilSignalled(logger, async (signal) => {
     keepMirror({ ...config.imageMirror, logger: logger.for('mirror') }, { clock: systemClock, signal });
   const supervised =
     config.supervisor && keepSupervisor(config.supervisor, { clock: systemClock, logger, signal });
-  await Promise.all([working, renewing, ensured, identified, simulated, mirrored, supervised]);
+  const shortened = config.dataPath && keepLogs(config.dataPath, signal);
+  await Promise.all([working, renewing, ensured, identified, simulated, mirrored, supervised, shortened]);
   await plane.api.close();
   await store.close();
 });
+
+/** Also of the cluster's other processes. */
+function keepLogs(dataPath: string, signal: AbortSignal): Promise<void> {
+  const cluster = dataFolder(dataPath).cluster(config.clusterName);
+  return keepLogsShort(() => logFoldersOf(cluster), { clock: systemClock, logger, signal });
+}
 
 function pem(name: string): string {
   return readFileSync(join(config.pkiFolder, name), 'utf8');

@@ -1,4 +1,5 @@
 /** `wherry agent`: makes this machine a node of a cluster whose servers run elsewhere; in the foreground. */
+
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
@@ -26,6 +27,7 @@ import {
   machineNodeFolder,
   stopMachineNode,
 } from '../../host/node/machine-node.ts';
+import { keepLogsShort } from '../../host/processes/log-limit.ts';
 import { fillModuleCache } from '../../host/processes/module-cache.ts';
 import type { ProcessIdentity } from '../../host/processes/process.ts';
 import { type AgentConfig, writeConfig } from '../../host/processes/process-config.ts';
@@ -101,7 +103,11 @@ async function runAgent(context: CliContext, options: AgentOptions): Promise<num
     await steps.run('Namespaces, containerd and agent', start);
     context.print(`node ${nodeName} at ${address} is at work; its log is ${machineAgentLog(folder)}`);
     const logger = createLogger({ clock: systemClock, write: (line) => process.stderr.write(line) });
-    await keepMachineNode(folder, start, { clock: systemClock, logger, signal: asked });
+    const parts = { clock: systemClock, logger, signal: asked };
+    await Promise.all([
+      keepMachineNode(folder, start, parts),
+      keepLogsShort(async () => [folder.logs], parts),
+    ]);
     return 0;
   } finally {
     await steps.run('Ending the node', async () => {

@@ -45,6 +45,8 @@ export interface ServerConfig {
   /** Of the program that is started; see program-version.ts. */
   programVersion?: string;
   clusterName: string;
+  /** The data folder that holds the cluster's, where it has one. */
+  dataPath?: string;
   listen: readonly { host: string; port: number }[];
   /** Address that nodes and pods reach the server by; endpoints of the service `kubernetes`. */
   advertiseAddress: string;

@@ -49,8 +49,8 @@ export interface ProcessOptions extends ProcessPlace {
   recordFile: string;
 }
 
-/** A log that is longer than this when its process starts is put aside as `<log>.1`. */
-const logBytesMax = 16 * 1024 * 1024;
+/** A longer log is put aside as `<log>.1`: here when its process starts, in log-limit.ts while it runs. */
+export const logBytesMax = 16 * 1024 * 1024;
 const stopPollMs = 10;
 /** More than any record has. */
 const recordBytes = 256;

@@ -95,6 +95,7 @@ function serverConfig(context: ClusterContext, record: ClusterRecord, place: Ser
   return {
     programVersion: context.programs.version,
     clusterName: record.name,
+    dataPath: context.data.path,
     listen: hosts.map((host) => ({ host, port: record.apiPort })),
     advertiseAddress: place.advertise,
     pkiFolder: folder.pki,
