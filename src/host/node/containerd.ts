@@ -5,6 +5,7 @@ import { systemClock } from '../../base/clock.ts';
 import type { NodeFolder } from '../data-folder.ts';
 import { Failure } from '../failure.ts';
 import { isRunning, type ProcessIdentity, runningProcess, startProcess } from '../processes/process.ts';
+import { useReserve } from './containerd-reserve.ts';
 import { type NodeNamespace, nodePath, nodeSearchPath } from './node-namespace.ts';
 import { everyRegistry } from './registries.ts';
 
@@ -31,11 +32,15 @@ const answerWaitMs = 60_000;
 export const containerdRecordFile = (folder: NodeFolder) => join(folder.run, 'containerd.json');
 export const containerdLogFile = (folder: NodeFolder) => join(folder.logs, 'containerd.log');
 
-/** Starts containerd, or adopts a running one. Containers of one that was killed live on and are taken over. */
+/**
+ * Starts containerd, or adopts a running one. Containers of one that was killed live on and are taken over.
+ * @throws Failure when the disk is too full for that
+ */
 export async function ensureContainerd(options: ContainerdOptions): Promise<ProcessIdentity> {
   const { folder, namespace } = options;
   const running = runningProcess(containerdRecordFile(folder));
   if (running) return running;
+  useReserve(folder);
   const configFile = join(folder.etc, 'containerd.toml');
   writeFileSync(configFile, containerdConfig(options));
   return await startProcess({
