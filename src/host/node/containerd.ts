@@ -11,6 +11,7 @@ import {
   startProcess,
   stopRecorded,
 } from '../processes/process.ts';
+import { useReserve } from './containerd-reserve.ts';
 import { type NodeNamespace, nodePath, nodeSearchPath } from './node-namespace.ts';
 import { everyRegistry } from './registries.ts';
 
@@ -42,6 +43,7 @@ export const containerdLogFile = (folder: NodeFolder) => join(folder.logs, 'cont
 /**
  * Starts containerd, or adopts a running one with the same configuration. Containers of one that was killed, or had another
  * configuration, live on and are taken over.
+ * @throws Failure when the disk is too full for that
  */
 export async function ensureContainerd(options: ContainerdOptions): Promise<ProcessIdentity> {
   const { folder, namespace } = options;
@@ -50,6 +52,7 @@ export async function ensureContainerd(options: ContainerdOptions): Promise<Proc
   const config = containerdConfig(options);
   const running = runningProcess(recordFile);
   if (running && readFileSync(configFile, 'utf8') === config) return running;
+  useReserve(folder);
   await stopRecorded(recordFile, stopGraceMs);
   writeFileSync(configFile, config);
   return await startProcess({

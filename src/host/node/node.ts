@@ -25,6 +25,7 @@ import {
   waitForContainerd,
   writeMirrorConfig,
 } from './containerd.ts';
+import { keepReserve } from './containerd-reserve.ts';
 import {
   createNodeNamespace,
   destroyNodeNamespace,
@@ -100,6 +101,7 @@ export async function ensureRuntime(
   });
   const logFile = containerdLogFile(node.folder);
   await waitForContainerd(containerd, logFile, () => accepts(containerdSocketOnHost(node.namespace)));
+  keepReserve(node.folder);
   if (!isAdopted) await loadImageArchive(node.namespace, ensurePauseArchive(context.data, pauseImage));
 }
 

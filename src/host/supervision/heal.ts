@@ -7,13 +7,14 @@ import type { Logger } from '../../base/logger.ts';
 import type { ClusterContext } from '../cluster/cluster-context.ts';
 import { type ClusterRecord, loadClusterRecord } from '../cluster/cluster-record.ts';
 import { nodeContextOf } from '../cluster.ts';
+import type { ClusterFolder } from '../data-folder.ts';
 import { withFolderLock } from '../lock.ts';
 import { ensureNode } from '../node/node.ts';
 import { ensureAgent } from '../processes/agent-process.ts';
 import { runningProcess } from '../processes/process.ts';
 import { ensureServer } from '../processes/server-process.ts';
 import { readRestartHistories, writeRestartHistories } from './restart-histories.ts';
-import { planRestarts } from './restart-plan.ts';
+import { planRestarts, type RestartHistories } from './restart-plan.ts';
 import { isWatched, type WatchedProcess, watchedProcesses, writeWatchList } from './watch-list.ts';
 
 /** @returns how many seconds this need not be called again; 0 when all is well */
@@ -30,7 +31,7 @@ export async function healCluster(
     const dead = watchedProcesses(folder, record).filter(({ recordFile }) => !runningProcess(recordFile));
     const names = dead.map((each) => each.name);
     const plan = planRestarts(names, readRestartHistories(folder), clock.now());
-    writeRestartHistories(folder, plan.histories);
+    keepHistories(folder, plan.histories, logger);
     const due = dead.filter((each) => plan.due.includes(each.name));
     try {
       for (const each of due) {
@@ -47,6 +48,15 @@ export async function healCluster(
     }
     return Math.ceil((plan.waitMs ?? 0) / 1000);
   });
+}
+
+/** A disk that is full keeps nothing from being started again. */
+function keepHistories(folder: ClusterFolder, histories: RestartHistories, logger: Logger): void {
+  try {
+    writeRestartHistories(folder, histories);
+  } catch (error) {
+    logger.error('restarts cannot be counted', { error });
+  }
 }
 
 /**

@@ -109,6 +109,38 @@ test('processes and files of other programs and of users are not touched', async
   await withMachine(files, async (traces, home) => assert.deepEqual(await tracesOf(traces, home), []));
 });
 
+test('a container that runs in a known sandbox, though the runtime has forgotten it, is ended before its folders go', async () => {
+  const stat = (start: number) => `11 (a) b) S ${Array(18).fill(0).join(' ')} ${start} 0\n`;
+  const runc = (id: string) => `state/runc/k8s.io/${id}/state.json`;
+  const ofPod = '{"annotations":{"io.kubernetes.cri.container-type":"container"}}';
+  const another = 'd'.repeat(64);
+  const files = {
+    'proc/10/cmdline': shim(known),
+    'proc/11/stat': stat(500),
+    'proc/12/stat': stat(501),
+    [runc(known)]: '{"init_process_pid":10,"init_process_start":1}',
+    [runc(lost)]: '{"init_process_pid":11,"init_process_start":500}',
+    // Its number has been given out again.
+    [runc(another)]: '{"init_process_pid":12,"init_process_start":500}',
+    // The state of one that is just being made.
+    [runc('e'.repeat(64))]: '',
+    [`state/${tasks}/${lost}/config.json`]: ofPod,
+    [`state/${tasks}/${byHand}/config.json`]: '{"annotations":{}}',
+    [runc(byHand)]: '{"init_process_pid":12,"init_process_start":501}',
+  };
+  await withMachine(files, async (traces) => {
+    const left = await traces.unknown(new Set([known]));
+    assert.deepEqual(
+      left.slice(0, 2).map(({ kind, id, at }) => [kind, id, at.split('/').at(-1)]),
+      [
+        ['process', lost, '11'],
+        ['folder', lost, lost],
+      ],
+    );
+    assert.equal(left.filter(({ kind }) => kind === 'process').length, 1);
+  });
+});
+
 test('the specifications of containers that the runtime knows are not read', async () => {
   const files = {
     'proc/10/cmdline': shim(known),

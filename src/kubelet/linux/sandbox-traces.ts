@@ -42,6 +42,8 @@ export class LinuxSandboxTraces implements SandboxTraces {
     const results = await this.#results();
     const all = await Promise.all([
       this.#shims(known),
+      // Before the folders that tell of them.
+      this.#containers(known),
       this.#bundles(known),
       this.#sockets(),
       results.map(({ id, path }): SandboxTrace => ({ kind: 'file', id, at: path })),
@@ -104,6 +106,25 @@ export class LinuxSandboxTraces implements SandboxTraces {
       if (option('-namespace') !== containerdNamespace || !option('-address').startsWith(`${state}/`))
         continue;
       if (!known.has(id) && !(await this.#isByHand(id))) found.push({ kind: 'process', id, at: pid });
+    }
+    return found;
+  }
+
+  /**
+   * The first processes of containers that run in a sandbox which the runtime knows: where it could not write down their
+   * status when it started, it forgets them, and others would stand beside them for good.
+   */
+  async #containers(known: ReadonlySet<string>): Promise<SandboxTrace[]> {
+    const { proc, state } = this.#folders;
+    const folder = join(state, 'runc', containerdNamespace);
+    const found: SandboxTrace[] = [];
+    for (const id of await namesIn(folder)) {
+      if (known.has(id) || (await this.#isByHand(id))) continue;
+      const text = await readFile(join(folder, id, 'state.json'), 'utf8').catch(ifMissing(''));
+      const at = /"init_process_pid":(\d+)/.exec(text)?.[1];
+      const start = /"init_process_start":(\d+)/.exec(text)?.[1];
+      if (at !== undefined && start !== undefined && start === startOf(readText(join(proc, at, 'stat'))))
+        found.push({ kind: 'process', id, at });
     }
     return found;
   }
@@ -171,6 +192,9 @@ export class LinuxSandboxTraces implements SandboxTraces {
     return (await readdir(this.#folders.proc)).filter((name) => /^\d+$/.test(name));
   }
 }
+
+/** In ticks since the machine started: what follows the name, which is in brackets and may hold anything. */
+const startOf = (stat: string) => stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
 
 const namesIn = (folder: string): Promise<string[]> => readdir(folder).catch(ifMissing([]));
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Node } from '../../api/resources.gen.ts';
 import { unlessAborted } from '../../base/async/unless-aborted.ts';
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
 import { replaceFile } from '../../base/system/replace-file.ts';
@@ -48,6 +48,8 @@ export interface CniOptions {
   settingsFolder?: string;
 }
 
+/** A link that goes down takes its routes along, and comes up without them. */
+const lookMs = 10_000;
 const overlayPort = 8472;
 const overlayId = 1;
 const configName = '10-wherry.conflist';
@@ -81,14 +83,31 @@ export async function startCni(options: CniOptions, signal: AbortSignal): Promis
   const link = await readLink(run, options.nodeAddress);
   const configured = Promise.withResolvers<void>();
   let last = '';
+  let applied: RoutePlan | undefined;
   const loop = createSyncLoop(
     { clock: options.clock, logger: options.logger, failure: 'pod routes could not be set', sync },
     signal,
   );
   nodes.handle({ added: loop.touch, updated: loop.touch, deleted: loop.touch });
   loop.touch();
+  void keepRoutes();
   await unlessAborted(configured.promise, signal);
   return loop;
+
+  async function keepRoutes(): Promise<void> {
+    while (!signal.aborted) {
+      await pause(options.clock, lookMs, signal);
+      if (signal.aborted || !applied) continue;
+      try {
+        if (!(await isRouteMissing(run, applied))) continue;
+        options.logger.warn('routes to pods were removed, and are set again');
+        applied = undefined;
+        loop.touch();
+      } catch (error) {
+        options.logger.warn('routes to pods could not be looked at; the next look follows soon', { error });
+      }
+    }
+  }
 
   async function sync(): Promise<void> {
     const ranges = [...nodes.list()].map(nodeRange).filter((range) => range !== undefined);
@@ -100,8 +119,9 @@ export async function startCni(options: CniOptions, signal: AbortSignal): Promis
     const plan = planRoutes({ own, others, clusterCidr: options.clusterCidr, isOnLink: link.isOnLink });
     // Nodes change with every heartbeat, their routes hardly ever.
     const text = JSON.stringify(plan);
-    if (text !== last) await applyRoutes(run, plan, link, options.nodeAddress);
+    if (text !== last || !applied) await applyRoutes(run, plan, link, options.nodeAddress);
     last = text;
+    applied = plan;
     // Always reduced by the overlay's header: running pods must not need another size when a distant node joins.
     await writeConfig(options.configFolder ?? '/etc/cni/net.d', {
       podCidr,
@@ -112,14 +132,24 @@ export async function startCni(options: CniOptions, signal: AbortSignal): Promis
   }
 }
 
-/** Brings routes and overlay from their present state to the plan. */
-async function applyRoutes(run: RunCommand, plan: RoutePlan, link: Link, nodeAddress: string): Promise<void> {
-  await syncOverlay(run, plan, link, nodeAddress);
+/** Destinations of the routes that are ours. */
+async function presentRoutes(run: RunCommand): Promise<string[]> {
   interface Listed {
     dst: string;
   }
   const listing = await run('ip', ['-j', 'route', 'show', 'proto', routeProtocol]);
-  const present = (JSON.parse(listing || '[]') as Listed[]).map(({ dst }) => dst);
+  return (JSON.parse(listing || '[]') as Listed[]).map(({ dst }) => (dst.includes('/') ? dst : `${dst}/32`));
+}
+
+async function isRouteMissing(run: RunCommand, plan: RoutePlan): Promise<boolean> {
+  const present = new Set(await presentRoutes(run));
+  return plan.routes.some(({ to }) => !present.has(to));
+}
+
+/** Brings routes and overlay from their present state to the plan. */
+async function applyRoutes(run: RunCommand, plan: RoutePlan, link: Link, nodeAddress: string): Promise<void> {
+  await syncOverlay(run, plan, link, nodeAddress);
+  const present = await presentRoutes(run);
   const wanted = new Set(plan.routes.map(({ to }) => to));
   const lines = [
     ...present.filter((to) => !wanted.has(to)).map((to) => `route del ${to} proto ${routeProtocol}`),

@@ -1,11 +1,11 @@
 /**
- * Notices when something else removes a table of the node's kernel, and has it made again: a firewall that is reloaded
- * begins with `nft flush ruleset`. Of upstream's proxies, the one for iptables has a chain of its own to notice it by.
+ * Notices when something else removes or flushes a table of the node's kernel, and has it made again: a firewall that is
+ * reloaded begins with `nft flush ruleset`. Of upstream's proxies, the one for iptables has a chain of its own to notice it by.
  */
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { RunCommand } from '../command.ts';
-import { hasTable } from './nft.ts';
+import { hasTable, isFlushed } from './nft.ts';
 
 /** Upstream's. */
 const lookMs = 30_000;
@@ -15,7 +15,7 @@ export interface KeptTable {
   name: string;
   /** Whether there should be one at present. */
   isWanted(): boolean;
-  /** Makes it again, or starts to. */
+  /** Makes it again, now that there is none, or starts to. */
   restore(): Promise<void> | void;
   clock: Clock;
   logger: Logger;
@@ -32,8 +32,11 @@ export async function keepTable(table: KeptTable, signal: AbortSignal): Promise<
 
 async function restoreIfGone({ name, restore, logger, run }: KeptTable): Promise<void> {
   try {
-    if (await hasTable(run, name)) return;
-    logger.warn('a table of the kernel was removed, and is made again', { table: name });
+    const isThere = await hasTable(run, name);
+    if (isThere && !(await isFlushed(run, name))) return;
+    logger.warn('a table of the kernel was removed or flushed, and is made again', { table: name });
+    // What is left of it would be taken for all of it.
+    if (isThere) await run('nft', ['delete', 'table', 'ip', name]);
     await restore();
   } catch (error) {
     logger.warn('a table of the kernel could not be looked after; the next look follows soon', {

@@ -62,10 +62,19 @@ export async function hasTable(run: RunCommand, name: string): Promise<boolean> 
   return nftables.some(({ table }) => table?.name === name);
 }
 
+/** A chain on a hook of the kernel without a rule: `nft flush table` takes the rules of all chains, and leaves the rest. */
+export async function isFlushed(run: RunCommand, name: string): Promise<boolean> {
+  // Without elements, which may be many.
+  const { nftables } = JSON.parse(await run('nft', ['-t', '-j', 'list', 'table', 'ip', name])) as Listing;
+  const filled = new Set(nftables.map(({ rule }) => rule?.chain));
+  return nftables.some(({ chain }) => chain?.hook !== undefined && !filled.has(chain.name));
+}
+
 interface Listing {
   nftables: {
     table?: { name: string };
-    chain?: { name: string };
+    chain?: { name: string; hook?: string };
+    rule?: { chain: string };
     set?: ListedSet;
     map?: ListedSet;
   }[];
