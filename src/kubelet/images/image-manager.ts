@@ -176,15 +176,13 @@ export class ImageManager {
   ): WaitingReason | undefined {
     const failure = this.#failures.get(key);
     if (!failure) return undefined;
-    const told = `Back-off pulling image "${text}"`;
-    const { reason, message } = failure.waiting;
-    const waiting = { reason: 'ImagePullBackOff', message: `${told}: ${reason}: ${message}` };
+    const waiting = { reason: 'ImagePullBackOff', message: `Back-off pulling image "${text}"` };
     const remainingMs = this.#backoff.remainingMs(key, failure.atMs);
     if (remainingMs <= 0) return waiting;
     const unseenMs = Math.min(backoffShownAfterMs, failure.atMs + backoffShownAfterMs - this.#clock.now());
     if (!failure.isReported) {
       containerEvents.warning('Failed', `Error: ${waiting.reason}`);
-      events.normal('BackOff', told);
+      events.normal('BackOff', waiting.message);
     }
     failure.isReported = true;
     if (unseenMs > 0)
