@@ -43,7 +43,7 @@ export const logs: Command = {
     if (!existsSync(file)) throw new Failure(`there is no log yet: ${file}`);
     const tail = parseCount('--tail', values.tail) ?? defaultLines;
     if (values.follow) await follow(file, tail);
-    else for (const line of lastLines(file, tail)) context.print(line);
+    else for (const line of recentLines(file, tail)) context.print(line);
     return 0;
   },
 };
@@ -71,6 +71,14 @@ function logFileOf(
 export function latest(files: readonly string[]): string | undefined {
   const written = (file: string) => statSync(file).mtimeMs;
   return files.filter((file) => existsSync(file)).sort((a, b) => written(b) - written(a))[0];
+}
+
+/** The last lines, of the log that was put aside last where this one has not enough of them. */
+export function recentLines(file: string, count: number): string[] {
+  const lines = lastLines(file, count);
+  const aside = `${file}.1`;
+  if (lines.length >= count || !existsSync(aside)) return lines;
+  return [...lastLines(aside, count - lines.length), ...lines];
 }
 
 function follow(file: string, tail: number): Promise<void> {
