@@ -33,7 +33,7 @@ export class TestNetwork {
   /** The machine with the bridge: a node's way to others, and the user's own machine. */
   async host(): Promise<TestMachine> {
     if (!this.#bridge) {
-      this.#bridge = await this.#machine('host', '172.31.255.1');
+      this.#bridge = await this.machine('host', '172.31.255.1');
       await ip(this.#bridge, [
         'link add br0 type bridge',
         'link set br0 up',
@@ -56,7 +56,7 @@ export class TestNetwork {
   async node(index: number, place: 'near' | 'far' = 'near'): Promise<TestMachine> {
     const bridge = await this.host();
     const subnet = place === 'near' ? '172.31.255' : '172.31.254';
-    const node = await this.#machine(`n${index}`, `${subnet}.${index}`);
+    const node = await this.machine(`n${index}`, `${subnet}.${index}`);
     const port = await this.#wire(bridge, node, 'eth0');
     await ip(
       bridge,
@@ -79,7 +79,7 @@ export class TestNetwork {
 
   /** A pod on `node`, connected as the pod network's CNI plugin does it. */
   async pod(node: TestMachine, address: string): Promise<TestMachine> {
-    const pod = await this.#machine(`p${address.split('.').slice(2).join('-')}`, address);
+    const pod = await this.machine(`p${address.split('.').slice(2).join('-')}`, address);
     const gateway = address.replace(/\d+$/, '1');
     const link = await this.#wire(node, pod, 'eth0');
     await ip(node, [
@@ -119,12 +119,8 @@ export class TestNetwork {
     for (const name of this.#namespaces) await host('ip', ['netns', 'del', name]);
   }
 
-  /** A machine that nothing is connected to yet. */
-  async machine(name: string): Promise<TestMachine> {
-    return await this.#machine(name, '');
-  }
-
-  async #machine(name: string, address: string): Promise<TestMachine> {
+  /** A machine that nothing is connected to yet; `address` is what it is going to have. */
+  async machine(name: string, address = ''): Promise<TestMachine> {
     const namespace = `${this.#id}-${name}`;
     await host('ip', ['netns', 'add', namespace]);
     this.#namespaces.push(namespace);

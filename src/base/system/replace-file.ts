@@ -2,7 +2,17 @@
  * Writes a file so that it is never found half-written: whatever ends the writer, a full disk or a power cut, the file has
  * its former content or the new one.
  */
-import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
 const defaultMode = 0o644;
@@ -10,6 +20,11 @@ const defaultMode = 0o644;
 /** The file gets `mode`, whatever it had. */
 export function replaceFile(file: string, content: string | Uint8Array, mode: number = defaultMode): void {
   putInPlace(file, { content, mode }, (written) => renameSync(written, file));
+}
+
+/** The same, and leaves a file alone that has this content. */
+export function replaceIfOther(file: string, content: string, mode: number = defaultMode): void {
+  if (!existsSync(file) || readFileSync(file, 'utf8') !== content) replaceFile(file, content, mode);
 }
 
 /** When several write the file at once, the first one's content stays. @returns false when it existed already */

@@ -5,6 +5,7 @@ import { agentLogFile, serverLogFile } from '../../host/cluster/cluster-context.
 import type { ClusterRecord } from '../../host/cluster/cluster-record.ts';
 import { Failure } from '../../host/failure.ts';
 import { containerdLogFile } from '../../host/node/containerd.ts';
+import { logAside } from '../../host/processes/process.ts';
 import { supervisorLogFile } from '../../host/supervision/supervisor.ts';
 import { accessLogName } from '../../network/ingress/ingress-objects.ts';
 import { type CliContext, type Command, UsageError } from '../context.ts';
@@ -76,7 +77,7 @@ export function latest(files: readonly string[]): string | undefined {
 /** The last lines, of the log that was put aside last where this one has not enough of them. */
 export function recentLines(file: string, count: number): string[] {
   const lines = lastLines(file, count);
-  const aside = `${file}.1`;
+  const aside = logAside(file);
   if (lines.length >= count || !existsSync(aside)) return lines;
   return [...lastLines(aside, count - lines.length), ...lines];
 }

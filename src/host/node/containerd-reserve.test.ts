@@ -19,6 +19,8 @@ test('a start of containerd finds the room that was kept for it, though the disk
   const { folder, isKept } = fixture(t);
   keepReserve(folder);
   assert.ok(statSync(reserveFile(folder)).blocks * 512 >= 4 * mebibyte);
+  useReserve(folder, () => 4 * mebibyte);
+  assert.equal(isKept(), true);
   useReserve(folder, () => 0);
   assert.equal(isKept(), false);
 });

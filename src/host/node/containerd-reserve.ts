@@ -37,11 +37,12 @@ export function keepReserve(folder: NodeFolder, free = freeBytes): void {
   }
 }
 
-/** @throws Failure when there is neither a reserve nor room for one */
+/** Gives the reserve up where the disk has no other room. @throws Failure when there is no reserve either */
 export function useReserve(folder: NodeFolder, free = freeBytes): void {
   const file = reserveFile(folder);
+  if (free(folder.varLib) >= reserveBytes) return;
   if (existsSync(file)) rmSync(file);
-  else if (free(folder.varLib) < reserveBytes)
+  else
     throw new Failure('containerd has no room to take over the containers that run', {
       advice: `make room below ${folder.path}: at least ${reserveBytes / 1024 / 1024} MiB`,
     });

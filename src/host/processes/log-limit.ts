@@ -8,7 +8,7 @@ import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
 import type { ClusterFolder } from '../data-folder.ts';
-import { logBytesMax } from './process.ts';
+import { logAside, logBytesMax } from './process.ts';
 
 const everyMs = 60_000;
 
@@ -33,14 +33,14 @@ export async function keepLogsShort(
   }
 }
 
-/** What a folder's logs hold goes to `<log>.1` when it is much, and replaces what is there. */
+/** What a folder's logs hold is put aside when it is much, and replaces what was put aside before. */
 export async function shortenLogs(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(ifMissing([]))) {
     if (!name.endsWith('.log')) continue;
     const file = join(folder, name);
     const size = (await stat(file).catch(ifMissing(undefined)))?.size ?? 0;
     if (size <= logBytesMax) continue;
-    await copyFile(file, `${file}.1`);
+    await copyFile(file, logAside(file));
     await truncate(file);
   }
 }

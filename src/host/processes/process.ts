@@ -49,8 +49,10 @@ export interface ProcessOptions extends ProcessPlace {
   recordFile: string;
 }
 
-/** A longer log is put aside as `<log>.1`: here when its process starts, in log-limit.ts while it runs. */
+/** A longer log is put aside: here when its process starts, in log-limit.ts while it runs. */
 export const logBytesMax = 16 * 1024 * 1024;
+/** Where a log is put aside. */
+export const logAside = (file: string) => `${file}.1`;
 const stopPollMs = 10;
 /** More than any record has. */
 const recordBytes = 256;
@@ -259,6 +261,6 @@ function canSignal(pid: number): boolean {
 function openLog(file: string): number {
   mkdirSync(dirname(file), { recursive: true });
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-  if (size > logBytesMax) renameSync(file, `${file}.1`);
+  if (size > logBytesMax) renameSync(file, logAside(file));
   return openSync(file, 'a', 0o640);
 }

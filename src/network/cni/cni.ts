@@ -5,12 +5,12 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { Node } from '../../api/resources.gen.ts';
 import { unlessAborted } from '../../base/async/unless-aborted.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import { ifMissing } from '../../base/system/if-missing.ts';
-import { replaceFile } from '../../base/system/replace-file.ts';
+import { replaceIfOther } from '../../base/system/replace-file.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
@@ -82,7 +82,6 @@ export async function startCni(options: CniOptions, signal: AbortSignal): Promis
   await writePlugins(options.pluginFolder ?? '/opt/cni/bin');
   const link = await readLink(run, options.nodeAddress);
   const configured = Promise.withResolvers<void>();
-  let last = '';
   let applied: RoutePlan | undefined;
   const loop = createSyncLoop(
     { clock: options.clock, logger: options.logger, failure: 'pod routes could not be set', sync },
@@ -118,9 +117,7 @@ export async function startCni(options: CniOptions, signal: AbortSignal): Promis
     const others = ranges.filter(({ name }) => name !== options.nodeName);
     const plan = planRoutes({ own, others, clusterCidr: options.clusterCidr, isOnLink: link.isOnLink });
     // Nodes change with every heartbeat, their routes hardly ever.
-    const text = JSON.stringify(plan);
-    if (text !== last || !applied) await applyRoutes(run, plan, link, options.nodeAddress);
-    last = text;
+    if (!isDeepStrictEqual(plan, applied)) await applyRoutes(run, plan, link, options.nodeAddress);
     applied = plan;
     // Always reduced by the overlay's header: running pods must not need another size when a distant node joins.
     await writeConfig(options.configFolder ?? '/etc/cni/net.d', {
@@ -240,18 +237,13 @@ async function writeKernelSettings(folder: string): Promise<void> {
 }
 
 async function writePlugins(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
   for (const name of await readdir(plugins))
-    await writeIfOther(folder, name, await readFile(join(plugins, name), 'utf8'), executable);
-}
-
-async function writeConfig(folder: string, config: Parameters<typeof cniConfig>[0]): Promise<void> {
-  await writeIfOther(folder, configName, `${JSON.stringify(cniConfig(config), null, 2)}\n`);
+    replaceIfOther(join(folder, name), await readFile(join(plugins, name), 'utf8'), executable);
 }
 
 /** Replaced as a whole: the runtime may read it at any moment. */
-async function writeIfOther(folder: string, name: string, text: string, mode?: number): Promise<void> {
-  const path = join(folder, name);
-  if ((await readFile(path, 'utf8').catch(ifMissing(undefined))) === text) return;
+async function writeConfig(folder: string, config: Parameters<typeof cniConfig>[0]): Promise<void> {
   await mkdir(folder, { recursive: true });
-  replaceFile(path, text, mode);
+  replaceIfOther(join(folder, configName), `${JSON.stringify(cniConfig(config), null, 2)}\n`);
 }

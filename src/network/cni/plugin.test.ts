@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before as beforeAll, beforeEach, describe, it } from 'node:test';
+import { after, afterEach, before as beforeAll, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ask, canMakeNetworks, type TestMachine, TestNetwork } from '../network.fixture.ts';
 import { cniConfig } from './plan.ts';
@@ -30,6 +30,7 @@ describe('the plugin of the pod network', { skip: !canMakeNetworks }, () => {
   beforeEach(() => {
     leasesFolder = mkdtempSync(join(tmpdir(), 'whnet-leases-'));
   });
+  afterEach(() => rmSync(leasesFolder, { recursive: true }));
   const leases = () => {
     const names = readdirSync(join(leasesFolder, 'wherry'));
     return names.filter((name) => name !== 'last_reserved_ip.0').sort();
@@ -94,7 +95,6 @@ describe('the plugin of the pod network', { skip: !canMakeNetworks }, () => {
       await call('DEL', attachment, configuration('10.244.7.0/24', results[index]));
     assert.deepEqual(leases(), []);
     assert.doesNotMatch(await node.run('ip', ['route']), /10\.244\.7\./);
-    rmSync(leasesFolder, { recursive: true });
   });
 
   it('gives an address out again only when all others had their turn', async () => {
@@ -109,7 +109,6 @@ describe('the plugin of the pod network', { skip: !canMakeNetworks }, () => {
       seen,
       [2, 3, 4, 5, 6, 2].map((last) => `10.244.8.${last}`),
     );
-    rmSync(leasesFolder, { recursive: true });
   });
 
   it('says that the range is used up, and keeps nothing', async () => {
@@ -131,7 +130,6 @@ describe('the plugin of the pod network', { skip: !canMakeNetworks }, () => {
     assert.equal(leases().length, 5);
     for (const attachment of attachments) await call('DEL', attachment, configuration('10.244.9.0/29'));
     assert.deepEqual(leases(), []);
-    rmSync(leasesFolder, { recursive: true });
   });
 
   it('gives an address back when the pod cannot be connected', async () => {
@@ -139,7 +137,6 @@ describe('the plugin of the pod network', { skip: !canMakeNetworks }, () => {
     await attachment.machine.run('ip', ['link', 'add', 'eth0', 'type', 'bridge']);
     await assert.rejects(add(attachment), /cannot be set up: .*File exists/);
     assert.deepEqual(leases(), []);
-    rmSync(leasesFolder, { recursive: true });
   });
 
   it('holds no address that it cannot write down', async () => {
@@ -157,7 +154,6 @@ describe('the plugin of the pod network', { skip: !canMakeNetworks }, () => {
       await call('DEL', attachment, configuration('10.244.7.0/24', result));
     } finally {
       execFileSync('umount', [leasesFolder]);
-      rmSync(leasesFolder, { recursive: true });
     }
   });
 
@@ -175,7 +171,6 @@ describe('the plugin of the pod network', { skip: !canMakeNetworks }, () => {
     await assert.rejects(call('CHECK', gone, configuration('10.244.7.0/24', result)), /there is no veth/);
     await call('DEL', gone, configuration('10.244.7.0/24', result));
     assert.deepEqual(leases(), []);
-    rmSync(leasesFolder, { recursive: true });
   });
 
   it("leaves another pod's address alone, whatever the result says", async () => {
@@ -186,7 +181,6 @@ describe('the plugin of the pod network', { skip: !canMakeNetworks }, () => {
     await call('DEL', one, configuration('10.244.7.0/24', stale));
     assert.deepEqual(leases(), [addressOf(result)]);
     await call('DEL', other, configuration('10.244.7.0/24', result));
-    rmSync(leasesFolder, { recursive: true });
   });
 
   it('takes over pods that the plugins of earlier versions connected', async () => {
@@ -201,7 +195,6 @@ describe('the plugin of the pod network', { skip: !canMakeNetworks }, () => {
     await call('DEL', attachment, configuration('10.244.7.0/24', old));
     assert.deepEqual(leases(), []);
     assert.doesNotMatch(await node.run('ip', ['link']), /vethold/);
-    rmSync(leasesFolder, { recursive: true });
   });
 
   it('refuses what it cannot use by an error of CNI', async () => {
@@ -220,7 +213,6 @@ describe('the plugin of the pod network', { skip: !canMakeNetworks }, () => {
         subnet,
       );
     assert.deepEqual(readdirSync(leasesFolder), []);
-    rmSync(leasesFolder, { recursive: true });
   });
 
   it('names its versions, and so does the one for loopback, whose result names the namespace', async () => {
@@ -237,7 +229,6 @@ describe('the plugin of the pod network', { skip: !canMakeNetworks }, () => {
       [attachment.machine.enter[1]!.replace('--net=', '')],
     );
     assert.equal(await call('DEL', attachment, '{}', 'loopback'), '');
-    rmSync(leasesFolder, { recursive: true });
   });
 });
 

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CommandError } from '../../../base/system/command.ts';
-import { replaceFile } from '../../../base/system/replace-file.ts';
+import { replaceIfOther } from '../../../base/system/replace-file.ts';
 import { createCommandRunner, type RunCommand } from '../../command.ts';
 import { configName, type HaproxyFiles } from './haproxy-config.ts';
 import { type HaproxyOptions, HaproxyProcess, program } from './haproxy-process.ts';
@@ -41,7 +41,7 @@ export class Haproxy {
     if (pid !== undefined && isKnown) {
       const commands = serverCommands(applied.slots, files.slots);
       for (const command of commands) await this.#process.command(command);
-      await writeFiles(folder, files);
+      await writeFiles(folder, files, replace);
       this.#applied = files;
       return commands.length > 0 ? 'updated' : 'unchanged';
     }
@@ -49,7 +49,7 @@ export class Haproxy {
     // A configuration that was active before is not checked again: that would delay the recovery of a process that
     // died.
     if (!isKnown) await this.#validate(files);
-    await writeFiles(folder, files);
+    await writeFiles(folder, files, replace);
     if (pid === undefined) await this.#process.start();
     await this.#process.untilServing(marker(files), pid);
     this.#applied = files;
@@ -103,7 +103,7 @@ export class Haproxy {
     await rm(trial, { recursive: true, force: true });
     await mkdir(trial, { recursive: true, mode: 0o700 });
     try {
-      await writeFiles(trial, moved(files, folder, trial));
+      await writeFiles(trial, moved(files, folder, trial), write);
       await this.#run(program, ['-c', '-q', '-f', join(trial, configName)]);
     } finally {
       await rm(trial, { recursive: true, force: true });
@@ -145,12 +145,19 @@ function marker(files: HaproxyFiles): string {
     .slice(0, 16);
 }
 
+type PutFile = (path: string, text: string) => void | Promise<void>;
+
+const ownerOnly = 0o600;
+const write: PutFile = (path, text) => writeFile(path, text, { mode: ownerOnly });
+/** Of many certificates few change at a time. */
+const replace: PutFile = (path, text) => replaceIfOther(path, text, ownerOnly);
+
 /** The configuration comes last: until then the files of the present one are there. */
-async function writeFiles(folder: string, files: HaproxyFiles): Promise<void> {
+async function writeFiles(folder: string, files: HaproxyFiles, put: PutFile): Promise<void> {
   const config = files.config.replace('global\n', `global\n  description ${marker(files)}\n`);
   const lua = await readFile(new URL('./auth.lua', import.meta.url), 'utf8');
   const wanted = { 'auth.lua': lua, ...files.files, [configName]: config };
-  for (const [name, text] of Object.entries(wanted)) replaceFile(join(folder, name), text, 0o600);
+  for (const [name, text] of Object.entries(wanted)) await put(join(folder, name), text);
   // Of Ingresses that are gone, no private keys stay.
   for (const name of await readdir(folder))
     if (name.endsWith('.pem') && !Object.hasOwn(wanted, name)) await rm(join(folder, name));
