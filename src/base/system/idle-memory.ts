@@ -1,12 +1,18 @@
 /**
  * Returns memory when a process is idle. V8 collects garbage on allocation; a process that was busy
  * (starting, say) and is then idle would keep what it no longer needs for hours.
+ *
+ * A collection costs more than its pause: when no request is under way, no object of most shapes is alive, and V8 forgets
+ * with the shapes what it compiled for them. The next thousands of requests take twice as long. So what a burst of work has
+ * made fast stays for a while; what served the start is given up at once, for it is not done again.
  */
 import type { Clock } from '../clock.ts';
 
 const intervalMs = 15_000;
 /** Above this share of one core the process is not idle, and V8 collects by itself. */
 const idleCpuShare = 0.05;
+/** How long after a burst the process is kept as fast as it has become. */
+const keptFastMs = 10 * 60_000;
 /** Not worth a collection: about what an idle process allocates in an interval. */
 const growthBytesMin = 8 * 1024 * 1024;
 /** A full collection of this much in use takes about 0.1 s, in which the process does nothing else. */
@@ -15,6 +21,8 @@ const thoroughUsedBytesMax = 64 * 1024 * 1024;
 export interface MemoryUse {
   /** Share of one core since the last look. */
   cpuShare: number;
+  /** Since the last burst of work; the start, which takes less than an interval, is none. */
+  sinceBurstMs: number;
   /** All that the heap takes, and the part of it that is in use. */
   heapBytes: number;
   usedBytes: number;
@@ -32,7 +40,8 @@ export interface ReleaseState {
  * then, a full one releases both.
  */
 export function planRelease(last: ReleaseState, use: MemoryUse): 'nothing' | 'ordinary' | 'thorough' {
-  if (use.cpuShare >= idleCpuShare || use.heapBytes <= last.heapBytes + growthBytesMin) return 'nothing';
+  if (use.cpuShare >= idleCpuShare || use.sinceBurstMs < keptFastMs) return 'nothing';
+  if (use.heapBytes <= last.heapBytes + growthBytesMin) return 'nothing';
   return last.wasBusy && use.usedBytes <= thoroughUsedBytesMax ? 'thorough' : 'ordinary';
 }
 
@@ -60,15 +69,22 @@ export function releaseMemoryWhenIdle(clock: Clock, signal: AbortSignal): void {
     gc({ type: 'major', execution: 'sync', flavor: kind === 'thorough' ? 'last-resort' : 'regular' });
   let cpu = process.cpuUsage();
   const state: ReleaseState = { heapBytes: 0, wasBusy: true };
+  let isStarting = true;
+  let burstAtMs = Number.NEGATIVE_INFINITY;
   const tick = () => {
     if (signal.aborted) return;
     const { user, system } = process.cpuUsage(cpu);
     cpu = process.cpuUsage();
     const cpuShare = (user + system) / 1000 / intervalMs;
-    if (cpuShare >= idleCpuShare) state.wasBusy = true;
+    if (cpuShare >= idleCpuShare) {
+      state.wasBusy = true;
+      if (!isStarting) burstAtMs = clock.monotonic();
+    }
+    isStarting = false;
+    const sinceBurstMs = clock.monotonic() - burstAtMs;
     const look = () => {
       const { heapTotal, heapUsed } = process.memoryUsage();
-      return { cpuShare, heapBytes: heapTotal, usedBytes: heapUsed };
+      return { cpuShare, sinceBurstMs, heapBytes: heapTotal, usedBytes: heapUsed };
     };
     release(state, look, collect);
     clock.after(intervalMs, tick);
