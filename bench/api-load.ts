@@ -24,7 +24,7 @@ type CpuSeconds = (() => number) | undefined;
 
 const clientsCount = 32;
 const watchersCount = 100;
-const listLength = 500;
+export const listLength = 500;
 /** As many for every cluster, so that all have as much to warm up with and to keep. */
 const requestCounts = { creates: 3_000, gets: 6_000, patches: 3_000, lists: 500 };
 /** Writes whose events are counted at the watchers, and how many clients make them at once. */

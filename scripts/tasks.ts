@@ -71,6 +71,7 @@ const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
   },
   bench: (args) => runCommand([process.execPath, 'bench/main.ts', ...args]),
   'bench:dns': (args) => runBenchmark('dns', args),
+  'bench:floor': (args) => runBenchmark('floor', args),
   'bench:many-objects': (args) => runBenchmark('many-objects', args),
   'bench:scheduler': (args) => runBenchmark('scheduler', args),
   'bench:service-proxy': (args) => runBenchmark('service-proxy', args),
