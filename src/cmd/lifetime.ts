@@ -11,6 +11,7 @@ const stopLimitMs = 6000;
 export async function runUntilSignalled(
   logger: Logger,
   work: (signal: AbortSignal) => Promise<void>,
+  { keptFastMs = 0 }: { keptFastMs?: number } = {},
 ): Promise<void> {
   const stop = new AbortController();
   const onSignal = (name: NodeJS.Signals) => {
@@ -30,7 +31,7 @@ export async function runUntilSignalled(
     logger.error('the process ends by a defect', { error });
     process.exit(1);
   });
-  releaseMemoryWhenIdle(systemClock, stop.signal);
+  releaseMemoryWhenIdle(systemClock, stop.signal, keptFastMs);
   try {
     await work(stop.signal);
     logger.info('stopped');

@@ -58,7 +58,12 @@ const logger = createLogger({
 
 const metrics = createKubernetesMetrics();
 
-await runUntilSignalled(logger, async (signal) => {
+/** Requests often come in bursts with pauses between them, and the later ones are served twice as fast. */
+const keptFastMs = 10 * 60_000;
+
+await runUntilSignalled(logger, serve, { keptFastMs });
+
+async function serve(signal: AbortSignal): Promise<void> {
   const store = await openEncryptedStore();
   const shown = readShownCertificates();
   const plane = await openControlPlane(store, shown, signal);
@@ -92,7 +97,7 @@ await runUntilSignalled(logger, async (signal) => {
   await Promise.all([working, renewing, ensured, identified, simulated, mirrored, supervised, shortened]);
   await plane.api.close();
   await store.close();
-});
+}
 
 /** Also of the cluster's other processes. */
 function keepLogs(dataPath: string, signal: AbortSignal): Promise<void> {

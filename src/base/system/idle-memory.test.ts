@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type MemoryUse, planRelease, release } from './idle-memory.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+import { type MemoryUse, planRelease, release, releaseMemoryWhenIdle } from './idle-memory.ts';
 
 const mebibyte = 1024 * 1024;
 const rows: [
@@ -10,15 +11,15 @@ const rows: [
   cpuShare: number,
   nowMiB: number,
   usedMiB: number,
-  minutesSinceBurst: number,
+  isKeptFast: boolean,
   string,
 ][] = [
-  ['busy', 0, true, 0.5, 40, 30, 0, 'nothing'],
-  ['idle after its start', 30, true, 0.01, 74, 40, Number.POSITIVE_INFINITY, 'thorough'],
-  ['idle since a burst some minutes ago', 30, true, 0.01, 74, 40, 9, 'nothing'],
-  ['idle long after a burst', 30, true, 0.01, 74, 40, 11, 'thorough'],
-  ['idle for long', 30, false, 0.01, 44, 40, 60, 'ordinary'],
-  ['idle, and hardly grown', 30, true, 0.01, 36, 30, 60, 'nothing'],
+  ['busy', 0, true, 0.5, 40, 30, false, 'nothing'],
+  ['idle after its start', 30, true, 0.01, 74, 40, false, 'thorough'],
+  ['idle since a burst not long ago', 30, true, 0.01, 74, 40, true, 'nothing'],
+  ['idle long after a burst', 30, true, 0.01, 74, 40, false, 'thorough'],
+  ['idle for long', 30, false, 0.01, 44, 40, false, 'ordinary'],
+  ['idle, and hardly grown', 30, true, 0.01, 36, 30, false, 'nothing'],
   [
     'idle after a burst, with so much that it would stand still for long',
     60,
@@ -26,15 +27,14 @@ const rows: [
     0.01,
     200,
     180,
-    11,
+    false,
     'ordinary',
   ],
 ];
-for (const [name, afterLastMiB, wasBusy, cpuShare, nowMiB, usedMiB, minutesSinceBurst, expected] of rows)
+for (const [name, afterLastMiB, wasBusy, cpuShare, nowMiB, usedMiB, isKeptFast, expected] of rows)
   test(`the memory to give back of a process that is ${name}: ${expected}`, () => {
     const last = { heapBytes: afterLastMiB * mebibyte, wasBusy };
-    const sinceBurstMs = minutesSinceBurst * 60_000;
-    const use = { cpuShare, sinceBurstMs, heapBytes: nowMiB * mebibyte, usedBytes: usedMiB * mebibyte };
+    const use = { cpuShare, isKeptFast, heapBytes: nowMiB * mebibyte, usedBytes: usedMiB * mebibyte };
     assert.equal(planRelease(last, use), expected);
   });
 
@@ -42,7 +42,7 @@ test('much garbage after a burst does not keep a process from a thorough collect
   const state = { heapBytes: 60 * mebibyte, wasBusy: true };
   let use: MemoryUse = {
     cpuShare: 0.01,
-    sinceBurstMs: 660_000,
+    isKeptFast: false,
     heapBytes: 200 * mebibyte,
     usedBytes: 180 * mebibyte,
   };
@@ -58,4 +58,37 @@ test('much garbage after a burst does not keep a process from a thorough collect
   );
   assert.deepEqual(collected, ['ordinary', 'thorough']);
   assert.deepEqual(state, { heapBytes: 70 * mebibyte, wasBusy: false });
+});
+
+test('after a burst that is not the start, memory is kept for as long as is asked for', async (context) => {
+  const collected: string[] = [];
+  const { gc } = globalThis;
+  context.after(() => Object.assign(globalThis, { gc }));
+  Object.assign(globalThis, { gc: ({ flavor }: { flavor: string }) => collected.push(flavor) });
+  let heapMiB = 40;
+  context.mock.method(process, 'memoryUsage', () => ({
+    heapTotal: heapMiB * mebibyte,
+    heapUsed: 30 * mebibyte,
+  }));
+  let busyMs = 0;
+  context.mock.method(process, 'cpuUsage', (before?: NodeJS.CpuUsage) => ({
+    user: busyMs * 1000 - (before?.user ?? 0),
+    system: 0,
+  }));
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  releaseMemoryWhenIdle(clock, stop.signal, 60_000);
+  const pass = async (seconds: number, workMs: number) => {
+    busyMs += workMs;
+    await clock.advance(seconds * 1000);
+    return collected.splice(0);
+  };
+
+  assert.deepEqual(await pass(15, 2_000), []);
+  assert.deepEqual(await pass(15, 10), ['last-resort'], 'what served the start goes at once');
+  heapMiB = 120;
+  assert.deepEqual(await pass(15, 2_000), []);
+  assert.deepEqual(await pass(45, 10), []);
+  assert.deepEqual(await pass(30, 10), ['last-resort']);
+  stop.abort();
 });

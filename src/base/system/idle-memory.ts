@@ -3,16 +3,14 @@
  * (starting, say) and is then idle would keep what it no longer needs for hours.
  *
  * A collection costs more than its pause: when no request is under way, no object of most shapes is alive, and V8 forgets
- * with the shapes what it compiled for them. The next thousands of requests take twice as long. So what a burst of work has
- * made fast stays for a while; what served the start is given up at once, for it is not done again.
+ * with the shapes what it compiled for them. The next thousands of requests take twice as long. So a process may keep for a
+ * while what a burst of work has made fast; what served the start is given up at once, for it is not done again.
  */
 import type { Clock } from '../clock.ts';
 
 const intervalMs = 15_000;
 /** Above this share of one core the process is not idle, and V8 collects by itself. */
 const idleCpuShare = 0.05;
-/** How long after a burst the process is kept as fast as it has become. */
-const keptFastMs = 10 * 60_000;
 /** Not worth a collection: about what an idle process allocates in an interval. */
 const growthBytesMin = 8 * 1024 * 1024;
 /** A full collection of this much in use takes about 0.1 s, in which the process does nothing else. */
@@ -21,8 +19,8 @@ const thoroughUsedBytesMax = 64 * 1024 * 1024;
 export interface MemoryUse {
   /** Share of one core since the last look. */
   cpuShare: number;
-  /** Since the last burst of work; the start, which takes less than an interval, is none. */
-  sinceBurstMs: number;
+  /** It is not long since a burst of work. */
+  isKeptFast: boolean;
   /** All that the heap takes, and the part of it that is in use. */
   heapBytes: number;
   usedBytes: number;
@@ -40,7 +38,7 @@ export interface ReleaseState {
  * then, a full one releases both.
  */
 export function planRelease(last: ReleaseState, use: MemoryUse): 'nothing' | 'ordinary' | 'thorough' {
-  if (use.cpuShare >= idleCpuShare || use.sinceBurstMs < keptFastMs) return 'nothing';
+  if (use.cpuShare >= idleCpuShare || use.isKeptFast) return 'nothing';
   if (use.heapBytes <= last.heapBytes + growthBytesMin) return 'nothing';
   return last.wasBusy && use.usedBytes <= thoroughUsedBytesMax ? 'thorough' : 'ordinary';
 }
@@ -61,7 +59,8 @@ export function release(state: ReleaseState, look: () => MemoryUse, collect: (ki
   if (isThorough) state.wasBusy = false;
 }
 
-export function releaseMemoryWhenIdle(clock: Clock, signal: AbortSignal): void {
+/** For `keptFastMs` after a burst of work the process keeps its memory; the start, less than an interval, is none. */
+export function releaseMemoryWhenIdle(clock: Clock, signal: AbortSignal, keptFastMs: number): void {
   // There with the flag --expose-gc. One that is set later on would keep workers from the compiled code in Node's cache.
   const { gc } = globalThis;
   if (!gc) return;
@@ -81,10 +80,10 @@ export function releaseMemoryWhenIdle(clock: Clock, signal: AbortSignal): void {
       if (!isStarting) burstAtMs = clock.monotonic();
     }
     isStarting = false;
-    const sinceBurstMs = clock.monotonic() - burstAtMs;
+    const isKeptFast = clock.monotonic() - burstAtMs < keptFastMs;
     const look = () => {
       const { heapTotal, heapUsed } = process.memoryUsage();
-      return { cpuShare, sinceBurstMs, heapBytes: heapTotal, usedBytes: heapUsed };
+      return { cpuShare, isKeptFast, heapBytes: heapTotal, usedBytes: heapUsed };
     };
     release(state, look, collect);
     clock.after(intervalMs, tick);
