@@ -26,6 +26,7 @@ import {
 import type { ClusterFolder, DataFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
 import { ensureClusterPki, ensureNodePki } from './keys/cluster-pki.ts';
+import { storeState } from './keys/kept-keys.ts';
 import { emptyLockedFolder, withFolderLock } from './lock.ts';
 import { inspectMachine, type Machine } from './machine/machine.ts';
 import { hostAddress, nodeAddress } from './network/link.ts';
@@ -42,6 +43,7 @@ import {
   serverInForce,
   serverPlace,
   stopServer,
+  storeFile,
   waitForServer,
 } from './processes/server-process.ts';
 import { startSupervision, stopSupervision } from './supervision/supervisor.ts';
@@ -110,11 +112,11 @@ async function upSimulated(context: ClusterContext, record: ClusterRecord): Prom
   await allEnded([
     fillModuleCache(context, [context.programs.server]),
     context.steps.run('Keys and certificates', () =>
-      ensureClusterPki(folder.pki, {
-        addresses: [],
-        dnsNames: [],
-        serviceAddress: kubernetesServiceAddress(record.serviceCidr),
-      }),
+      ensureClusterPki(
+        folder.pki,
+        { addresses: [], dnsNames: [], serviceAddress: kubernetesServiceAddress(record.serviceCidr) },
+        storeState(storeFile(folder)),
+      ),
     ),
   ]);
   const title = `Control plane with ${record.simulatedNodes} simulated node${record.simulatedNodes > 1 ? 's' : ''}`;
@@ -135,11 +137,11 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   compiled.catch(() => undefined);
   await steps.run('Keys and certificates', async () => {
     const serviceAddress = kubernetesServiceAddress(record.serviceCidr);
-    await ensureClusterPki(folder.pki, {
-      addresses: [host],
-      dnsNames: ['host.wherry.internal'],
-      serviceAddress,
-    });
+    await ensureClusterPki(
+      folder.pki,
+      { addresses: [host], dnsNames: ['host.wherry.internal'], serviceAddress },
+      storeState(storeFile(folder)),
+    );
     for (const node of record.nodes)
       await ensureNodePki(folder.node(node.name).pki, folder.pki, {
         name: node.name,

@@ -84,6 +84,9 @@ export async function stopServer(folder: ClusterFolder): Promise<void> {
   await stopRecorded(serverRecordFile(folder), stopGraceMs);
 }
 
+/** The SQLite file. */
+export const storeFile = (folder: ClusterFolder) => join(folder.store, 'wherry.db');
+
 function serverConfigFile(folder: ClusterFolder): string {
   return join(folder.run, 'server-config.json');
 }
@@ -99,7 +102,7 @@ function serverConfig(context: ClusterContext, record: ClusterRecord, place: Ser
     listen: hosts.map((host) => ({ host, port: record.apiPort })),
     advertiseAddress: place.advertise,
     pkiFolder: folder.pki,
-    store: { sqlite: join(folder.store, 'wherry.db') },
+    store: { sqlite: storeFile(folder) },
     serviceCidr: record.serviceCidr,
     podCidr: record.podCidr,
     clusterDomain: defaultClusterDomain,
