@@ -9,6 +9,7 @@ import type { Machine } from '../machine/machine.ts';
 import {
   attachNode,
   detachNode,
+  ensureNodeRoutes,
   hostAddress,
   hostHasDefaultRoute,
   isAttached,
@@ -139,16 +140,13 @@ async function ensureNamespace(context: NodeContext, record: NodeRecord): Promis
     });
   }
   const link = { bridge: bridgeName(cluster), subnet: cluster.subnet };
-  if (!isAttached(link.bridge, record.index))
-    await attachNode(
-      link,
-      {
-        index: record.index,
-        serviceCidr: cluster.serviceCidr,
-        defaultRoute: !cluster.offline && hostHasDefaultRoute(),
-      },
-      namespace,
-    );
+  const nodeLink = {
+    index: record.index,
+    serviceCidr: cluster.serviceCidr,
+    defaultRoute: !cluster.offline && hostHasDefaultRoute(),
+  };
+  if (isAttached(link.bridge, record.index)) await ensureNodeRoutes(link, nodeLink, namespace);
+  else await attachNode(link, nodeLink, namespace);
   return {
     record,
     folder,
