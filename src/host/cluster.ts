@@ -57,9 +57,9 @@ export async function up(context: ClusterContext, options: UpOptions): Promise<C
   const folder = context.data.cluster(options.name);
   return await withFolderLock(folder, async () => {
     const isServing = runningProcess(serverRecordFile(folder)) !== undefined;
-    const record = await prepareRecord(folder, options).catch((error: unknown) => {
+    const record = await prepareRecord(folder, options).catch(async (error: unknown) => {
       // What was kept for a cluster that there will not be would hold for a later one of that name.
-      if (!loadClusterRecord(folder)) emptyLockedFolder(folder);
+      if (!loadClusterRecord(folder)) await emptyLockedFolder(folder);
       throw error;
     });
     const claim = isServing ? undefined : await claimApiPort(context.data, record);
@@ -89,7 +89,7 @@ export async function deleteCluster(context: ClusterContext, name: string): Prom
   await withFolderLock(folder, async () => {
     const record = loadClusterRecord(folder);
     if (record) await stopCluster(context, record);
-    emptyLockedFolder(folder);
+    await emptyLockedFolder(folder);
   });
 }
 
@@ -126,7 +126,7 @@ async function upSimulated(context: ClusterContext, record: ClusterRecord): Prom
 }
 
 async function upReal(context: ClusterContext, record: ClusterRecord): Promise<void> {
-  const { data, programs, steps } = context;
+  const { data, steps } = context;
   const folder = data.cluster(record.name);
   const machine = inspectMachine();
   const subnet = await ensureLink(context.data, record);
