@@ -126,7 +126,7 @@ async function upSimulated(context: ClusterContext, record: ClusterRecord): Prom
 }
 
 async function upReal(context: ClusterContext, record: ClusterRecord): Promise<void> {
-  const { data, steps } = context;
+  const { data, programs, steps } = context;
   const folder = data.cluster(record.name);
   const machine = inspectMachine();
   const subnet = await ensureLink(context.data, record);
@@ -240,11 +240,11 @@ async function waitForNodes(
 }
 
 async function stopCluster(context: ClusterContext, record: ClusterRecord): Promise<void> {
-  const { data, steps } = context;
+  const { data, programs, steps } = context;
   const folder = data.cluster(record.name);
   await stopSupervision(folder);
   if (record.simulatedNodes > 0 || !record.subnet) {
-    await steps.run('Stopping the control plane', () => stopServer(folder));
+    await steps.run('Stopping the control plane', () => stopServer(folder, programs));
     return;
   }
   const nodeContext = nodeContextOf(context, record)!;
@@ -253,7 +253,7 @@ async function stopCluster(context: ClusterContext, record: ClusterRecord): Prom
     ...record.nodes.map((node) =>
       steps.run(`Stopping node ${node.name}`, () => stopLocalNode(nodeContext, folder, node)),
     ),
-    steps.run('Stopping the control plane', () => stopServer(folder)),
+    steps.run('Stopping the control plane', () => stopServer(folder, programs)),
   ]);
   await leaveMachine(record, machine);
 }
