@@ -5,7 +5,8 @@ import { isMissing } from '../base/system/if-missing.ts';
 import type { ClusterRecord } from '../host/cluster/cluster-record.ts';
 import type { ClusterFolder } from '../host/data-folder.ts';
 import { Failure } from '../host/failure.ts';
-import { pkiFiles, readPair } from '../host/keys/cluster-pki.ts';
+import { readPair } from '../host/keys/cluster-pki.ts';
+import { pkiFiles } from '../host/keys/pki-files.ts';
 import { contextName, type KubeconfigEntry } from './kubeconfig-file.ts';
 
 export function adminEntry(folder: ClusterFolder, record: ClusterRecord): KubeconfigEntry {

@@ -7,8 +7,9 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFile } from '../base/system/replace-file.ts';
 import { Failure } from '../host/failure.ts';
-import { ensureSharedPki, pkiFiles } from '../host/keys/cluster-pki.ts';
+import { ensureSharedPki } from '../host/keys/cluster-pki.ts';
 import { mergeEncryptionKeys } from '../host/keys/encryption-keys.ts';
+import { pkiFiles } from '../host/keys/pki-files.ts';
 import {
   hasSharedKeys,
   openKeys,
@@ -50,7 +51,7 @@ export async function shareServerKeys(options: SharedKeyOptions): Promise<string
     const { entry } = await store.get(sharedKeysAt);
     if (entry) return await adoptKeys(options, entry, token);
     const areNew = !hasSharedKeys(pkiFolder);
-    await ensureSharedPki(pkiFolder);
+    await ensureSharedPki(pkiFolder, 'new');
     const made = token ?? randomBytes(16).toString('hex');
     const sealed = sealKeys(readSharedKeys(pkiFolder), made, await pinIn(pkiFolder));
     // Kept before the keys are stored: a token that is lost in between could not be recovered.

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { pkiFiles } from './keys/cluster-pki.ts';
+import { pkiFiles } from './keys/pki-files.ts';
 
 export interface ApiProbe {
   /** Undefined when there is no answer. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -24,4 +24,16 @@ test('a cluster that cannot be as it is wanted leaves nothing that would hold fo
   assert.ok(!existsSync(folder));
   await assert.rejects(up(context, { name: 'blue', schedulerConfigFile, registriesFolder }), /--registries/);
   assert.ok(!existsSync(folder));
+});
+
+test('a cluster whose record is lost keeps the rest, whatever it is wanted to be', async () => {
+  const folder = data.cluster('lost');
+  mkdirSync(folder.store, { recursive: true });
+  const store = join(folder.store, 'wherry.db');
+  writeFileSync(store, 'objects');
+  await assert.rejects(
+    up(sparse<ClusterContext>({ data }), { name: 'lost', nodes: 1000 }),
+    /cluster\.json is missing$/,
+  );
+  assert.equal(readFileSync(store, 'utf8'), 'objects');
 });

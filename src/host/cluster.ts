@@ -26,6 +26,7 @@ import {
 import type { ClusterFolder, DataFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
 import { ensureClusterPki, ensureNodePki } from './keys/cluster-pki.ts';
+import { storeState } from './keys/kept-keys.ts';
 import { emptyLockedFolder, withFolderLock } from './lock.ts';
 import { inspectMachine, type Machine } from './machine/machine.ts';
 import { hostAddress, nodeAddress } from './network/link.ts';
@@ -42,6 +43,7 @@ import {
   serverInForce,
   serverPlace,
   stopServer,
+  storeFile,
   waitForServer,
 } from './processes/server-process.ts';
 import { startSupervision, stopSupervision } from './supervision/supervisor.ts';
@@ -55,9 +57,9 @@ export async function up(context: ClusterContext, options: UpOptions): Promise<C
   const folder = context.data.cluster(options.name);
   return await withFolderLock(folder, async () => {
     const isServing = runningProcess(serverRecordFile(folder)) !== undefined;
-    const record = await prepareRecord(folder, options).catch((error: unknown) => {
+    const record = await prepareRecord(folder, options).catch(async (error: unknown) => {
       // What was kept for a cluster that there will not be would hold for a later one of that name.
-      if (!loadClusterRecord(folder)) emptyLockedFolder(folder);
+      if (!loadClusterRecord(folder)) await emptyLockedFolder(folder);
       throw error;
     });
     const claim = isServing ? undefined : await claimApiPort(context.data, record);
@@ -87,7 +89,7 @@ export async function deleteCluster(context: ClusterContext, name: string): Prom
   await withFolderLock(folder, async () => {
     const record = loadClusterRecord(folder);
     if (record) await stopCluster(context, record);
-    emptyLockedFolder(folder);
+    await emptyLockedFolder(folder);
   });
 }
 
@@ -110,11 +112,11 @@ async function upSimulated(context: ClusterContext, record: ClusterRecord): Prom
   await allEnded([
     fillModuleCache(context, [context.programs.server]),
     context.steps.run('Keys and certificates', () =>
-      ensureClusterPki(folder.pki, {
-        addresses: [],
-        dnsNames: [],
-        serviceAddress: kubernetesServiceAddress(record.serviceCidr),
-      }),
+      ensureClusterPki(
+        folder.pki,
+        { addresses: [], dnsNames: [], serviceAddress: kubernetesServiceAddress(record.serviceCidr) },
+        storeState(storeFile(folder)),
+      ),
     ),
   ]);
   const title = `Control plane with ${record.simulatedNodes} simulated node${record.simulatedNodes > 1 ? 's' : ''}`;
@@ -135,11 +137,11 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   compiled.catch(() => undefined);
   await steps.run('Keys and certificates', async () => {
     const serviceAddress = kubernetesServiceAddress(record.serviceCidr);
-    await ensureClusterPki(folder.pki, {
-      addresses: [host],
-      dnsNames: ['host.wherry.internal'],
-      serviceAddress,
-    });
+    await ensureClusterPki(
+      folder.pki,
+      { addresses: [host], dnsNames: ['host.wherry.internal'], serviceAddress },
+      storeState(storeFile(folder)),
+    );
     for (const node of record.nodes)
       await ensureNodePki(folder.node(node.name).pki, folder.pki, {
         name: node.name,
@@ -238,11 +240,11 @@ async function waitForNodes(
 }
 
 async function stopCluster(context: ClusterContext, record: ClusterRecord): Promise<void> {
-  const { data, steps } = context;
+  const { data, programs, steps } = context;
   const folder = data.cluster(record.name);
   await stopSupervision(folder);
   if (record.simulatedNodes > 0 || !record.subnet) {
-    await steps.run('Stopping the control plane', () => stopServer(folder));
+    await steps.run('Stopping the control plane', () => stopServer(folder, programs));
     return;
   }
   const nodeContext = nodeContextOf(context, record)!;
@@ -251,7 +253,7 @@ async function stopCluster(context: ClusterContext, record: ClusterRecord): Prom
     ...record.nodes.map((node) =>
       steps.run(`Stopping node ${node.name}`, () => stopLocalNode(nodeContext, folder, node)),
     ),
-    steps.run('Stopping the control plane', () => stopServer(folder)),
+    steps.run('Stopping the control plane', () => stopServer(folder, programs)),
   ]);
   await leaveMachine(record, machine);
 }

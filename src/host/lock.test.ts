@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs, {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readlinkSync,
@@ -106,7 +108,7 @@ test('a folder goes with its lock when nothing else is in it, and a command that
   await withFolderLock(cluster, async () => {
     for (const file of ['a-file', 'cluster.json']) writeFileSync(join(path, file), '');
     second = withFolderLock(cluster, async () => assert.deepEqual(readdirSync(path), ['lock']));
-    emptyLockedFolder(cluster);
+    await emptyLockedFolder(cluster);
     assert.deepEqual(readdirSync(path), ['lock']);
   });
   assert.equal(existsSync(path), false);
@@ -114,4 +116,32 @@ test('a folder goes with its lock when nothing else is in it, and a command that
   assert.equal(existsSync(path), false);
   await withFolderLock(cluster, async () => writeFileSync(cluster.record, ''));
   assert.deepEqual(readdirSync(path), ['cluster.json']);
+});
+
+test('a file that may not be removed is named, and the record stays until it is gone', async (t) => {
+  const path = join(folder, 'clusters', 'immutable');
+  const cluster = { path, lock: join(path, 'lock'), record: join(path, 'cluster.json') };
+  const file = join(path, 'nodes/one/file');
+  mkdirSync(join(path, 'nodes/one'), { recursive: true });
+  for (const each of [file, cluster.record]) writeFileSync(each, '');
+  const mark = (flag: string) => execFileSync('chattr', [flag, file], { stdio: 'ignore' });
+  try {
+    mark('+i');
+  } catch {
+    t.skip('needs root, chattr and a file system that knows the mark');
+    return;
+  }
+  try {
+    await assert.rejects(emptyLockedFolder(cluster), (error: Failure) => {
+      assert.ok(error instanceof Failure);
+      assert.equal(error.message, `${file} cannot be removed`);
+      assert.match(error.advice!, /chattr -i/);
+      return true;
+    });
+    assert.ok(existsSync(cluster.record));
+  } finally {
+    mark('-i');
+  }
+  await emptyLockedFolder(cluster);
+  assert.deepEqual(readdirSync(path), []);
 });

@@ -6,6 +6,7 @@ import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, rmSync, sym
 import { dirname, join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { isMissing } from '../base/system/if-missing.ts';
+import { removeTree } from '../base/system/remove-tree.ts';
 import type { ClusterFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
 import { isRunning, type ProcessIdentity, processIdentity } from './processes/process.ts';
@@ -55,11 +56,31 @@ export async function withFolderLock<Result>(
  * Everything but the lock, which its holder still needs. The record goes last: without it the remains of an interrupted
  * deletion would not be found, and the next cluster of that name would start with them.
  */
-export function emptyLockedFolder(folder: Pick<ClusterFolder, 'path' | 'lock' | 'record'>): void {
+export async function emptyLockedFolder(
+  folder: Pick<ClusterFolder, 'path' | 'lock' | 'record'>,
+): Promise<void> {
   const paths = readdirSync(folder.path).map((name) => join(folder.path, name));
   const kept = [folder.lock, folder.record];
   for (const path of [...paths.filter((each) => !kept.includes(each)), folder.record])
+    await removeFolder(path);
+}
+
+async function removeFolder(path: string): Promise<void> {
+  try {
     rmSync(path, { recursive: true, force: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+    // Slower, but it knows which file it is.
+    await removeTree(path).catch(refused);
+  }
+}
+
+function refused(error: NodeJS.ErrnoException): never {
+  if (error.code !== 'EPERM' || !error.path) throw error;
+  throw new Failure(`${error.path} cannot be removed`, {
+    advice: `let it be removed, and run the command again; if lsattr shows it as immutable: chattr -i ${error.path}`,
+    cause: error,
+  });
 }
 
 async function acquire(

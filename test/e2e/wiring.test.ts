@@ -11,6 +11,7 @@ import {
   type ClusterLink,
   chooseSubnet,
   ensureBridge,
+  ensureNodeRoutes,
   hostAddress,
   isAttached,
   nodeAddress,
@@ -65,6 +66,13 @@ suite('the wire of a node', () => {
     await assert.rejects(attachNode(link, { ...node, serviceCidr: 'none' }, namespace));
     assert.equal(isAttached(link.bridge, index), false);
     await attachNode(link, node, namespace);
+    await checkWhole();
+  });
+
+  test('leads again to what it led to, after its routes were flushed and its links down', async () => {
+    await inNode('ip', 'route', 'flush', 'table', 'main');
+    for (const name of ['eth0', 'svc0']) await inNode('ip', 'link', 'set', name, 'down');
+    await ensureNodeRoutes(link, node, namespace);
     await checkWhole();
   });
 

@@ -22,6 +22,7 @@ test('a cluster that cannot be deleted does not keep the others', async (t) => {
   const said: string[] = [];
   const context = sparse<CliContext>({
     data,
+    programs: sparse<CliContext['programs']>({ server: join(path, 'server.ts') }),
     env: { KUBECONFIG: join(path, 'kubeconfig') },
     print: (line: string) => said.push(line),
     complain: (line: string) => said.push(line.split(':')[0]!),

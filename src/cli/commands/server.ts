@@ -12,7 +12,9 @@ import {
   defaultServiceCidr,
 } from '../../host/cluster/cluster-record.ts';
 import { Failure } from '../../host/failure.ts';
-import { ensureClusterPki, pkiFiles, readPair } from '../../host/keys/cluster-pki.ts';
+import { ensureClusterPki, readPair } from '../../host/keys/cluster-pki.ts';
+import { storeState } from '../../host/keys/kept-keys.ts';
+import { pkiFiles } from '../../host/keys/pki-files.ts';
 import { isPortFree } from '../../host/network/ports.ts';
 import { clusterDnsAddress, kubernetesServiceAddress } from '../../host/network/service-range.ts';
 import { formatJoinToken } from '../../host/node/join.ts';
@@ -63,11 +65,16 @@ export const server: Command = {
       });
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const serverToken = etcd && (await shareKeys(etcd, { folder, pkiFolder, token }));
-    await ensureClusterPki(pkiFolder, {
-      addresses: [address],
-      dnsNames: [hostname().toLowerCase()],
-      serviceAddress: kubernetesServiceAddress(defaultServiceCidr),
-    });
+    await ensureClusterPki(
+      pkiFolder,
+      {
+        addresses: [address],
+        dnsNames: [hostname().toLowerCase()],
+        serviceAddress: kubernetesServiceAddress(defaultServiceCidr),
+      },
+      // In etcd, the keys are beside what they protect.
+      etcd ? 'in use' : storeState(storeFile(folder)),
+    );
     const joinToken = ensureToken(join(folder, 'join-token'));
     const configFile = join(folder, 'config.json');
     writeConfig(configFile, { ...serverConfig(options, folder), joinToken });
@@ -88,6 +95,8 @@ export const server: Command = {
     return await runForeground(context, [context.programs.server, configFile]);
   },
 };
+
+const storeFile = (folder: string) => join(folder, 'wherry.db');
 
 type ServerOptions = ReturnType<typeof serverOptions>;
 
@@ -128,7 +137,7 @@ function serverConfig(options: ServerOptions, folder: string): Omit<ServerConfig
     listen: listenHosts(address).map((host) => ({ host, port })),
     advertiseAddress: address,
     pkiFolder,
-    store: etcd ?? { sqlite: join(folder, 'wherry.db') },
+    store: etcd ?? { sqlite: storeFile(folder) },
     serviceCidr: defaultServiceCidr,
     podCidr: defaultPodCidr,
     clusterDomain: defaultClusterDomain,

@@ -19,11 +19,8 @@ test('a server that runs for a year shows other certificates before its own end'
   const pkiFolder = mkdtempSync(join(tmpdir(), 'wherry-certificates-'));
   const stop = new AbortController();
   try {
-    await ensureClusterPki(pkiFolder, {
-      addresses: ['192.0.2.7'],
-      dnsNames: [],
-      serviceAddress: '10.96.0.1',
-    });
+    const names = { addresses: ['192.0.2.7'], dnsNames: [], serviceAddress: '10.96.0.1' };
+    await ensureClusterPki(pkiFolder, names, 'new');
     const clock = new VirtualClock(Date.now());
     const startMs = clock.now();
     const endMs = new X509Certificate(readPair(pkiFolder, 'apiserver').cert).validToDate.getTime();

@@ -5,7 +5,8 @@ import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { CertificatePair } from '../../base/x509/pki.ts';
 import { rotateCertificate } from '../../host/keys/certificate-rotation.ts';
-import { pkiFiles, reissueLeaf } from '../../host/keys/cluster-pki.ts';
+import { reissueLeaf } from '../../host/keys/cluster-pki.ts';
+import { pkiFiles } from '../../host/keys/pki-files.ts';
 
 export interface ServerCertificatesOptions {
   /** Holds the certificates and the keys of the authorities that sign them. */

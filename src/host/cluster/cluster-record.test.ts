@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -37,4 +37,19 @@ test('a damaged record is named, and stands in the way of no other cluster', () 
       ['green', 'red'],
     );
   }
+});
+
+test('what a cluster without its record has is not taken for nothing', () => {
+  for (const kept of ['store', 'pki'] as const) {
+    const folder = data.cluster(`lost-${kept}`);
+    mkdirSync(folder[kept], { recursive: true });
+    assert.throws(() => loadClusterRecord(folder), {
+      name: 'Failure',
+      message: `${folder.record} is missing`,
+    });
+  }
+  assert.deepEqual(
+    listClusterRecords(data).map((record) => record.name),
+    ['green', 'red'],
+  );
 });

@@ -69,18 +69,26 @@ export function newClusterRecord(name: string, apiPort: number): ClusterRecord {
   };
 }
 
-/** Undefined when there is no such cluster. @throws Failure when what is recorded cannot be understood */
+/** Undefined when there is no such cluster. @throws Failure when what is recorded is lost or cannot be understood */
 export function loadClusterRecord(folder: ClusterFolder): ClusterRecord | undefined {
-  if (!existsSync(folder.record)) return undefined;
+  if (!existsSync(folder.record)) {
+    // It is written before these, and removed after them.
+    if ([folder.store, folder.pki].some(existsSync)) throw damagedRecord(folder, 'missing');
+    return undefined;
+  }
   try {
     return JSON.parse(readFileSync(folder.record, 'utf8')) as ClusterRecord;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new DamagedRecord(`${folder.record} is damaged`, {
-      advice: `bring it back from a copy; without one, end what runs of the cluster and remove ${folder.path}`,
-      cause: error,
-    });
+    throw damagedRecord(folder, 'damaged', error);
   }
+}
+
+function damagedRecord(folder: ClusterFolder, state: 'damaged' | 'missing', cause?: SyntaxError): Failure {
+  return new DamagedRecord(`${folder.record} is ${state}`, {
+    advice: `bring it back from a copy; without one, end what runs of the cluster and remove ${folder.path}`,
+    ...(cause && { cause }),
+  });
 }
 
 class DamagedRecord extends Failure {}

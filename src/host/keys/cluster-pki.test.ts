@@ -3,16 +3,17 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { ensureClusterPki, pkiFiles, readPair, usableCertificate } from './cluster-pki.ts';
+import { ensureClusterPki, readPair, usableCertificate } from './cluster-pki.ts';
+import { pkiFiles } from './pki-files.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-pki-'));
 after(() => rmSync(folder, { recursive: true }));
 const names = { addresses: [], dnsNames: [], serviceAddress: '10.96.0.1' };
 
 test('valid files are kept; a certificate or key that is damaged or missing is issued again', async () => {
-  await ensureClusterPki(folder, names);
+  await ensureClusterPki(folder, names, 'new');
   const first = readPair(folder, pkiFiles.admin);
-  await ensureClusterPki(folder, names);
+  await ensureClusterPki(folder, names, 'in use');
   assert.deepEqual(readPair(folder, pkiFiles.admin), first);
   const damages = [
     () => writeFileSync(join(folder, `${pkiFiles.admin}.crt`), ''),
@@ -24,7 +25,7 @@ test('valid files are kept; a certificate or key that is damaged or missing is i
   for (const damage of damages) {
     damage();
     assert.equal(usableCertificate(folder, pkiFiles.admin), undefined, String(damage));
-    await ensureClusterPki(folder, names);
+    await ensureClusterPki(folder, names, 'in use');
     assert.ok(usableCertificate(folder, pkiFiles.admin), String(damage));
   }
   assert.deepEqual(

@@ -10,6 +10,8 @@ import { isMissing } from '../../base/system/if-missing.ts';
 import { replaceFile } from '../../base/system/replace-file.ts';
 import type { CertificatePair, LeafOptions } from '../../base/x509/pki.ts';
 import { ensureEncryptionKeys } from './encryption-keys.ts';
+import { checkKeptKeys, type StoreState } from './kept-keys.ts';
+import { pkiFiles } from './pki-files.ts';
 
 /** A certificate is renewed when it is valid for less than this. */
 const renewBeforeMs = 30 * 86_400_000;
@@ -30,22 +32,16 @@ const serverDnsNames = [
   'kubernetes.default.svc.cluster.local',
 ];
 
-export const pkiFiles = {
-  authority: 'ca',
-  /** Signs the certificates by which the API server speaks for a user to an aggregated one. */
-  frontProxyAuthority: 'front-proxy-ca',
-  frontProxyClient: 'front-proxy-client',
-  server: 'apiserver',
-  kubeletClient: 'apiserver-kubelet-client',
-  admin: 'admin',
-  tokenKey: 'sa',
-} as const;
-
-/** What all servers of a cluster have in common: its authorities, and the keys for tokens and for secrets. */
+/**
+ * What all servers of a cluster have in common: its authorities, and the keys for tokens and for secrets.
+ * @throws Failure when one of them is lost or damaged; none is replaced that a store depends on
+ */
 export async function ensureSharedPki(
   folder: string,
+  store: StoreState,
 ): Promise<{ authority: CertificatePair; frontProxy: CertificatePair }> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  checkKeptKeys(folder, store);
   ensureEncryptionKeys(folder);
   const authority = await ensureAuthority(folder, pkiFiles.authority, 'wherry-ca');
   const frontProxy = await ensureAuthority(folder, pkiFiles.frontProxyAuthority, 'wherry-front-proxy-ca');
@@ -58,8 +54,13 @@ export async function ensureSharedPki(
   return { authority, frontProxy };
 }
 
-export async function ensureClusterPki(folder: string, names: ClusterPkiNames): Promise<void> {
-  const { authority, frontProxy } = await ensureSharedPki(folder);
+/** `store`: whether what the keys protect is there already. */
+export async function ensureClusterPki(
+  folder: string,
+  names: ClusterPkiNames,
+  store: StoreState,
+): Promise<void> {
+  const { authority, frontProxy } = await ensureSharedPki(folder, store);
   await ensureLeaf(folder, pkiFiles.server, authority, {
     commonName: 'kube-apiserver',
     usages: ['server'],
@@ -125,8 +126,12 @@ export function readPair(folder: string, name: string): CertificatePair {
   };
 }
 
+/** The one without the other: a crash between their writes, before there was a store. */
+const hasPair = (folder: string, name: string) =>
+  ['key', 'crt'].every((suffix) => existsSync(join(folder, `${name}.${suffix}`)));
+
 async function ensureAuthority(folder: string, name: string, commonName: string): Promise<CertificatePair> {
-  if (existsSync(join(folder, `${name}.crt`))) return readPair(folder, name);
+  if (hasPair(folder, name)) return readPair(folder, name);
   const { createAuthority } = await import('../../base/x509/pki.ts');
   const pair = await createAuthority(commonName);
   writePair(folder, name, pair);

@@ -3,13 +3,16 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { readEncryptionKeys } from './encryption-keys.ts';
+import { ensureEncryptionKeys, readEncryptionKeys } from './encryption-keys.ts';
 
-test('a key is made once, readable by its owner only; a broken file is an error', () => {
+test('a key is made once, readable by its owner only; a broken or missing file is an error', () => {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-keys-'));
   try {
+    assert.throws(() => readEncryptionKeys(folder), { name: 'Failure', message: /is missing/ });
+    ensureEncryptionKeys(folder);
     const first = readEncryptionKeys(folder);
     assert.equal(first[0]!.secret.byteLength, 32);
+    ensureEncryptionKeys(folder);
     assert.deepEqual(readEncryptionKeys(folder), first);
     const file = join(folder, 'encryption-keys.json');
     assert.equal(statSync(file).mode & 0o777, 0o600);

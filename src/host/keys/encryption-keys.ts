@@ -1,9 +1,10 @@
 /**
- * The keys that encrypt secrets in a cluster's store: created at the first start, kept with the cluster's other keys.
+ * The keys that encrypt secrets in a cluster's store: created before the first start, kept with the cluster's other keys.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isMissing } from '../../base/system/if-missing.ts';
 import { createFile } from '../../base/system/replace-file.ts';
 import { Failure } from '../failure.ts';
 
@@ -21,10 +22,9 @@ const keyBytes = 32;
  * To rotate, put `{"name": "key2", "secret": "<32 random bytes in base64>"}` first in the file and start the server again:
  * it rewrites everything with that key, after which the old one may go. With several servers, put it last first, and
  * start all of them again: each must be able to read what the others will write.
- * @throws Failure when the file is there but holds no proper key.
+ * @throws Failure when the file is missing or holds no proper key.
  */
 export function readEncryptionKeys(pkiFolder: string): EncryptionKey[] {
-  ensureEncryptionKeys(pkiFolder);
   const file = join(pkiFolder, encryptionKeysFile);
   const unusable = (cause?: Error) =>
     new Failure(`${file} holds no proper key`, {
@@ -44,7 +44,11 @@ function readKeys(file: string, unusable: (cause: Error) => Failure): Encryption
     }));
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) throw unusable(error);
-    throw error;
+    if (!isMissing(error)) throw error;
+    throw new Failure(`${file} is missing`, {
+      advice: "bring it back from a copy: no other key reads the Secrets in the cluster's store",
+      cause: error,
+    });
   }
 }
 

@@ -7,8 +7,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFile } from '../../base/system/replace-file.ts';
 import { Failure } from '../failure.ts';
-import { pkiFiles } from './cluster-pki.ts';
 import { encryptionKeysFile } from './encryption-keys.ts';
+import { pkiFiles } from './pki-files.ts';
 
 /** File name → content. */
 export type SharedKeys = Record<string, string>;

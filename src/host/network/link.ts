@@ -107,14 +107,27 @@ export async function attachNode(link: ClusterLink, node: NodeLink, namespace: N
     input: `link add ${wire} type veth peer name eth0 netns ${namespace.holder.pid}`,
   });
   await runInNode(namespace, ['ip', '-batch', '-'], {
+    input: [`address add ${address}/24 dev eth0`, addServiceLink].join('\n'),
+  });
+  await ensureNodeRoutes(link, node, namespace);
+  await run('ip', ['link', 'set', wire, 'master', link.bridge, 'up']);
+}
+
+/** What the node's links lead to. A flush takes that along, and so does a link that was down. */
+export async function ensureNodeRoutes(
+  link: ClusterLink,
+  node: NodeLink,
+  namespace: NodeNamespace,
+): Promise<void> {
+  const address = nodeAddress(link, node.index);
+  await runInNode(namespace, ['ip', '-batch', '-'], {
     input: [
-      `address add ${address}/24 dev eth0`,
       'link set eth0 up',
+      `route replace ${link.subnet}.0/24 dev eth0 proto kernel scope link src ${address}`,
       ...serviceRoute(node.serviceCidr, address),
-      ...(node.defaultRoute ? [`route add default via ${hostAddress(link)}`] : []),
+      ...(node.defaultRoute ? [`route replace default via ${hostAddress(link)}`] : []),
     ].join('\n'),
   });
-  await run('ip', ['link', 'set', wire, 'master', link.bridge, 'up']);
 }
 
 /**
@@ -122,13 +135,10 @@ export async function attachNode(link: ClusterLink, node: NodeLink, namespace: N
  * packet that nothing rewrites does not leave the node.
  */
 function serviceRoute(serviceCidr: string, address: string): string[] {
-  return [
-    'link add svc0 type veth peer name svc1',
-    'link set svc1 up',
-    'link set svc0 up',
-    `route add ${serviceCidr} dev svc0 src ${address}`,
-  ];
+  return ['link set svc1 up', 'link set svc0 up', `route replace ${serviceCidr} dev svc0 src ${address}`];
 }
+
+const addServiceLink = 'link add svc0 type veth peer name svc1';
 
 const removeServiceRouteScript = '! ip link show svc0 >/dev/null 2>&1 || exec ip link delete svc0';
 
@@ -139,7 +149,9 @@ export async function ensureServiceRoute(serviceCidr: string, address: string): 
     return;
   // Incomplete, or with an address that the machine had before.
   await removeServiceRoute();
-  await run('ip', ['-batch', '-'], { input: serviceRoute(serviceCidr, address).join('\n') });
+  await run('ip', ['-batch', '-'], {
+    input: [addServiceLink, ...serviceRoute(serviceCidr, address)].join('\n'),
+  });
 }
 
 export async function removeServiceRoute(): Promise<void> {

@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { cgroupHierarchies, ensureCgroup, isUnified, removeCgroup, removeEmptyParents } from './cgroup.ts';
+import {
+  cgroupHierarchies,
+  ensureCgroup,
+  isUnified,
+  removeCgroup,
+  removeEmptyParents,
+  thawCgroup,
+} from './cgroup.ts';
 
 const line = (path: string, type: string, options: string) =>
   `30 25 0:26 / ${path} rw,nosuid shared:4 - ${type} ${type} ${options}\n`;
@@ -62,5 +71,26 @@ test('the group of all clusters weighs as much as the machine has cores', async 
   } finally {
     await removeCgroup(hierarchies, name);
     removeEmptyParents(hierarchies, name);
+  }
+});
+
+test('a group whose processes are frozen is removed with them', async (context) => {
+  const hierarchies = writableHierarchies();
+  const freezer = hierarchies.find(({ controllers }) => controllers.includes('freezer'));
+  if (process.getuid?.() !== 0 || !freezer) return context.skip('needs root and a freezer of version 1');
+  const name = `/wherry-test-${randomUUID()}`;
+  const pod = join(freezer.path, name, 'pod');
+  ensureCgroup(hierarchies, `${name}/pod/container`);
+  const sleeper = spawn('sleep', ['60'], { stdio: 'ignore' });
+  try {
+    writeFileSync(join(pod, 'container/cgroup.procs'), String(sleeper.pid));
+    writeFileSync(join(pod, 'freezer.state'), 'FROZEN');
+    const ended = once(sleeper, 'exit');
+    await removeCgroup(hierarchies, name);
+    await ended;
+    for (const { path } of hierarchies) assert.ok(!existsSync(join(path, name)));
+  } finally {
+    if (existsSync(pod)) thawCgroup(hierarchies, name);
+    sleeper.kill('SIGKILL');
   }
 });

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileS
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
+import { isMissing } from '../../base/system/if-missing.ts';
 
 export interface CgroupHierarchy {
   path: string;
@@ -75,10 +76,21 @@ export async function removeCgroup(hierarchies: readonly CgroupHierarchy[], path
     if (pids.length === 0) break;
     if (performance.now() > deadline)
       throw new Error(`processes ${pids.join(', ')} in control group ${path} do not end`);
+    thawCgroup(hierarchies, path);
     for (const pid of pids) killNow(pid);
     await systemClock.sleep(killPollMs);
   }
   for (const folder of folders) for (const group of groupsBelow(folder)) await removeEmptyGroup(group);
+}
+
+/** What is frozen in the group or below goes on: with v1, a frozen process does not even end when it is killed. */
+export function thawCgroup(hierarchies: readonly CgroupHierarchy[], path: string): void {
+  for (const hierarchy of hierarchies) {
+    const folder = join(hierarchy.path, path);
+    if (!hierarchy.controllers.includes('freezer') || !existsSync(folder)) continue;
+    // From the top: what is below a frozen group stays frozen.
+    for (const group of groupsBelow(folder).reverse()) thaw(join(group, 'freezer.state'));
+  }
 }
 
 /** Removes the parent groups, as far as they are empty: `/wherry/x`, then `/wherry`. */
@@ -172,6 +184,15 @@ function killNow(pid: number): void {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function thaw(file: string): void {
+  try {
+    if (readFileSync(file, 'utf8').trim() !== 'THAWED') writeFileSync(file, 'THAWED', { flag: 'r+' });
+  } catch (error) {
+    // The group has just been removed.
+    if (!isMissing(error)) throw error;
   }
 }
 

@@ -11,15 +11,10 @@ import { hostResolvConf } from '../network/resolv-conf.ts';
 import { agentProgram } from '../processes/agent-process.ts';
 import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from '../processes/process.ts';
 import { planRestarts, type RestartHistories } from '../supervision/restart-plan.ts';
-import { removeCgroup, removeEmptyParents } from './cgroup.ts';
+import { removeEmptyParents } from './cgroup.ts';
 import { containerdRecordFile } from './containerd.ts';
-import { ensureNodeCgroups, ensureRuntime, type LocalNode } from './node.ts';
-import {
-  createNodeNamespace,
-  destroyNodeNamespace,
-  findNodeNamespace,
-  holderRecordFile,
-} from './node-namespace.ts';
+import { endNodeProcesses, ensureNodeCgroups, ensureRuntime, type LocalNode } from './node.ts';
+import { createNodeNamespace, findNodeNamespace, holderRecordFile } from './node-namespace.ts';
 
 export interface MachineNodeOptions {
   data: DataFolder;
@@ -52,8 +47,7 @@ export async function ensureMachineNode(options: MachineNodeOptions): Promise<Ma
   const cgroupRoot = cgroupOf(data, nodeName);
   let namespace = findNodeNamespace(folder);
   if (!namespace) {
-    await destroyNodeNamespace(folder);
-    await removeCgroup(machine.cgroups, cgroupRoot);
+    await endNodeProcesses(machine, folder, cgroupRoot);
     namespace = await createNodeNamespace({
       name: nodeName,
       folder,
@@ -128,8 +122,7 @@ export async function stopMachineNode(
   const { data, machine, nodeName } = options;
   const folder = machineNodeFolder(data, nodeName);
   await stopRecorded(agentRecordFile(folder), stopGraceMs);
-  await destroyNodeNamespace(folder);
-  await removeCgroup(machine.cgroups, cgroupOf(data, nodeName));
+  await endNodeProcesses(machine, folder, cgroupOf(data, nodeName));
   removeEmptyParents(machine.cgroups, cgroupOf(data, nodeName));
   await removeServiceRoute();
 }

@@ -9,13 +9,14 @@ import type { Machine } from '../machine/machine.ts';
 import {
   attachNode,
   detachNode,
+  ensureNodeRoutes,
   hostAddress,
   hostHasDefaultRoute,
   isAttached,
   nodeAddress,
 } from '../network/link.ts';
 import { hostResolvConf } from '../network/resolv-conf.ts';
-import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
+import { ensureCgroup, removeCgroup, removeEmptyParents, thawCgroup } from './cgroup.ts';
 import {
   containerdLogFile,
   containerdSocketOnHost,
@@ -109,10 +110,17 @@ export async function ensureRuntime(
 export async function stopNode(context: NodeContext, record: NodeRecord): Promise<void> {
   const { cluster, data, machine } = context;
   const cgroup = nodeCgroup(cluster, record.name);
-  await destroyNodeNamespace(data.cluster(cluster.name).node(record.name));
-  await removeCgroup(machine.cgroups, cgroup);
+  await endNodeProcesses(machine, data.cluster(cluster.name).node(record.name), cgroup);
   removeEmptyParents(machine.cgroups, cgroup);
   await detachNode(bridgeName(cluster), record.index);
+}
+
+/** Its first process, its pods and whatever else is in its namespaces or its control group, which is removed. */
+export async function endNodeProcesses(machine: Machine, folder: NodeFolder, cgroup: string): Promise<void> {
+  // A namespace ends with its last process, which may be in a pod that somebody has frozen.
+  thawCgroup(machine.cgroups, cgroup);
+  await destroyNodeNamespace(folder);
+  await removeCgroup(machine.cgroups, cgroup);
 }
 
 async function ensureNamespace(context: NodeContext, record: NodeRecord): Promise<LocalNode> {
@@ -127,8 +135,7 @@ async function ensureNamespace(context: NodeContext, record: NodeRecord): Promis
   if (namespace) writeHostsFile({ folder, name: record.name, hosts });
   else {
     // What is left of a node whose holder was killed ends first.
-    await destroyNodeNamespace(folder);
-    await removeCgroup(machine.cgroups, cgroupRoot);
+    await endNodeProcesses(machine, folder, cgroupRoot);
     namespace = await createNodeNamespace({
       name: record.name,
       folder,
@@ -139,16 +146,13 @@ async function ensureNamespace(context: NodeContext, record: NodeRecord): Promis
     });
   }
   const link = { bridge: bridgeName(cluster), subnet: cluster.subnet };
-  if (!isAttached(link.bridge, record.index))
-    await attachNode(
-      link,
-      {
-        index: record.index,
-        serviceCidr: cluster.serviceCidr,
-        defaultRoute: !cluster.offline && hostHasDefaultRoute(),
-      },
-      namespace,
-    );
+  const nodeLink = {
+    index: record.index,
+    serviceCidr: cluster.serviceCidr,
+    defaultRoute: !cluster.offline && hostHasDefaultRoute(),
+  };
+  if (isAttached(link.bridge, record.index)) await ensureNodeRoutes(link, nodeLink, namespace);
+  else await attachNode(link, nodeLink, namespace);
   return {
     record,
     folder,

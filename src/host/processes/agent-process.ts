@@ -18,6 +18,7 @@ import { namedProgram } from './named-program.ts';
 import { type ProcessIdentity, startProcess, stopRecorded } from './process.ts';
 import { type AgentConfig, writeConfig } from './process-config.ts';
 import { processInForce } from './process-in-force.ts';
+import { stopUnrecorded } from './unrecorded.ts';
 
 const stopGraceMs = 3000;
 
@@ -65,6 +66,7 @@ export async function ensureAgent(
   const recordFile = agentRecordFile(folder, record.name);
   await stopRecorded(recordFile, stopGraceMs);
   const configFile = agentConfigFile(folder, record.name);
+  await stopUnrecorded(programs.agent, configFile, stopGraceMs);
   writeConfig(configFile, agentConfig(context, cluster, record));
   return await startProcess({
     command: agentProgram(folder.node(record.name).run, programs.node),

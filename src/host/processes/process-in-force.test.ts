@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -25,6 +25,10 @@ test('a process is in force while it runs with the very configuration that it wo
     assert.deepEqual(processInForce(recordFile, configFile, config('a', 6443)), self);
     assert.equal(processInForce(recordFile, configFile, config('b', 6443)), undefined);
     assert.equal(processInForce(recordFile, configFile, config('a', 6446)), undefined);
+    writeFileSync(configFile, '{"programVersion": "a');
+    assert.equal(processInForce(recordFile, configFile, config('a', 6443)), undefined);
+    rmSync(configFile);
+    assert.equal(processInForce(recordFile, configFile, config('a', 6443)), undefined);
   } finally {
     rmSync(folder, { recursive: true });
   }

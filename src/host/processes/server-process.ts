@@ -22,6 +22,7 @@ import { supervisorPlan } from '../supervision/supervisor.ts';
 import { type ProcessIdentity, startProcess, stopRecorded } from './process.ts';
 import { type ApiServerSettings, type ServerConfig, writeConfig } from './process-config.ts';
 import { processInForce } from './process-in-force.ts';
+import { stopUnrecorded } from './unrecorded.ts';
 
 const serverReadyMs = 180_000;
 const stopGraceMs = 8000;
@@ -64,7 +65,7 @@ export async function ensureServer(
   if (running) return running;
   const folder = context.data.cluster(record.name);
   const { programs } = context;
-  await stopServer(folder);
+  await stopServer(folder, programs);
   mkdirSync(folder.store, { recursive: true, mode: 0o700 });
   mkdirSync(folder.run, { recursive: true });
   const configFile = serverConfigFile(folder);
@@ -80,9 +81,16 @@ export async function ensureServer(
   });
 }
 
-export async function stopServer(folder: ClusterFolder): Promise<void> {
+export async function stopServer(
+  folder: ClusterFolder,
+  programs: Pick<ClusterContext['programs'], 'server'>,
+): Promise<void> {
   await stopRecorded(serverRecordFile(folder), stopGraceMs);
+  await stopUnrecorded(programs.server, serverConfigFile(folder), stopGraceMs);
 }
+
+/** The SQLite file. */
+export const storeFile = (folder: ClusterFolder) => join(folder.store, 'wherry.db');
 
 function serverConfigFile(folder: ClusterFolder): string {
   return join(folder.run, 'server-config.json');
@@ -99,7 +107,7 @@ function serverConfig(context: ClusterContext, record: ClusterRecord, place: Ser
     listen: hosts.map((host) => ({ host, port: record.apiPort })),
     advertiseAddress: place.advertise,
     pkiFolder: folder.pki,
-    store: { sqlite: join(folder.store, 'wherry.db') },
+    store: { sqlite: storeFile(folder) },
     serviceCidr: record.serviceCidr,
     podCidr: record.podCidr,
     clusterDomain: defaultClusterDomain,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
+import { removeTree } from '../../base/system/remove-tree.ts';
 import type { ContainerStatus } from '../cri/messages.ts';
 import type { ContainerFiles, PodFiles } from '../machine.ts';
 import { annotations } from '../pod/pod-observation.ts';
@@ -94,9 +95,9 @@ export class LinuxPodFiles implements PodFiles {
     // Volumes are not followed: their content must not be deleted.
     const [mounted] = await mountsBelow(folder);
     if (mounted !== undefined) throw new Error(`${mounted} is still mounted`);
-    await rm(folder, { recursive: true, force: true });
+    await removeTree(folder);
     for (const name of await readdir(this.podLogsDir).catch(ifMissing([])))
-      if (name.endsWith(`_${uid}`)) await rm(join(this.podLogsDir, name), { recursive: true, force: true });
+      if (name.endsWith(`_${uid}`)) await removeTree(join(this.podLogsDir, name));
   }
 
   async writableLayers(): Promise<ReadonlyMap<string, string>> {

@@ -1,11 +1,12 @@
 /** Volumes of pods on a Linux machine, below the kubelet's folder in upstream's layout. */
 
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PersistentVolume, Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { leastOf } from '../../base/least-of.ts';
 import { ifMissing } from '../../base/system/if-missing.ts';
+import { removeTree } from '../../base/system/remove-tree.ts';
 import type { ImageSnapshot } from '../cri/messages.ts';
 import { CsiVolumes } from '../csi/csi-volumes.ts';
 import { growFileSystem } from '../linux/device-mount.ts';
@@ -160,10 +161,10 @@ export class LinuxVolumes implements PodVolumes {
     const images = await readdir(join(folder, 'volumes', imagePlugin)).catch(ifMissing([]));
     await unmountBelow(folder);
     for (const name of images) await removeImageView(imageViewName(podUid, name));
-    await rm(join(folder, 'volumes'), { recursive: true, force: true });
-    await rm(join(folder, 'volume-subpaths'), { recursive: true, force: true });
-    await rm(join(folder, 'volumeDevices'), { recursive: true, force: true });
-    await rm(this.#givenDir(podUid), { recursive: true, force: true });
+    await removeTree(join(folder, 'volumes'));
+    await removeTree(join(folder, 'volume-subpaths'));
+    await removeTree(join(folder, 'volumeDevices'));
+    await removeTree(this.#givenDir(podUid));
     await this.#payloads.remove(podUid);
     this.#tokens.forget(podUid);
     for (const key of this.#done.keys()) if (key.startsWith(`${podUid}/`)) this.#done.delete(key);

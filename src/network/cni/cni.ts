@@ -15,8 +15,10 @@ import type { InformerFactory } from '../../client/informers/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { type Link, readLink } from './link.ts';
+import { restoreOwnPodRoutes } from './own-pod-routes.ts';
 import {
   cniConfig,
+  leasesOf,
   type NodeRange,
   nodeRange,
   overlayDevice,
@@ -81,6 +83,7 @@ export async function startCni(options: CniOptions, signal: AbortSignal): Promis
   // Before the configuration that names them.
   await writePlugins(options.pluginFolder ?? '/opt/cni/bin');
   const link = await readLink(run, options.nodeAddress);
+  const leasesFolder = options.leasesFolder ?? '/run/wherry/addresses';
   const configured = Promise.withResolvers<void>();
   let applied: RoutePlan | undefined;
   const loop = createSyncLoop(
@@ -117,13 +120,14 @@ export async function startCni(options: CniOptions, signal: AbortSignal): Promis
     const others = ranges.filter(({ name }) => name !== options.nodeName);
     const plan = planRoutes({ own, others, clusterCidr: options.clusterCidr, isOnLink: link.isOnLink });
     // Nodes change with every heartbeat, their routes hardly ever.
+    if (!applied) await restoreOwnPodRoutes(run, leasesOf(leasesFolder));
     if (!isDeepStrictEqual(plan, applied)) await applyRoutes(run, plan, link, options.nodeAddress);
     applied = plan;
     // Always reduced by the overlay's header: running pods must not need another size when a distant node joins.
     await writeConfig(options.configFolder ?? '/etc/cni/net.d', {
       podCidr,
       mtuBytes: link.mtuBytes - overlayHeaderBytes,
-      leasesFolder: options.leasesFolder ?? '/run/wherry/addresses',
+      leasesFolder,
     });
     configured.resolve();
   }

@@ -16,14 +16,14 @@ function perInterface(name: string): string[] {
 }
 
 /** A node with one link, as `ip` shows it. */
-function machine() {
+function machine(links: readonly string[] = []) {
   const routes = new Set<string>();
   const run = async (_command: string, words: readonly string[], input = '') => {
     if (words.includes('address'))
       return JSON.stringify([
         { ifname: 'eth0', mtu: 1500, addr_info: [{ family: 'inet', local: '10.0.0.1', prefixlen: 24 }] },
       ]);
-    if (words.includes('link')) return JSON.stringify([{ ifname: 'eth0' }]);
+    if (words.includes('link')) return JSON.stringify(['eth0', ...links].map((ifname) => ({ ifname })));
     if (words.includes('show')) return JSON.stringify([...routes].map((dst) => ({ dst })));
     for (const [, to] of input.matchAll(/^route replace (?:unreachable )?(\S+)/gm)) routes.add(to!);
     return '';
@@ -31,7 +31,7 @@ function machine() {
   return { routes, run };
 }
 
-test('routes to pods that are gone, as after a link was down, are set again', async (t) => {
+test('routes to pods that are gone, as after a link was down or a flush, are set again', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-routes-'));
   const stop = new AbortController();
   t.after(() => {
@@ -51,7 +51,13 @@ test('routes to pods that are gone, as after a link was down, are set again', as
       status: { addresses: [{ type: 'InternalIP', address: `10.0.0.${index}` }] },
     });
   const clock = new VirtualClock();
-  const { routes, run } = machine();
+  const leases = join(folder, 'leases', 'wherry');
+  mkdirSync(leases, { recursive: true });
+  writeFileSync(join(leases, '10.244.1.2'), '0123456789abcdef\neth0');
+  // Reserved by a plugin that has made no interface yet, and what is no lease.
+  writeFileSync(join(leases, '10.244.1.3'), '');
+  writeFileSync(join(leases, 'last_reserved_ip.0'), '10.244.1.3');
+  const { routes, run } = machine(['veth01234567']);
   const cni = await startCni(
     {
       nodeName: 'node-1',
@@ -61,14 +67,19 @@ test('routes to pods that are gone, as after a link was down, are set again', as
       clock,
       logger: silentLogger,
       configFolder: folder,
+      leasesFolder: join(folder, 'leases'),
       run,
       settingsFolder: folder,
     },
     stop.signal,
   );
-  const all = ['10.244.0.0/16', '10.244.1.0/24', '10.244.2.0/24'];
+  const all = ['10.244.0.0/16', '10.244.1.0/24', '10.244.1.2/32', '10.244.2.0/24'];
   assert.deepEqual([...routes].toSorted(), all);
   routes.delete('10.244.2.0/24');
+  await clock.advance(20_000);
+  await cni.settled();
+  assert.deepEqual([...routes].toSorted(), all);
+  routes.clear();
   await clock.advance(20_000);
   await cni.settled();
   assert.deepEqual([...routes].toSorted(), all);

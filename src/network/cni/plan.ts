@@ -91,6 +91,9 @@ export function overlayHardwareAddress(address: string): string {
 /** The network's name, for the runtime's records of its pods. */
 const networkName = 'wherry';
 
+/** Where the plugin records which pod has which address. */
+export const leasesOf = (leasesFolder: string) => `${leasesFolder}/${networkName}`;
+
 /** The CNI configuration: one plugin, our own, in plugins/. Every pod has a pair of interfaces to its node (docs/adr). */
 export function cniConfig(options: { podCidr: string; mtuBytes: number; leasesFolder: string }): {
   cniVersion: string;
@@ -106,7 +109,7 @@ export function cniConfig(options: { podCidr: string; mtuBytes: number; leasesFo
         type: 'wherry',
         mtu: mtuBytes,
         subnet: podCidr,
-        leasesFolder: `${leasesFolder}/${networkName}`,
+        leasesFolder: leasesOf(leasesFolder),
       },
     ],
   };

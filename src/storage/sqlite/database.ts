@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { findLogDamage } from './write-ahead-log.ts';
 
 export interface LogRow {
   revision: number;
@@ -35,6 +36,7 @@ export class LogDatabase {
 
   constructor(path: string) {
     refuseLostContent(path);
+    refuseDamagedLog(`${path}-wal`);
     // A new one is its owner's alone, wherever it lies; SQLite gives its other files the same rights.
     closeSync(openSync(path, 'a', 0o600));
     this.#db = new DatabaseSync(path);
@@ -200,6 +202,17 @@ function refuseLostContent(path: string): void {
   const sizeOf = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (sizeOf(path) === 0 && sizeOf(`${path}-wal`) > 0)
     throw new Error('the file is empty or gone, but there is a log of writes (-wal) that belongs to it');
+}
+
+/** Whoever has lost acknowledged writes is to know, and to choose. */
+function refuseDamagedLog(file: string): void {
+  const damage = findLogDamage(file);
+  if (!damage) return;
+  const { atByte, transactions } = damage;
+  throw new Error(
+    `the log of writes is damaged, with at least ${transactions} transactions behind that place: ` +
+      `bring both files back from a copy, or go on without those: truncate -s ${atByte} ${file}`,
+  );
 }
 
 /** The first string after all that start with `prefix`. */
