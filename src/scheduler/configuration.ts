@@ -3,10 +3,12 @@
  * configuration.
  */
 
+import { DeviceClass } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { Client } from '../client/client.ts';
 import type { InformerFactory } from '../client/informers/informer.ts';
+import { ResourceClasses } from './devices/resource-classes.ts';
 import type { Plugin } from './framework/plugin.ts';
 import { createProfile, type Profile, type WeightedPlugin } from './framework/profile.ts';
 import { defaultBinder } from './plugins/default-binder.ts';
@@ -97,7 +99,11 @@ const registry: Record<string, RegistryRow> = {
   TaintToleration: { weight: 3, create: () => taintToleration() as Plugin },
   NodeAffinity: { weight: 2, create: () => nodeAffinity() as Plugin },
   NodePorts: { weight: 0, create: () => nodePorts() as Plugin },
-  NodeResourcesFit: { weight: 1, create: (_, args) => nodeResourcesFit(args.NodeResourcesFit) },
+  NodeResourcesFit: {
+    weight: 1,
+    create: ({ informers }, args) =>
+      nodeResourcesFit(args.NodeResourcesFit, new ResourceClasses(informers.of(DeviceClass))),
+  },
   VolumeRestrictions: {
     weight: 0,
     create: ({ informers }) => volumeRestrictions(volumeListers(informers)) as Plugin,
