@@ -121,6 +121,10 @@ export class FakeCluster {
       .map(({ reason, message }) => `${reason}: ${message}`);
   }
 
+  get recorder(): EventRecorder {
+    return this.#recorderFor('');
+  }
+
   start(configuration?: SchedulerConfiguration): void {
     const { clock, informers } = this;
     this.#running = startScheduler(
@@ -131,7 +135,7 @@ export class FakeCluster {
         random: seededRandom(1),
         logger: silentLogger,
         metrics: this.metrics,
-        recorder: this.#recorderFor(''),
+        recorder: this.recorder,
         ...(configuration && { configuration }),
       },
       this.#stop.signal,

@@ -5,8 +5,10 @@
 
 import { DeviceClass } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
+import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
 import type { Client } from '../client/client.ts';
+import type { EventRecorder } from '../client/events/event-recorder.ts';
 import type { InformerFactory } from '../client/informers/informer.ts';
 import { ResourceClasses } from './devices/resource-classes.ts';
 import type { Plugin } from './framework/plugin.ts';
@@ -14,7 +16,7 @@ import { createProfile, type Profile, type WeightedPlugin } from './framework/pr
 import { defaultBinder } from './plugins/default-binder.ts';
 import { type DefaultPreemptionArgs, defaultPreemption } from './plugins/default-preemption.ts';
 import { createDefaultConstraints } from './plugins/default-spread.ts';
-import { dynamicResources } from './plugins/dynamic-resources.ts';
+import { type DynamicResourcesArgs, dynamicResources } from './plugins/dynamic-resources.ts';
 import { imageLocality } from './plugins/image-locality.ts';
 import { type InterPodAffinityArgs, interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity } from './plugins/node-affinity.ts';
@@ -41,6 +43,8 @@ export interface PluginHandle {
   informers: InformerFactory;
   random: Random;
   clock: Clock;
+  recorder: EventRecorder;
+  metrics: MetricsRegistry;
 }
 
 export interface PluginArgs {
@@ -48,6 +52,7 @@ export interface PluginArgs {
   NodeResourcesBalancedAllocation?: BalancedAllocationArgs;
   InterPodAffinity?: InterPodAffinityArgs;
   DefaultPreemption?: DefaultPreemptionArgs;
+  DynamicResources?: DynamicResourcesArgs;
 }
 
 /** Extension points at which a plugin can be disabled separately. */
@@ -118,7 +123,10 @@ const registry: Record<string, RegistryRow> = {
       volumeBinding({ client, clock, ...volumeListers(informers) }) as Plugin,
   },
   VolumeZone: { weight: 0, create: ({ informers }) => volumeZone(volumeListers(informers)) as Plugin },
-  DynamicResources: { weight: 0, create: (handle) => dynamicResources(handle) as Plugin },
+  DynamicResources: {
+    weight: 0,
+    create: (handle, args) => dynamicResources(handle, args.DynamicResources) as Plugin,
+  },
   PodTopologySpread: {
     weight: 2,
     create: ({ informers }) => podTopologySpread(createDefaultConstraints(informers)) as Plugin,

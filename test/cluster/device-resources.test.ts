@@ -68,6 +68,7 @@ test('a pod that wants a resource of a class gets devices, and a claim that goes
 
   await createClass(client);
   await cluster.until(isRunning(client, 'first'));
+  assert.match(cluster.metrics.expose(), /^scheduler_resourceclaim_creates_total\{status="success"\} 1$/m);
   const [claim, ...others] = await claimsIn(client);
   assert.deepEqual(others, []);
   assert.match(claim!.metadata.name, /^first-extended-resources-/);

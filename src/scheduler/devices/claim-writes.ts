@@ -1,7 +1,7 @@
 /** What the scheduler writes about claims: allocations, the pods that use them, and claims for extended resources. */
 import { claimFinalizer, isReservedFor } from '../../api/resource/pod-claims.ts';
 import { Pod, ResourceClaim } from '../../api/resources.gen.ts';
-import { isNotFound, StatusError } from '../../api/status.ts';
+import { isConflict, isNotFound } from '../../api/status.ts';
 import type { AllocationResult } from '../../api/types/resource-v1.gen.ts';
 import { messageOf } from '../../base/text/error-message.ts';
 import type { Client } from '../../client/client.ts';
@@ -67,34 +67,49 @@ export async function reportExtendedClaim(
   await client.patch(Pod, { name, namespace }, patch, { type: 'strategic', subresource: 'status', signal });
 }
 
+/** The pod does not use the claim after all. Without another user it gives its devices back. */
+export async function releaseClaim(
+  client: Client,
+  claim: ResourceClaim,
+  pod: Pod,
+  signal: AbortSignal,
+): Promise<void> {
+  await changeClaim(client, claim, signal, async (current) => {
+    const { reservedFor = [], ...status } = current.status ?? {};
+    const others = reservedFor.filter(({ uid }) => uid !== pod.metadata.uid);
+    if (others.length === 0) return await deallocate(client, current, signal);
+    const next = { ...current, status: { ...status, reservedFor: others } };
+    await client.update(ResourceClaim, next, { subresource: 'status', signal });
+  });
+}
+
+/** Also while it has devices: nothing uses them. */
+export async function deleteClaim(client: Client, claim: ResourceClaim, signal: AbortSignal): Promise<void> {
+  await changeClaim(client, claim, signal, async ({ metadata, ...rest }) => {
+    const finalizers = metadata.finalizers?.filter((each) => each !== claimFinalizer) ?? [];
+    await client.update(ResourceClaim, { ...rest, metadata: { ...metadata, finalizers } }, { signal });
+    const { uid, name, namespace = '' } = metadata;
+    await client.delete(ResourceClaim, { name, namespace }, { preconditions: { uid }, signal });
+  });
+}
+
 /** Tries against others who write the same claim. */
 const triesMax = 5;
 
-/** Also while it has devices: nothing uses them. */
-export async function deleteClaim(
+/** Nothing is to be done about a claim that is gone. */
+async function changeClaim(
   client: Client,
   { metadata: { name, namespace = '', uid } }: ResourceClaim,
   signal: AbortSignal,
+  change: (current: ResourceClaim) => Promise<void>,
 ): Promise<void> {
-  const at = { name, namespace };
-  try {
-    for (let tries = 1; ; tries++) {
-      const claim = await client.get(ResourceClaim, at, signal);
-      if (claim.metadata.uid !== uid) return;
-      const finalizers = claim.metadata.finalizers?.filter((each) => each !== claimFinalizer) ?? [];
-      try {
-        await client.update(
-          ResourceClaim,
-          { ...claim, metadata: { ...claim.metadata, finalizers } },
-          { signal },
-        );
-        break;
-      } catch (error) {
-        if (!(error instanceof StatusError && error.reason === 'Conflict') || tries === triesMax) throw error;
-      }
+  for (let tries = 1; ; tries++)
+    try {
+      const current = await client.get(ResourceClaim, { name, namespace }, signal);
+      if (current.metadata.uid === uid) await change(current);
+      return;
+    } catch (error) {
+      if (isNotFound(error)) return;
+      if (!isConflict(error) || tries === triesMax) throw error;
     }
-    await client.delete(ResourceClaim, at, { preconditions: { uid }, signal });
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
 }

@@ -20,7 +20,7 @@ import { ResourceClasses } from './resource-classes.ts';
 import { sharesInUse } from './shared-capacity.ts';
 
 export class KnownDevices {
-  readonly #claims: Informer<ResourceClaim>;
+  readonly claims: Informer<ResourceClaim>;
   readonly #slices: Informer<ResourceSlice>;
   readonly #classes: Informer<DeviceClass>;
   readonly #taintRules: Informer<DeviceTaintRule>;
@@ -30,12 +30,12 @@ export class KnownDevices {
 
   constructor(informers: InformerFactory, random: Random) {
     this.#random = random;
-    this.#claims = informers.of(ResourceClaim);
+    this.claims = informers.of(ResourceClaim);
     this.#slices = informers.of(ResourceSlice);
     this.#classes = informers.of(DeviceClass);
     this.#taintRules = informers.of(DeviceTaintRule);
     this.#byResource = new ResourceClasses(this.#classes);
-    this.allocations = new Allocations(this.#claims);
+    this.allocations = new Allocations(this.claims);
   }
 
   /** The claims that a pod names, or why it cannot be scheduled yet. */
@@ -46,7 +46,7 @@ export class KnownDevices {
       if (claimName === undefined)
         return unresolvable(`pod "${namespace}/${podName}": ResourceClaim not created yet`);
       if (claimName === '') continue;
-      const claim = this.#claims.get(`${namespace}/${claimName}`);
+      const claim = this.claims.get(`${namespace}/${claimName}`);
       if (!claim) return unresolvable(`resourceclaim.resource.k8s.io "${claimName}" not found`);
       if (claim.metadata.deletionTimestamp)
         return unresolvable(`resourceclaim "${claimName}" is being deleted`);
@@ -68,7 +68,7 @@ export class KnownDevices {
   }
 
   #extendedClaimOf({ pod, namespace }: PodInfo): ResourceClaim | undefined {
-    for (const claim of this.#claims.inNamespace(namespace))
+    for (const claim of this.claims.inNamespace(namespace))
       if (isExtendedClaim(claim) && isMadeFor(claim, pod)) return claim;
     return undefined;
   }

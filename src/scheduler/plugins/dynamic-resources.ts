@@ -2,24 +2,23 @@
 import { CelError } from '../../api/cel/environment.ts';
 import { isReservedFor } from '../../api/resource/pod-claims.ts';
 import type { Pod, ResourceClaim } from '../../api/resources.gen.ts';
-import { formatTime } from '../../api/schema/time.ts';
 import { compileNodeSelector } from '../../api/selectors/node-selector.ts';
 import type { AllocationResult } from '../../api/types/resource-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
+import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
 import type { Client } from '../../client/client.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import type { InformerFactory } from '../../client/informers/informer.ts';
+import { isLost } from '../devices/binding-conditions.ts';
+import { ClaimBinder, type ExtendedChoice } from '../devices/claim-binder.ts';
 import { claimRetryRules } from '../devices/claim-retries.ts';
-import {
-  createExtendedClaim,
-  deallocate,
-  deleteClaim,
-  reportExtendedClaim,
-  reserveClaim,
-} from '../devices/claim-writes.ts';
+import { deallocate, deleteClaim } from '../devices/claim-writes.ts';
 import { allocateDevices, classesAskedFor, type DeviceWorld } from '../devices/device-allocation.ts';
+import { deviceMetrics } from '../devices/device-metrics.ts';
 import type { ExtendedClaim, ExtendedNeed } from '../devices/extended-need.ts';
 import { KnownDevices } from '../devices/known-devices.ts';
+import { ReadinessWaiter } from '../devices/readiness-waiter.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import { type Plugin, type Rejection, type Snapshot, skip, unresolvable } from '../framework/plugin.ts';
 
@@ -27,7 +26,7 @@ import { type Plugin, type Rejection, type Snapshot, skip, unresolvable } from '
 interface NodeChoice {
   /** Of the claims that have none yet, in their order. */
   allocations: readonly AllocationResult[];
-  extended?: { made: ExtendedClaim; allocation: AllocationResult };
+  extended?: ExtendedChoice;
 }
 
 interface ClaimState {
@@ -47,17 +46,34 @@ const nothing: NodeChoice = { allocations: [] };
 /** Pods that may use one claim. */
 const usersMax = 256;
 
+export interface DynamicResourcesArgs {
+  /** For how long drivers may prepare devices before a pod is bound. */
+  bindingTimeoutMs?: number;
+}
+
 export interface DynamicResourcesOptions {
   client: Client;
   clock: Clock;
   random: Random;
   informers: InformerFactory;
+  recorder: EventRecorder;
+  metrics: MetricsRegistry;
 }
 
-export function dynamicResources(options: DynamicResourcesOptions): Plugin<ClaimState> {
+const bindingTimeoutDefaultMs = 600_000;
+
+export function dynamicResources(
+  options: DynamicResourcesOptions,
+  { bindingTimeoutMs: timeoutMs = bindingTimeoutDefaultMs }: DynamicResourcesArgs = {},
+): Plugin<ClaimState> {
   const { client, clock, random, informers } = options;
   const known = new KnownDevices(informers, random);
   const { allocations } = known;
+  const waiter = new ReadinessWaiter({ claims: known.claims, clock, timeoutMs });
+  const metrics = deviceMetrics(options.metrics);
+  const binder = new ClaimBinder({ ...options, allocations, waiter, metrics });
+  /** Its devices could not be prepared in an earlier attempt. */
+  const isLostNow = (claim: ResourceClaim) => isLost(claim, { nowMs: clock.now(), timeoutMs });
   return {
     name: 'DynamicResources',
     retryRules: claimRetryRules,
@@ -81,7 +97,9 @@ export function dynamicResources(options: DynamicResourcesOptions): Plugin<Claim
     filter(_, node, state) {
       const made = state.extended?.on(node);
       if (made && 'code' in made) return made;
-      const isElsewhere = state.claims.some((claim) => !reaches(allocations.of(claim), node));
+      const isElsewhere = state.claims.some(
+        (claim) => !reaches(allocations.of(claim), node) || isLostNow(claim),
+      );
       return isElsewhere ? elsewhere : whyNoneLeft(node, state, made);
     },
     postFilter({ pod: info, snapshot, hasSeenPod, hasRefusedPod }) {
@@ -92,7 +110,10 @@ export function dynamicResources(options: DynamicResourcesOptions): Plugin<Claim
       if (hasRefusedPod || !(pod.spec?.resourceClaims?.length || extended))
         return { victims: [], message: 'no new claims to deallocate' };
       const own = known.claimsOf(pod);
-      const misplaced = 'code' in own ? undefined : own.find((claim) => isMisplaced(claim, pod, snapshot));
+      const misplaced =
+        'code' in own
+          ? undefined
+          : own.find((claim) => isOnlyFor(claim, pod) && (isLostNow(claim) || isMisplaced(claim, snapshot)));
       if (misplaced) {
         const giveBack = (signal: AbortSignal) => deallocate(client, misplaced, signal);
         return { victims: [], message: 'deallocation of ResourceClaim completed', giveBack };
@@ -115,39 +136,12 @@ export function dynamicResources(options: DynamicResourcesOptions): Plugin<Claim
       if (extended) allocations.withdraw(extended.made.claim);
     },
     hasToPrepare: ({ claims, extended }) => claims.length > 0 || extended !== undefined,
-    async preBind({ pod }, { name }, { claims, found }, signal) {
-      // Drivers that prepare a device only at binding are given time from here on.
-      const timed = (allocation: AllocationResult | undefined) =>
-        allocation && { allocationTimestamp: formatTime(clock.now()), ...allocation };
-      for (const claim of claims)
-        await reserveClaim(client, { claim, allocation: timed(allocations.of(claim)), pod }, signal);
-      const extended = found.get(name)?.extended;
-      if (!extended) return undefined;
-      const claim = await createExtendedClaim(client, extended.made, signal);
-      // From now on the decision is about the claim that exists, until its status shows it.
-      allocations.decide(claim, extended.allocation);
-      allocations.withdraw(extended.made.claim);
-      extended.made = { ...extended.made, claim };
-      await undone(
-        async () => {
-          await reserveClaim(client, { claim, allocation: timed(extended.allocation), pod }, signal);
-          await reportExtendedClaim(client, pod, extended.made, signal);
-        },
-        () => deleteClaim(client, claim, signal),
-      );
+    async preBind({ pod }, { name: nodeName }, { claims, found }, signal) {
+      const extended = found.get(nodeName)?.extended;
+      await binder.bind({ pod, nodeName, claims, extended }, signal);
       return undefined;
     },
   };
-}
-
-/** Reverts what failed halfway. What cannot be reverted now, the pod's next attempt finds. */
-async function undone(act: () => Promise<void>, revert: () => Promise<void>): Promise<void> {
-  try {
-    await act();
-  } catch (error) {
-    await revert().catch(() => undefined);
-    throw error;
-  }
 }
 
 /** Whether the devices of an allocation can be used from the node; where there are none yet, this rules out no node. */
@@ -199,8 +193,12 @@ function whyClassless(
   return undefined;
 }
 
-/** A failed binding left the claim allocated where this pod, which alone may use it, cannot go. */
-function isMisplaced({ status }: ResourceClaim, { metadata }: Pod, { nodes }: Snapshot): boolean {
-  const isOthers = (status?.reservedFor ?? []).some(({ uid }) => uid !== metadata.uid);
-  return !isOthers && nodes.some((node) => !reaches(status?.allocation, node));
+/** No other pod uses the claim. */
+function isOnlyFor({ status }: ResourceClaim, { metadata }: Pod): boolean {
+  return (status?.reservedFor ?? []).every(({ uid }) => uid === metadata.uid);
+}
+
+/** A failed binding left the claim allocated where the pod cannot go. */
+function isMisplaced({ status }: ResourceClaim, { nodes }: Snapshot): boolean {
+  return nodes.some((node) => !reaches(status?.allocation, node));
 }
