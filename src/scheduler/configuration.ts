@@ -3,14 +3,13 @@
  * configuration.
  */
 
-import { DeviceClass } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/events/event-recorder.ts';
 import type { InformerFactory } from '../client/informers/informer.ts';
-import { ResourceClasses } from './devices/resource-classes.ts';
+import { KnownDevices } from './devices/known-devices.ts';
 import type { Plugin } from './framework/plugin.ts';
 import { createProfile, type Profile, type WeightedPlugin } from './framework/profile.ts';
 import { defaultBinder } from './plugins/default-binder.ts';
@@ -45,6 +44,12 @@ export interface PluginHandle {
   clock: Clock;
   recorder: EventRecorder;
   metrics: MetricsRegistry;
+}
+
+/** What all profiles of a scheduler share. */
+interface SharedHandle extends PluginHandle {
+  /** A device that one of them has decided on is not to be had for another. */
+  devices: KnownDevices;
 }
 
 export interface PluginArgs {
@@ -93,7 +98,7 @@ export const defaultConfiguration: SchedulerConfiguration = {
 
 interface RegistryRow {
   weight: number;
-  create(handle: PluginHandle, args: PluginArgs): Plugin;
+  create(handle: SharedHandle, args: PluginArgs): Plugin;
 }
 
 /** In the order in which filters run: cheap and decisive ones first. */
@@ -106,8 +111,7 @@ const registry: Record<string, RegistryRow> = {
   NodePorts: { weight: 0, create: () => nodePorts() as Plugin },
   NodeResourcesFit: {
     weight: 1,
-    create: ({ informers }, args) =>
-      nodeResourcesFit(args.NodeResourcesFit, new ResourceClasses(informers.of(DeviceClass))),
+    create: ({ devices }, args) => nodeResourcesFit(args.NodeResourcesFit, devices.byResource),
   },
   VolumeRestrictions: {
     weight: 0,
@@ -148,20 +152,25 @@ export function buildProfiles(
   configuration: SchedulerConfiguration,
   handle: PluginHandle,
 ): Map<string, Profile> {
+  for (const profile of configuration.profiles) checkNames(profile);
+  const shared = { ...handle, devices: new KnownDevices(handle.informers, handle.random) };
   return new Map(
     configuration.profiles.map((profile) => [
       profile.schedulerName,
-      createProfile(profile.schedulerName, choosePlugins(profile, handle)),
+      createProfile(profile.schedulerName, choosePlugins(profile, shared)),
     ]),
   );
 }
 
-function choosePlugins(profile: ProfileConfiguration, handle: PluginHandle): WeightedPlugin[] {
-  const disabled = new Set(profile.disabled);
-  const enabled = new Map(profile.enabled?.map((entry) => [entry.name, entry]));
-  for (const name of [...enabled.keys(), ...disabled])
+function checkNames({ enabled = [], disabled = [] }: ProfileConfiguration): void {
+  for (const name of [...enabled.map((entry) => entry.name), ...disabled])
     if (name !== '*' && !Object.hasOwn(registry, name))
       throw new Error(`there is no scheduler plugin ${name}`);
+}
+
+function choosePlugins(profile: ProfileConfiguration, handle: SharedHandle): WeightedPlugin[] {
+  const disabled = new Set(profile.disabled);
+  const enabled = new Map(profile.enabled?.map((entry) => [entry.name, entry]));
   return Object.entries(registry)
     .filter(([name]) => enabled.has(name) || !(disabled.has(name) || disabled.has('*')))
     .map(([name, { weight, create }]) => ({

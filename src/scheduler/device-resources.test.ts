@@ -88,8 +88,8 @@ test('devices that are promised to a claim which is still to be created go to no
     });
     cluster.start();
     await cluster.clock.advance(0);
-    assert.match(cluster.eventsOf('three').join(), /2 cannot allocate all claims/);
     written.resolve();
+    assert.match(cluster.eventsOf('three').join(), /2 cannot allocate all claims/);
     await cluster.clock.advance(0);
     const held = claimsIn(cluster).map(({ status }) => status?.allocation?.devices?.results?.[0]?.pool);
     assert.deepEqual(held.sort(), ['a', 'b']);

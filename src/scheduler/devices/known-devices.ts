@@ -24,7 +24,7 @@ export class KnownDevices {
   readonly #slices: Informer<ResourceSlice>;
   readonly #classes: Informer<DeviceClass>;
   readonly #taintRules: Informer<DeviceTaintRule>;
-  readonly #byResource: ResourceClasses;
+  readonly byResource: ResourceClasses;
   readonly #random: Random;
   readonly allocations: Allocations;
 
@@ -34,7 +34,7 @@ export class KnownDevices {
     this.#slices = informers.of(ResourceSlice);
     this.#classes = informers.of(DeviceClass);
     this.#taintRules = informers.of(DeviceTaintRule);
-    this.#byResource = new ResourceClasses(this.#classes);
+    this.byResource = new ResourceClasses(this.#classes);
     this.allocations = new Allocations(this.claims);
   }
 
@@ -62,9 +62,9 @@ export class KnownDevices {
   /** Of extended resources; undefined: none that a class provides. */
   extendedNeedOf(info: PodInfo): ExtendedNeed | undefined {
     const names = extendedResourcesOf(info);
-    if (!names.some((name) => this.#byResource.of(name))) return undefined;
+    if (!names.some((name) => this.byResource.of(name))) return undefined;
     const found = { uid: this.#random.uuid(), leftClaim: this.#extendedClaimOf(info) };
-    return new ExtendedNeed(info.pod, names, this.#byResource, found);
+    return new ExtendedNeed(info.pod, names, this.byResource, found);
   }
 
   #extendedClaimOf({ pod, namespace }: PodInfo): ResourceClaim | undefined {

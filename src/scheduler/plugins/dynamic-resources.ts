@@ -6,10 +6,8 @@ import { compileNodeSelector } from '../../api/selectors/node-selector.ts';
 import type { AllocationResult } from '../../api/types/resource-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
-import type { Random } from '../../base/random.ts';
 import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/events/event-recorder.ts';
-import type { InformerFactory } from '../../client/informers/informer.ts';
 import { isLost } from '../devices/binding-conditions.ts';
 import { ClaimBinder, type ExtendedChoice } from '../devices/claim-binder.ts';
 import { claimRetryRules } from '../devices/claim-retries.ts';
@@ -17,7 +15,7 @@ import { deallocate, deleteClaim } from '../devices/claim-writes.ts';
 import { allocateDevices, classesAskedFor, type DeviceWorld } from '../devices/device-allocation.ts';
 import { deviceMetrics } from '../devices/device-metrics.ts';
 import type { ExtendedClaim, ExtendedNeed } from '../devices/extended-need.ts';
-import { KnownDevices } from '../devices/known-devices.ts';
+import type { KnownDevices } from '../devices/known-devices.ts';
 import { ReadinessWaiter } from '../devices/readiness-waiter.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import { type Plugin, type Rejection, type Snapshot, skip, unresolvable } from '../framework/plugin.ts';
@@ -54,10 +52,9 @@ export interface DynamicResourcesArgs {
 export interface DynamicResourcesOptions {
   client: Client;
   clock: Clock;
-  random: Random;
-  informers: InformerFactory;
   recorder: EventRecorder;
   metrics: MetricsRegistry;
+  devices: KnownDevices;
 }
 
 const bindingTimeoutDefaultMs = 600_000;
@@ -66,8 +63,7 @@ export function dynamicResources(
   options: DynamicResourcesOptions,
   { bindingTimeoutMs: timeoutMs = bindingTimeoutDefaultMs }: DynamicResourcesArgs = {},
 ): Plugin<ClaimState> {
-  const { client, clock, random, informers } = options;
-  const known = new KnownDevices(informers, random);
+  const { client, clock, devices: known } = options;
   const { allocations } = known;
   const waiter = new ReadinessWaiter({ claims: known.claims, clock, timeoutMs });
   const metrics = deviceMetrics(options.metrics);
