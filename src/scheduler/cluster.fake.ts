@@ -1,6 +1,6 @@
 /** A server that is a map: enough of client and informers to run the scheduler against in tests. */
 
-import { type KubeObject, keyOf, type ResourceType } from '../api/meta.ts';
+import { type KubeObject, keyOf, type ObjectMeta, type ResourceType } from '../api/meta.ts';
 import { Node, Pod } from '../api/resources.gen.ts';
 import { asKubeObject } from '../api/schema/decode.ts';
 import { notFound } from '../api/status.ts';
@@ -77,6 +77,7 @@ export class FakeCluster {
   readonly #informers = new Map<string, FakeInformer>();
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
+  #created = 0;
   /** Replaces the server's answer to a binding, for failures. */
   bindFails: ((pod: string) => Error | undefined) | undefined;
 
@@ -120,6 +121,10 @@ export class FakeCluster {
       .map(({ reason, message }) => `${reason}: ${message}`);
   }
 
+  get recorder(): EventRecorder {
+    return this.#recorderFor('');
+  }
+
   start(configuration?: SchedulerConfiguration): void {
     const { clock, informers } = this;
     this.#running = startScheduler(
@@ -130,7 +135,7 @@ export class FakeCluster {
         random: seededRandom(1),
         logger: silentLogger,
         metrics: this.metrics,
-        recorder: this.#recorderFor(''),
+        recorder: this.recorder,
         ...(configuration && { configuration }),
       },
       this.#stop.signal,
@@ -190,6 +195,14 @@ export class FakeCluster {
     },
     update: async (type: ResourceType, object: KubeObject) => {
       this.#found(type, object.metadata);
+      this.put(type, object);
+      return object;
+    },
+    get: async (type: ResourceType, at: { name: string; namespace?: string }) => this.#found(type, at),
+    create: async (type: ResourceType, { metadata, ...rest }: { metadata: Partial<ObjectMeta> }) => {
+      const number = ++this.#created;
+      const name = metadata.name ?? `${metadata.generateName}${number}`;
+      const object = asKubeObject({ ...rest, metadata: { ...metadata, name, uid: `created-${number}` } });
       this.put(type, object);
       return object;
     },

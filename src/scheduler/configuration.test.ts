@@ -126,3 +126,18 @@ test('a plugin that is named like a function of all objects does not exist', () 
     /there is no scheduler plugin constructor/,
   );
 });
+
+test('how long drivers may prepare devices is a duration of a second at least', () => {
+  const parse = (args: object) =>
+    parseSchedulerConfiguration({
+      ...header,
+      profiles: [{ pluginConfig: [{ name: 'DynamicResources', args }] }],
+    }).profiles[0]!.args?.DynamicResources;
+  assert.deepEqual(parse({ bindingTimeout: '1m30s', filterTimeout: '10s' }), { bindingTimeoutMs: 90_000 });
+  assert.deepEqual(parse({}), {});
+  assert.throws(() => parse({ bindingTimeout: '500ms' }), {
+    message: 'bindingTimeout: Invalid value: "500ms": must be at least 1 second',
+  });
+  assert.throws(() => parse({ filterTimeout: '-1s' }), /filterTimeout: .*must be zero or positive/);
+  assert.throws(() => parse({ bindingTimeout: 'soon' }), { message: 'time: invalid duration "soon"' });
+});

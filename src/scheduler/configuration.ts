@@ -4,15 +4,18 @@
  */
 
 import type { Clock } from '../base/clock.ts';
+import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
 import type { Client } from '../client/client.ts';
+import type { EventRecorder } from '../client/events/event-recorder.ts';
 import type { InformerFactory } from '../client/informers/informer.ts';
+import { KnownDevices } from './devices/known-devices.ts';
 import type { Plugin } from './framework/plugin.ts';
 import { createProfile, type Profile, type WeightedPlugin } from './framework/profile.ts';
 import { defaultBinder } from './plugins/default-binder.ts';
 import { type DefaultPreemptionArgs, defaultPreemption } from './plugins/default-preemption.ts';
 import { createDefaultConstraints } from './plugins/default-spread.ts';
-import { dynamicResources } from './plugins/dynamic-resources.ts';
+import { type DynamicResourcesArgs, dynamicResources } from './plugins/dynamic-resources.ts';
 import { imageLocality } from './plugins/image-locality.ts';
 import { type InterPodAffinityArgs, interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity } from './plugins/node-affinity.ts';
@@ -39,6 +42,14 @@ export interface PluginHandle {
   informers: InformerFactory;
   random: Random;
   clock: Clock;
+  recorder: EventRecorder;
+  metrics: MetricsRegistry;
+}
+
+/** What all profiles of a scheduler share. */
+interface SharedHandle extends PluginHandle {
+  /** A device that one of them has decided on is not to be had for another. */
+  devices: KnownDevices;
 }
 
 export interface PluginArgs {
@@ -46,6 +57,7 @@ export interface PluginArgs {
   NodeResourcesBalancedAllocation?: BalancedAllocationArgs;
   InterPodAffinity?: InterPodAffinityArgs;
   DefaultPreemption?: DefaultPreemptionArgs;
+  DynamicResources?: DynamicResourcesArgs;
 }
 
 /** Extension points at which a plugin can be disabled separately. */
@@ -86,7 +98,7 @@ export const defaultConfiguration: SchedulerConfiguration = {
 
 interface RegistryRow {
   weight: number;
-  create(handle: PluginHandle, args: PluginArgs): Plugin;
+  create(handle: SharedHandle, args: PluginArgs): Plugin;
 }
 
 /** In the order in which filters run: cheap and decisive ones first. */
@@ -97,7 +109,10 @@ const registry: Record<string, RegistryRow> = {
   TaintToleration: { weight: 3, create: () => taintToleration() as Plugin },
   NodeAffinity: { weight: 2, create: () => nodeAffinity() as Plugin },
   NodePorts: { weight: 0, create: () => nodePorts() as Plugin },
-  NodeResourcesFit: { weight: 1, create: (_, args) => nodeResourcesFit(args.NodeResourcesFit) },
+  NodeResourcesFit: {
+    weight: 1,
+    create: ({ devices }, args) => nodeResourcesFit(args.NodeResourcesFit, devices.byResource),
+  },
   VolumeRestrictions: {
     weight: 0,
     create: ({ informers }) => volumeRestrictions(volumeListers(informers)) as Plugin,
@@ -112,7 +127,10 @@ const registry: Record<string, RegistryRow> = {
       volumeBinding({ client, clock, ...volumeListers(informers) }) as Plugin,
   },
   VolumeZone: { weight: 0, create: ({ informers }) => volumeZone(volumeListers(informers)) as Plugin },
-  DynamicResources: { weight: 0, create: (handle) => dynamicResources(handle) as Plugin },
+  DynamicResources: {
+    weight: 0,
+    create: (handle, args) => dynamicResources(handle, args.DynamicResources) as Plugin,
+  },
   PodTopologySpread: {
     weight: 2,
     create: ({ informers }) => podTopologySpread(createDefaultConstraints(informers)) as Plugin,
@@ -134,20 +152,25 @@ export function buildProfiles(
   configuration: SchedulerConfiguration,
   handle: PluginHandle,
 ): Map<string, Profile> {
+  for (const profile of configuration.profiles) checkNames(profile);
+  const shared = { ...handle, devices: new KnownDevices(handle.informers, handle.random) };
   return new Map(
     configuration.profiles.map((profile) => [
       profile.schedulerName,
-      createProfile(profile.schedulerName, choosePlugins(profile, handle)),
+      createProfile(profile.schedulerName, choosePlugins(profile, shared)),
     ]),
   );
 }
 
-function choosePlugins(profile: ProfileConfiguration, handle: PluginHandle): WeightedPlugin[] {
-  const disabled = new Set(profile.disabled);
-  const enabled = new Map(profile.enabled?.map((entry) => [entry.name, entry]));
-  for (const name of [...enabled.keys(), ...disabled])
+function checkNames({ enabled = [], disabled = [] }: ProfileConfiguration): void {
+  for (const name of [...enabled.map((entry) => entry.name), ...disabled])
     if (name !== '*' && !Object.hasOwn(registry, name))
       throw new Error(`there is no scheduler plugin ${name}`);
+}
+
+function choosePlugins(profile: ProfileConfiguration, handle: SharedHandle): WeightedPlugin[] {
+  const disabled = new Set(profile.disabled);
+  const enabled = new Map(profile.enabled?.map((entry) => [entry.name, entry]));
   return Object.entries(registry)
     .filter(([name]) => enabled.has(name) || !(disabled.has(name) || disabled.has('*')))
     .map(([name, { weight, create }]) => ({

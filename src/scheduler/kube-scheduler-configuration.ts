@@ -2,12 +2,14 @@
  * Reads upstream's configuration file of the scheduler (KubeSchedulerConfiguration), as far as it means something here.
  */
 import { misfits, type Shape, throwAll, withoutNulls } from '../base/text/configuration-shape.ts';
+import { parseGoDuration } from '../base/text/go-duration.ts';
 import type {
   ExtensionPoint,
   PluginArgs,
   ProfileConfiguration,
   SchedulerConfiguration,
 } from './configuration.ts';
+import type { DynamicResourcesArgs } from './plugins/dynamic-resources.ts';
 
 interface PluginSet {
   enabled?: { name: string; weight?: number }[];
@@ -30,6 +32,7 @@ interface ConfigurationShape {
   podMaxBackoffSeconds?: number;
 }
 
+const bindingTimeoutMinMs = 1_000;
 const supportedVersions = ['kubescheduler.config.k8s.io/v1', 'kubescheduler.config.k8s.io/v1beta3'];
 const everywhere = 'multiPoint';
 const points = [
@@ -64,6 +67,7 @@ const argsShapes: Readonly<Record<string, Shape>> = {
   },
   NodeResourcesBalancedAllocation: { resources: weights },
   InterPodAffinity: { hardPodAffinityWeight: 'number' },
+  DynamicResources: { bindingTimeout: 'text', filterTimeout: 'text' },
   DefaultPreemption: { minCandidateNodesPercentage: 'number', minCandidateNodesAbsolute: 'number' },
 };
 
@@ -106,6 +110,33 @@ function parseProfile({
   }
   for (const { name, args = {} } of pluginConfig)
     throwAll(misfits(Object.hasOwn(argsShapes, name) ? argsShapes[name]! : 'anything', args));
-  const args = Object.fromEntries(pluginConfig.map((entry) => [entry.name, entry.args ?? {}])) as PluginArgs;
+  const { DynamicResources: ofDevices, ...others } = Object.fromEntries(
+    pluginConfig.map((entry) => [entry.name, entry.args ?? {}]),
+  );
+  const args = {
+    ...others,
+    ...(ofDevices && { DynamicResources: parseDeviceArgs(ofDevices) }),
+  } as PluginArgs;
   return { schedulerName, disabled, enabled: [...enabled.values()], disabledPoints, args };
+}
+
+/** How long a filter searches devices is limited by its steps: a limit of time is checked, and nothing else. */
+function parseDeviceArgs(args: { bindingTimeout?: string; filterTimeout?: string }): DynamicResourcesArgs {
+  const { bindingTimeout, filterTimeout } = args;
+  const bindingTimeoutMs = bindingTimeout === undefined ? undefined : durationMs(bindingTimeout);
+  throwAll([
+    ...(filterTimeout !== undefined && durationMs(filterTimeout) < 0
+      ? [`filterTimeout: Invalid value: ${JSON.stringify(filterTimeout)}: must be zero or positive`]
+      : []),
+    ...(bindingTimeoutMs !== undefined && bindingTimeoutMs < bindingTimeoutMinMs
+      ? [`bindingTimeout: Invalid value: ${JSON.stringify(bindingTimeout)}: must be at least 1 second`]
+      : []),
+  ]);
+  return { ...(bindingTimeoutMs !== undefined && { bindingTimeoutMs }) };
+}
+
+function durationMs(text: string): number {
+  const ms = parseGoDuration(text);
+  if (typeof ms !== 'number') throw new Error(ms.error);
+  return ms;
 }

@@ -88,11 +88,13 @@ test('whatever happened before, the decision is the one that a new cache would g
   for (let seed = 1; seed <= 30; seed++) {
     const random = seededRandom(seed);
     const fake = new FakeCluster();
-    const { client, informers, clock } = fake;
+    const { client, informers, clock, recorder, metrics } = fake;
     const profile = buildProfiles(defaultConfiguration, {
       client,
       informers,
       clock,
+      recorder,
+      metrics,
       random: seededRandom(1),
     }).get('default-scheduler')!;
     const live = new SchedulerCache();

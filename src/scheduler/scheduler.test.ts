@@ -253,6 +253,41 @@ test('a pod that waits for devices gets those that a pod which could not be boun
     assert.equal(cluster.nodeOf('second'), 'a');
   }));
 
+test('a device that one profile has decided on is not to be had for pods of another', () =>
+  withCluster(async (cluster) => {
+    cluster.addNodes(makeNode('a'));
+    cluster.put(DeviceClass, { metadata: { name: 'gpu' }, spec: {} } as DeviceClass);
+    cluster.put(ResourceSlice, {
+      metadata: { name: 'slice' },
+      spec: {
+        driver: 'gpu.example.com',
+        nodeName: 'a',
+        pool: { name: 'pool', generation: 1, resourceSliceCount: 1 },
+        devices: [{ name: 'gpu' }],
+      },
+    } as ResourceSlice);
+    const exactly = { deviceClassName: 'gpu', allocationMode: 'ExactCount', count: 1 };
+    for (const schedulerName of ['default-scheduler', 'mine']) {
+      const metadata = { namespace: 'default', name: schedulerName, uid: `claim-${schedulerName}` };
+      const spec = { devices: { requests: [{ name: 'gpu', exactly }] } };
+      cluster.put(ResourceClaim, { metadata, spec } as ResourceClaim);
+      const resourceClaims = [{ name: 'device', resourceClaimName: schedulerName }];
+      cluster.addPods(makePod(`of-${schedulerName}`, { spec: { schedulerName, resourceClaims } }));
+    }
+    const written = Promise.withResolvers<void>();
+    const update = cluster.client.update;
+    mock.method(cluster.client, 'update', async (...args: Parameters<typeof update>) => {
+      await written.promise;
+      return await update(...args);
+    });
+    cluster.start({ profiles: [{ schedulerName: 'default-scheduler' }, { schedulerName: 'mine' }] });
+    await cluster.clock.advance(0);
+    written.resolve();
+    assert.match(cluster.eventsOf('of-mine').join(), /cannot allocate all claims/);
+    await cluster.clock.advance(0);
+    assert.equal(cluster.nodeOf('of-default-scheduler'), 'a');
+  }));
+
 test('a clock that is set back makes no back-off longer', () =>
   withCluster(async (cluster) => {
     cluster.addNodes(makeNode('a'));

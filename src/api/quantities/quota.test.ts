@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PersistentVolumeClaim, ResourceClaim, type ResourceQuota } from '../resources.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
+import {
+  type DeviceClass,
+  PersistentVolumeClaim,
+  Pod,
+  ResourceClaim,
+  type ResourceQuota,
+} from '../resources.gen.ts';
 import { formatQuantity } from './quantity.ts';
 import { concernsResource, matchesScopes, usageOf } from './quota.ts';
 
@@ -69,4 +76,48 @@ test('a resource claim counts the devices of each class, of alternatives the mos
   assert.deepEqual(counted([{ firstAvailable }]), { ...claims, [gold]: '4', [iron]: '2' });
   assert.ok(concernsResource(gold, ResourceClaim));
   assert.ok(!concernsResource(gold, PersistentVolumeClaim));
+});
+
+test('devices count as the resources that they provide, without what the pod of the claim counts with already', () => {
+  const gpu = 'example.com/gpu';
+  const classes = [{ metadata: { name: 'gold' }, spec: { extendedResourceName: gpu } } as DeviceClass];
+  const pod = (parts: object = {}) =>
+    sparse<Pod>({
+      metadata: { name: 'p', namespace: 'ns', uid: 'u' },
+      spec: { containers: [{ name: 'c', image: 'i', resources: { requests: { [gpu]: '2' } } }] },
+      ...parts,
+    });
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'Pod', name: 'p', uid: 'u', controller: true }];
+  const annotations = { 'resource.kubernetes.io/extended-resource-claim': 'true' };
+  const made = (name: string, second: number, more: object = {}) =>
+    ({
+      metadata: {
+        name,
+        namespace: 'ns',
+        uid: name,
+        creationTimestamp: `2026-01-01T00:00:0${second}Z`,
+        ...more,
+      },
+      spec: { devices: { requests: [{ name: 'r', exactly: { deviceClassName: 'gold', count: 3 } }] } },
+    }) as ResourceClaim;
+  const own = { ownerReferences, annotations };
+  const counted = (claim: ResourceClaim, owner: Pod | undefined, others: ResourceClaim[] = []) => {
+    const usage = usageOf(ResourceClaim, claim, {
+      classes: () => classes,
+      pod: () => owner,
+      claims: () => [claim, ...others],
+    });
+    const names = [`requests.${gpu}`, 'requests.deviceclass.resource.kubernetes.io/gold'];
+    return names.map((name) => formatQuantity(usage.get(name)!));
+  };
+  assert.deepEqual(counted(made('users', 1), pod()), ['3', '3']);
+  assert.deepEqual(counted(made('schedulers', 1, own), pod()), ['1', '3']);
+  assert.deepEqual(counted(made('schedulers', 1, own), undefined), ['3', '3']);
+  assert.deepEqual(counted(made('schedulers', 1, own), pod({ status: { phase: 'Failed' } })), ['3', '3']);
+  const told = pod({ status: { extendedResourceClaimStatus: { resourceClaimName: 'other' } } });
+  assert.deepEqual(counted(made('forged', 1, own), told), ['3', '3']);
+  assert.deepEqual(counted(made('first', 1, own), pod(), [made('second', 2, own)]), ['1', '3']);
+  assert.deepEqual(counted(made('second', 2, own), pod(), [made('first', 1, own)]), ['3', '3']);
+  for (const resource of [ResourceClaim, Pod]) assert.ok(concernsResource(`requests.${gpu}`, resource));
+  assert.ok(!concernsResource('requests.cpu', ResourceClaim));
 });

@@ -5,7 +5,13 @@ import type { PersistentVolumeClaim, Pod, ResourceClaim, ResourceQuota, Service 
 import { qualifiedName, type ResourceName } from '../status.ts';
 import { attributesClassesOf } from '../storage/volume-binding.ts';
 import type * as core from '../types/core-v1.gen.ts';
-import type * as dynamicResources from '../types/resource-v1.gen.ts';
+import {
+  addClaimUsage,
+  type ClaimSurroundings,
+  concernsClaims,
+  devicesSuffix,
+  isEnded,
+} from './claim-usage.ts';
 import { computePodLimits, computePodRequests, exactAmounts } from './pod-resources.ts';
 import {
   addQuantities,
@@ -30,10 +36,13 @@ const bareCounts = new Set([
   'services',
 ]);
 
-/** How one object counts, whatever a quota limits. An ended pod counts only for its existence. */
-export function usageOf(resource: ResourceName, object: KubeObject): Usage {
+/**
+ * How one object counts, whatever a quota limits. An ended pod counts only for its existence. Without `surroundings`, a
+ * claim does not count as extended resources.
+ */
+export function usageOf(resource: ResourceName, object: KubeObject, surroundings?: ClaimSurroundings): Usage {
   const usage = new Map<string, Quantity>([[`count/${qualifiedName(resource)}`, one]]);
-  if (isClaims(resource)) addDevices(usage, object as ResourceClaim);
+  if (isClaims(resource)) addClaimUsage(usage, object as ResourceClaim, surroundings);
   if (resource.group !== '') return usage;
   if (bareCounts.has(resource.plural)) usage.set(resource.plural, one);
   if (resource.plural === 'pods') addPod(usage, object as Pod);
@@ -45,7 +54,8 @@ export function usageOf(resource: ResourceName, object: KubeObject): Usage {
 /** Whether a quota's limits can be touched by objects of the resource at all. */
 export function concernsResource(hardName: string, resource: ResourceName): boolean {
   if (hardName === `count/${qualifiedName(resource)}`) return true;
-  if (hardName.endsWith(devicesSuffix)) return isClaims(resource);
+  if (isClaims(resource)) return concernsClaims(hardName);
+  if (hardName.endsWith(devicesSuffix)) return false;
   if (resource.group !== '' || hardName.startsWith('count/')) return false;
   if (bareCounts.has(hardName)) return hardName === resource.plural;
   if (hardName.startsWith('services.')) return resource.plural === 'services';
@@ -58,30 +68,6 @@ function isClaims({ group, plural }: ResourceName): boolean {
   return group === 'resource.k8s.io' && plural === 'resourceclaims';
 }
 
-/** Devices of a class: `gold.deviceclass.resource.k8s.io/devices`. */
-export const devicesSuffix = '.deviceclass.resource.k8s.io/devices';
-/** What a request for all devices of a class may get. */
-const devicesMax = 32n;
-
-type DeviceAsk = Pick<dynamicResources.DeviceSubRequest, 'deviceClassName' | 'allocationMode' | 'count'>;
-
-/** Among alternatives, each class counts with the one that requests most of it. */
-function addDevices(usage: Map<string, Quantity>, { spec }: ResourceClaim): void {
-  for (const { exactly, firstAvailable } of spec?.devices?.requests ?? []) {
-    const asks: DeviceAsk[] = firstAvailable?.length ? firstAvailable : exactly ? [exactly] : [];
-    const most = new Map<string, bigint>();
-    for (const { deviceClassName, allocationMode, count } of asks) {
-      const devices = allocationMode === 'All' ? devicesMax : BigInt(count ?? 1);
-      if (devices > (most.get(deviceClassName) ?? 0n)) most.set(deviceClassName, devices);
-    }
-    for (const [deviceClass, devices] of most) {
-      const name = `${deviceClass}${devicesSuffix}`;
-      const asked = parseQuantity(String(devices));
-      usage.set(name, addQuantities(usage.get(name) ?? zeroQuantity, asked));
-    }
-  }
-}
-
 function addPod(usage: Map<string, Quantity>, pod: Pod): void {
   if (isEnded(pod)) return;
   usage.set('pods', one);
@@ -91,11 +77,6 @@ function addPod(usage: Map<string, Quantity>, pod: Pod): void {
     if (name.startsWith('hugepages-')) usage.set(name, amount);
   }
   for (const [name, amount] of computePodLimits(pod, exactAmounts)) usage.set(`limits.${name}`, amount);
-}
-
-/** Its containers will not run again: it uses nothing any longer. */
-function isEnded(pod: Pod): boolean {
-  return pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
 }
 
 function addService(usage: Map<string, Quantity>, service: Service): void {

@@ -30,3 +30,11 @@ export function isMadeFor(claim: ResourceClaim, pod: Pod): boolean {
 export function isReservedFor(claim: ResourceClaim, pod: Pod): boolean {
   return claim.status?.reservedFor?.some(({ uid }) => uid === pod.metadata.uid) ?? false;
 }
+
+/** Whether the devices of a claim provide an extended resource of the container, and not plugins of its node. */
+export function isOfClaimedDevices({ status }: Pod, { name }: { name: string }, resource: string): boolean {
+  const mappings = status?.extendedResourceClaimStatus?.requestMappings ?? [];
+  return mappings.some(
+    ({ containerName, resourceName }) => containerName === name && resourceName === resource,
+  );
+}

@@ -1,11 +1,12 @@
 /** Counts what a namespace uses of what a quota limits: in the caches, and by asking the server for the rest. */
-import { apiVersionOf, type ResourceType } from '../../api/meta.ts';
-import { concernsResource, matchesScopes, type Usage, usageOf } from '../../api/quantities/quota.ts';
-import type { ResourceQuota } from '../../api/resources.gen.ts';
+import { apiVersionOf, type KubeObject, type ResourceType } from '../../api/meta.ts';
+import type { ClaimSurroundings } from '../../api/quantities/claim-usage.ts';
+import { matchesScopes, type Usage, usageOf } from '../../api/quantities/quota.ts';
+import { DeviceClass, Pod, type ResourceClaim, type ResourceQuota } from '../../api/resources.gen.ts';
 import { isNotFound } from '../../api/status.ts';
 import type { ReconcileCluster } from '../../client/controller/controller-cluster.ts';
 import { type Discovered, type DiscoveredResource, discoverResources } from '../../client/discovery.ts';
-import { planCount, uncountedNames } from './resource-quota-plan.ts';
+import { isOtherCount, planCount, uncountedNames } from './resource-quota-plan.ts';
 
 /** The server's resources, as of the last time that some quota asked for more than is in the caches. */
 export type Countable = { resources: readonly DiscoveredResource[] };
@@ -31,7 +32,7 @@ export async function countUsage(
   const listed: Usage[] = [];
   const unlisted = new Map<ResourceType, Error>();
   for (const resource of discovered.resources) {
-    if (!others.some((name) => concernsResource(name, resource))) continue;
+    if (!others.some((name) => isOtherCount(name, resource))) continue;
     try {
       listed.push(...(await listUsages(cluster, resource, namespace, signal)));
     } catch (error) {
@@ -56,7 +57,7 @@ async function resourcesFor(
   { resources }: Countable,
   signal: AbortSignal,
 ): Promise<Discovered> {
-  const isKnown = (name: string) => resources.some((resource) => concernsResource(name, resource));
+  const isKnown = (name: string) => resources.some((resource) => isOtherCount(name, resource));
   if (names.every(isKnown)) return { resources: [...resources], failures: new Map() };
   return await discoverResources(cluster.client, signal);
 }
@@ -70,10 +71,19 @@ async function listUsages(
   try {
     const metadataOnly = type.kind !== 'ResourceClaim';
     const { items } = await cluster.client.list(type, { namespace, metadataOnly }, signal);
-    return items.map((object) => usageOf(type, object));
+    const surroundings = type.kind === 'ResourceClaim' ? surroundingsOf(cluster, items) : undefined;
+    return items.map((object) => usageOf(type, object, surroundings));
   } catch (error) {
     // The definition was removed between discovery and the list.
     if (isNotFound(error)) return [];
     throw new Error(`could not count ${type.plural} of ${apiVersionOf(type)}`, { cause: error });
   }
+}
+
+function surroundingsOf(cluster: ReconcileCluster, claims: readonly KubeObject[]): ClaimSurroundings {
+  return {
+    classes: () => cluster.informer(DeviceClass).list(),
+    pod: (namespace, name) => cluster.get(Pod, `${namespace}/${name}`),
+    claims: () => claims as readonly ResourceClaim[],
+  };
 }

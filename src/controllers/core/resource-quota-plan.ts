@@ -1,13 +1,8 @@
 /** What is counted for a quota, and what its status says by that count. Decides; never acts. */
 import type { ResourceType } from '../../api/meta.ts';
+import { concernsClaims } from '../../api/quantities/claim-usage.ts';
 import { compareQuantities, parseQuantity } from '../../api/quantities/quantity.ts';
-import {
-  concernsResource,
-  devicesSuffix,
-  sameAmounts,
-  totalUsage,
-  type Usage,
-} from '../../api/quantities/quota.ts';
+import { concernsResource, sameAmounts, totalUsage, type Usage } from '../../api/quantities/quota.ts';
 import {
   ConfigMap,
   PersistentVolumeClaim,
@@ -97,9 +92,15 @@ export function hardNames(quota: ResourceQuota): string[] {
 export function otherCounts(names: readonly string[]): string[] {
   return names.filter(
     (name) =>
-      (name.startsWith('count/') || name.endsWith(devicesSuffix)) &&
-      !cached.some((type) => concernsResource(name, type)),
+      concernsClaims(name) ||
+      (name.startsWith('count/') && !cached.some((type) => concernsResource(name, type))),
   );
+}
+
+/** Whether objects of the resource, which are not in the caches, count under the name. */
+export function isOtherCount(name: string, resource: ResourceType): boolean {
+  const isCached = cached.some(({ group, plural }) => group === resource.group && plural === resource.plural);
+  return !isCached && concernsResource(name, resource);
 }
 
 /** What to count for a quota: kinds of which the caches have the objects, and names for which to ask the server. */
@@ -121,7 +122,7 @@ export function uncountedNames(
 ): Map<string, Error> {
   const uncounted = new Map<string, Error>();
   for (const name of names) {
-    const counted = resources.filter((resource) => concernsResource(name, resource));
+    const counted = resources.filter((resource) => isOtherCount(name, resource));
     const why =
       counted.length > 0
         ? counted.map((resource) => unlisted.get(resource)).find((error) => error)
@@ -134,5 +135,5 @@ export function uncountedNames(
 /** Whether a resource counted under the name could belong to the group, of which only `group/version` is known. */
 function isOfGroup(name: string, version: string): boolean {
   const [group = ''] = version.split('/');
-  return name.endsWith(`.${group}`) || (name.endsWith(devicesSuffix) && group === 'resource.k8s.io');
+  return name.endsWith(`.${group}`) || (concernsClaims(name) && group === 'resource.k8s.io');
 }

@@ -3,8 +3,9 @@
  * corrects.
  */
 import { type KubeObject, keyOf, type ResourceType } from '../../api/meta.ts';
+import { concernsClaims } from '../../api/quantities/claim-usage.ts';
 import { changesScope, concernsResource } from '../../api/quantities/quota.ts';
-import { type Pod, ResourceQuota } from '../../api/resources.gen.ts';
+import { DeviceClass, type Pod, ResourceQuota } from '../../api/resources.gen.ts';
 import {
   type AnyController,
   defineController,
@@ -17,6 +18,7 @@ import { isPodTerminal } from '../pods/pod-state.ts';
 import { type Countable, countUsage } from './resource-quota-count.ts';
 import {
   hardNames,
+  isOtherCount,
   type Lowered,
   limitable,
   otherCounts,
@@ -37,7 +39,12 @@ export function resourceQuotaController(): AnyController {
     reconciles: ResourceQuota,
     concerns: (quota: ResourceQuota, old: ResourceQuota | undefined) =>
       !old || JSON.stringify(quota.spec) !== JSON.stringify(old.spec) || !quota.status?.hard,
-    watches: limitable.map(replenishing),
+    watches: [
+      ...limitable.map(replenishing),
+      watch(DeviceClass, (deviceClass, old, informers) =>
+        changesResource(deviceClass, old) ? quotasOfDevices(informers.of(ResourceQuota).list()) : [],
+      ),
+    ],
     source: (enqueue, environment, signal) => followCounted(countable, enqueue, environment, signal),
     async reconcile(key, cluster, signal) {
       const quota = cluster.get(ResourceQuota, key);
@@ -56,6 +63,15 @@ export function resourceQuotaController(): AnyController {
       return { requeueAfterMs: resyncMs };
     },
   });
+}
+
+/** Whether claims count as another extended resource now. */
+function changesResource({ spec }: DeviceClass, old: DeviceClass | undefined): boolean {
+  return !old || old.spec === spec || old.spec.extendedResourceName !== spec.extendedResourceName;
+}
+
+function* quotasOfDevices(quotas: Iterable<ResourceQuota>): Iterable<string> {
+  for (const quota of quotas) if (hardNames(quota).some(concernsClaims)) yield keyOf(quota);
 }
 
 /** Admission counts creations as they happen; this counts what frees quota, and what bypassed admission. */
@@ -99,7 +115,7 @@ async function followCounted(
         countable.resources = found;
       },
       isWanted: (resource) =>
-        resource.namespaced && [...counted()].some((name) => concernsResource(name, resource)),
+        resource.namespaced && [...counted()].some((name) => isOtherCount(name, resource)),
       sinkOf: (resource) => ({
         // Deletions before the list produced no event.
         replace: () => recount(quotas.list(), resource),

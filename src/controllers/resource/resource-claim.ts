@@ -1,6 +1,6 @@
 /**
  * ResourceClaims: created for pods from templates, and given up when the last pod that uses one is gone. The scheduler
- * chooses the devices themselves.
+ * chooses the devices themselves, and creates the claims for extended resources.
  */
 import { podClaims } from '../../api/resource/pod-claims.ts';
 import { Pod, ResourceClaim, ResourceClaimTemplate } from '../../api/resources.gen.ts';
@@ -84,8 +84,9 @@ export const resourceClaimController = defineController({
   watches: [
     watch(Pod, (pod, old) => {
       if (!old || (old !== pod && isOver(old) === isOver(pod))) return [];
-      return podClaims(pod).flatMap(({ claimName }) =>
-        claimName ? [`${pod.metadata.namespace}/${claimName}`] : [],
+      const extended = pod.status?.extendedResourceClaimStatus?.resourceClaimName;
+      return [...podClaims(pod).map(({ claimName }) => claimName), extended].flatMap((name) =>
+        name ? [`${pod.metadata.namespace}/${name}`] : [],
       );
     }),
   ],

@@ -297,3 +297,20 @@ test('the devices of a plugin that went away are unhealthy at first, and gone af
   await clock.advance(2_000);
   assert.deepEqual(devices.resources(), { 'example.com/two': { capacity: 0, allocatable: 0 } });
 });
+
+test('a pod whose devices come from a claim takes none of a plugin', async () => {
+  const devices = await pluginsAt('claimed');
+  const pod = asking('claiming', 5);
+  const mapping = { containerName: 'c', resourceName: 'example.com/dev', requestName: 'r' };
+  const claiming = {
+    ...pod,
+    status: { extendedResourceClaimStatus: { resourceClaimName: 'claim', requestMappings: [mapping] } },
+  };
+  await devices.reserve(claiming, () => false);
+  assert.deepEqual((await devices.allocate(claiming, pod.spec.containers[0]!)).envs, {});
+  assert.deepEqual(devices.ofContainer('claiming', 'c'), []);
+  await assert.rejects(
+    devices.reserve(pod, () => false),
+    /Requested: 5, Available: 2/,
+  );
+});

@@ -7,6 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, credentials, status as grpcStatus, Server } from '@grpc/grpc-js';
 import { wholeValueOf } from '../../api/quantities/quantity.ts';
+import { isOfClaimedDevices } from '../../api/resource/pod-claims.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { KeyTurns } from '../../base/async/key-turns.ts';
@@ -125,12 +126,12 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
 
   async reserve(pod: Pod, hasLeft: (podUid: string) => boolean): Promise<void> {
     const { initContainers = [], containers } = pod.spec;
-    const users = [...initContainers, ...containers].filter((each) => this.#wantedBy(each).length > 0);
+    const users = [...initContainers, ...containers].filter((each) => this.#wantedBy(pod, each).length > 0);
     if (users.length === 0) return;
     await this.#assignments.releaseAll(hasLeft);
     try {
       for (const container of users)
-        for (const wanted of this.#wantedBy(container)) await this.#assign(pod, container, wanted);
+        for (const wanted of this.#wantedBy(pod, container)) await this.#assign(pod, container, wanted);
     } catch (error) {
       await this.#assignments.release(pod.metadata.uid);
       throw error;
@@ -138,7 +139,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
   }
 
   async allocate(pod: Pod, container: core.Container): Promise<DeviceGrant> {
-    const wanted = this.#wantedBy(container);
+    const wanted = this.#wantedBy(pod, container);
     if (wanted.length === 0) return noGrant;
     const grant: DeviceGrant = { envs: {}, mounts: [], devices: [], annotations: {}, cdiDevices: [] };
     for (const each of wanted) {
@@ -153,9 +154,11 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     return grant;
   }
 
-  #wantedBy({ resources }: core.Container): WantedDevices[] {
-    return Object.entries(resources?.limits ?? {}).flatMap(([resourceName, amount]) =>
-      this.#assignments.resources.has(resourceName) ? [{ resourceName, count: wholeValueOf(amount) }] : [],
+  #wantedBy(pod: Pod, container: core.Container): WantedDevices[] {
+    return Object.entries(container.resources?.limits ?? {}).flatMap(([resourceName, amount]) =>
+      this.#assignments.resources.has(resourceName) && !isOfClaimedDevices(pod, container, resourceName)
+        ? [{ resourceName, count: wholeValueOf(amount) }]
+        : [],
     );
   }
 

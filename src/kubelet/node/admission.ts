@@ -2,8 +2,10 @@
 import { isSidecar } from '../../api/core/pod/sidecars.ts';
 import { dottedSysctl, hostNamespaceOfSysctl } from '../../api/core/pod-spec/sysctl.ts';
 import { computePodRequests, numericAmounts } from '../../api/quantities/pod-resources.ts';
+import { isOfClaimedDevices } from '../../api/resource/pod-claims.ts';
 import type { Node, Pod } from '../../api/resources.gen.ts';
 import { compilePodNodeSelector } from '../../api/selectors/node-selector.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
 import { isExtendedResource } from '../../api/validation/resources.ts';
 import { nodeTaints } from '../../api/well-known.ts';
 import { isCriticalPod, qosClassOf } from '../resources/qos.ts';
@@ -161,10 +163,29 @@ const knownRequests = new WeakMap<Pod, ReadonlyMap<string, number>>();
 function requestsOf(pod: Pod): ReadonlyMap<string, number> {
   let requests = knownRequests.get(pod);
   if (!requests) {
-    requests = computePodRequests(pod, numericAmounts);
+    requests = computePodRequests(withoutDeviceResources(pod), numericAmounts);
     knownRequests.set(pod, requests);
   }
   return requests;
+}
+
+/** Extended resources that claimed devices provide are not the node's. */
+function withoutDeviceResources(pod: Pod): Pod {
+  if (!pod.status?.extendedResourceClaimStatus) return pod;
+  const strip = (container: core.Container): core.Container => {
+    const { requests = {}, ...resources } = container.resources ?? {};
+    const own = Object.entries(requests).filter(([name]) => !isOfClaimedDevices(pod, container, name));
+    return { ...container, resources: { ...resources, requests: Object.fromEntries(own) } };
+  };
+  const { containers, initContainers } = pod.spec;
+  return {
+    ...pod,
+    spec: {
+      ...pod.spec,
+      containers: containers.map(strip),
+      ...(initContainers && { initContainers: initContainers.map(strip) }),
+    },
+  };
 }
 
 function insufficient(name: string, requested: number, used: number, capacity: number): Refusal {

@@ -36,15 +36,20 @@ function resultOf(
   { request, asked, isAdmin, offered, portion }: Choice,
   newShareId: () => string,
 ): DeviceRequestAllocationResult {
+  const { driver, pool, device } = offered;
   return {
     request,
-    driver: offered.driver,
-    pool: offered.pool,
-    device: offered.device.name,
+    driver,
+    pool,
+    device: device.name,
     ...(isAdmin && { adminAccess: true }),
     ...(asked.tolerations?.length && { tolerations: asked.tolerations }),
     ...(portion && { shareID: newShareId() }),
     ...(portion?.size && { consumedCapacity: portionText(portion) }),
+    ...(device.bindingConditions?.length && { bindingConditions: device.bindingConditions }),
+    ...(device.bindingFailureConditions?.length && {
+      bindingFailureConditions: device.bindingFailureConditions,
+    }),
   };
 }
 
@@ -70,6 +75,8 @@ function reachOf(choices: readonly Choice[], node: Node): NodeSelector | undefin
   const matchExpressions: NodeSelectorRequirement[] = [];
   for (const { offered } of choices) {
     const where = offered.slice.spec.perDeviceNodeSelection ? offered.device : offered.slice.spec;
+    // Once it is prepared, a device that many nodes could have reached is on this one.
+    if (offered.device.bindsToNode) return onlyOn(node);
     if (where.allNodes) continue;
     const [term] = where.nodeSelector?.nodeSelectorTerms ?? [];
     if (!term || term.matchFields?.length) return onlyOn(node);

@@ -400,3 +400,51 @@ test('a selector that fails says why', () => {
     /^CelError: claim ns\/c: selector #0: CEL runtime error: no such key/,
   );
 });
+
+test('pools are tried by driver and name, and those whose devices must be prepared last', () => {
+  const conditions = { bindingConditions: ['Attached'], bindingFailureConditions: ['Failed'] };
+  const pool = (name: string, device: Device, more: Partial<ResourceSlice['spec']> = {}) =>
+    slice({ pool: { name, generation: 1, resourceSliceCount: 1 }, devices: [device], ...more });
+  const { nodeName: _, ...anywhere } = slice({ allNodes: true }).spec;
+  const slices = [
+    pool('a', gpu('gpu-0', 'x', '1', conditions)),
+    pool('c', gpu('gpu-1', 'x', '1')),
+    {
+      ...slice(),
+      spec: { ...anywhere, ...pool('b', gpu('gpu-2', 'x', '1')).spec, nodeName: undefined },
+    } as unknown as ResourceSlice,
+  ];
+  assert.deepEqual(allocate([{ requests: [exactly()] }], { slices }), ['r=gpu-2']);
+  assert.deepEqual(allocate([{ requests: [exactly({ count: 3 })] }], { slices }), [
+    'r=gpu-2 r=gpu-1 r=gpu-0',
+  ]);
+});
+
+test('an allocation says under which conditions a pod may be bound, and on which node a device is then', () => {
+  const conditions = { bindingConditions: ['Attached'], bindingFailureConditions: ['Failed'] };
+  const everywhere = (device: Partial<Device>) => {
+    const { nodeName: _, ...spec } = slice({ devices: [gpu('gpu-0', 'x', '1', device)] }).spec;
+    return { metadata: { name: 's' }, spec: { ...spec, allNodes: true } } as ResourceSlice;
+  };
+  const allocationOf = (device: Partial<Device>) =>
+    allocateDevices(
+      [
+        { metadata: { name: 'c', namespace: 'ns' }, spec: { devices: { requests: [exactly()] } } },
+      ] as ResourceClaim[],
+      makeNode('a'),
+      {
+        offer: new DeviceOffer([everywhere(device)]),
+        inUse: new Set(),
+        shares: [],
+        newShareId: () => 'share',
+        classOf: (name) => ({ metadata: { name }, spec: classes[name] }) as DeviceClass,
+      },
+    )![0]!;
+  assert.equal(allocationOf({}).nodeSelector, undefined);
+  const bound = allocationOf({ ...conditions, bindsToNode: true });
+  assert.deepEqual(bound.nodeSelector?.nodeSelectorTerms, [
+    { matchFields: [{ key: 'metadata.name', operator: 'In', values: ['a'] }] },
+  ]);
+  const { bindingConditions, bindingFailureConditions } = bound.devices!.results![0]!;
+  assert.deepEqual({ bindingConditions, bindingFailureConditions }, conditions);
+});

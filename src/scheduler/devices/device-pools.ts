@@ -7,6 +7,8 @@ import type { CounterSet, Device, DeviceTaint } from '../../api/types/resource-v
 import { type CelDevice, celDeviceOf } from './device-selector.ts';
 
 export interface OfferedDevice {
+  /** Devices are tried in this order. */
+  readonly rank: number;
   /** `driver/pool/name`. */
   readonly id: string;
   readonly driver: string;
@@ -34,24 +36,28 @@ export class DeviceOffer {
   readonly #byNode = new Map<string, OfferedDevice[]>();
   /** From slices that several nodes reach. */
   readonly #shared: OfferedDevice[] = [];
+  #ranks = 0;
   readonly #rules: readonly DeviceTaintRule[];
 
   constructor(slices: Iterable<ResourceSlice>, rules: readonly DeviceTaintRule[] = []) {
     this.#rules = rules;
-    for (const { slices: complete } of completePools(slices)) {
+    for (const { slices: complete } of completePools(slices).sort(byPreference)) {
       const counters = complete.flatMap(({ spec }) => spec.sharedCounters ?? []);
+      complete.sort((one, other) => compareTexts(one.metadata.name, other.metadata.name));
       for (const slice of complete) this.#offer(slice, counters);
     }
   }
 
   on(node: Node): OfferedDevice[] {
     const own = this.#byNode.get(node.metadata.name) ?? [];
-    return [...own, ...this.#shared.filter((offered) => reaches(offered, node))];
+    const shared = this.#shared.filter((offered) => reaches(offered, node));
+    return shared.length === 0 ? own : [...own, ...shared].sort((left, right) => left.rank - right.rank);
   }
 
   #offer(slice: ResourceSlice, counters: readonly CounterSet[]): void {
     const { driver, pool, nodeName, devices = [] } = slice.spec;
     const offered = devices.map((device) => ({
+      rank: this.#ranks++,
       id: deviceId(driver, pool.name, device.name),
       driver,
       pool: pool.name,
@@ -74,6 +80,27 @@ export class DeviceOffer {
   #taintsByRule(address: DeviceAddress): DeviceTaint[] {
     return this.#rules.filter((rule) => isSelectedBy(rule, address)).map(({ spec }) => spec.taint);
   }
+}
+
+/**
+ * Devices that are not ready before they are prepared come last. Otherwise by name: that is how drivers say what is to be
+ * used first.
+ */
+function byPreference(left: Pool, right: Pool): number {
+  const [{ spec: one }, { spec: other }] = [left.slices[0]!, right.slices[0]!];
+  return (
+    Number(mustBePrepared(left)) - Number(mustBePrepared(right)) ||
+    compareTexts(one.driver, other.driver) ||
+    compareTexts(one.pool.name, other.pool.name)
+  );
+}
+
+function mustBePrepared({ slices }: Pool): boolean {
+  return slices.some(({ spec }) => spec.devices?.some(({ bindingConditions }) => bindingConditions?.length));
+}
+
+function compareTexts(one: string, other: string): number {
+  return one === other ? 0 : one < other ? -1 : 1;
 }
 
 /** A pool that its driver is updating offers nothing. */

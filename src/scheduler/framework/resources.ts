@@ -1,6 +1,7 @@
 /**
  * Amounts of resources in the form in which the scheduler computes: plain numbers in fixed fields, the rest by name.
  */
+import { classResourcePrefix } from '../../api/resource/extended-resources.ts';
 
 /** cpu in thousandths, everything else in whole units. Extended resources and huge pages are `scalar`. */
 export interface Resources {
@@ -30,9 +31,19 @@ export function resourcesFrom(amounts: Iterable<readonly [string, number]>): Res
   return resources;
 }
 
-/** Extended resources, huge pages and attachable volumes: counted by name. */
+/** Extended resources, huge pages, attachable volumes and what Kubernetes names with its domain: counted by name. */
 function isScalarResource(name: string): boolean {
-  return isExtendedResource(name) || name.startsWith('hugepages-') || name.startsWith('attachable-volumes-');
+  return (
+    isExtendedResource(name) ||
+    name.startsWith('hugepages-') ||
+    name.startsWith('attachable-volumes-') ||
+    name.includes('kubernetes.io/')
+  );
+}
+
+/** One that a device class may provide. */
+export function isDeviceResource(name: string): boolean {
+  return isExtendedResource(name) || name.startsWith(classResourcePrefix);
 }
 
 /** A resource with a domain that is not Kubernetes' own, e.g. `example.org/myresource`. */

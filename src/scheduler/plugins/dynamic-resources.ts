@@ -1,172 +1,144 @@
 /** Devices that pods claim: nodes that do not offer them are refused, and those on the chosen node are allocated. */
 import { CelError } from '../../api/cel/environment.ts';
-import { claimFinalizer, isMadeFor, isReservedFor, podClaims } from '../../api/resource/pod-claims.ts';
-import {
-  DeviceClass,
-  DeviceTaintRule,
-  type Pod,
-  ResourceClaim,
-  ResourceSlice,
-} from '../../api/resources.gen.ts';
-import { formatTime } from '../../api/schema/time.ts';
+import { isReservedFor } from '../../api/resource/pod-claims.ts';
+import type { Pod, ResourceClaim } from '../../api/resources.gen.ts';
 import { compileNodeSelector } from '../../api/selectors/node-selector.ts';
 import type { AllocationResult } from '../../api/types/resource-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
-import type { Random } from '../../base/random.ts';
+import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { Client } from '../../client/client.ts';
-import type { Informer, InformerFactory } from '../../client/informers/informer.ts';
-import {
-  allocateDevices,
-  classesAskedFor,
-  type DeviceWorld,
-  devicesInUse,
-} from '../devices/device-allocation.ts';
-import { DeviceOffer } from '../devices/device-pools.ts';
-import { sharesInUse } from '../devices/shared-capacity.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
+import { isLost } from '../devices/binding-conditions.ts';
+import { ClaimBinder, type ExtendedChoice } from '../devices/claim-binder.ts';
+import { claimRetryRules } from '../devices/claim-retries.ts';
+import { deallocate, deleteClaim } from '../devices/claim-writes.ts';
+import { allocateDevices, classesAskedFor, type DeviceWorld } from '../devices/device-allocation.ts';
+import { deviceMetrics } from '../devices/device-metrics.ts';
+import type { ExtendedClaim, ExtendedNeed } from '../devices/extended-need.ts';
+import type { KnownDevices } from '../devices/known-devices.ts';
+import { ReadinessWaiter } from '../devices/readiness-waiter.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
-import {
-  type ClusterEvent,
-  type Plugin,
-  type Rejection,
-  type RetryRule,
-  type Snapshot,
-  skip,
-  unresolvable,
-} from '../framework/plugin.ts';
-import type { PodInfo } from '../framework/pod-info.ts';
+import { type Plugin, type Rejection, type Snapshot, skip, unresolvable } from '../framework/plugin.ts';
+
+/** What a pod gets on one node. */
+interface NodeChoice {
+  /** Of the claims that have none yet, in their order. */
+  allocations: readonly AllocationResult[];
+  extended?: ExtendedChoice;
+}
 
 interface ClaimState {
+  /** Those that the pod names. */
   claims: readonly ResourceClaim[];
   /** Those without devices, and the devices to choose from. */
   toAllocate: readonly ResourceClaim[];
+  extended: ExtendedNeed | undefined;
   world: DeviceWorld | undefined;
-  /** Node → allocations found there; undefined when there are none. */
-  found: Map<string, AllocationResult[] | undefined>;
+  /** By node; undefined where not everything is available. */
+  found: Map<string, NodeChoice | undefined>;
 }
 
 const elsewhere = unresolvable('resourceclaim not available on the node');
 const noneLeft = unresolvable('cannot allocate all claims');
+const nothing: NodeChoice = { allocations: [] };
 /** Pods that may use one claim. */
 const usersMax = 256;
+
+export interface DynamicResourcesArgs {
+  /** For how long drivers may prepare devices before a pod is bound. */
+  bindingTimeoutMs?: number;
+}
 
 export interface DynamicResourcesOptions {
   client: Client;
   clock: Clock;
-  random: Random;
-  informers: InformerFactory;
+  recorder: EventRecorder;
+  metrics: MetricsRegistry;
+  devices: KnownDevices;
 }
 
-export function dynamicResources(options: DynamicResourcesOptions): Plugin<ClaimState> {
-  const { client, clock, random, informers } = options;
-  const known = new KnownDevices(informers, random);
+const bindingTimeoutDefaultMs = 600_000;
+
+export function dynamicResources(
+  options: DynamicResourcesOptions,
+  { bindingTimeoutMs: timeoutMs = bindingTimeoutDefaultMs }: DynamicResourcesArgs = {},
+): Plugin<ClaimState> {
+  const { client, clock, devices: known } = options;
   const { allocations } = known;
+  const waiter = new ReadinessWaiter({ claims: known.claims, clock, timeoutMs });
+  const metrics = deviceMetrics(options.metrics);
+  const binder = new ClaimBinder({ ...options, allocations, waiter, metrics });
+  /** Its devices could not be prepared in an earlier attempt. */
+  const isLostNow = (claim: ResourceClaim) => isLost(claim, { nowMs: clock.now(), timeoutMs });
   return {
     name: 'DynamicResources',
-    retryRules,
+    retryRules: claimRetryRules,
     preEnqueue({ pod }) {
       if (!pod.spec?.resourceClaims?.length) return undefined;
       const own = known.claimsOf(pod);
       return 'code' in own ? own : undefined;
     },
-    preFilter({ pod }) {
-      if (!pod.spec?.resourceClaims?.length) return skip;
+    preFilter(info) {
+      const { pod } = info;
+      const extended = known.extendedNeedOf(info);
+      if (!pod.spec?.resourceClaims?.length && !extended) return skip;
       const own = known.claimsOf(pod);
       if ('code' in own) return { kind: 'reject', rejection: own };
       const toAllocate = own.filter((claim) => !allocations.of(claim));
       const refused = whyTaken(own, pod) ?? whyClassless(toAllocate, (name) => known.hasClass(name));
       if (refused) return { kind: 'reject', rejection: refused };
-      const world = toAllocate.length > 0 ? known.world() : undefined;
-      return { kind: 'continue', state: { claims: own, toAllocate, world, found: new Map() } };
+      const world = toAllocate.length > 0 || extended ? known.world() : undefined;
+      return { kind: 'continue', state: { claims: own, toAllocate, extended, world, found: new Map() } };
     },
     filter(_, node, state) {
-      const isElsewhere = state.claims.some((claim) => !reaches(allocations.of(claim), node));
-      return isElsewhere ? elsewhere : whyNoneLeft(node, state);
+      const made = state.extended?.on(node);
+      if (made && 'code' in made) return made;
+      const isElsewhere = state.claims.some(
+        (claim) => !reaches(allocations.of(claim), node) || isLostNow(claim),
+      );
+      return isElsewhere ? elsewhere : whyNoneLeft(node, state, made);
     },
-    postFilter({ pod: { pod }, snapshot, hasSeenPod, hasRefusedPod }) {
+    postFilter({ pod: info, snapshot, hasSeenPod, hasRefusedPod }) {
+      const { pod } = info;
       // Upstream's plugin finds no state of its own then, says so, and ends the search.
       if (!hasSeenPod) return { victims: [], message: 'not found', isFinal: true };
-      if (hasRefusedPod || podClaims(pod).length === 0)
+      const extended = known.extendedNeedOf(info);
+      if (hasRefusedPod || !(pod.spec?.resourceClaims?.length || extended))
         return { victims: [], message: 'no new claims to deallocate' };
-      const misplaced = known.misplacedClaim(pod, snapshot);
-      if (!misplaced) return { victims: [], message: 'still not schedulable' };
-      const giveBack = (signal: AbortSignal) => deallocate(client, misplaced, signal);
-      return { victims: [], message: 'deallocation of ResourceClaim completed', giveBack };
+      const own = known.claimsOf(pod);
+      const misplaced =
+        'code' in own
+          ? undefined
+          : own.find((claim) => isOnlyFor(claim, pod) && (isLostNow(claim) || isMisplaced(claim, snapshot)));
+      if (misplaced) {
+        const giveBack = (signal: AbortSignal) => deallocate(client, misplaced, signal);
+        return { victims: [], message: 'deallocation of ResourceClaim completed', giveBack };
+      }
+      const leftClaim = extended?.leftClaim;
+      if (!leftClaim) return { victims: [], message: 'still not schedulable' };
+      const giveBack = (signal: AbortSignal) => deleteClaim(client, leftClaim, signal);
+      return { victims: [], message: 'deletion of ResourceClaim completed', giveBack };
     },
     cloneState: (state) => ({ ...state, found: new Map(state.found) }),
     reserve(_, { name }, { toAllocate, found }) {
-      const chosen = found.get(name) ?? [];
+      const { allocations: chosen, extended } = found.get(name) ?? nothing;
       for (const [index, claim] of toAllocate.entries()) allocations.decide(claim, chosen[index]!);
+      if (extended) allocations.decide(extended.made.claim, extended.allocation);
       return undefined;
     },
-    unreserve(_, _node, { toAllocate }) {
+    unreserve(_, { name }, { toAllocate, found }) {
       for (const claim of toAllocate) allocations.withdraw(claim);
+      const extended = found.get(name)?.extended;
+      if (extended) allocations.withdraw(extended.made.claim);
     },
-    hasToPrepare: ({ claims }) => claims.length > 0,
-    async preBind({ pod }, _node, { claims }, signal) {
-      for (const claim of claims) {
-        const found = allocations.of(claim);
-        // Drivers that prepare a device only at binding are given time from here on.
-        const allocation = found && { allocationTimestamp: formatTime(clock.now()), ...found };
-        await reserveClaim(client, { claim, allocation, pod }, signal);
-      }
+    hasToPrepare: ({ claims, extended }) => claims.length > 0 || extended !== undefined,
+    async preBind({ pod }, { name: nodeName }, { claims, found }, signal) {
+      const extended = found.get(nodeName)?.extended;
+      await binder.bind({ pod, nodeName, claims, extended }, signal);
       return undefined;
     },
   };
 }
-
-/** Claims, classes and devices as the informers show them, with the allocations that were decided since. */
-class KnownDevices {
-  readonly #claims: Informer<ResourceClaim>;
-  readonly #slices: Informer<ResourceSlice>;
-  readonly #classes: Informer<DeviceClass>;
-  readonly #taintRules: Informer<DeviceTaintRule>;
-  readonly #random: Random;
-  readonly allocations: Allocations;
-
-  constructor(informers: InformerFactory, random: Random) {
-    this.#random = random;
-    this.#claims = informers.of(ResourceClaim);
-    this.#slices = informers.of(ResourceSlice);
-    this.#classes = informers.of(DeviceClass);
-    this.#taintRules = informers.of(DeviceTaintRule);
-    this.allocations = new Allocations(this.#claims);
-  }
-
-  claimsOf(pod: Pod): ResourceClaim[] | Rejection {
-    return claimsOf(pod, (key) => this.#claims.get(key));
-  }
-
-  /** A claim of the pod whose devices it cannot reach. */
-  misplacedClaim(pod: Pod, snapshot: Snapshot): ResourceClaim | undefined {
-    const own = this.claimsOf(pod);
-    return 'code' in own ? undefined : own.find((claim) => isMisplaced(claim, pod, snapshot));
-  }
-
-  hasClass(name: string): boolean {
-    return this.#classes.get(name) !== undefined;
-  }
-
-  world(): DeviceWorld {
-    return {
-      offer: new DeviceOffer(this.#slices.list(), [...this.#taintRules.list()]),
-      inUse: devicesInUse(this.allocations.all()),
-      shares: sharesInUse(this.allocations.all()),
-      newShareId: () => this.#random.uuid(),
-      classOf: (name) => this.#classes.get(name),
-    };
-  }
-}
-
-const retryRules: readonly RetryRule[] = [
-  { resource: 'ResourceClaim', changes: ['add', 'update', 'delete'], helps: mayFree },
-  { resource: 'ResourceSlice', changes: ['add', 'update', 'delete'] },
-  { resource: 'DeviceTaintRule', changes: ['update', 'delete'] },
-  { resource: 'DeviceClass', changes: ['add', 'update'] },
-  { resource: 'TargetPod', changes: ['resourceClaims'] },
-  // What was decided for a pod that could not be bound was never in the status of its claims.
-  { resource: 'AssignedPod', changes: ['delete'], helps: (_, { old }) => gaveUpDevices(old as Pod) },
-  { resource: 'Node', changes: ['add', 'labels', 'taints'] },
-];
 
 /** Whether the devices of an allocation can be used from the node; where there are none yet, this rules out no node. */
 function reaches(allocation: AllocationResult | undefined, { node }: NodeInfo): boolean {
@@ -177,10 +149,12 @@ function reaches(allocation: AllocationResult | undefined, { node }: NodeInfo): 
 function whyNoneLeft(
   { name, node }: NodeInfo,
   { toAllocate, world, found }: ClaimState,
+  made: ExtendedClaim | undefined,
 ): Rejection | undefined {
-  if (!world) return undefined;
+  const claims = made ? [...toAllocate, made.claim] : toAllocate;
+  if (!world || claims.length === 0) return undefined;
   try {
-    if (!found.has(name)) found.set(name, allocateDevices(toAllocate, node, world));
+    if (!found.has(name)) found.set(name, choiceOf(allocateDevices(claims, node, world), made));
   } catch (error) {
     if (!(error instanceof CelError)) throw error;
     throw new Error(`running "DynamicResources" filter plugin: ${error.message}`, { cause: error });
@@ -188,62 +162,13 @@ function whyNoneLeft(
   return found.get(name) ? undefined : noneLeft;
 }
 
-/** The allocations of claims: those in their status, and those decided on that the status does not show yet. */
-class Allocations {
-  readonly #claims: Informer<ResourceClaim>;
-  /** By the claim's uid. */
-  readonly #decided = new Map<string, AllocationResult>();
-
-  constructor(claims: Informer<ResourceClaim>) {
-    this.#claims = claims;
-    claims.handle({
-      updated: (claim) => {
-        if (claim.status?.allocation) this.withdraw(claim);
-      },
-      deleted: (claim) => this.withdraw(claim),
-    });
-  }
-
-  of({ metadata, status }: ResourceClaim): AllocationResult | undefined {
-    return status?.allocation ?? this.#decided.get(metadata.uid);
-  }
-
-  *all(): Generator<AllocationResult> {
-    for (const claim of this.#claims.list()) {
-      const allocation = this.of(claim);
-      if (allocation) yield allocation;
-    }
-  }
-
-  decide({ metadata }: ResourceClaim, allocation: AllocationResult): void {
-    this.#decided.set(metadata.uid, allocation);
-  }
-
-  /** The decision no longer counts: it was not carried out, or is in the status by now. */
-  withdraw({ metadata }: ResourceClaim): void {
-    this.#decided.delete(metadata.uid);
-  }
-}
-
-/** The claims of a pod, or why it cannot be scheduled yet. */
-function claimsOf(pod: Pod, get: (key: string) => ResourceClaim | undefined): ResourceClaim[] | Rejection {
-  const { namespace, name: podName } = pod.metadata;
-  const found: ResourceClaim[] = [];
-  for (const { claimName, isMade } of podClaims(pod)) {
-    if (claimName === undefined)
-      return unresolvable(`pod "${namespace}/${podName}": ResourceClaim not created yet`);
-    if (claimName === '') continue;
-    const claim = get(`${namespace}/${claimName}`);
-    if (!claim) return unresolvable(`resourceclaim.resource.k8s.io "${claimName}" not found`);
-    if (claim.metadata.deletionTimestamp)
-      return unresolvable(`resourceclaim "${claimName}" is being deleted`);
-    if (isMade && !isMadeFor(claim, pod))
-      return unresolvable(
-        `ResourceClaim ${namespace}/${claimName} was not created for pod ${namespace}/${podName} (pod is not owner)`,
-      );
-    found.push(claim);
-  }
-  return found;
+/** The claim for extended resources is the last. */
+function choiceOf(
+  allocations: AllocationResult[] | undefined,
+  made: ExtendedClaim | undefined,
+): NodeChoice | undefined {
+  if (!allocations || !made) return allocations && { allocations };
+  return { allocations: allocations.slice(0, -1), extended: { made, allocation: allocations.at(-1)! } };
 }
 
 function whyTaken(claims: readonly ResourceClaim[], pod: Pod): Rejection | undefined {
@@ -264,49 +189,12 @@ function whyClassless(
   return undefined;
 }
 
-/** One of the pod's claims has changed, or another claim may have given devices back. */
-function mayFree({ pod, namespace }: PodInfo, { old, current }: ClusterEvent): boolean {
-  const claim = (current ?? old) as ResourceClaim;
-  if (claim.metadata.namespace === namespace) {
-    const { name } = claim.metadata;
-    if (isMadeFor(claim, pod) || podClaims(pod).some(({ claimName }) => claimName === name)) return true;
-  }
-  const before = (old as ResourceClaim | undefined)?.status?.allocation;
-  return before !== undefined && !(current as ResourceClaim | undefined)?.status?.allocation;
+/** No other pod uses the claim. */
+function isOnlyFor({ status }: ResourceClaim, { metadata }: Pod): boolean {
+  return (status?.reservedFor ?? []).every(({ uid }) => uid === metadata.uid);
 }
 
-function gaveUpDevices(pod: Pod): boolean {
-  return !pod.spec?.nodeName && podClaims(pod).length > 0;
-}
-
-/** A failed binding left the claim allocated where this pod, which alone may use it, cannot go. */
-function isMisplaced({ status }: ResourceClaim, { metadata }: Pod, { nodes }: Snapshot): boolean {
-  const isOthers = (status?.reservedFor ?? []).some(({ uid }) => uid !== metadata.uid);
-  return !isOthers && nodes.some((node) => !reaches(status?.allocation, node));
-}
-
-/** The server refuses this when the claim has changed meanwhile: another pod may have come to use it. */
-async function deallocate(client: Client, claim: ResourceClaim, signal: AbortSignal): Promise<void> {
-  const { allocation: _, reservedFor: __, ...status } = claim.status ?? {};
-  await client.update(ResourceClaim, { ...claim, status }, { subresource: 'status', signal });
-}
-
-/** The finalizer goes first: a claim with devices must not vanish before they are given back. */
-async function reserveClaim(
-  client: Client,
-  { claim, allocation, pod }: { claim: ResourceClaim; allocation: AllocationResult | undefined; pod: Pod },
-  signal: AbortSignal,
-): Promise<void> {
-  let current = claim;
-  const { finalizers = [] } = claim.metadata;
-  const isAllocated = claim.status?.allocation !== undefined;
-  if (allocation && !isAllocated && !finalizers.includes(claimFinalizer)) {
-    const metadata = { ...claim.metadata, finalizers: [...finalizers, claimFinalizer] };
-    current = await client.update(ResourceClaim, { ...claim, metadata }, { signal });
-  }
-  if (isAllocated && isReservedFor(claim, pod)) return;
-  const { name, uid } = pod.metadata;
-  const reservedFor = [...(claim.status?.reservedFor ?? []), { resource: 'pods', name, uid }];
-  const status = { ...claim.status, ...(allocation && { allocation }), reservedFor };
-  await client.update(ResourceClaim, { ...current, status }, { subresource: 'status', signal });
+/** A failed binding left the claim allocated where the pod cannot go. */
+function isMisplaced({ status }: ResourceClaim, { nodes }: Snapshot): boolean {
+  return nodes.some((node) => !reaches(status?.allocation, node));
 }

@@ -1,7 +1,15 @@
 /** A node must have room for a pod's requests; the strategy decides whether a fuller or an emptier node is better. */
-import type { Node } from '../../api/resources.gen.ts';
+import { classResourcePrefix } from '../../api/resource/extended-resources.ts';
+import type { DeviceClass, Node } from '../../api/resources.gen.ts';
+import type { ResourceClasses } from '../devices/resource-classes.ts';
 import { NodeInfo } from '../framework/node-info.ts';
-import { type Plugin, type Rejection, unresolvable, unschedulable } from '../framework/plugin.ts';
+import {
+  type ClusterEvent,
+  type Plugin,
+  type Rejection,
+  unresolvable,
+  unschedulable,
+} from '../framework/plugin.ts';
 import type { PodInfo } from '../framework/pod-info.ts';
 import { amountOf, isExtendedResource } from '../framework/resources.ts';
 import { createStrategy, type ScoringStrategy, shareOf } from './resource-strategies.ts';
@@ -21,10 +29,24 @@ const defaultScoringStrategy: ScoringStrategy = {
   ],
 };
 
-export function nodeResourcesFit(args: NodeResourcesFitArgs = {}): Plugin {
+/** Of what the pod may be short of without being refused here. */
+interface Exempt {
+  isIgnored: ((resource: string) => boolean) | undefined;
+  /** Devices provide the resource where no plugin does, which another plugin checks. */
+  isOfDevices: (resource: string) => boolean;
+}
+
+/** `classes`: absent: there are no devices. */
+export function nodeResourcesFit(
+  args: NodeResourcesFitArgs = {},
+  classes?: Pick<ResourceClasses, 'of'>,
+): Plugin {
   const strategy = args.scoringStrategy ?? defaultScoringStrategy;
   const rate = createStrategy(strategy);
-  const ignored = createIgnored(args);
+  const exempt: Exempt = {
+    isIgnored: createIgnored(args),
+    isOfDevices: (resource) => classes?.of(resource) !== undefined,
+  };
   return {
     name: 'NodeResourcesFit',
     isNodeLocal: true,
@@ -34,19 +56,26 @@ export function nodeResourcesFit(args: NodeResourcesFitArgs = {}): Plugin {
       {
         resource: 'Node',
         changes: ['add', 'allocatable'],
-        helps: (pod, { current }) => !rejectUnfit(pod, new NodeInfo(current as Node), ignored),
+        helps: (pod, { current }) => !rejectUnfit(pod, new NodeInfo(current as Node), exempt),
       },
+      { resource: 'DeviceClass', changes: ['add', 'update'], helps: providesMore },
     ],
-    filter: (pod, node) => rejectUnfit(pod, node, ignored),
+    // Remembered only for pods without resources of any class: for others, a filter of devices applies, too.
+    filter: (pod, node) => rejectUnfit(pod, node, exempt),
     score: (pod, node) => rate((name) => shareOf(pod, node, name)),
   };
 }
 
-function rejectUnfit(
-  info: PodInfo,
-  node: NodeInfo,
-  isIgnored: ((resource: string) => boolean) | undefined,
-): Rejection | undefined {
+/** A class now provides a resource that the pod wants. */
+function providesMore({ requests }: PodInfo, { old, current }: ClusterEvent): boolean {
+  const { metadata, spec } = current as DeviceClass;
+  const before = old as DeviceClass | undefined;
+  const wants = (name: string | undefined) => name !== undefined && requests.scalar?.has(name) === true;
+  if (before && before.spec.extendedResourceName === spec.extendedResourceName) return false;
+  return wants(spec.extendedResourceName) || (!before && wants(classResourcePrefix + metadata.name));
+}
+
+function rejectUnfit(info: PodInfo, node: NodeInfo, exempt: Exempt): Rejection | undefined {
   const { requests } = info;
   const { allocatable, requested } = node;
   if (
@@ -57,14 +86,14 @@ function rejectUnfit(
     !requests.scalar
   )
     return undefined;
-  return explainUnfit(info, node, isIgnored);
+  return explainUnfit(info, node, exempt);
 }
 
 /** The slow path: which resources are short, and whether evicting everything from the node would be enough. */
 function explainUnfit(
   { requests }: PodInfo,
   { allocatable, requested, pods, podsMax }: NodeInfo,
-  isIgnored: ((resource: string) => boolean) | undefined,
+  { isIgnored, isOfDevices }: Exempt,
 ): Rejection | undefined {
   const short: string[] = [];
   if (pods.size + 1 > podsMax) short.push('Too many pods');
@@ -73,6 +102,7 @@ function explainUnfit(
     const wanted = amountOf(requests, name);
     if (wanted === 0 || isIgnored?.(name)) continue;
     const total = amountOf(allocatable, name);
+    if (total === 0 && isOfDevices(name)) continue;
     if (wanted <= total - amountOf(requested, name)) continue;
     short.push(`Insufficient ${name}`);
     if (wanted > total) isHopeless = true;

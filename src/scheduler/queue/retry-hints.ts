@@ -26,7 +26,8 @@ export function changesOfTarget(before: PodInfo, after: PodInfo): ClusterEvent[]
   if (differs((pod) => pod.metadata.labels)) add('labels');
   if (differs((pod) => pod.spec?.tolerations)) add('tolerations');
   if (differs((pod) => pod.spec?.schedulingGates)) add('schedulingGates');
-  if (differs((pod) => pod.status?.resourceClaimStatuses)) add('resourceClaims');
+  if (differs(({ status }) => [status?.resourceClaimStatuses, status?.extendedResourceClaimStatus]))
+    add('resourceClaims');
   if (isLessOfAny(after.requests, before.requests)) add('scaleDown');
   return events;
 }

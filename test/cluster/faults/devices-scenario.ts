@@ -1,7 +1,9 @@
 /**
- * Devices: claims made for pods from a template, one that pods share, and taints that drive pods from broken devices.
+ * Devices: claims made for pods from a template, and for the extended resource that others want; one that pods share; and
+ * taints that drive pods from broken devices.
  */
 import type { Draft } from '../../../src/api/meta.ts';
+import { isExtendedClaim } from '../../../src/api/resource/extended-resources.ts';
 import {
   DeviceClass,
   DeviceTaintRule,
@@ -22,6 +24,9 @@ const devicesPerNode = 3;
 const shared = 'shared';
 const sharers = ['left', 'right'];
 const workload = 'work';
+/** Its pods want a device as an extended resource. */
+const wanting = 'want';
+const resource = 'example.com/gpu';
 const request = (tolerations: object[] = []) => ({
   requests: [{ name: 'gpu', exactly: { deviceClassName: 'gpu', tolerations } }],
 });
@@ -40,7 +45,8 @@ export const devices: Scenario = {
   rounds: 14,
   async begin({ client, nodes, checker }) {
     checker.expect(workload, { most: 3, fewest: 0 });
-    await client.create(DeviceClass, { metadata: { name: 'gpu' }, spec: {} });
+    checker.expect(wanting, { most: 2, fewest: 0 });
+    await client.create(DeviceClass, { metadata: { name: 'gpu' }, spec: { extendedResourceName: resource } });
     for (const { name } of nodes) await client.create(ResourceSlice, sliceOf(name));
     await client.create(
       ResourceClaimTemplate,
@@ -50,14 +56,16 @@ export const devices: Scenario = {
       }),
     );
     await client.create(ReplicaSet, workers());
+    await client.create(ReplicaSet, wanters());
     await client.create(ResourceClaim, sharedClaim());
     for (const name of sharers) await client.create(Pod, sharer(name));
   },
   changes: [
     scale,
     scale,
-    removeWorker,
-    removeWorker,
+    removeOf(workload),
+    removeOf(workload),
+    removeOf(wanting),
     sharerComesOrGoes,
     renewSharer,
     renewSharer,
@@ -144,10 +152,14 @@ function drivenAway({ metadata: { name, uid }, status }: Pod, asked: ReadonlySet
 }
 
 function claimNamesOf({ spec, status }: Pod): string[] {
-  return (spec?.resourceClaims ?? []).flatMap(({ name, resourceClaimName }) => {
+  const named = (spec?.resourceClaims ?? []).flatMap(({ name, resourceClaimName }) => {
     const made = status?.resourceClaimStatuses?.find((one) => one.name === name)?.resourceClaimName;
     return resourceClaimName ?? made ?? [];
   });
+  return [
+    ...named,
+    ...(status?.extendedResourceClaimStatus ? [status.extendedResourceClaimStatus.resourceClaimName] : []),
+  ];
 }
 
 function sliceOf(nodeName: string): Draft<ResourceSlice> {
@@ -174,6 +186,15 @@ function workers(): Draft<ReplicaSet> {
   return { ...draft, spec: { ...draft.spec!, template: { ...template, spec } } } as Draft<ReplicaSet>;
 }
 
+function wanters(): Draft<ReplicaSet> {
+  const draft = replicaSetOf(wanting, 1);
+  const { template } = draft.spec!;
+  const [container] = template!.spec!.containers;
+  const containers = [{ ...container!, resources: { limits: { [resource]: '1' } } }];
+  const spec = { ...template!.spec!, containers };
+  return { ...draft, spec: { ...draft.spec!, template: { ...template, spec } } } as Draft<ReplicaSet>;
+}
+
 function sharedClaim(): Draft<ResourceClaim> {
   return sparse<Draft<ResourceClaim>>({
     metadata: { name: shared, namespace },
@@ -193,15 +214,18 @@ function sharer(name: string): Draft<Pod> {
 }
 
 async function scale({ client, random }: Run): Promise<void> {
-  const replicas = Math.floor(random.next() * 4);
-  const metadata = { name: workload };
+  const name = random.next() < 0.7 ? workload : wanting;
+  const replicas = Math.floor(random.next() * (name === workload ? 4 : 3));
+  const metadata = { name };
   await modify(client, ReplicaSet, { metadata }, (set) => ({ ...set, spec: { ...set.spec!, replicas } }));
 }
 
-async function removeWorker(run: Run): Promise<void> {
-  const { items } = await run.client.list(Pod, { namespace, labelSelector: `app=${workload}` });
-  const pod = items.find(({ metadata }) => !metadata.deletionTimestamp);
-  if (pod) await remove(run, Pod, pod);
+function removeOf(app: string): (run: Run) => Promise<void> {
+  return async (run) => {
+    const { items } = await run.client.list(Pod, { namespace, labelSelector: `app=${app}` });
+    const pod = items.find(({ metadata }) => !metadata.deletionTimestamp);
+    if (pod) await remove(run, Pod, pod);
+  };
 }
 
 async function sharerComesOrGoes(run: Run): Promise<void> {
@@ -244,11 +268,16 @@ async function taint(run: Run): Promise<void> {
 /** A device that a pod of the workload uses, if there is one. */
 async function breakOne({ client }: Run): Promise<void> {
   const { items } = await client.list(ResourceClaim, { namespace });
-  const used = items.find(({ metadata, status }) => metadata.name !== shared && status?.reservedFor?.length);
+  const used = items.find((claim) => mayBeLeft(claim) && claim.status?.reservedFor?.length);
   const [pool = '', device = ''] = (used ? devicesOf(used)[0] : undefined)?.split('/') ?? [];
   const metadata = { name: `${pool}-${device}` };
   if (pool && !(await find(client, DeviceTaintRule, { metadata })))
     await client.create(DeviceTaintRule, ruleOf(pool, device));
+}
+
+/** Those who share a claim tolerate taints; and nothing drives a pod from the devices of an extended resource, as upstream. */
+function mayBeLeft(claim: ResourceClaim): boolean {
+  return claim.metadata.name !== shared && !isExtendedClaim(claim);
 }
 
 function ruleOf(pool: string, device: string): Draft<DeviceTaintRule> {
@@ -269,7 +298,7 @@ async function onBroken({ client }: Run): Promise<string[]> {
   );
   const { items: claims } = await client.list(ResourceClaim, { namespace });
   return claims
-    .filter(({ metadata }) => metadata.name !== shared)
+    .filter(mayBeLeft)
     .filter((claim) => devicesOf(claim).some((device) => broken.has(device)))
     .flatMap(({ status }) => (status?.reservedFor ?? []).map(({ name }) => name));
 }
@@ -295,9 +324,10 @@ function claimProblems(claim: ResourceClaim, pods: readonly Pod[]): string[] {
 function podProblems(pod: Pod, claims: readonly ResourceClaim[]): string[] {
   const { name, uid } = pod.metadata;
   const own = claims.filter(({ metadata }) => metadata.ownerReferences?.[0]?.uid === uid);
-  const wanted = (pod.spec?.resourceClaims ?? []).filter(
-    ({ resourceClaimTemplateName }) => resourceClaimTemplateName,
-  );
+  const wanted = (pod.spec?.resourceClaims ?? [])
+    .filter(({ resourceClaimTemplateName }) => resourceClaimTemplateName)
+    .map(({ name }) => name);
+  if (pod.metadata.labels?.app === wanting) wanted.push(resource);
   return [
     ...(pod.status?.phase === 'Running' ? [] : [`${name} is ${pod.status?.phase}`]),
     ...(own.length === wanted.length ? [] : [`${name} has ${own.length} claims, not ${wanted.length}`]),

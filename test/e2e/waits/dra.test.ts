@@ -104,6 +104,24 @@ ${requests
   )
   .join('')}
 `;
+/** Two containers, with a device each. */
+const wanting = (name: string) => `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+${[0, 1]
+  .map(
+    (index) => `
+  - name: c${index}
+    image: ${image}
+    command: [sh, -c, 'until test -e /end; do sleep 0.2; done']
+    resources: {limits: {deviceclass.resource.kubernetes.io/${driver}: 1}}`,
+  )
+  .join('')}
+`;
 const ofTemplate = (name: string) => `resourceClaimTemplateName: ${name}`;
 const shared = 'resourceClaimName: shared';
 
@@ -203,6 +221,32 @@ suite('a driver of claimed devices', () => {
     await eventually(
       'its claim is gone',
       async () => !(await read('resourceclaims', '-o', 'name')).includes('pair'),
+    );
+  });
+
+  test('a pod that wants devices as an extended resource gets them, each container its own', {
+    timeout,
+  }, async () => {
+    const [prepared, unprepared] = [
+      await doneBy('one', 'NodePrepareResources'),
+      await doneBy('one', 'NodeUnprepareResources'),
+    ];
+    await cluster.apply(wanting('plain'));
+    await ready('plain');
+    const seen = [await shell('plain', 'ls /dev/dra'), await shell('plain', 'ls /dev/dra', 'c1')];
+    assert.deepEqual(
+      seen.map((listed) => /^d\d\n$/.test(listed)),
+      [true, true],
+      seen.join(),
+    );
+    assert.notEqual(seen[0], seen[1]);
+    assert.equal(await doneBy('one', 'NodePrepareResources'), prepared + 1);
+    assert.match(await read('resourceclaims', '-o', 'name'), /\/plain-extended-resources-/);
+    await cluster.kubectl('delete', 'pod', 'plain');
+    assert.equal(await doneBy('one', 'NodeUnprepareResources'), unprepared + 1);
+    await eventually(
+      'its claim is gone',
+      async () => !(await read('resourceclaims', '-o', 'name')).includes('plain'),
     );
   });
 

@@ -3,6 +3,7 @@
  * after another, each with one compare-and-swap per quota, however many requests wait for it.
  */
 import type { KubeObject, ResourceType } from '../../../api/meta.ts';
+import type { ClaimSurroundings } from '../../../api/quantities/claim-usage.ts';
 import {
   addQuantities,
   compareQuantities,
@@ -14,6 +15,7 @@ import {
 import { matchesScopes, totalUsage, type Usage, usageOf } from '../../../api/quantities/quota.ts';
 import {
   ConfigMap,
+  DeviceClass,
   PersistentVolumeClaim,
   Pod,
   ReplicationController,
@@ -183,9 +185,18 @@ export class QuotaLedger {
     const usages: Usage[] = [];
     for (const type of countedTypes)
       for (const object of this.#objects.list<KubeObject>(type, quota.metadata.namespace))
-        if (matchesScopes(quota, type, object)) usages.push(usageOf(type, object));
+        if (matchesScopes(quota, type, object))
+          usages.push(usageOf(type, object, surroundingsIn(this.#objects)));
     return totalUsage(names, usages);
   }
+}
+
+export function surroundingsIn(objects: ObjectReader): ClaimSurroundings {
+  return {
+    classes: () => objects.list(DeviceClass),
+    pod: (namespace, name) => objects.get(Pod, namespace, name),
+    claims: (namespace) => objects.list(ResourceClaim, namespace),
+  };
 }
 
 /** Kinds whose use quotas can name; other kinds (`count/…`) are counted once the controller has reported them. */

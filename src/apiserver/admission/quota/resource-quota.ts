@@ -1,5 +1,6 @@
 /** ResourceQuota: nothing is created or enlarged beyond what its namespace may use. */
 
+import type { ClaimSurroundings } from '../../../api/quantities/claim-usage.ts';
 import { type Quantity, subtractQuantities } from '../../../api/quantities/quantity.ts';
 import { changesScope, matchesScopes, type Usage, usageOf } from '../../../api/quantities/quota.ts';
 import { type Pod, ResourceQuota } from '../../../api/resources.gen.ts';
@@ -7,7 +8,7 @@ import { forbidden, type ResourceName } from '../../../api/status.ts';
 import type * as core from '../../../api/types/core-v1.gen.ts';
 import type { ObjectReader } from '../../object-reader.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
-import { type Charge, QuotaLedger, type QuotaStatusWriter } from './quota-ledger.ts';
+import { type Charge, QuotaLedger, type QuotaStatusWriter, surroundingsIn } from './quota-ledger.ts';
 
 export function resourceQuota(objects: ObjectReader, write: QuotaStatusWriter): AdmissionPlugin {
   const ledger = new QuotaLedger(objects, write);
@@ -20,7 +21,7 @@ export function resourceQuota(objects: ObjectReader, write: QuotaStatusWriter): 
       if (!request.namespace || !mayCharge(attributes)) return undefined;
       const quotas = [...objects.list(ResourceQuota, request.namespace)];
       if (quotas.length === 0) return undefined;
-      const charges = computeCharges(attributes, quotas);
+      const charges = computeCharges(attributes, quotas, surroundingsIn(objects));
       if (charges.length === 0) return undefined;
       if (request.dryRun) {
         ledger.check(request.namespace, charges);
@@ -49,11 +50,12 @@ function mayCharge({ operation, request, object, old }: AdmissionAttributes): bo
 function computeCharges(
   { request, object, old }: AdmissionAttributes,
   quotas: readonly ResourceQuota[],
+  surroundings: ClaimSurroundings,
 ): Charge[] {
   const resource: ResourceName = request.resource.definition.type;
   const name = object!.metadata.name || request.name;
   const refuse = (why: string) => forbidden(resource, name, why);
-  const usage = usageOf(resource, object!);
+  const usage = usageOf(resource, object!, surroundings);
   const charges: Charge[] = [];
   for (const quota of quotas) {
     if (!matchesScopes(quota, resource, object!)) continue;
