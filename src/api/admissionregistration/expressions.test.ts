@@ -43,6 +43,12 @@ test('the error of an expression has its position', () => {
   assert.equal(problemOf(' '), 'Required value');
 });
 
+test('a constant that cannot be is refused when the expression is written', () => {
+  const failed = (why: string) => `Internal error: program instantiation failed: ${why}`;
+  assert.equal(problemOf('int("x") == 1'), failed("type conversion error from 'string' to 'int'"));
+  assert.equal(problemOf('object.a.find("[") == ""'), failed('error parsing regexp: missing closing ]: `[`'));
+});
+
 test('only the expressions of mutations may make objects and patches', () => {
   const rows: [string, string[]][] = [
     ['Object{} != null', ["undeclared reference to 'Object'"]],
