@@ -36,6 +36,7 @@ test('the error of an expression has its position', () => {
     problemOf('request.foo == 1'),
     `Invalid value: "request.foo == 1": compilation failed: ERROR: <input>:1:8: undefined field 'foo'\n | request.foo == 1\n | .......^`,
   );
+  assert.equal(problemOf('null'), 'Invalid value: "null": must evaluate to bool but got null_type');
   assert.match(
     problemOf('params.x == 1', { hasParams: false })!,
     /undeclared reference to 'params' \(in container ''\)/,

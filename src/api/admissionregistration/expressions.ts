@@ -59,7 +59,8 @@ export function* validateExpression(
 function compiledOrProblem(expression: string, { types, text, scope }: Wanted): CelProgram | string {
   const { type, problems } = checked(expression, scope);
   if (problems.length > 0) return `compilation failed: ${problems.join('\n')}`;
-  const found = typeText(type!);
+  // Here, and not in errors of the compiler, the type of nothing has its own name.
+  const found = typeText(type!).replaceAll(/\bnull\b/g, 'null_type');
   if (types && !types.includes(found)) return `must evaluate to ${text} but got ${found}`;
   try {
     return compileCel(withMapsForObjects(expression), policyVariables);
