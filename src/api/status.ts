@@ -236,8 +236,8 @@ export function internalError(message: string, options?: ErrorOptions): StatusEr
 }
 
 /** The request took longer than it may; whether it was carried out is not known. */
-export function requestTimeout(message: string): StatusError {
-  return new StatusError(504, 'Timeout', `Timeout: ${message}`, { details: {} });
+export function requestTimeout(message: string, options?: ErrorOptions): StatusError {
+  return new StatusError(504, 'Timeout', `Timeout: ${message}`, { details: {}, ...options });
 }
 
 export function serviceUnavailable(message: string, options?: ErrorOptions): StatusError {

@@ -184,6 +184,7 @@ export class RequestHandler {
     const { request, user } = context;
     if (isLongRunning(context)) return await this.#answerInTurn(context, requestTimeoutMs);
     const timeoutMs = timeoutMsOf(request.query, requestTimeoutMs);
+    context.deadlineMs = clock.monotonic() + timeoutMs;
     const share = hasBodyToRead(request) ? this.#bodies.open(user.name) : undefined;
     try {
       return await withinTime(clock, timeoutMs, () => this.#answerInTurn(context, timeoutMs, share));

@@ -103,6 +103,8 @@ export interface RequestContext {
   readonly headers: Record<string, string>;
   /** Collects the waits for the request's turn and for webhooks: latency objectives leave them out. */
   readonly waited: { ms: number };
+  /** When the answer is due, on the scale of {@link Clock.monotonic}; absent when it may take any time. */
+  deadlineMs?: number;
   /** Options of a connection into a pod as admission left them, when it changed them. */
   connectQuery?: URLSearchParams;
   /**

@@ -13,9 +13,13 @@ export interface WebhookServer {
   close(): void;
 }
 
-/** `respond` returns the answer to a review; undefined: status 500. */
+/** `respond` returns the answer to a review; undefined: status 500. `path`: with its query. */
 export async function startWebhookServer<Review>(
-  respond: (review: Review, headers: IncomingHttpHeaders) => object | undefined,
+  respond: (
+    review: Review,
+    headers: IncomingHttpHeaders,
+    path: string,
+  ) => object | undefined | Promise<object | undefined>,
 ): Promise<WebhookServer> {
   const authority = await createAuthority('webhook-ca');
   const { cert, key } = await issueCertificate(authority, {
@@ -26,7 +30,8 @@ export async function startWebhookServer<Review>(
   const server = createServer({ cert, key }, async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
-    const answer = respond(JSON.parse(Buffer.concat(chunks).toString()) as Review, request.headers);
+    const review = JSON.parse(Buffer.concat(chunks).toString()) as Review;
+    const answer = await respond(review, request.headers, request.url ?? '');
     if (answer) response.end(JSON.stringify(answer));
     else response.writeHead(500).end('broken');
   }).listen(0, '127.0.0.1');

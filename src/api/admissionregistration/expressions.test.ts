@@ -36,11 +36,18 @@ test('the error of an expression has its position', () => {
     problemOf('request.foo == 1'),
     `Invalid value: "request.foo == 1": compilation failed: ERROR: <input>:1:8: undefined field 'foo'\n | request.foo == 1\n | .......^`,
   );
+  assert.equal(problemOf('null'), 'Invalid value: "null": must evaluate to bool but got null_type');
   assert.match(
     problemOf('params.x == 1', { hasParams: false })!,
     /undeclared reference to 'params' \(in container ''\)/,
   );
   assert.equal(problemOf(' '), 'Required value');
+});
+
+test('a constant that cannot be is refused when the expression is written', () => {
+  const failed = (why: string) => `Internal error: program instantiation failed: ${why}`;
+  assert.equal(problemOf('int("x") == 1'), failed("type conversion error from 'string' to 'int'"));
+  assert.equal(problemOf('object.a.find("[") == ""'), failed('error parsing regexp: missing closing ]: `[`'));
 });
 
 test('only the expressions of mutations may make objects and patches', () => {

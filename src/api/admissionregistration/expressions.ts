@@ -1,9 +1,16 @@
 /** Expressions of admission policies and webhooks, validated when they are written: a broken one would refuse everything. */
 import { type Checked, checkExpression } from '../cel/check/check.ts';
 import { type CelType, dyn, typeText, withoutObjects } from '../cel/check/types.ts';
-import { CelError, compileCel } from '../cel/environment.ts';
+import { CelError, type CelProgram, compileCel, constantProblem } from '../cel/environment.ts';
 import { withMapsForObjects } from '../cel/struct-literals.ts';
-import { duplicate, type FieldErrors, invalidValue, required, tooMany } from '../validation/field-error.ts';
+import {
+  duplicate,
+  type FieldErrors,
+  internalError,
+  invalidValue,
+  required,
+  tooMany,
+} from '../validation/field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { qualifiedNameProblems } from '../validation/names.ts';
 import { type ExpressionScope, mutationObject, variableTypes } from './expression-types.ts';
@@ -40,19 +47,23 @@ export function* validateExpression(
 ): FieldErrors {
   if (!expression?.trim()) yield required(field, wanted.whenEmpty);
   else {
-    const problem = expressionProblem(expression, wanted);
-    if (problem) yield invalidValue(field, expression, problem);
+    const compiled = compiledOrProblem(expression, wanted);
+    if (typeof compiled === 'string') yield invalidValue(field, expression, compiled);
+    else {
+      const problem = constantProblem(compiled);
+      if (problem) yield internalError(field, `program instantiation failed: ${problem}`);
+    }
   }
 }
 
-function expressionProblem(expression: string, { types, text, scope }: Wanted): string | undefined {
+function compiledOrProblem(expression: string, { types, text, scope }: Wanted): CelProgram | string {
   const { type, problems } = checked(expression, scope);
   if (problems.length > 0) return `compilation failed: ${problems.join('\n')}`;
-  const found = typeText(type!);
+  // Here, and not in errors of the compiler, the type of nothing has its own name.
+  const found = typeText(type!).replaceAll(/\bnull\b/g, 'null_type');
   if (types && !types.includes(found)) return `must evaluate to ${text} but got ${found}`;
   try {
-    compileCel(withMapsForObjects(expression), policyVariables);
-    return undefined;
+    return compileCel(withMapsForObjects(expression), policyVariables);
   } catch (error) {
     if (!(error instanceof CelError)) throw error;
     return `compilation failed: ${error.message}`;

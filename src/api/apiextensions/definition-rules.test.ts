@@ -46,6 +46,19 @@ const rows: [what: string, schema: object, fields: string[]][] = [
     object({ a: { 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] } }),
     [],
   ],
+  [
+    'a rule and a message with constants that cannot be',
+    object({
+      a: {
+        type: 'string',
+        maxLength: 1,
+        'x-kubernetes-validations': [
+          { rule: 'self.find("[") == ""', messageExpression: 'int("x") == 1 ? "a" : "b"' },
+        ],
+      },
+    }),
+    ['rule', 'messageExpression'].map((name) => `${root}.properties[a].x-kubernetes-validations[0].${name}`),
+  ],
   ['a pattern in Go’s syntax', object({ a: { type: 'string', pattern: '^(?i)a\\-b\\_[[:alpha:]]$' } }), []],
   [
     'a rule about a field that is not there',

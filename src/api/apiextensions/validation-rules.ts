@@ -2,7 +2,7 @@
 import { checkExpression } from '../cel/check/check.ts';
 import { typeOfRoot, typeOfSchema } from '../cel/check/schema-types.ts';
 import { type CelType, dyn, optionalOf } from '../cel/check/types.ts';
-import { CelError } from '../cel/environment.ts';
+import { CelError, constantProblem } from '../cel/environment.ts';
 import { type CompiledRule, compileRule } from '../cel/rules.ts';
 import type { StructuralSchema } from '../structural/schema.ts';
 import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
@@ -114,7 +114,17 @@ function compileSoundly(rule: Rule, self: CelType): SoundRule {
   const messageProblem = wrongMessage ? { messageProblem: `messageExpression ${wrongMessage}` } : {};
   if (problem) return { problem: problem.replace(/^must/, 'cel expression must'), ...messageProblem };
   try {
-    return { compiled: compileRule(wrongMessage ? { rule: rule.rule } : rule), ...messageProblem };
+    const compiled = compileRule(wrongMessage ? { rule: rule.rule } : rule);
+    const constant = constantProblem(compiled.program);
+    const messageConstant = compiled.message && constantProblem(compiled.message);
+    return {
+      compiled,
+      ...(constant && { problem: `program instantiation failed: ${constant}` }),
+      ...messageProblem,
+      ...(messageConstant && {
+        messageProblem: `messageExpression instantiation failed: ${messageConstant}`,
+      }),
+    };
   } catch (error) {
     if (!(error instanceof CelError)) throw error;
     return { problem: `compilation failed: ${error.message}`, ...messageProblem };

@@ -1,8 +1,10 @@
 /** The expression language of the API (CEL) with Kubernetes' libraries, on @marcbachmann/cel-js (see docs/adr). */
 import { Environment } from '@marcbachmann/cel-js';
 import { messageOf } from '../../base/text/error-message.ts';
+import { asGoCalculates } from './arithmetic.ts';
 import { countRounds, withBudget } from './budget.ts';
 import { lengthProblem } from './check/parse.ts';
+import { constantConversionsIn, patternProblem } from './constant-parts.ts';
 import { registerAddresses } from './libraries/addresses.ts';
 import { registerAuthorizer } from './libraries/authorizer.ts';
 import { registerConversions } from './libraries/conversions.ts';
@@ -106,6 +108,7 @@ export function compileCel(source: string, variables: readonly string[]): CelPro
     }
     if (!checked.valid) throw new CelError(firstLine(checked.error), { cause: checked.error });
     countRounds(parsed.ast);
+    asGoCalculates(parsed.ast);
     if (source.includes(naming)) noteJoinedLists(parsed.ast);
     return {
       source,
@@ -117,6 +120,23 @@ export function compileCel(source: string, variables: readonly string[]): CelPro
     if (error instanceof CelError) throw error;
     throw new CelError(firstLine(error), { cause: error });
   }
+}
+
+/**
+ * Why a part of the expression that never changes has no value: a conversion or a pattern that cannot be. Such is told to
+ * the author of an expression; one that was stored runs into it, if it does.
+ */
+export function constantProblem({ ast }: CelProgram): string | undefined {
+  for (const source of constantConversionsIn(ast)) {
+    try {
+      const parsed = base.parse(source);
+      if (withReplacements(parsed.ast, parsed.check).valid) run(() => parsed({}));
+    } catch (error) {
+      if (error instanceof CelError) return error.message;
+      throw error;
+    }
+  }
+  return patternProblem(ast);
 }
 
 /** Separates values that cannot be parsed from values of the wrong type. */

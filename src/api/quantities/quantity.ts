@@ -38,6 +38,8 @@ const decimalExponents: Record<string, number> = {
   P: 15,
   E: 18,
 };
+/** Upstream takes no more of what is written in powers of two. */
+const binaryNanosMax = (2n ** 63n - 1n) * nanosPerUnit;
 /** No exponent beyond this is taken: the number would only cost memory. */
 const exponentMax = 99;
 const textLengthMax = 200;
@@ -59,7 +61,8 @@ function readQuantity(text: string): Quantity {
 
   const digits = BigInt(whole + fraction);
   const { format, numerator, exponent } = readSuffix(suffix);
-  const nanos = scaleUp(digits * numerator, exponent + 9 - fraction.length);
+  const exact = scaleUp(digits * numerator, exponent + 9 - fraction.length);
+  const nanos = format === 'BinarySI' && exact > binaryNanosMax ? binaryNanosMax : exact;
   return { nanos: sign === '-' ? -nanos : nanos, format };
 }
 

@@ -83,6 +83,10 @@ export function forbiddenField(field: string, why: string): FieldError {
   return fieldError('FieldValueForbidden', field, why ? `Forbidden: ${why}` : 'Forbidden');
 }
 
+export function internalError(field: string, why: string): FieldError {
+  return fieldError('InternalError', field, `Internal error: ${why}`);
+}
+
 export function notFoundField(field: string, value: unknown, why = ''): FieldError {
   return fieldError('FieldValueNotFound', field, `Not found: ${quote(value)}${why && `: ${why}`}`);
 }

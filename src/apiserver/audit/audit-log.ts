@@ -86,11 +86,12 @@ export class AuditLog {
     } catch (error) {
       // Errors that are no API answers become one further up, of which the client learns only the code.
       const { status, code } = error instanceof StatusError ? error : internalError('');
-      if (lasts) this.#write(audited, 'ResponseStarted', startedWith(code));
-      this.#write(audited, 'ResponseComplete', {
+      const told = {
         responseStatus: withoutType(status),
         ...contentOf(audited, { type: 'plain', status: code, object: { ...status } }),
-      });
+      };
+      if (lasts) this.#write(audited, 'ResponseStarted', told);
+      this.#write(audited, 'ResponseComplete', told);
       throw error;
     }
   }

@@ -498,7 +498,7 @@ test('an audit event has the object with its defaults, and the resource version 
 });
 
 test('a long-running request has an event when it begins and another when it ends', async () => {
-  const events: { stage: string; verb: string; responseStatus?: { code: number } }[] = [];
+  const events: { stage: string; verb: string; responseStatus?: { code: number; message?: string } }[] = [];
   const policy = parseAuditPolicy({ ...head, rules: [{ level: 'Metadata', users: ['ann'] }] });
   await using listening = await createListeningServer({
     audit: { policy, write: (line) => void events.push(JSON.parse(line)) },
@@ -512,6 +512,11 @@ test('a long-running request has an event when it begins and another when it end
   assert.deepEqual(recorded(), [['RequestReceived'], ['ResponseStarted', 200], ['ResponseComplete', 200]]);
   await send('GET', '/api/v1/namespaces/default/configmaps?watch=1', { accept: 'text/html' });
   assert.equal(recorded().at(-1)?.[0], 'ResponseComplete', 'also when it cannot begin');
+  await send('POST', '/api/v1/namespaces/default/pods/none/exec?command=a');
+  assert.deepEqual(
+    events.splice(0).map(({ responseStatus }) => responseStatus?.message),
+    [undefined, 'pods "none" not found', 'pods "none" not found'],
+  );
   await send('GET', '/api/v1/namespaces/default/pods/none/log');
   assert.deepEqual(recorded(), [['RequestReceived'], ['ResponseStarted', 404], ['ResponseComplete', 404]]);
   await send('GET', '/api/v1/namespaces/default/pods/none');

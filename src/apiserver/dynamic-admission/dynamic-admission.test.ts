@@ -17,6 +17,7 @@ import { seededRandom } from '../../base/random.ts';
 import type { Client } from '../../client/client.ts';
 import { createClient } from '../../client/create-client.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
+import { createListeningServer } from '../http/listener.fixture.ts';
 import { type ApiServer, createApiServer } from '../server.ts';
 import { startWebhookServer, type WebhookServer } from '../webhook-server.fixture.ts';
 
@@ -245,6 +246,60 @@ suite('dynamic admission', () => {
     await assert.rejects(client.get(ConfigMap, { name: 'moved', namespace: 'default' }), { code: 404 });
   });
 
+  test('a version that a webhook asks for counts', async () => {
+    answer = ({ request }) => ({
+      allowed: true,
+      patch: request.name.startsWith('free')
+        ? []
+        : [{ op: 'add', path: '/metadata/resourceVersion', value: '5' }],
+    });
+    await client.create(MutatingWebhookConfiguration, { metadata: { name: 'm' }, webhooks: [hook()] });
+    await assert.rejects(client.create(ConfigMap, named('versioned')), {
+      code: 500,
+      message: 'resourceVersion should not be set on objects to be created',
+    });
+    const { metadata, ...free } = await client.create(ConfigMap, named('free'));
+    const unversioned = { ...free, metadata: { ...metadata, resourceVersion: '' } };
+    await client.update(ConfigMap, { ...unversioned, data: { a: '1' } });
+    answer = () => ({
+      allowed: true,
+      patch: [{ op: 'add', path: '/metadata/resourceVersion', value: '5' }],
+    });
+    await assert.rejects(client.update(ConfigMap, unversioned), {
+      code: 409,
+      message: /has been modified/,
+    });
+  });
+
+  test('a webhook has no more time than the request', async () => {
+    let timeout = '';
+    await using late = await createListeningServer();
+    const held = Promise.withResolvers<undefined>();
+    const slow = await startWebhookServer((_review, _headers, path) => {
+      timeout = path;
+      return held.promise;
+    });
+    const ask = await late.as('admin', ['system:masters']);
+    const post = (path: string, body: object) =>
+      ask('POST', path, { 'content-type': 'application/json' }, JSON.stringify(body));
+    const slowHook = hook({
+      clientConfig: { url: `${slow.origin}/check`, caBundle: slow.caBundle },
+      namespaceSelector: {},
+      failurePolicy: 'Ignore',
+    });
+    await post('/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations', {
+      metadata: { name: 'slow' },
+      webhooks: [slowHook],
+    });
+    const { status } = await post('/api/v1/namespaces/default/configmaps?timeout=600ms', {
+      metadata: { name: 'late' },
+    });
+    assert.equal(status, 504);
+    assert.equal(timeout, '/check?timeout=1s');
+    held.resolve(undefined);
+    slow.close();
+  });
+
   test('a webhook sees a namespace as being within itself', async () => {
     const namespaces = [{ apiGroups: [''], apiVersions: ['v1'], resources: ['namespaces'] }];
     await client.create(ValidatingWebhookConfiguration, {
@@ -280,13 +335,13 @@ suite('dynamic admission', () => {
 
   test('an answer whose fields are of other types is a failure of the webhook', async () => {
     const odd: [object, RegExp][] = [
-      [{ warnings: [1] }, /response\.warnings of type \[\]string$/],
+      [{ warnings: [1] }, /number into .*response\.warnings of type string$/],
       [{ warnings: 'w' }, /cannot unmarshal string into Go .*response\.warnings of type \[\]string$/],
       [{ allowed: 'true' }, /cannot unmarshal string into Go .*response\.allowed of type bool$/],
       [{ allowed: false, status: { code: '403' } }, /response\.status\.code of type int32$/],
       [{ allowed: false, status: { message: {} } }, /response\.status\.message of type string$/],
       [{ allowed: false, status: 'no' }, /response\.status of type v1\.Status$/],
-      [{ auditAnnotations: { a: 1 } }, /response\.auditAnnotations of type map\[string\]string$/],
+      [{ auditAnnotations: { a: 1 } }, /response\.auditAnnotations of type string$/],
       [{ patchType: '' }, /: validating webhook may not return response\.patchType$/],
     ];
     await client.create(ValidatingWebhookConfiguration, { metadata: { name: 'v' }, webhooks: [hook()] });

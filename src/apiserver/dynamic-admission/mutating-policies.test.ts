@@ -69,6 +69,21 @@ suite('mutating policies', () => {
     assert.deepEqual(object.data, { a: '1', b: '2' });
   });
 
+  test('what a policy says of the type counts not, and fields that are not there are an error', async () => {
+    await define('typed', [apply('Object{kind: "Secret", apiVersion: "v2", data: {"b": "2"}}')]);
+    const { object } = await create();
+    assert.deepEqual([object.kind, object.data], ['ConfigMap', { a: '1', b: '2' }]);
+    await server.ask('DELETE', policies);
+    for (const path of ['/foo', 'data/foo']) {
+      await define('unknown', [patch(`[JSONPatch{op: "add", path: "${path}", value: "x"}]`)]);
+      const { status, object: refused } = await create();
+      assert.equal(status, 500);
+      assert.equal(refused.message, 'Internal error occurred: strict decoding error: unknown field "foo"');
+      await server.ask('DELETE', policies);
+      await server.ask('DELETE', bindings);
+    }
+  });
+
   test('a field with a question mark is there if its value is', async () => {
     const labels =
       'Object.metadata{?labels: optional.none(), ?annotations: optional.of({?"x": object.data[?"a"]})}';

@@ -168,7 +168,8 @@ class MutatingPolicies {
       const values = this.#bindings.compose(bound.policy, base, params);
       return mutatedBy(mutation, asJsonObject(object!), values, fields);
     });
-    return objectAfter(attributes, shown, mutated);
+    // A configuration has been held against the fields already.
+    return objectAfter(attributes, shown, mutated, mutation.type === 'JSONPatch' ? 'Strict' : 'Ignore');
   }
 }
 
@@ -311,7 +312,9 @@ function merged(object: JsonObject, configuration: unknown, fields: SchemaNode |
     const why = `may not mutate atomic arrays, maps or structs: ${atomics.join(', ')}`;
     throw new TypedValueError(`error applying patch: invalid ApplyConfiguration: ${why}`);
   }
-  return explained('failed to merge patch', () => mergeTyped(object, configuration, fields));
+  const result = explained('failed to merge patch', () => mergeTyped(object, configuration, fields));
+  // What it says of its own type does not count.
+  return { ...result, apiVersion: object.apiVersion, kind: object.kind };
 }
 
 /** @throws TypedValueError that says in which step it was met */

@@ -34,11 +34,13 @@ export function readResponse(answer: unknown, asked: Asked): AdmissionResponse {
     throw invalid(
       `expected response.uid=${JSON.stringify(asked.uid)}, got ${JSON.stringify(response.uid ?? '')}`,
     );
+  // The older version's answers need not name their type.
+  if (!review.kind && !review.apiVersion && asked.apiVersion === reviewVersions[0])
+    throw invalid(`expected webhook response of ${asked.apiVersion}, Kind=AdmissionReview, got /, Kind=`);
   const { patchType = null } = response;
   const [hasPatch, hasType] = [!!response.patch, patchType !== null];
   if (!asked.isMutating && hasPatch) throw invalid('validating webhook may not return response.patch');
   if (!asked.isMutating && hasType) throw invalid('validating webhook may not return response.patchType');
-  // The older version's answers need not name their type.
   if (asked.apiVersion !== reviewVersions[0])
     return hasPatch ? { ...response, patchType: 'JSONPatch' } : response;
   if (hasPatch && !hasType) throw invalid('webhook returned response.patch but not response.patchType');
@@ -75,18 +77,36 @@ function patchValue(text: string, undecodable: (why: string) => WebhookCallError
   }
 }
 
-type Form = 'string' | 'bool' | 'int32' | '[]string' | 'map[string]string';
+/** As Go's messages name the types of fields. */
+type Form =
+  | 'string'
+  | 'bool'
+  | 'int32'
+  | '[]uint8'
+  | '[]string'
+  | 'map[string]string'
+  | 'types.UID'
+  | 'v1.PatchType'
+  | 'v1.StatusReason'
+  | 'v1.ListMeta'
+  | 'v1.StatusDetails';
 
 /** The types of an answer's fields, on which the server relies. */
 const forms: Readonly<Record<string, Form>> = {
-  uid: 'string',
+  uid: 'types.UID',
   allowed: 'bool',
-  patch: 'string',
-  patchType: 'string',
+  patch: '[]uint8',
+  patchType: 'v1.PatchType',
   warnings: '[]string',
   auditAnnotations: 'map[string]string',
 };
-const statusForms: Readonly<Record<string, Form>> = { code: 'int32', message: 'string', reason: 'string' };
+const statusForms: Readonly<Record<string, Form>> = {
+  metadata: 'v1.ListMeta',
+  code: 'int32',
+  message: 'string',
+  reason: 'v1.StatusReason',
+  details: 'v1.StatusDetails',
+};
 
 /** The first field of another type, in Go's words. */
 function misfitOf(response: AdmissionResponse): string | undefined {
@@ -94,59 +114,89 @@ function misfitOf(response: AdmissionResponse): string | undefined {
   const { status = null } = response as { status?: unknown };
   if (status !== null && !isJsonObject(status)) return unfit('response.status', status, 'v1.Status');
   return (
-    misfitAmong(response, forms, 'response') ?? misfitAmong(status ?? {}, statusForms, 'response.status')
+    misfitAmong(response, forms, 'response') ??
+    misfitAmong(status ?? {}, statusForms, 'response.status') ??
+    misfitOfCauses(status ?? {}) ??
+    misfitOfPatch(response)
   );
 }
 
 function misfitAmong(object: JsonObject, wanted: typeof forms, path: string): string | undefined {
   for (const [name, form] of Object.entries(wanted)) {
     const value = object[name];
-    if (value !== undefined && value !== null && !hasForm(value, form))
-      return unfit(`${path}.${name}`, value, form);
+    const misfit = value !== undefined && value !== null && misfitOfField(value, form);
+    if (misfit) return unfit(`${path}.${name}`, misfit.value, misfit.form);
   }
   return undefined;
 }
 
-function hasForm(value: unknown, form: Form): boolean {
+/** What does not fit: the value itself, or what it holds. */
+function misfitOfField(value: unknown, form: Form): { value: unknown; form: string } | undefined {
+  const isText = (item: unknown) => typeof item === 'string' || item === null;
+  const held = (items: readonly unknown[]) => {
+    const at = items.findIndex((item) => !isText(item));
+    return at < 0 ? undefined : { value: items[at], form: 'string' };
+  };
   switch (form) {
     case 'bool':
-      return typeof value === 'boolean';
+      return typeof value === 'boolean' ? undefined : { value, form };
     case 'int32':
-      return Number.isInteger(value) && (value as number) === ((value as number) | 0);
+      return Number.isInteger(value) && value === ((value as number) | 0) ? undefined : { value, form };
     case '[]string':
-      return Array.isArray(value) && value.every((item) => typeof item === 'string');
+      return Array.isArray(value) ? held(value) : { value, form };
     case 'map[string]string':
-      return isJsonObject(value) && Object.values(value).every((item) => typeof item === 'string');
+      return isJsonObject(value) ? held(Object.values(value)) : { value, form };
+    case 'v1.ListMeta':
+    case 'v1.StatusDetails':
+      return isJsonObject(value) ? undefined : { value, form };
     default:
-      return typeof value === 'string';
+      return typeof value === 'string' ? undefined : { value, form };
   }
 }
+
+function misfitOfCauses({ details }: JsonObject): string | undefined {
+  const { causes = null } = (details ?? {}) as { causes?: unknown };
+  if (causes === null || Array.isArray(causes)) return undefined;
+  return unfit('response.status.details.causes', causes, '[]v1.StatusCause');
+}
+
+function misfitOfPatch({ patch }: AdmissionResponse): string | undefined {
+  const at = patch ? badBase64At(patch) : undefined;
+  return at === undefined ? undefined : `illegal base64 data at input byte ${at}`;
+}
+
+/** Where Go's decoder stops; undefined for what it takes. */
+function badBase64At(text: string): number | undefined {
+  const bare = text.replaceAll(/[\r\n]/g, '');
+  const foreign = /[^A-Za-z0-9+/]/.exec(bare.replace(/={1,2}$/, ''));
+  if (foreign) return foreign.index;
+  return bare.length % 4 === 0 ? undefined : bare.replace(/=+$/, '').length;
+}
+
+const structs: readonly [prefix: string, struct: string][] = [
+  ['response.status.details.', 'StatusDetails'],
+  ['response.status.', 'Status'],
+  ['response.', 'AdmissionResponse'],
+  ['response', 'AdmissionReview'],
+];
 
 function unfit(field: string, value: unknown, type: string): string {
-  const struct =
-    field === 'response'
-      ? 'AdmissionReview'
-      : field.startsWith('response.status.')
-        ? 'Status'
-        : 'AdmissionResponse';
-  return `json: cannot unmarshal ${jsonTypeOf(value)} into Go struct field ${struct}.${field} of type ${type}`;
+  const struct = structs.find(([prefix]) => field.startsWith(prefix))![1];
+  const what = type === 'int32' && typeof value === 'number' ? `number ${value}` : jsonTypeOf(value);
+  return `json: cannot unmarshal ${what} into Go struct field ${struct}.${field} of type ${type}`;
 }
 
+/** An answer that says nothing of itself is looked at further. */
 function checkKind({ kind, apiVersion }: Review, asked: Asked): void {
-  // An answer in the older version that says nothing of itself is taken for one.
-  if (!kind && !apiVersion) {
-    if (asked.apiVersion !== reviewVersions[0]) return;
-    throw new WebhookCallError(
-      `received invalid webhook response: expected webhook response of ${asked.apiVersion}, Kind=AdmissionReview, got /, Kind=`,
-    );
-  }
-  if (kind !== 'AdmissionReview' || !reviewVersions.includes(apiVersion ?? ''))
+  if (!kind && !apiVersion) return;
+  const isStatus = kind === 'Status' && apiVersion === 'v1';
+  if (!isStatus && (kind !== 'AdmissionReview' || !reviewVersions.includes(apiVersion ?? '')))
     throw new WebhookCallError(
       `failed to call webhook: no kind ${JSON.stringify(kind ?? '')} is registered for version ${JSON.stringify(apiVersion ?? '')} in scheme "k8s.io/apiserver/pkg/util/webhook/client.go:71"`,
     );
   if (apiVersion === asked.apiVersion) return;
-  const type = (version: string) => `${version.split('/').at(-1)}.AdmissionReview`;
+  const type = (version: string) => version.split('/').at(-1);
   throw new WebhookCallError(
-    `failed to call webhook: converting (${type(apiVersion!)}) to (${type(asked.apiVersion)}): unknown conversion`,
+    `failed to call webhook: converting (${type(apiVersion!)}.${kind}) to (${type(asked.apiVersion)}.AdmissionReview): unknown conversion`,
   );
 }

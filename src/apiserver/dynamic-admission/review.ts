@@ -100,16 +100,17 @@ function withVersionOf(object: KubeObject | null, old: KubeObject | undefined): 
 
 /** What became of the object that was shown, as the attributes hold it. @throws StatusError when it does not fit its kind */
 export async function objectAfter(
-  { objectKind, object: before }: AdmissionAttributes,
+  { objectKind, object: before, old }: AdmissionAttributes,
   shown: ServedResource,
   mutated: Record<string, unknown>,
+  unknownFields: 'Ignore' | 'Strict' = 'Ignore',
 ): Promise<KubeObject> {
   const parsed = { value: mutated, problems: [] };
   const stored = objectKind
-    ? decodeParsed<KubeObject>(parsed, schemaOfKind(objectKind), objectKind, 'Ignore').object
-    : await converting(() => toStoredVersion(shown, shown.codec.decode(parsed, 'Ignore').object));
+    ? decodeParsed<KubeObject>(parsed, schemaOfKind(objectKind), objectKind, unknownFields).object
+    : await converting(() => toStoredVersion(shown, shown.codec.decode(parsed, unknownFields).object));
   // It was shown the present version; the client did not ask for it.
-  if (stored.metadata && !before?.metadata.resourceVersion)
+  if (!before?.metadata.resourceVersion && stored.metadata?.resourceVersion === old?.metadata.resourceVersion)
     delete (stored.metadata as { resourceVersion?: string }).resourceVersion;
   return stored;
 }

@@ -6,6 +6,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { MetricsRegistry } from '../../base/metrics.ts';
 import { joinHostPort } from '../../base/text/host-port.ts';
 import { createAuthority, issueCertificate } from '../../base/x509/pki.ts';
@@ -18,7 +19,7 @@ test('a webhook whose service cannot be reached is given up in time, and a conne
   await assert.rejects(client.post(config, {}, 20), {
     name: 'WebhookCallError',
     message:
-      'failed to call webhook: Post "https://hook.default.svc:443/?timeout=0s": context deadline exceeded',
+      'failed to call webhook: Post "https://hook.default.svc:443/?timeout=1s": context deadline exceeded',
   });
   const late = new PassThrough();
   dialing.resolve(late);
@@ -175,6 +176,26 @@ test('a webhook that says when it can answer is asked again then, until its time
   await assert.rejects(hook.post(), { message: /the server is currently unable to handle the request$/ });
   assert.equal(left, 0);
   await assert.rejects(hook.post('/long', {}, 50), { message: /: context deadline exceeded$/ });
+});
+
+test('an answer may be packed, and one that breaks off is told as upstream tells it', async () => {
+  const answer = '{"kind":"Answer"}';
+  await using hook = await startHook((request, response) => {
+    assert.equal(request.headers['accept-encoding'], 'gzip');
+    const path = request.url?.split('?')[0];
+    if (path === '/broken') {
+      response.writeHead(200, { 'content-length': 100 }).flushHeaders();
+      response.write('{', () => request.socket.destroy());
+      return;
+    }
+    response.writeHead(200, { 'content-encoding': 'gzip' });
+    response.end(path === '/packed' ? gzipSync(answer) : answer);
+  });
+  assert.deepEqual(await hook.post('/packed'), { kind: 'Answer' });
+  const broken =
+    'failed to call webhook: unexpected error when reading response body. Please retry. Original error: ';
+  await assert.rejects(hook.post('/plain'), { message: `${broken}gzip: invalid header` });
+  await assert.rejects(hook.post('/broken'), { message: `${broken}unexpected EOF` });
 });
 
 /** A webhook at a URL, and how it is asked. */

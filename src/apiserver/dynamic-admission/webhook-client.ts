@@ -10,7 +10,13 @@ import { messageOf } from '../../base/text/error-message.ts';
 import { parseExactJson } from '../../base/text/exact-json.ts';
 import { connectInTime } from '../outgoing/connect-in-time.ts';
 import type { DialService } from '../outgoing/dial-service.ts';
-import { AnswerStatusError, DeadlineError, type PostAnswer, postJson } from '../outgoing/post-json.ts';
+import {
+  AnswerStatusError,
+  BrokenAnswerError,
+  DeadlineError,
+  type PostAnswer,
+  postJson,
+} from '../outgoing/post-json.ts';
 import { legacyNameCode, sha1Code, VerifiedAgent } from '../outgoing/verified-tls.ts';
 
 const defaultServicePort = 443;
@@ -50,7 +56,7 @@ export class WebhookClient {
   /** @throws WebhookCallError when there is no proper answer within the time. */
   async post(config: WebhookClientConfig, body: unknown, timeoutMs: number): Promise<unknown> {
     const url = urlOf(config);
-    url.searchParams.set('timeout', `${Math.round(timeoutMs / 1000)}s`);
+    url.searchParams.set('timeout', `${Math.ceil(timeoutMs / 1000)}s`);
     const { service, caBundle } = config;
     const signal = AbortSignal.timeout(timeoutMs);
     try {
@@ -117,7 +123,7 @@ function parsed(text: string): unknown {
 
 /** In the words of upstream's client. */
 function whyFailed(error: unknown, url: URL): string {
-  if (error instanceof NoAnswerError) return error.message;
+  if (error instanceof NoAnswerError || error instanceof BrokenAnswerError) return error.message;
   if (error instanceof AnswerStatusError) return whyRefused(error);
   return `Post ${JSON.stringify(shownUrl(url))}: ${whyUnreached(error, url)}`;
 }

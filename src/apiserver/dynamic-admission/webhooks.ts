@@ -10,7 +10,7 @@ import {
   JsonPatchError,
   type JsonPatchOperation,
 } from '../../api/schema/patch/json-patch.ts';
-import { badRequest, forbidden, internalError, StatusError } from '../../api/status.ts';
+import { badRequest, forbidden, internalError, requestTimeout, StatusError } from '../../api/status.ts';
 import type { MutatingWebhook, ValidatingWebhook } from '../../api/types/admissionregistration-v1.gen.ts';
 import { qualifiedNameProblems } from '../../api/validation/names.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -18,8 +18,10 @@ import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
 import { Reinvocation } from '../admission/reinvocation.ts';
+import { lateMessage } from '../http/deadline.ts';
 import type { AdmissionMetrics, WebhookError, WebhookType } from '../metrics/admission-metrics.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
+import type { WriteRequest } from '../registry/registry.ts';
 import { AccessAnswers } from './access-answers.ts';
 import { type CompiledCondition, celVariablesOf, compileConditions, conditionsHold } from './conditions.ts';
 import { compileMatcher, type MatchContext, type Matcher } from './matching.ts';
@@ -198,12 +200,12 @@ class Hooks {
     attributes: AdmissionAttributes,
     shown: ServedResource,
   ): Promise<{ response: AdmissionResponse; request: AdmissionRequest }> {
-    const { dryRun, waited } = attributes.request;
+    const { dryRun, waited, deadlineMs } = attributes.request;
     if (dryRun && webhook.sideEffects !== 'None' && webhook.sideEffects !== 'NoneOnDryRun') {
       throw badRequest(`admission webhook ${JSON.stringify(webhook.name)} does not support dry run`);
     }
     const request = await admissionRequestOf(attributes, shown, this.#options.random.uuid());
-    const response = await this.#call(webhook, request, waited);
+    const response = await this.#call(webhook, request, { waited, deadlineMs });
     for (const warning of response.warnings ?? [])
       if (isHeaderText(warning)) attributes.request.warnings.push(warning);
     for (const [key, value] of Object.entries(response.auditAnnotations ?? {}))
@@ -215,19 +217,27 @@ class Hooks {
   async #call(
     webhook: Hook['webhook'],
     request: AdmissionRequest,
-    waited: { ms: number } = { ms: 0 },
+    {
+      waited = { ms: 0 },
+      deadlineMs = Number.POSITIVE_INFINITY,
+    }: Pick<WriteRequest, 'waited' | 'deadlineMs'>,
   ): Promise<AdmissionResponse> {
     const { clock, client } = this.#options;
     const version =
       webhook.admissionReviewVersions.find((candidate) => reviewVersions.includes(candidate)) ?? 'v1';
     const apiVersion = `admission.k8s.io/${version}`;
-    const timeoutMs = (webhook.timeoutSeconds ?? defaultTimeoutSeconds) * 1000;
     const startMs = clock.monotonic();
+    const ownMs = (webhook.timeoutSeconds ?? defaultTimeoutSeconds) * 1000;
+    const timeoutMs = Math.ceil(Math.max(0, Math.min(ownMs, deadlineMs - startMs)));
     try {
       const body = { kind: 'AdmissionReview', apiVersion, request };
       const answer = await client.post(webhook.clientConfig, body, timeoutMs);
       const isMutating = this.#type === MutatingWebhookConfiguration;
       return readResponse(answer, { apiVersion, uid: request.uid, isMutating });
+    } catch (error) {
+      // Nobody waits for what the failure policy would make of it.
+      if (clock.monotonic() >= deadlineMs) throw requestTimeout(lateMessage, { cause: error });
+      throw error;
     } finally {
       waited.ms += clock.monotonic() - startMs;
     }

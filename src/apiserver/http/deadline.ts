@@ -25,15 +25,16 @@ export function timeoutMsOf(query: URLSearchParams, maxMs: number): number {
   return wanted > 0 && wanted < maxMs ? wanted : maxMs;
 }
 
+/** Of an answer that is not there in time. */
+export const lateMessage = 'request did not complete within the allotted timeout';
+
 /**
  * The result of `work`, if it arrives in time. Late work is not undone, and its outcome is dropped.
  * @throws StatusError 504
  */
 export function withinTime<T>(clock: Clock, timeoutMs: number, work: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = clock.after(timeoutMs, () =>
-      reject(requestTimeout('request did not complete within the allotted timeout')),
-    );
+    const timer = clock.after(timeoutMs, () => reject(requestTimeout(lateMessage)));
     work().then(resolve, reject).finally(timer.cancel);
   });
 }

@@ -7,9 +7,13 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { gunzip as gunzipWithCallback } from 'node:zlib';
 import { http } from '../../base/system/node-http.ts';
 import { hostOf } from '../../base/text/host-port.ts';
 import { connectVerified, VerifiedAgent, type VerifiedOptions } from './verified-tls.ts';
+
+const gunzip = promisify(gunzipWithCallback);
 
 /** An answer longer than this is no answer. */
 const answerBytesMax = 4 * 1024 * 1024;
@@ -54,6 +58,14 @@ export class AnswerStatusError extends Error {
     this.status = status;
     this.text = text;
     this.isPlain = contentType === '' || /^\s*text\//i.test(contentType);
+  }
+}
+
+/** An answer began and cannot be read to its end. */
+export class BrokenAnswerError extends Error {
+  constructor(why: string, options?: ErrorOptions) {
+    super(`unexpected error when reading response body. Please retry. Original error: ${why}`, options);
+    this.name = 'BrokenAnswerError';
   }
 }
 
@@ -165,6 +177,7 @@ function send({ url, method }: Step, first: URL, options: PostOptions): Promise<
       {
         method,
         headers: {
+          'accept-encoding': 'gzip',
           ...headersFor(url, first, headers),
           ...(method === 'POST' && {
             'content-type': 'application/json',
@@ -184,16 +197,34 @@ function send({ url, method }: Step, first: URL, options: PostOptions): Promise<
             request.destroy(new Error(`the answer is longer than ${answerBytesMax} bytes`));
           chunks.push(chunk);
         });
-        response.on('error', reject);
+        response.on('error', (error) =>
+          reject(response.complete ? error : new BrokenAnswerError('unexpected EOF')),
+        );
         response.on('end', () => {
-          const text = Buffer.concat(chunks).toString('utf8');
-          resolve({ status: response.statusCode ?? 0, text, headers: response.headers });
+          unpacked(Buffer.concat(chunks), response.headers).then(
+            (text) => resolve({ status: response.statusCode ?? 0, text, headers: response.headers }),
+            reject,
+          );
         });
       },
     );
     request.on('error', (error) => reject(signal.aborted ? new DeadlineError({ cause: error }) : error));
     request.end(method === 'POST' ? body : undefined);
   });
+}
+
+async function unpacked(
+  bytes: Buffer,
+  { 'content-encoding': encoding }: IncomingHttpHeaders,
+): Promise<string> {
+  if (encoding !== 'gzip' || bytes.length === 0) return bytes.toString('utf8');
+  try {
+    return (await gunzip(bytes, { maxOutputLength: answerBytesMax })).toString('utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why = code === 'Z_BUF_ERROR' ? 'unexpected EOF' : 'gzip: invalid header';
+    throw new BrokenAnswerError(why, { cause });
+  }
 }
 
 /** A redirect may lead to another protocol. */

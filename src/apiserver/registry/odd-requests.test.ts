@@ -175,6 +175,21 @@ suite('odd requests', () => {
       400,
       /continue key is not valid: invalid character '.' looking for beginning of value$/,
     ],
+    ...(
+      [
+        [
+          { v: 'meta.k8s.io/v2', rv: 1, start: 'a' },
+          /server does not recognize this encoded version meta\.k8s\.io\/v2$/,
+        ],
+        [{}, /server does not recognize this encoded version $/],
+        [{ v: 'meta.k8s.io/v1', rv: 1, start: '../x' }, /continue key is not valid: \.\.\/x$/],
+      ] as const
+    ).map(([token, message]): [string, string, number, RegExp] => [
+      'GET',
+      `continue=${Buffer.from(JSON.stringify(token)).toString('base64url')}`,
+      400,
+      message,
+    ]),
     [
       'GET',
       'watch=1&continue=abc&sendInitialEvents=true&resourceVersionMatch=NotOlderThan',
@@ -215,6 +230,13 @@ suite('odd requests', () => {
     ['DELETE', 'propagationPolicy=', 422, /: propagationPolicy: Unsupported value: "": supported values/],
     ['DELETE', 'propagationPolicy=x', 422, /supported values: "Foreground", "Background", "Orphan", "nil"$/],
   ];
+  test('an export is refused, unless it is not wanted', async () => {
+    const { status, object } = await server.ask('GET', `${configMaps}/none?export=true`);
+    assert.equal(status, 400);
+    assert.equal(object.message, 'the export parameter, deprecated since v1.14, is no longer supported');
+    assert.equal((await server.ask('GET', `${configMaps}/none?export=false`)).status, 404);
+  });
+
   for (const [method, query, status, message] of oddQueries)
     test(`${method} with ${query} is refused`, async () => {
       const answer = await server.ask(

@@ -52,6 +52,8 @@ export interface WriteRequest {
   annotations?: Record<string, string> | undefined;
   /** Collects the waits for webhooks; absent when they are not reported. */
   waited?: { ms: number };
+  /** When the answer is due, on the scale of {@link Clock.monotonic}; absent when it may take any time. */
+  deadlineMs?: number;
   /** Work on a long body or object is done in steps. */
   nextStep?: TurnTaker['nextStep'];
   /** Of all requests' long work; absent in requests of the server's own. */

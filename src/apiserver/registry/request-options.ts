@@ -54,7 +54,7 @@ export function fieldValidationOf({ info, request }: RequestContext): FieldValid
 
 /** What the writing verbs read from the path and the query. */
 export function writeRequest(context: RequestContext, resource: ServedResource): WriteRequest {
-  const { info, request, user, warnings, waited, annotations, nextStep, turns } = context;
+  const { info, request, user, warnings, waited, deadlineMs, annotations, nextStep, turns } = context;
   return {
     verb: info.verb,
     resource,
@@ -67,6 +67,7 @@ export function writeRequest(context: RequestContext, resource: ServedResource):
     options: optionsOf(request.query),
     warnings,
     waited,
+    deadlineMs,
     annotations,
     nextStep,
     turns,

@@ -57,11 +57,19 @@ export function serveResource(
 /** What is done to one object needs its name. */
 const namedVerbs = new Set(['update', 'patch']);
 
+/** What clients of long ago ask for. @throws StatusError 400 */
+function refuseExport(query: URLSearchParams): void {
+  const wanted = query.get('export');
+  if (wanted === null || ['0', 'false'].includes(wanted.toLowerCase())) return;
+  throw badRequest('the export parameter, deprecated since v1.14, is no longer supported');
+}
+
 async function get(
   registry: Registry,
   { info, request }: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
+  refuseExport(request.query);
   const asked = request.query.get('resourceVersion');
   if (asked && parseReadRevision(asked) > 0) await waitUntilFresh(registry, asked);
   const object = await readCurrent(registry, resource, info.namespace, info.name);

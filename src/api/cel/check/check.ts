@@ -1,6 +1,9 @@
 /** Determines the type of an expression, and its errors, in the words of upstream's compiler. */
 import { RE2JS, RE2JSSyntaxException } from 're2js';
+import { durationOf, timestampOf, timestampOfSeconds } from '../go-values.ts';
 import { declarations } from './declarations.ts';
+import { formatProblem } from './format-clauses.ts';
+import { stringValueOf } from './literals.ts';
 import { nowhere, parseExpression } from './parse.ts';
 import type { Overload } from './signatures.ts';
 import type { Problem } from './tokens.ts';
@@ -38,8 +41,8 @@ export function checkExpression(
   if (!tree) return { type: undefined, problems: shownInOrder(source, problems) };
   const checker = new Checker(objects);
   const type = checker.typeOf(tree, variables);
-  if (checker.problems.length > 0)
-    return { type: undefined, problems: shownInOrder(source, checker.problems) };
+  for (const problems of [checker.problems, checker.laterProblems])
+    if (problems.length > 0) return { type: undefined, problems: shownInOrder(source, problems) };
   return { type: resolve(type, checker.bindings), problems: [] };
 }
 
@@ -52,16 +55,23 @@ const logic = new Set(['_&&_', '_||_', '!_']);
 
 class Checker {
   readonly problems: Problem[] = [];
+  /** Of an expression whose types are right: upstream looks for these only then. */
+  readonly laterProblems: Problem[] = [];
   readonly bindings: Bindings = new Map();
   readonly #objects: (name: string) => CelType | undefined;
   #fresh = 0;
+  /** How many calls of `format` this is within: what is put into a text may be of any type. */
+  #formatDepth = 0;
+  readonly #types = new Map<Tree, CelType>();
 
   constructor(objects: (name: string) => CelType | undefined) {
     this.#objects = objects;
   }
 
   typeOf(tree: Tree, scope: Scope): CelType {
-    return resolve(this.#visit(tree, scope), this.bindings);
+    const type = resolve(this.#visit(tree, scope), this.bindings);
+    if (this.#formatDepth > 0) this.#types.set(tree, type);
+    return type;
   }
 
   #problem(at: number, text: string): CelType {
@@ -132,12 +142,6 @@ class Checker {
     return listOf(of ?? this.#param());
   }
 
-  /** What is put into a text may be of any type. */
-  #mixedList({ items }: Tree & { op: 'list' }, scope: Scope): CelType {
-    for (const { tree } of items) this.typeOf(tree, scope);
-    return listOf(dyn);
-  }
-
   #map({ entries }: Tree & { op: 'map' }, scope: Scope): CelType {
     let key: CelType | undefined;
     let of: CelType | undefined;
@@ -166,7 +170,10 @@ class Checker {
   /** Literals hold values of one type. */
   #joined(first: CelType, next: CelType, at: number): CelType {
     if (goTogether(first, next, this.bindings)) return isUnknown(next) ? next : resolve(first, this.bindings);
-    this.#problem(at, `expected type '${typeText(first)}' but found '${typeText(next)}'`);
+    if (this.#formatDepth === 0) {
+      const text = `expected type '${typeText(first)}' but found '${typeText(next)}'`;
+      this.laterProblems.push({ at, text });
+    }
     return dyn;
   }
 
@@ -244,9 +251,9 @@ class Checker {
     const isMethod = of !== undefined && qualified === undefined;
     const receivers = isMethod ? [of] : [];
     const isFormat = name === 'format';
-    const args = [...receivers, ...tree.args].map((arg) =>
-      isFormat && arg.op === 'list' ? this.#mixedList(arg, scope) : this.typeOf(arg, scope),
-    );
+    if (isFormat) this.#formatDepth++;
+    const args = [...receivers, ...tree.args].map((arg) => this.typeOf(arg, scope));
+    if (isFormat) this.#formatDepth--;
     if (logic.has(name) && name !== '!_') return this.#logic(tree, args);
     if (overloads.length === 0)
       return this.#problem(at, `undeclared reference to '${name}' (in container '')`);
@@ -306,12 +313,23 @@ class Checker {
   }
 
   /** Literal arguments that no value can be made of. */
-  #checkLiterals({ name, of, args }: Tree & { op: 'call' }): void {
-    const literal = name === 'matches' ? args.at(-1) : of ? undefined : args[0];
-    if (literal?.op !== 'literal' || literal.type !== 'string') return;
-    const text = textOf(literal.text);
-    if (text !== undefined && literalChecks.get(name)?.(text) === false)
-      this.#problem(literal.at, `invalid ${name} argument`);
+  #checkLiterals(tree: Tree & { op: 'call' }): void {
+    const { name, of, args } = tree;
+    if (name === 'format' && of?.op === 'literal' && of.type === 'string') {
+      const typeOf = (part: Tree) => resolve(this.#types.get(part) ?? dyn, this.bindings);
+      const problem = formatProblem(stringValueOf(of.text), tree, typeOf);
+      if (problem) this.laterProblems.push(problem);
+    }
+    // Upstream looks at the first argument, also where the pattern is the second.
+    const literal = args[0];
+    if (literal?.op !== 'literal' || (of && name !== 'matches')) return;
+    const isRight =
+      literal.type === 'string'
+        ? textChecks.get(name)?.(stringValueOf(literal.text))
+        : literal.type === 'int' && name === 'timestamp'
+          ? timestampOfSeconds(BigInt(literal.text)) !== 'overflow'
+          : true;
+    if (isRight === false) this.laterProblems.push({ at: literal.at, text: `invalid ${name} argument` });
   }
 }
 
@@ -319,19 +337,11 @@ function isQuantifier(name: string): boolean {
   return ['all', 'exists', 'exists_one', 'existsOne'].includes(name);
 }
 
-/** The value of a plain literal; undefined for one with escapes, which evaluation will check. */
-function textOf(literal: string): string | undefined {
-  const [, prefix, , body] = /^([rR]?)("""|'''|"|')([\s\S]*)\2$/.exec(literal) ?? [];
-  return body !== undefined && (prefix || !body.includes('\\')) ? body : undefined;
-}
-
-const literalChecks = new Map<string, (text: string) => boolean>(
+const textChecks = new Map<string, (text: string) => boolean>(
   Object.entries({
     matches: isPattern,
-    duration: (text) => /^[+-]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/.test(text),
-    timestamp: (text) =>
-      /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/.test(text) &&
-      !Number.isNaN(Date.parse(text)),
+    duration: (text) => durationOf(text) !== undefined,
+    timestamp: (text) => timestampOf(text) instanceof Date,
   }),
 );
 

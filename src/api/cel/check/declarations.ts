@@ -127,6 +127,8 @@ const optionals = [
   'optional.of(A): optional(A)',
   'optional.ofNonZeroValue(A): optional(A)',
   'optional.none(): optional(A)',
+  'optional.unwrap(list(optional(A))): list(A)',
+  'list(optional(A)).unwrapOpt(): list(A)',
   'optional(A).hasValue(): bool',
   'optional(A).value(): A',
   'optional(A).or(optional(A)): optional(A)',
@@ -143,7 +145,8 @@ const urls = [
 const quantities = [
   'quantity(string): kubernetes.Quantity',
   'isQuantity(string): bool',
-  'kubernetes.Quantity.sign(): int',
+  // Upstream's documentation calls it a method.
+  'sign(kubernetes.Quantity): int',
   'kubernetes.Quantity.isInteger(): bool',
   'kubernetes.Quantity.asInteger(): int',
   'kubernetes.Quantity.asApproximateFloat(): double',

@@ -323,6 +323,10 @@ class Parser {
       fields.push({ name, at: colonAt || nameAt, value: this.#expression(), optional });
       if (!this.#take(',')) break;
     }
+    if (fields.length === 0 && this.#token.kind === 'EOF')
+      this.#fail(
+        "Syntax error: mismatched input '<EOF>' expecting {'}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}",
+      );
     this.#expect('}', "'}'", canFollow);
     return { op: 'object', at, name: nameOf(type), fields };
   }

@@ -8,6 +8,7 @@ import {
   parseRange,
   rangeContains,
 } from '../../validation/addresses.ts';
+import { replacementOf } from '../replaced-methods.ts';
 
 class Ip {
   readonly bytes: Uint8Array;
@@ -116,7 +117,7 @@ function registerIp(environment: Environment): void {
     .registerConstant('ip', 'kubernetes.IP', new IpNamespace())
     .registerFunction('ip(string): net.IP', (text: string) => new Ip(text))
     .registerFunction('isIP(string): bool', (text: string) => succeeds(() => bytesOf(text)))
-    .registerFunction('string(net.IP): string', ({ text }: Ip) => text)
+    .registerFunction(`${replacementOf('string')}(net.IP): string`, ({ text }: Ip) => text)
     .registerFunction(
       'kubernetes.IP.isCanonical(string): bool',
       (_: IpNamespace, text: string) => new Ip(text).text === text,
@@ -146,7 +147,7 @@ function registerCidr(environment: Environment): void {
     .registerType('net.CIDR', Cidr)
     .registerFunction('cidr(string): net.CIDR', (text: string) => new Cidr(text))
     .registerFunction('isCIDR(string): bool', (text: string) => succeeds(() => rangeOf(text)))
-    .registerFunction('string(net.CIDR): string', ({ text }: Cidr) => text)
+    .registerFunction(`${replacementOf('string')}(net.CIDR): string`, ({ text }: Cidr) => text)
     .registerOperator('net.CIDR == net.CIDR', equal)
     .registerFunction('net.CIDR.prefixLength(): int', (cidr: Cidr) => BigInt(cidr.range.prefixLength))
     .registerFunction('net.CIDR.ip(): net.IP', (cidr: Cidr) => new Ip(cidr.range.bytes))

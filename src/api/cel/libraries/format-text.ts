@@ -3,14 +3,12 @@ import type { Environment } from '@marcbachmann/cel-js';
 import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator';
 import { goQuote } from '../../../base/text/go-quote.ts';
 import { spendText } from '../budget.ts';
+import { clause, formatWords, precisionProblem } from '../check/format-clauses.ts';
 import { durationText, floatText, namedBy, timestampText, typeNameOf } from './value-text.ts';
 
 export function registerFormatText(environment: Environment): void {
   environment.registerFunction('string.format(list): string', format);
 }
-
-/** What begins with a percent sign; an unknown verb is in the group of its own. */
-const clause = /%(?:(%)|(?:(\.)(\d*))?(.?))/gsu;
 
 function format(template: string, values: readonly unknown[]): string {
   let next = 0;
@@ -33,32 +31,25 @@ const unparsable = (why: string) => new Error(`could not parse formatting clause
 const precisionMax = 100;
 
 function precisionOf(digits: string, verb: string): number {
-  const place = 'error while parsing precision';
-  if (verb === '') throw unparsable(`${place}: could not find end of precision specifier`);
-  if (digits === '')
-    throw unparsable(
-      `${place}: error while converting precision to integer: strconv.Atoi: parsing "": invalid syntax`,
-    );
+  const problem = precisionProblem(digits, verb);
+  if (problem) throw unparsable(problem);
   return Math.min(Number(digits), precisionMax);
 }
 
 const verbs: ReadonlyMap<string, (value: unknown, precision: number | undefined) => string> = new Map([
   ['s', (value) => textOf(value)],
-  ['d', (value) => String(integer(value) ?? refused('decimal clause can only be used on integers', value))],
-  ['f', (value, precision = 6) => fixed(float(value, 'fixed-point'), precision)],
+  ['d', (value) => String(integer(value) ?? refused('d', value))],
+  ['f', (value, precision = 6) => fixed(float(value, 'f'), precision)],
   // Upstream takes the precision of this verb for the width.
-  ['e', (value, width = 6) => scientific(float(value, 'scientific')).padStart(width)],
+  ['e', (value, width = 6) => scientific(float(value, 'e')).padStart(width)],
   ['b', binary],
   ['x', hexadecimal],
   ['X', (value) => hexadecimal(value).toUpperCase()],
-  [
-    'o',
-    (value) => integer(value)?.toString(8) ?? refused('octal clause can only be used on integers', value),
-  ],
+  ['o', (value) => integer(value)?.toString(8) ?? refused('o', value)],
 ]);
 
-function refused(why: string, value: unknown): never {
-  throw new Error(`error during formatting: ${why}, was given ${typeNameOf(value)}`);
+function refused(verb: keyof typeof formatWords, value: unknown): never {
+  throw new Error(`error during formatting: ${formatWords[verb]}, was given ${typeNameOf(value)}`);
 }
 
 function integer(value: unknown): bigint | undefined {
@@ -72,22 +63,19 @@ const wordsOfFloats: ReadonlyMap<unknown, number> = new Map([
   ['-Infinity', Number.NEGATIVE_INFINITY],
 ]);
 
-function float(value: unknown, clauseName: string): number {
+function float(value: unknown, verb: 'f' | 'e'): number {
   if (typeof value === 'number') return value;
-  return wordsOfFloats.get(value) ?? refused(`${clauseName} clause can only be used on doubles`, value);
+  return wordsOfFloats.get(value) ?? refused(verb, value);
 }
 
 function binary(value: unknown): string {
   if (typeof value === 'boolean') return value ? '1' : '0';
-  return integer(value)?.toString(2) ?? refused('only integers and bools can be formatted as binary', value);
+  return integer(value)?.toString(2) ?? refused('b', value);
 }
 
 function hexadecimal(value: unknown): string {
   if (typeof value === 'string' || value instanceof Uint8Array) return Buffer.from(value).toString('hex');
-  return (
-    integer(value)?.toString(16) ??
-    refused('only integers, byte buffers, and strings can be formatted as hex', value)
-  );
+  return integer(value)?.toString(16) ?? refused('x', value);
 }
 
 const endless = (value: number) => (value > 0 ? '∞' : '-∞');
@@ -158,13 +146,7 @@ function textWithin(value: unknown, bytesText: (bytes: Uint8Array) => string): s
   if (value instanceof Uint8Array) return bytesText(value);
   if (Array.isArray(value)) return `[${value.map(quoted).join(', ')}]`;
   if (typeNameOf(value) === 'map') return mapText(value as object);
-  return (
-    namedBy(value) ??
-    refused(
-      'string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps',
-      value,
-    )
-  );
+  return namedBy(value) ?? refused('s', value);
 }
 
 function utf8(bytes: Uint8Array): string {

@@ -53,13 +53,17 @@ export function registerFormats(environment: Environment, optional: (value: unkn
     .registerType('kubernetes.Formats', Formats)
     .registerType('kubernetes.NamedFormat', Format)
     .registerConstant('format', 'kubernetes.Formats', new Formats())
-    .registerFunction('kubernetes.Formats.named(string): dyn', (_: Formats, name: string) =>
-      optional(formats.get(name)),
+    .registerFunction(
+      'kubernetes.Formats.named(string): optional<kubernetes.NamedFormat>',
+      (_: Formats, name: string) => optional(formats.get(name)),
     )
-    .registerFunction('kubernetes.NamedFormat.validate(string): dyn', (format: Format, text: string) => {
-      const problems = format.problemsOf(text);
-      return optional(problems.length > 0 ? [...problems] : undefined);
-    });
+    .registerFunction(
+      'kubernetes.NamedFormat.validate(string): optional<list<string>>',
+      (format: Format, text: string) => {
+        const problems = format.problemsOf(text);
+        return optional(problems.length > 0 ? [...problems] : undefined);
+      },
+    );
   for (const [name, format] of formats)
     environment.registerFunction(`kubernetes.Formats.${name}(): kubernetes.NamedFormat`, () => format);
 }

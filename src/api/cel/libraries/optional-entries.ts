@@ -37,7 +37,18 @@ function presentItems(items: readonly unknown[]): unknown[] {
   });
 }
 
-function presentFields(fields: Record<string, unknown>): Record<string, unknown> {
+function presentFields(
+  fields: Record<string, unknown> | Map<unknown, unknown>,
+): Record<string, unknown> | Map<unknown, unknown> {
+  if (fields instanceof Map) {
+    for (const [key, item] of fields) {
+      if (!(item instanceof Entry)) continue;
+      const held = optionalOf(item, `entry '${key}'`);
+      if (held.hasValue()) fields.set(key, held.value());
+      else fields.delete(key);
+    }
+    return fields;
+  }
   for (const [key, item] of Object.entries(fields)) {
     if (!(item instanceof Entry)) continue;
     const held = optionalOf(item, `entry '${key}'`);

@@ -1,9 +1,10 @@
 /**
  * What Kubernetes' expressions can do with optional values beyond the library: `optMap`, `optFlatMap`,
- * `optional.ofNonZeroValue`, and comparing two of them.
+ * `optional.ofNonZeroValue`, `optional.unwrap`, and comparing two of them.
  */
 import { type Environment, Optional } from '@marcbachmann/cel-js';
 import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator';
+import { spendItems } from '../budget.ts';
 import { equalOptionals } from './comparison.ts';
 import { type Checker, type Context, type Evaluator, type Node, nameOf } from './macros.ts';
 
@@ -29,7 +30,20 @@ export function registerOptionalValues(
     .registerFunction('OptionalNamespace.ofNonZeroValue(dyn): optional<dyn>', (_: unknown, value: unknown) =>
       optional(isZero(value) ? undefined : value),
     )
+    .registerFunction('OptionalNamespace.unwrap(list): list', (_: unknown, list: readonly unknown[]) =>
+      unwrapped(list),
+    )
+    .registerFunction('list.unwrapOpt(): list', unwrapped)
     .registerOperator('optional == optional', equalOptionals);
+}
+
+/** The values that are there. */
+function unwrapped(list: readonly unknown[]): unknown[] {
+  spendItems(list.length);
+  return list.flatMap((item) => {
+    const held = expected(item, 'an item of the list');
+    return held.hasValue() ? [held.value()] : [];
+  });
 }
 
 /** A macro that evaluates its body with the value that is there; `wrap` makes the result of it. */

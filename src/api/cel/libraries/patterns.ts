@@ -1,6 +1,6 @@
 /** Regular expressions: Go's, in time linear in the text, which may be long and matched in every round of a loop. */
 import type { Environment } from '@marcbachmann/cel-js';
-import { RE2JS } from 're2js';
+import { RE2JS, RE2JSSyntaxException } from 're2js';
 import { spendText } from '../budget.ts';
 import { replacementOf } from '../replaced-methods.ts';
 
@@ -20,18 +20,27 @@ function matcherOf(text: string, pattern: string) {
   return RE2JS.compile(pattern).matcher(text);
 }
 
+function searcherOf(text: string, pattern: string) {
+  try {
+    return matcherOf(text, pattern);
+  } catch (error) {
+    if (!(error instanceof RE2JSSyntaxException)) throw error;
+    throw new Error(`Illegal regex: ${error.message}`, { cause: error });
+  }
+}
+
 function matches(text: string, pattern: string): boolean {
   return matcherOf(text, pattern).find();
 }
 
 function find(text: string, pattern: string): string {
-  const matcher = matcherOf(text, pattern);
+  const matcher = searcherOf(text, pattern);
   return matcher.find() ? (matcher.group() ?? '') : '';
 }
 
 /** As Go, without the empty matches right behind another. */
 function findAll(text: string, pattern: string, limit: bigint): string[] {
-  const matcher = matcherOf(text, pattern);
+  const matcher = searcherOf(text, pattern);
   const found: string[] = [];
   let end = -1;
   while ((limit < 0n || BigInt(found.length) < limit) && matcher.find()) {

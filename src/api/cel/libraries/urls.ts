@@ -12,11 +12,14 @@ class Url {
   readonly host: string;
   readonly path: string;
   readonly query: string;
+  /** As Go writes it again. */
+  readonly text: string;
 
   constructor(text: string) {
+    this.text = text.replace(/^[A-Za-z][A-Za-z0-9+.-]*:/, (found) => found.toLowerCase());
     if (!isRequestUri(text))
       throw new Error(
-        `URL parse error during conversion from string: parse ${JSON.stringify(text)}: invalid URI for request`,
+        `URL parse error during conversion from string: parse ${JSON.stringify(text)}: ${text === '' ? 'empty url' : 'invalid URI for request'}`,
       );
     const { scheme = '', rest = '', query = '' } = wholePattern.exec(text)?.groups ?? {};
     const hasAuthority = rest.startsWith('//') && (scheme !== '' || !rest.startsWith('///'));
@@ -38,6 +41,7 @@ export function registerUrls(environment: Environment): void {
   environment
     .registerType('kubernetes.URL', Url)
     .registerFunction('url(string): kubernetes.URL', (text: string) => new Url(text))
+    .registerOperator('kubernetes.URL == kubernetes.URL', (left: Url, right: Url) => left.text === right.text)
     .registerFunction('isURL(string): bool', isRequestUri)
     .registerFunction('kubernetes.URL.getScheme(): string', ({ scheme }: Url) => scheme)
     .registerFunction('kubernetes.URL.getHost(): string', ({ host }: Url) => host)

@@ -36,6 +36,16 @@ const typeNames: Readonly<Record<string, string>> = {
   number: 'double',
 };
 
+/** Of the classes that hold Kubernetes' own values. */
+const ownTypes: Readonly<Record<string, string>> = {
+  Amount: 'kubernetes.Quantity',
+  Cidr: 'net.CIDR',
+  Format: 'kubernetes.NamedFormat',
+  Ip: 'net.IP',
+  Semver: 'kubernetes.Semver',
+  Url: 'kubernetes.URL',
+};
+
 /** The name of a value's type in expressions. */
 export function typeNameOf(value: unknown): string {
   if (value === null) return 'null_type';
@@ -48,7 +58,8 @@ export function typeNameOf(value: unknown): string {
   if (value instanceof Optional) return 'optional_type';
   const prototype: unknown = Object.getPrototypeOf(value);
   if (value instanceof Map || prototype === Object.prototype || prototype === null) return 'map';
-  return namedBy(value) === undefined ? value.constructor.name : 'type';
+  if (namedBy(value) !== undefined) return 'type';
+  return ownTypes[value.constructor.name] ?? value.constructor.name;
 }
 
 /** The name of the type that this value is; undefined when it is none. The library does not export its class of types. */

@@ -4,6 +4,7 @@
  */
 import type { JsonObject } from '../../../base/json-object.ts';
 import { parseExactJson } from '../../../base/text/exact-json.ts';
+import { goQuote } from '../../../base/text/go-quote.ts';
 import { joinPath, nestingDepthMax, problemsMax } from '../decode.ts';
 import {
   type BodyProblem,
@@ -264,8 +265,7 @@ class Scanner {
   #fail(where: string): never {
     const found = this.#text[this.#at];
     if (found === undefined) throw new JsonError('unexpected end of JSON input');
-    const quoted =
-      found === "'" ? "'\\''" : found === '"' ? `'"'` : `'${JSON.stringify(found).slice(1, -1)}'`;
+    const quoted = found === "'" ? "'\\''" : found === '"' ? `'"'` : `'${goQuote(found).slice(1, -1)}'`;
     throw new JsonError(`invalid character ${quoted} ${where}`);
   }
 }

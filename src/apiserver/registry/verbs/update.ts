@@ -104,6 +104,8 @@ async function prepareChange(
   if (next !== object) {
     await keepReadableFields(request, managedFields, next);
     carryMetadata(next, old);
+    // Who admits it may ask for a version, too.
+    checkVersion(request, next, change.current, { isPatch: true });
   }
   matchNamespace(request, next);
   prepareByKind(change, next, now);
