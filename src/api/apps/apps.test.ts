@@ -129,3 +129,23 @@ test('a selector stays, but for the versions that let it change', () => {
     [1, 1, 0, 0],
   );
 });
+
+for (const definition of [deploymentKind, daemonSetKind, statefulSetKind] as unknown[] as KindDefinition[])
+  test(`the collision count of a ${definition.type.kind} only grows`, () => {
+    const having = (collisionCount?: number) =>
+      asKubeObject({ ...defaulted(definition, base), status: sparse({ collisionCount }) });
+    const refused = (now: number | undefined, before: number | undefined) => {
+      const context = { subresource: 'status', isUpdate: true };
+      return [...definition.validateUpdate!(having(now), having(before), context as never)].map(
+        ({ text }) => text,
+      );
+    };
+    const decremented = (value: number) => [
+      `status.collisionCount: Invalid value: ${value}: cannot be decremented`,
+    ];
+    assert.deepEqual(refused(1, 2), decremented(1));
+    assert.deepEqual(refused(undefined, 1), decremented(0));
+    assert.deepEqual(refused(undefined, 0), decremented(0));
+    assert.deepEqual([...refused(2, 1), ...refused(1, 1), ...refused(0, undefined)], []);
+    assert.deepEqual(refused(undefined, undefined), []);
+  });

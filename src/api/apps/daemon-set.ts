@@ -27,6 +27,7 @@ import {
 } from '../validation/fields.ts';
 import {
   selectorFromTemplate,
+  validateCollisionCount,
   validateReplicaStatus,
   validateSelectorAndTemplate,
   validateSelectorUpdate,
@@ -108,8 +109,8 @@ export const daemonSetKind = defineKind(DaemonSet, {
   },
   updateRulesFirst: true,
   *validateUpdate(set, old, context) {
-    if (context.subresource !== 'status')
-      yield* validateSelectorUpdate(set.spec?.selector, old.spec?.selector, context);
+    if (context.subresource === 'status') yield* validateCollisionCount(set.status, old.status);
+    else yield* validateSelectorUpdate(set.spec?.selector, old.spec?.selector, context);
   },
   versions: [
     {

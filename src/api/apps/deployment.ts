@@ -25,6 +25,7 @@ import {
 } from '../validation/fields.ts';
 import {
   selectorFromTemplate,
+  validateCollisionCount,
   validateReplicaStatus,
   validateSelectorAndTemplate,
   validateSelectorUpdate,
@@ -89,8 +90,8 @@ export const deploymentKind = defineKind(Deployment, {
     else yield* validateSpec(deployment.spec ?? {});
   },
   *validateUpdate(deployment, old, context) {
-    if (context.subresource !== 'status')
-      yield* validateSelectorUpdate(deployment.spec?.selector, old.spec?.selector, context);
+    if (context.subresource === 'status') yield* validateCollisionCount(deployment.status, old.status);
+    else yield* validateSelectorUpdate(deployment.spec?.selector, old.spec?.selector, context);
   },
   versions: [
     {

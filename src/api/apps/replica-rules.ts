@@ -97,6 +97,19 @@ export function* validateReplicaStatus(status: object | undefined, parts: readon
     );
 }
 
+interface Collided {
+  collisionCount?: number | undefined;
+}
+
+/** How often a name was taken only grows: names are made of it, and those of lower counts are taken still. */
+export function* validateCollisionCount(
+  { collisionCount }: Collided = {},
+  { collisionCount: before }: Collided = {},
+): FieldErrors {
+  if (before === undefined || (collisionCount !== undefined && collisionCount >= before)) return;
+  yield invalidValue('status.collisionCount', collisionCount ?? 0, 'cannot be decremented');
+}
+
 /** For a StatefulSet, which alone counts pods of the current revision, upstream's message names the status as well. */
 function wholeOf(parts: readonly string[]): string {
   return parts.includes('currentReplicas') ? 'status.' : '';

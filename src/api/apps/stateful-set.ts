@@ -20,7 +20,12 @@ import {
   oneOfInOrder,
 } from '../validation/fields.ts';
 import { dnsLabelProblems } from '../validation/names.ts';
-import { selectorFromTemplate, validateReplicaStatus, validateSelectorAndTemplate } from './replica-rules.ts';
+import {
+  selectorFromTemplate,
+  validateCollisionCount,
+  validateReplicaStatus,
+  validateSelectorAndTemplate,
+} from './replica-rules.ts';
 
 const mutableFields = [
   'replicas',
@@ -91,6 +96,7 @@ export const statefulSetKind = defineKind(StatefulSet, {
     else if (!isUpdate) yield* validateSpec(set.spec ?? {}, newSet);
   },
   *validateUpdate(set, old, { subresource }) {
+    if (subresource === 'status') yield* validateCollisionCount(set.status, old.status);
     if (subresource === 'status' || !set.spec || !old.spec) return;
     const wasInvalid = [...validateSpec(old.spec, changedSet)].length > 0;
     yield* validateSpec(set.spec, { ...changedSet, validatesPodSpec: !wasInvalid });

@@ -179,10 +179,10 @@ suite('odd requests', () => {
       [
         [
           { v: 'meta.k8s.io/v2', rv: 1, start: 'a' },
-          /server does not recognize this encoded version meta\.k8s\.io\/v2$/,
+          /server does not recognize this encoded version "meta\.k8s\.io\/v2"$/,
         ],
-        [{}, /server does not recognize this encoded version $/],
-        [{ v: 'meta.k8s.io/v1', rv: 1, start: '../x' }, /continue key is not valid: \.\.\/x$/],
+        [{}, /server does not recognize this encoded version ""$/],
+        [{ v: 'meta.k8s.io/v1', rv: 1, start: '../x' }, /continue key is not valid: "\.\.\/x"$/],
       ] as const
     ).map(([token, message]): [string, string, number, RegExp] => [
       'GET',

@@ -106,12 +106,7 @@ async function syncDaemonSet(
   if (!isLeaving) await cleanUp(cluster, { set, known, current: revision, pods }, signal);
   // Includes what is not yet in the cache: pods just created count from the start.
   const after = { ...view, pods: podsByNode(cluster.ownedBy(Pod, set)) };
-  await cluster.updateStatus(
-    DaemonSet,
-    set,
-    planDaemonStatus(after, set.status?.collisionCount ?? 0),
-    signal,
-  );
+  await cluster.updateStatus(DaemonSet, set, planDaemonStatus(after, set.status?.collisionCount), signal);
   if (failure !== undefined && !isInVain(failure)) throw failure;
   const nextMs = nextAvailableInMs(pods, set.spec!.minReadySeconds ?? 0, nowMs);
   return { requeueAfterMs: leastOf(nextMs, retryInMs), quietMs: quietMsFor(nodes.length) };

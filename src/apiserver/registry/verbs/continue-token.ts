@@ -32,13 +32,14 @@ export function decodeContinue(token: string): ContinueToken {
   }
   if (typeof parsed !== 'object' || parsed === null) throw fail('not an object');
   if (parsed.v !== 'meta.k8s.io/v1')
-    throw fail(`server does not recognize this encoded version ${parsed.v ?? ''}`);
+    throw fail(`server does not recognize this encoded version ${JSON.stringify(parsed.v ?? '')}`);
   if (typeof parsed.rv !== 'number' || parsed.rv === 0)
     throw fail('incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
   if (typeof parsed.start !== 'string' || parsed.start === '')
     throw fail('encoded start key empty (version meta.k8s.io/v1)');
   const start = parsed.start.endsWith('\0') ? parsed.start.slice(0, -1) : parsed.start;
-  if (start.startsWith('/') || start.split('/').some((part) => part === '..')) throw fail(start);
+  if (start.startsWith('/') || start.split('/').some((part) => part === '..'))
+    throw fail(JSON.stringify(start));
   return { revision: parsed.rv, start };
 }
 

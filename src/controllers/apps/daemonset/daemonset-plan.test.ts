@@ -85,7 +85,7 @@ test('with a surge the new pod comes first, and the old one goes when it is read
 test('the status counts nodes', () => {
   const status = planDaemonStatus(
     view(daemonSet(), ['a', 'b', 'c'], [on('a'), on('b', 'old', { ready: false })]),
-    0,
+    undefined,
   );
   assert.deepEqual(status, {
     desiredNumberScheduled: 3,

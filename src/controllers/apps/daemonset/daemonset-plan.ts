@@ -266,7 +266,7 @@ function planReplacement(
   return { create: [], remove: [...broken, ...serving.slice(0, room)], broken };
 }
 
-export function planDaemonStatus(view: DaemonView, collisionCount: number): apps.DaemonSetStatus {
+export function planDaemonStatus(view: DaemonView, collisionCount: number | undefined): apps.DaemonSetStatus {
   const { set, nodes, pods, hash, nowMs } = view;
   const status: Required<Omit<apps.DaemonSetStatus, 'conditions' | 'collisionCount' | 'observedGeneration'>> =
     {
@@ -296,6 +296,6 @@ export function planDaemonStatus(view: DaemonView, collisionCount: number): apps
   return {
     ...status,
     observedGeneration: set.metadata.generation,
-    ...(collisionCount > 0 && { collisionCount }),
+    ...(collisionCount !== undefined && { collisionCount }),
   };
 }
