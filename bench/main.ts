@@ -22,7 +22,7 @@ import { measurePods } from './pods.ts';
 import { cpuSeconds, measureMemory } from './processes.ts';
 import { measureThousand } from './thousand.ts';
 
-/** Idle processes look every 15 s whether there is memory to give back (src/base/system/idle-memory.ts). */
+/** Idle processes look every 5 s whether there is memory to give back (src/base/system/idle-memory.ts). */
 const idleAfterMs = 40_000;
 const namespaceGoneMs = 900_000;
 
@@ -105,14 +105,15 @@ async function measureLoad(cluster: BenchedCluster, round: number): Promise<Reco
   await client.create(Namespace, { metadata: { name: namespace }, spec: {} });
   try {
     await serviceAccountOf(client, namespace);
-    if (suites.has('pods'))
-      measured.pods = await withCpuSeconds(cluster, () => measurePods(client, namespace, values.image));
+    // Before the pods, of which the last ones go on ending for a while.
     if (suites.has('api'))
       measured.api = await measureApi(
         connection,
         namespace,
         dataFolder ? () => cpuSeconds(dataFolder) : undefined,
       );
+    if (suites.has('pods'))
+      measured.pods = await withCpuSeconds(cluster, () => measurePods(client, namespace, values.image));
     if (suites.has('thousand'))
       measured.thousand = await withCpuSeconds(cluster, () => measureThousand(client, namespace));
   } finally {

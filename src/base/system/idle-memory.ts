@@ -8,9 +8,11 @@
  */
 import type { Clock } from '../clock.ts';
 
-const intervalMs = 15_000;
+const intervalMs = 5_000;
 /** Above this share of one core the process is not idle, and V8 collects by itself. */
 const idleCpuShare = 0.05;
+/** From this share of one core on it is a burst of work, after which the process may be kept fast. */
+const burstCpuShare = 0.3;
 /** Not worth a collection: about what an idle process allocates in an interval. */
 const growthBytesMin = 8 * 1024 * 1024;
 /** A full collection of this much in use takes about 0.1 s, in which the process does nothing else. */
@@ -75,10 +77,8 @@ export function releaseMemoryWhenIdle(clock: Clock, signal: AbortSignal, keptFas
     const { user, system } = process.cpuUsage(cpu);
     cpu = process.cpuUsage();
     const cpuShare = (user + system) / 1000 / intervalMs;
-    if (cpuShare >= idleCpuShare) {
-      state.wasBusy = true;
-      if (!isStarting) burstAtMs = clock.monotonic();
-    }
+    if (cpuShare >= idleCpuShare) state.wasBusy = true;
+    if (cpuShare >= burstCpuShare && !isStarting) burstAtMs = clock.monotonic();
     isStarting = false;
     const isKeptFast = clock.monotonic() - burstAtMs < keptFastMs;
     const look = () => {
