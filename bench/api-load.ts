@@ -121,10 +121,11 @@ async function measureWatches(
         const request = watcher.prepare('GET', `${base}?watch=true&labelSelector=${selector}`);
         let tail: Buffer = Buffer.alloc(0);
         watcher.stream(request, (chunk) => {
-          const text = tail.length > 0 ? Buffer.concat([tail, chunk]) : chunk;
-          for (let at = text.indexOf(mark); at >= 0; at = text.indexOf(mark, at + mark.length)) received++;
-          // A mark may be cut between two pieces; less than a whole one is kept, so none counts twice.
-          tail = text.subarray(Math.max(0, text.length - mark.length + 1));
+          // A mark may be cut between two pieces; of either less than a whole one is looked at, so none counts twice.
+          const seam = Buffer.concat([tail, chunk.subarray(0, mark.length - 1)]);
+          if (seam.includes(mark)) received++;
+          for (let at = chunk.indexOf(mark); at >= 0; at = chunk.indexOf(mark, at + mark.length)) received++;
+          tail = (chunk.length < mark.length ? seam : chunk).subarray(1 - mark.length);
           if (received < expected) return;
           clearTimeout(timer);
           resolve();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { ResourceCache } from './resource-cache.ts';
 import type { Selection, WatchedEvent } from './selection.ts';
@@ -8,7 +9,7 @@ import { WatchGroup, type WatchSink } from './watch-group.ts';
 /** Keeps what it is delivered; `encode` may fail as real ones may. */
 class KeepingSink implements WatchSink {
   readonly wantsBookmarks = false;
-  readonly isRemote = false;
+  readonly isRemote: boolean = false;
   readonly format: string;
   readonly keys: string[] = [];
   ended: unknown = 'open';
@@ -35,6 +36,24 @@ class KeepingSink implements WatchSink {
   }
 }
 
+/** Writes at the end of the turn, as Node's responses do, which takes a while. */
+class WritingSink extends KeepingSink {
+  override readonly isRemote = true;
+  readonly #clock: VirtualClock;
+  readonly #writeMs: number;
+
+  constructor(clock: VirtualClock, writeMs: number) {
+    super('remote');
+    this.#clock = clock;
+    this.#writeMs = writeMs;
+  }
+
+  override deliver(encoded: string[]): void {
+    super.deliver(encoded);
+    process.nextTick(() => this.#clock.stall(this.#writeMs));
+  }
+}
+
 const everything: Selection = { id: 'all', keyPrefix: '', matches: undefined };
 
 function startGroup(selection: Selection) {
@@ -44,7 +63,7 @@ function startGroup(selection: Selection) {
   let revision = 1;
   const put = (key: string) =>
     cache.notify([cache.apply('put', key, ++revision, Buffer.from('{"metadata":{}}'))]);
-  return { cache, group, put };
+  return { cache, clock, group, put };
 }
 
 test('a watcher that cannot show an event ends with the error, and the others get it', () => {
@@ -82,4 +101,21 @@ test('watches whose selection cannot be decided end with the error, and other gr
   put('default/x');
   assert.match(String(failing.ended), /undecidable/);
   assert.deepEqual(other.keys, ['default/x']);
+});
+
+test('after a round that took long to write, changes are gathered for the next one', async () => {
+  const { clock, group, put } = startGroup(everything);
+  const sink = new WritingSink(clock, 4);
+  group.join(sink);
+  put('default/a');
+  await turn();
+  assert.deepEqual(sink.keys, ['default/a']);
+  put('default/b');
+  await turn();
+  await clock.advance(19);
+  put('default/c');
+  await turn();
+  assert.deepEqual(sink.keys, ['default/a']);
+  await clock.advance(1);
+  assert.deepEqual(sink.keys, ['default/a', 'default/b', 'default/c']);
 });
