@@ -38,6 +38,18 @@ const given: [source: string, expected: unknown][] = [
   ['quantity("100Ei").asApproximateFloat()', 9.223372036854776e18],
 ];
 
+test('numbers are read by what they say, however long the text is', () => {
+  const zeros = '0'.repeat(2_000_000);
+  const nines = '9'.repeat(2_000_000);
+  const evaluated = (source: string) =>
+    jsonOfCel(compileCel(source, ['x']).evaluate({ x: { zeros, nines } }));
+  assert.equal(evaluated('int(x.zeros + "7") + int("-" + x.zeros + "2")'), 5);
+  assert.equal(evaluated('string(uint(x.zeros + "7"))'), '7');
+  assert.equal(evaluated('duration(x.zeros + "1." + x.zeros + "9s") == duration("1s")'), true);
+  assert.throws(() => evaluated('int(x.nines)'), /type conversion error/);
+  assert.throws(() => evaluated('duration(x.nines + "s")'), /type conversion error/);
+});
+
 for (const [source, expected] of given)
   test(`${source} is what it is in Go`, () => {
     assert.deepEqual(jsonOfCel(compileCel(source, []).evaluate({})), expected);

@@ -3,6 +3,11 @@ import { Duration } from '@marcbachmann/cel-js/evaluator';
 
 const [int64Min, int64Max, uint64Max] = [-(2n ** 63n), 2n ** 63n - 1n, 2n ** 64n - 1n];
 
+/** More digits than any number of 64 bits has; longer texts would only cost time. */
+const digitsMax = 20;
+/** Of a fraction: what follows is less than a nanosecond of the longest unit. */
+const fractionDigitsMax = 18;
+
 export function isInt64(value: bigint): boolean {
   return value >= int64Min && value <= int64Max;
 }
@@ -12,14 +17,16 @@ export function isUint64(value: bigint): boolean {
 }
 
 export function intOf(text: string): bigint | undefined {
-  if (!/^[+-]?\d+$/.test(text)) return undefined;
-  const value = BigInt(text.replace('+', ''));
+  const [, sign, digits] = /^([+-]?)0*(\d+)$/.exec(text) ?? [];
+  if (digits === undefined || digits.length > digitsMax) return undefined;
+  const value = sign === '-' ? -BigInt(digits) : BigInt(digits);
   return isInt64(value) ? value : undefined;
 }
 
 export function uintOf(text: string): bigint | undefined {
-  if (!/^\d+$/.test(text)) return undefined;
-  const value = BigInt(text);
+  const [, digits] = /^0*(\d+)$/.exec(text) ?? [];
+  if (digits === undefined || digits.length > digitsMax) return undefined;
+  const value = BigInt(digits);
   return isUint64(value) ? value : undefined;
 }
 
@@ -65,9 +72,12 @@ export function durationOf(text: string): Duration | undefined {
     /^([+-]?)(0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/.exec(text) ?? [];
   if (sign === undefined) return undefined;
   let nanos = 0n;
-  for (const [, whole, fraction = '', unit] of body.matchAll(/(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/g)) {
+  for (const [, whole = '', digits = '', unit] of body.matchAll(/(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/g)) {
     const one = unitNanos[unit!]!;
-    nanos += BigInt(whole || 0) * one + (BigInt(fraction || 0) * one) / 10n ** BigInt(fraction.length);
+    const fraction = digits.slice(0, fractionDigitsMax);
+    const size = whole.replace(/^0+/, '');
+    if (size.length > digitsMax) return undefined;
+    nanos += BigInt(size) * one + (BigInt(fraction || 0) * one) / 10n ** BigInt(fraction.length);
   }
   if (sign === '-') nanos = -nanos;
   return isInt64(nanos) ? durationOfNanos(nanos) : undefined;

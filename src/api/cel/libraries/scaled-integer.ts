@@ -2,6 +2,7 @@
  * The form in which Go holds a quantity when it can: an integer of 64 bits and a power of ten. Only quantities of this
  * form are integers to expressions, and only if the power is not negative: `1.5Gi`, `2000m` and `1.0` are none.
  */
+import { binaryExponents, decimalExponents } from '../../quantities/quantity.ts';
 import { isInt64 } from '../go-values.ts';
 
 export interface ScaledInteger {
@@ -11,33 +12,21 @@ export interface ScaledInteger {
 
 const digitsMax = 18;
 const scaleMin = -9;
-const binaryPowers: Readonly<Record<string, number>> = { Ki: 10, Mi: 20, Gi: 30, Ti: 40, Pi: 50, Ei: 60 };
-const decimalPowers: Readonly<Record<string, number>> = {
-  n: -9,
-  u: -6,
-  m: -3,
-  k: 3,
-  M: 6,
-  G: 9,
-  T: 12,
-  P: 15,
-  E: 18,
-};
 
 /** Of a text that is a quantity; undefined for one that Go holds as a decimal of any length. */
 export function scaledIntegerOf(text: string): ScaledInteger | undefined {
   const [, sign, digits = '', fraction = '', suffix = ''] =
     /^([+-]?)0*(\d*)(?:\.(\d*))?(.*)$/.exec(text) ?? [];
   const whole = digits || '0';
-  const binary = binaryPowers[suffix];
-  const power = suffix === '' ? 0 : (decimalPowers[suffix] ?? Number(suffix.slice(1)));
+  const binary = binaryExponents[suffix];
+  const power = decimalExponents[suffix] ?? Number(suffix.slice(1));
   const scale = binary === undefined ? power - fraction.length : 0;
   if (binary === undefined && (whole.length + fraction.length > digitsMax || scale < scaleMin))
     return undefined;
   // About the digits that the suffix stands for.
-  if (binary !== undefined && (fraction !== '' || 14 - whole.length - Math.trunc(binary * 0.3) < 0))
+  if (binary !== undefined && (fraction !== '' || 14 - whole.length - Math.trunc(Number(binary) * 0.3) < 0))
     return undefined;
-  const size = BigInt(whole + fraction) * 2n ** BigInt(binary ?? 0);
+  const size = BigInt(whole + fraction) * 2n ** (binary ?? 0n);
   return isInt64(size) ? { value: sign === '-' ? -size : size, scale } : undefined;
 }
 
